@@ -1,0 +1,45 @@
+"""How things are timed here: candidates take turns in one run, and medians are compared as ratios."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Times of one candidate over all rounds.
+
+    Attributes:
+        name: of the candidate.
+        median_ms: middle of all rounds.
+        best_ms: fastest round.
+        ratio: its median over the median of the first candidate (2.0 = twice as slow).
+    """
+
+    name: str
+    median_ms: float
+    best_ms: float
+    ratio: float
+
+
+def take_turns(candidates: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> list[Timing]:
+    """Times every candidate once per round, so that noise of the machine falls on all of them alike.
+
+    Args:
+        candidates: name -> function without arguments. The first is ours, the others are its rivals.
+        rounds: how often each is timed, at least 1.
+        warm_up: untimed calls of each before the first round.
+    """
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for function in candidates.values():
+        for _ in range(warm_up):
+            function()
+    for _ in range(rounds):
+        for name, function in candidates.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(1000 * (time.perf_counter() - start))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    ours = next(iter(medians.values()))
+    return [Timing(name, medians[name], min(times[name]), medians[name] / ours) for name in candidates]

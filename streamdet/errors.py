@@ -1,0 +1,53 @@
+"""The errors of streamdet.
+
+StreamdetError              exit code 1
+├── UsageError              2   an argument, a config value or a combination that cannot work
+│   └── ConfigError         2   names the key, the value and the fix
+├── ModelError              2   a model file that is missing, broken or of an unknown contract
+├── HardwareError           3   the hardware asked for is not available
+├── SourceError             1   a source could not be opened, or failed while running
+├── SinkError               1   a sink could not be opened, or failed while running
+└── LedgerError             1   frames went missing without a counted cause: a defect of streamdet
+
+Every message is one line, says what to do next, and never holds credentials.
+"""
+
+
+class StreamdetError(Exception):
+    """Base of everything streamdet raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(StreamdetError):
+    """An argument, a config value or a combination of them that cannot work."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A config value that cannot work; the message names the key, the value and the fix."""
+
+
+class ModelError(StreamdetError):
+    """A model file that is missing, broken, or whose contract is not known."""
+
+    exit_code = 2
+
+
+class HardwareError(StreamdetError):
+    """Hardware that was asked for by name is not available; the message names what is missing."""
+
+    exit_code = 3
+
+
+class SourceError(StreamdetError):
+    """A source could not be opened, or failed while it was read."""
+
+
+class SinkError(StreamdetError):
+    """A sink could not be opened, or failed while it was written."""
+
+
+class LedgerError(StreamdetError):
+    """Captured, shown and dropped frames do not add up."""

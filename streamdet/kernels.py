@@ -1,0 +1,57 @@
+"""How streamdet compiles its Numba kernels: one decorator, one private cache, one list of all of them."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import platformdirs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KERNELS: list[Any] = []
+"""Every dispatcher made by `kernel`, so that a test can prove that nothing compiles after warm-up."""
+
+
+def cache_dir() -> Path | None:
+    """Returns the private directory for compiled kernels, or None where there is no safe one.
+
+    Numba unpickles what it finds in its cache, so a directory that somebody else can write to would let them run code
+    here: it must belong to this user and be closed to group and others.
+    """
+    path = Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "numba"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except (OSError, RuntimeError):  # no home directory, a read-only disk
+        return None
+    if os.name == "posix" and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
+        return None
+    return path if os.access(path, os.W_OK) else None
+
+
+_CACHE_DIR = cache_dir()
+
+
+def kernel(function: F) -> F:
+    """Compiles `function` with Numba on its first call: no GIL, kept on disk between runs, IEEE floats.
+
+    `parallel=True` is left out on purpose: the pipeline's own threads already fill the cores, and Numba's default
+    threading layer may not be entered from several threads at once.
+    """
+    saved = numba.config.CACHE_DIR
+    if _CACHE_DIR is not None:
+        numba.config.CACHE_DIR = str(_CACHE_DIR)  # read while the dispatcher is made, then given back
+    try:
+        compiled = numba.njit(nogil=True, cache=_CACHE_DIR is not None, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = saved
+    KERNELS.append(compiled)
+    return compiled  # type: ignore[no-any-return]
+
+
+def compilations() -> int:
+    """Returns how many kernel signatures are compiled or loaded so far in this process."""
+    return sum(len(dispatcher.signatures) for dispatcher in KERNELS)

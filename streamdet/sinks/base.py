@@ -1,0 +1,61 @@
+"""What a sink is. Every sink passes `tests/contract/test_sinks.py`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Self
+
+from streamdet.sources.base import SourceInfo
+from streamdet.types import Result
+
+
+class Sink(ABC):
+    """Takes the results of one stream.
+
+    One thread opens, writes and closes a sink. The constructor checks what can be checked without a stream (folder
+    exists, may be written) so that a run fails before its model is loaded.
+
+    Attributes:
+        name: what the user asked for, without credentials.
+        wants_picture: it needs `Result.annotated`; where no sink does, nothing is drawn.
+        main_thread: it must be opened, written and closed in the main thread (windows).
+        files: what it has written so far, for the summary.
+    """
+
+    wants_picture: bool = False
+    main_thread: bool = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.files: list[Path] = []
+
+    @abstractmethod
+    def open(self, info: SourceInfo) -> None:
+        """Prepares for a stream.
+
+        Raises:
+            SinkError: it cannot be opened; the message says what to do.
+        """
+
+    @abstractmethod
+    def write(self, result: Result) -> None:
+        """Takes one result. Neither `result` nor its pictures are modified.
+
+        Raises:
+            SinkError: it can take no more (disk full, target gone). What was written before stays usable.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finishes the output. Idempotent, and harmless on a sink that never opened.
+
+        Raises:
+            SinkError: the output could not be finished.
+        """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,168 @@
+"""The types that flow through the pipeline: Frame, Detections, Result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from streamdet.picture import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded picture with its time.
+
+    Attributes:
+        picture: the pixels, upright (rotation metadata already applied). Never drawn on: it may still be a reference
+            picture of the decoder.
+        source: name of the source it came from.
+        index: 0-based count of the frames this source has given, without gaps.
+        pts: presentation time in units of `time_base`; strictly increasing within a source.
+        time_base: seconds per unit of `pts`.
+        captured_ns: `time.monotonic_ns()` when the frame left the decoder; age is measured from here.
+        duration: in units of `time_base`, 0 where not known.
+        key_frame: the frame was coded on its own.
+        is_corrupt: the decoder marked it as damaged.
+    """
+
+    picture: Picture
+    source: str
+    index: int
+    pts: int
+    time_base: Fraction
+    captured_ns: int
+    duration: int = 0
+    key_frame: bool = False
+    is_corrupt: bool = False
+
+    @property
+    def pts_s(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.pts * self.time_base)
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.picture.width
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.picture.height
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The objects of one frame as parallel arrays; filtered like numpy: ``detections[detections.scores > 0.5]``.
+
+    Attributes:
+        boxes_xyxy: (N, 4) float32: left, top, right, bottom in pixels of the frame.
+        scores: (N,) float32 in [0, 1].
+        class_ids: (N,) int32, an index into `labels`.
+        track_ids: (N,) int64; -1 where an object has no track.
+        labels: the model's class names; may be empty.
+    """
+
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int32]
+    track_ids: NDArray[np.int64] = field(default=None)  # type: ignore[arg-type]  # filled with -1 below
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.track_ids is None:
+            object.__setattr__(self, "track_ids", np.full(len(self.scores), -1, np.int64))
+        n = len(self.scores)
+        for name, shape, dtype in (
+            ("boxes_xyxy", (n, 4), np.float32),
+            ("scores", (n,), np.float32),
+            ("class_ids", (n,), np.int32),
+            ("track_ids", (n,), np.int64),
+        ):
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != dtype:
+                expected = f"{np.dtype(dtype).name} of shape {shape}"
+                raise ValueError(f"{name} must be {expected}, got {array.dtype.name} of shape {array.shape}")
+
+    @classmethod
+    def empty(cls, labels: tuple[str, ...] = ()) -> Self:
+        """Returns no objects at all."""
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32), labels=labels)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, which: Any) -> Self:
+        """Returns the detections picked by a boolean mask, an index array or a slice."""
+        if isinstance(which, int | np.integer):
+            which = [which]
+        return replace(
+            self,
+            boxes_xyxy=self.boxes_xyxy[which],
+            scores=self.scores[which],
+            class_ids=self.class_ids[which],
+            track_ids=self.track_ids[which],
+        )
+
+    @property
+    def class_names(self) -> list[str]:
+        """The name of each object's class; the number as text where the model has no names."""
+        count = len(self.labels)
+        return [self.labels[i] if 0 <= i < count else str(i) for i in self.class_ids.tolist()]
+
+    def to_supervision(self) -> Any:
+        """Returns the same objects as ``supervision.Detections`` (zones, counters and annotators come from there).
+
+        Raises:
+            ImportError: the `supervision` package is not installed.
+        """
+        import supervision
+
+        return supervision.Detections(
+            xyxy=self.boxes_xyxy.copy(),
+            confidence=self.scores.copy(),
+            class_id=self.class_ids.astype(int),
+            tracker_id=self.track_ids.astype(int) if len(self) == 0 or bool((self.track_ids >= 0).all()) else None,
+            data={"class_name": np.array(self.class_names, dtype=object)},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Milliseconds each stage took for one frame; 0 for a stage that did not run for it."""
+
+    preprocess_ms: float = 0.0
+    infer_ms: float = 0.0
+    postprocess_ms: float = 0.0
+    track_ms: float = 0.0
+    draw_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One frame with what was found in it: the one thing callbacks, stages and sinks get.
+
+    Attributes:
+        frame: the frame as it was decoded.
+        detections: objects at this frame's own time.
+        detection_age_s: how much older than this frame the inferred frame behind `detections` is; 0 when this very
+            frame was inferred, and infinite before the first detection has arrived.
+        times: what each stage took.
+        annotated: the picture with boxes drawn; None where nothing asked for one. Shared by all sinks: read only.
+    """
+
+    frame: Frame
+    detections: Detections
+    detection_age_s: float = 0.0
+    times: StageTimes = StageTimes()
+    annotated: Picture | None = None
+
+    @property
+    def picture(self) -> Picture:
+        """The picture to show: annotated where there is one."""
+        return self.frame.picture if self.annotated is None else self.annotated

@@ -1,0 +1,40 @@
+"""Shared by all tests: where the test data is, and a check that no test leaves threads, files or ERROR logs behind."""
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# Compiling kernels and a busy machine make single examples slow; pytest-timeout guards against real hangs.
+hypothesis.settings.register_profile("streamdet", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("streamdet")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of development data; tests that need it skip where it is absent."""
+    path = Path(os.environ.get("STREAMDET_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no test data at {path}: set STREAMDET_TEST_DATA")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture):
+    """Fails a test that leaks a thread or logs an ERROR it does not say it expects."""
+    threads_before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 5
+    while left := [t for t in threading.enumerate() if t not in threads_before and t.is_alive()]:
+        if time.monotonic() > deadline:
+            pytest.fail(f"threads left running: {[t.name for t in left]}")
+        left[0].join(0.05)
+    if "expects_errors" not in request.keywords:
+        errors = [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
+        assert not errors, f"ERROR logs: {errors}"

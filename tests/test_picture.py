@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdet.color import (
+    ColorSpace,
+    Matrix,
+    bgr_to_i420,
+    bgr_to_i420_reference,
+    i420_to_bgr,
+    i420_to_bgr_reference,
+)
+from streamdet.picture import Picture, PixelFormat, plane_shapes
+
+colors = st.builds(ColorSpace, st.sampled_from(Matrix), st.booleans())
+sizes = st.tuples(st.integers(1, 33), st.integers(1, 17))
+
+
+def random_planes(seed, format, width, height, padding=0):
+    rng = np.random.default_rng(seed)
+    shapes = plane_shapes(format, width, height)
+    return tuple(rng.integers(0, 256, (rows, line + padding), np.uint8) for rows, line in shapes)
+
+
+@given(st.integers(0, 2**32), sizes, st.integers(0, 5), colors)
+def test_i420_to_bgr_equals_reference(seed, size, padding, color):
+    y, u, v = random_planes(seed, PixelFormat.I420, *size, padding)
+    out = np.empty((size[1], 3 * size[0]), np.uint8)
+    i420_to_bgr(y, u, v, *size, color.yuv_to_rgb(), out)
+    expected = i420_to_bgr_reference(y, u, v, *size, color.yuv_to_rgb())
+    assert np.abs(out.astype(int) - expected).max() <= 1
+
+
+@given(st.integers(0, 2**32), sizes, st.integers(0, 5), colors)
+def test_bgr_to_i420_equals_reference(seed, size, padding, color):
+    width, height = size
+    (bgr,) = random_planes(seed, PixelFormat.BGR24, width, height, padding)
+    planes = tuple(np.zeros(shape, np.uint8) for shape in plane_shapes(PixelFormat.I420, width, height))
+    bgr_to_i420(bgr, width, height, color.rgb_to_yuv(), *planes)
+    expected = bgr_to_i420_reference(bgr, width, height, color.rgb_to_yuv())
+    for plane, reference in zip(planes, expected, strict=True):
+        assert np.abs(plane.astype(int) - reference).max() <= 1
+
+
+@pytest.mark.parametrize("color", [ColorSpace(m, r) for m in Matrix for r in (False, True)], ids=str)
+def test_flat_colours_survive_the_round_trip(color):
+    for bgr in [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (12, 200, 90)]:
+        picture = Picture.from_bgr(np.full((6, 8, 3), bgr, np.uint8), color)
+        back = picture.copy(PixelFormat.I420).bgr()
+        assert np.abs(back.astype(int) - bgr).max() <= 3
+
+
+@pytest.mark.parametrize("format", list(PixelFormat))
+def test_copy_shares_nothing(format):
+    picture = Picture(9, 5, format, random_planes(1, format, 9, 5, 3), ColorSpace(Matrix.BT709))
+    copied = picture.copy()
+    for plane in range(len(picture.planes)):
+        np.testing.assert_array_equal(copied.visible(plane), picture.visible(plane))
+        assert not np.shares_memory(copied.planes[plane], picture.planes[plane])
+    assert copied.to_av() is copied.owner
+    assert copied.color == picture.color
+
+
+def test_nv12_and_i420_of_the_same_samples_give_the_same_bgr():
+    y, u, v = random_planes(2, PixelFormat.I420, 9, 5)
+    i420 = Picture(9, 5, PixelFormat.I420, (y, u, v))
+    nv12 = Picture(9, 5, PixelFormat.NV12, (y, np.stack([u, v], -1).reshape(3, 10)))
+    np.testing.assert_array_equal(i420.bgr(), nv12.bgr())
+    np.testing.assert_array_equal(nv12.copy(PixelFormat.I420).visible(2), v)
+
+
+def test_wrong_planes_are_refused():
+    with pytest.raises(ValueError, match="I420 4x4 needs C-contiguous uint8 planes"):
+        Picture(4, 4, PixelFormat.I420, (np.zeros((4, 3), np.uint8),) * 3)
