@@ -10,6 +10,10 @@ from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
 
 
+class SinkClosed(Exception):
+    """The person closed the window: a wish to stop, not a failure."""
+
+
 class Sink(ABC):
     """Takes the results of one stream.
 
@@ -44,6 +48,7 @@ class Sink(ABC):
 
         Raises:
             SinkError: it can take no more (disk full, target gone). What was written before stays usable.
+            SinkClosed: the person has closed it; the run ends in order.
         """
 
     @abstractmethod
