@@ -11,7 +11,7 @@ from streamdet.types import Result
 
 
 class WindowClosed(Exception):
-    """Raised by `Sink.write` when a person has ended the run at the sink itself: it stops as normal, without an error."""
+    """Raised by `Sink.write` when a person has ended the run at the sink: it stops as normal, without an error."""
 
 
 class Sink(ABC):
