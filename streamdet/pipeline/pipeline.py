@@ -16,7 +16,7 @@ from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.queues import Closed
 from streamdet.pipeline.stages import Detected, Inferred
 from streamdet.pipeline.stream import Mode, Stream, StreamPlan
-from streamdet.sinks.base import SinkClosed
+from streamdet.sinks.base import WindowClosed
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,11 @@ class Pipeline:
         """True after `stop`."""
         return self._stopping.is_set()
 
+    @property
+    def ended(self) -> bool:
+        """True once every thread of a started pipeline has ended."""
+        return not any(thread.is_alive() for thread in self._threads)
+
     def start(self) -> None:
         """Starts all threads and returns."""
         self.started_ns = time.monotonic_ns()
@@ -107,7 +112,7 @@ class Pipeline:
         """Waits for the end of a started run, as `run` does."""
         windows = [outlet for stream in self.streams for outlet in stream.outlets if outlet.sink.main_thread]
         give_up_s = float("inf")
-        while windows or any(thread.is_alive() for thread in self._threads):
+        while windows or not self.ended:
             windows = [outlet for outlet in windows if self._show(outlet)]
             if not windows:
                 self._join_one(_TICK_S)
@@ -173,7 +178,7 @@ class Pipeline:
     def _run_outlet(self, outlet: Outlet) -> None:
         try:
             outlet.run()
-        except SinkClosed:
+        except WindowClosed:
             self.stop()
         except BaseException as error:
             self._fail(error)
@@ -190,7 +195,7 @@ class Pipeline:
             if outlet.step(_TICK_S):
                 return True
             outlet.finish()
-        except SinkClosed:
+        except WindowClosed:
             self.stop()
             outlet.give_up()
         except Exception as error:

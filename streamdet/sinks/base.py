@@ -10,8 +10,8 @@ from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
 
 
-class SinkClosed(Exception):
-    """The person closed the window: a wish to stop, not a failure."""
+class WindowClosed(Exception):
+    """Raised by `Sink.write` when a person has ended the run at the sink: it stops as normal, without an error."""
 
 
 class Sink(ABC):
@@ -48,7 +48,7 @@ class Sink(ABC):
 
         Raises:
             SinkError: it can take no more (disk full, target gone). What was written before stays usable.
-            SinkClosed: the person has closed it; the run ends in order.
+            WindowClosed: a person has closed the window; this result was shown.
         """
 
     @abstractmethod

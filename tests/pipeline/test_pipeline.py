@@ -7,7 +7,7 @@ from streamdet.errors import LedgerError, SinkError, SourceError
 from streamdet.pipeline import ledger
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import Mode, StreamPlan
-from streamdet.sinks.base import SinkClosed
+from streamdet.sinks.base import WindowClosed
 
 from .fakes import CountingSource, FakeDetector, ListSink
 
@@ -248,7 +248,7 @@ def test_main_thread_sinks_run_in_the_thread_of_run_and_may_end_it():
         def write(self, result):
             assert threading.current_thread() is threading.main_thread()
             if result.frame.index == 4:
-                raise SinkClosed
+                raise WindowClosed
             super().write(result)
 
     window = Window()
