@@ -16,16 +16,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from streamdet.models.ssd_geometry import (
-    BOXES_PER_CELL,
-    FLAGSHIP_SIZE,
-    box_count,
-    default_boxes_cxcywh,
-    head_grids,
-)
-
-RANDOM_WEIGHTS_KEY = "streamdet.random_weights"
-"""Metadata key of a model whose weights are random: what it gives must never be shown as detections."""
+from streamdet.models.signature import RANDOM_WEIGHTS_KEY
+from streamdet.models.ssd_geometry import BOXES_PER_CELL, FLAGSHIP_SIZE, box_count, default_boxes_cxcywh
 
 CLASSES = 81  # 80 of COCO and the background
 # (blocks, channels, stride) of the stages of ResNet-34 that are left; the third is kept at stride 1.
@@ -33,6 +25,8 @@ _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 1))
 # (in, middle, out, stride, padding) of the extra blocks: 1x1 to `middle`, then 3x3 to `out`.
 _EXTRAS = ((256, 256, 512, 2, 1), (512, 256, 512, 2, 1), (512, 128, 256, 2, 1), (256, 128, 256, 2, 0), (256, 128, 256, 1, 0))
 _FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
+_PUBLISHED_OPSET = 10  # the published file's
+_HEADS_OPSET = 13  # for tools of today; per-channel quantisation begins here
 _MIN_SIZE = 448  # below, the last feature map vanishes
 
 
@@ -164,10 +158,22 @@ def _decode_and_suppress(graph: _Graph, loc: str, conf: str, priors: NDArray[np.
     graph.node("Unsqueeze", best_scores, axes=[0], name="scores")
 
 
-def _outputs(form: Form, size: int) -> list[onnx.ValueInfoProto]:
-    if form is Form.HEADS:
-        shapes = {"loc": ["batch", 4, box_count(size)], "conf": ["batch", CLASSES, box_count(size)]}
-        return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+def _model(
+    graph: _Graph,
+    name: str,
+    inputs: dict[str, list[int | str]],
+    outputs: list[onnx.ValueInfoProto],
+    opset: int,
+) -> onnx.ModelProto:
+    ports = [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in inputs.items()]
+    proto = helper.make_graph(graph.nodes, name, ports, outputs, graph.initializers)
+    # The oldest IR version that goes with the opset, so that old tools read the file too.
+    opsets = [helper.make_opsetid("", opset)]
+    ir_version = helper.find_min_ir_version_for(opsets)
+    return helper.make_model(proto, opset_imports=opsets, ir_version=ir_version, producer_name="streamdet")
+
+
+def _published_outputs() -> list[onnx.ValueInfoProto]:
     return [
         helper.make_tensor_value_info("bboxes", TensorProto.FLOAT, [1, "detections", 4]),
         helper.make_tensor_value_info("labels", TensorProto.INT64, [1, "detections"]),
@@ -178,6 +184,9 @@ def _outputs(form: Form, size: int) -> list[onnx.ValueInfoProto]:
 def build(form: Form, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.ModelProto:
     """Returns the network with weights drawn from `seed`; the same for the same arguments.
 
+    Batch normalisation stays a layer of its own, as in the trained file: sessions fold it when they load, and counting
+    parameters needs it.
+
     Args:
         form: what it gives. Both forms of one seed hold the same weights.
         seed: of the random weights.
@@ -187,19 +196,23 @@ def build(form: Form, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.Model
         raise ValueError(f"the last feature map needs an input of at least {_MIN_SIZE} pixels, got {size}")
     graph = _Graph(np.random.default_rng(seed))
     loc, conf = _heads(graph, _features(graph, "image"))
+    name = f"ssd-resnet34-{size}-{form.value}"
     if form is Form.PUBLISHED:
         _decode_and_suppress(graph, loc, conf, default_boxes_cxcywh(size))
-    batch: str | int = "batch" if form is Form.HEADS else 1
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 3, size, size])
-    name = f"ssd-resnet34-{size}-{form.value}"
-    proto = helper.make_graph(graph.nodes, name, [image], _outputs(form, size), graph.initializers)
-    # Opset 10 is the published file's; IR version 5 came with it. Heads are for tools of today.
-    opset, ir_version = (10, 5) if form is Form.PUBLISHED else (13, 8)
-    model = helper.make_model(
-        proto, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version, producer_name="streamdet"
-    )
+        model = _model(graph, name, {"image": [1, 3, size, size]}, _published_outputs(), _PUBLISHED_OPSET)
+    else:
+        shapes = {"loc": ["batch", 4, box_count(size)], "conf": ["batch", CLASSES, box_count(size)]}
+        outputs = [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in shapes.items()]
+        model = _model(graph, name, {"image": ["batch", 3, size, size]}, outputs, _HEADS_OPSET)
     about = f"Architecture of ssd-resnet34-1200 with random weights (seed {seed}): it detects nothing."
     helper.set_model_props(model, {RANDOM_WEIGHTS_KEY: "1", "streamdet.about": about})
     return model
 
 
+def tail(priors: NDArray[np.float32]) -> onnx.ModelProto:
+    """Returns the published graph's end alone: inputs `loc` (1, 4, P) and `conf` (1, 81, P), no weights."""
+    graph = _Graph(np.random.default_rng(0))
+    _decode_and_suppress(graph, "loc", "conf", priors)
+    count = len(priors)
+    inputs: dict[str, list[int | str]] = {"loc": [1, 4, count], "conf": [1, CLASSES, count]}
+    return _model(graph, "ssd-tail", inputs, _published_outputs(), _PUBLISHED_OPSET)
