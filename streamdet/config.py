@@ -172,7 +172,7 @@ def _explain(problem: Any) -> str:
     key = ".".join(str(part) for part in path)
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _known_keys(path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, n=1)
+        close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         fix = f"did you mean {close[0]!r}?" if close else f"known keys here: {', '.join(known)}"
         return f"{key}: unknown key; {fix}"
     if problem["type"] in ("missing", "missing_argument"):

@@ -29,6 +29,8 @@ class Display:
         self._job = job
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = 120  # a log file or a pipe has no width of its own
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         self._shows_progress = not quiet and self._console.is_terminal
         self._next_s = 0.0
@@ -69,7 +71,7 @@ class Display:
                 f"{count} frames",
                 f"{stream.fps:.1f} fps",
                 f"{stream.inferred} inferred",
-                f"age {_ms(age)}",
+                f"age {_ms(age)} ms",
                 f"dropped {sum(stream.dropped.values()) + sum(sum(s.dropped.values()) for s in stream.sinks)}",
             )
         return table
@@ -77,13 +79,11 @@ class Display:
 
 def summary(report: Report) -> Table:
     """Returns the table shown at the end of a run."""
-    table = Table(title=None, show_edge=False, pad_edge=False, box=None, padding=(0, 2))
-    table.add_column("stream", style="bold", no_wrap=True)
-    table.add_column("what", no_wrap=True)
-    table.add_column("count / p50", justify="right")
-    table.add_column("p95", justify="right")
-    table.add_column("p99", justify="right")
-    table.add_column("")
+    table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column("", style="bold", no_wrap=True)
+    for column in ("frames", "p50 ms", "p95 ms", "p99 ms"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for stream in report.streams:
         _add_stream(table, stream, report.provider)
     return table
@@ -91,34 +91,32 @@ def summary(report: Report) -> Table:
 
 def _add_stream(table: Table, stream: StreamReport, provider: str) -> None:
     note = f"{stream.fps:.1f} fps, {stream.mode}" + (f", {provider}" if provider else "")
-    table.add_row(stream.name, "captured", str(stream.captured), "", "", note)
-    table.add_row("", "shown", str(stream.shown), "", "", _causes(stream.dropped))
-    if stream.inferred:
-        table.add_row("", "inferred", str(stream.inferred), "", "", "")
-    if stream.faults:
-        table.add_row("", "source faults", str(sum(stream.faults.values())), "", "", _list(stream.faults))
+    table.add_row(stream.name, str(stream.captured), "", "", "", note)
     for name, times in stream.stages.items():
-        _add_times(table, f"{name} time", times)
+        count = str(stream.inferred) if name == "infer" else ""
+        table.add_row(f"  {name}", count, *_columns(times))
+    table.add_row("  shown", str(stream.shown), "", "", "", _dropped(stream.dropped))
     if stream.mode == "live" and stream.inferred:
-        _add_times(table, "detection age", stream.detection_age)
+        table.add_row("  age of detections", "", *_columns(stream.detection_age))
+    if stream.faults:
+        table.add_row("  source faults", str(sum(stream.faults.values())), "", "", "", _counts(stream.faults))
     for sink in stream.sinks:
-        table.add_row("", f"-> {sink.name}", str(sink.written), "", "", _causes(sink.dropped))
-        _add_times(table, "   frame age", sink.age)
+        table.add_row(f"  {sink.name}", str(sink.written), *_columns(sink.age), "age" + _dropped(sink.dropped, ", "))
 
 
-def _add_times(table: Table, what: str, times: Percentiles) -> None:
-    table.add_row("", what, _ms(times.p50_ms), _ms(times.p95_ms), _ms(times.p99_ms), "")
+def _columns(times: Percentiles) -> tuple[str, str, str]:
+    return _ms(times.p50_ms), _ms(times.p95_ms), _ms(times.p99_ms)
 
 
-def _causes(dropped: dict[str, int]) -> str:
-    return f"dropped {sum(dropped.values())} ({_list(dropped)})" if dropped else ""
+def _dropped(dropped: dict[str, int], before: str = "") -> str:
+    return f"{before}dropped {sum(dropped.values())} ({_counts(dropped)})" if dropped else ""
 
 
-def _list(counts: dict[str, int]) -> str:
+def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{cause} {count}" for cause, count in sorted(counts.items()))
 
 
 def _ms(value: float) -> str:
     if not math.isfinite(value):
         return "-"
-    return f"{value:.2f} ms" if value < 10 else f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
