@@ -1,14 +1,12 @@
 """How streamdet compiles its Numba kernels: one decorator, one private cache, one list of all of them."""
 
-import os
-import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
-import platformdirs
 from numba.core.compiler import Compiler, Flags
+
+from streamdet.cache import private_dir
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,27 +14,10 @@ KERNELS: list[Any] = []
 """Every dispatcher made by `kernel`, so that a test can prove that nothing compiles after warm-up."""
 
 
-def cache_dir() -> Path | None:
-    """Returns the private directory for compiled kernels, or None where there is no safe one.
-
-    Numba unpickles what it finds in its cache, so a directory that somebody else can write to would let them run code
-    here: it must belong to this user and be closed to group and others.
-    """
-    path = Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "numba"
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-    except (OSError, RuntimeError):  # no home directory, a read-only disk
-        return None
-    if os.name == "posix" and (status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022):
-        return None
-    return path if os.access(path, os.W_OK) else None
+_CACHE_DIR = private_dir("numba")  # Numba unpickles what it finds there
 
 
-_CACHE_DIR = cache_dir()
-
-
-class _Apart(Compiler):
+class _Apart(Compiler):  # type: ignore[misc]  # Numba has no types
     """Numba's compiler with the promise that no two array arguments share memory (C's ``restrict``)."""
 
     def __init__(self, *args: Any) -> None:

@@ -61,16 +61,16 @@ def place(spec: ModelSpec, width: int, height: int) -> Window:
     """
     if spec.resize is Resize.STRETCH:
         return Window(0, 0, spec.width, spec.height)
-    fitted = [spec.width, spec.height]
     centred = spec.resize is Resize.LETTERBOX_CENTER
-    # Whole numbers throughout: width * (input / width) in floats can come out a hair, and so a pixel, too small.
+    fitted = [spec.width, spec.height]
+    # In whole numbers: width * (input / width) in floats can come out a hair too small, and so lose a pixel.
     if spec.width * height <= spec.height * width:
-        fitted[1] = max(
-            1, (2 * height * spec.width + width) // (2 * width) if centred else height * spec.width // width
-        )
+        fitted[1] = _share(spec.width * height, width, centred)
     else:
-        fitted[0] = max(
-            1, (2 * width * spec.height + height) // (2 * height) if centred else width * spec.height // height
-        )
+        fitted[0] = _share(spec.height * width, height, centred)
     left, top = ((spec.width - fitted[0]) // 2, (spec.height - fitted[1]) // 2) if centred else (0, 0)
     return Window(left, top, fitted[0], fitted[1])
+
+
+def _share(pixels: int, parts: int, to_nearest: bool) -> int:
+    return max(1, (2 * pixels + parts) // (2 * parts) if to_nearest else pixels // parts)

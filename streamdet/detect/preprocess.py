@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Preprocessor:
             raise ValueError(f"std must not be zero, got {spec.std}")
         self._spec = spec
         self._mean, self._std = mean, std
-        self.dtype: np.dtype[np.float32] | np.dtype[np.uint8] = np.dtype(np.uint8 if spec.uint8 else np.float32)
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8 if spec.uint8 else np.float32)
         self.shape = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
         self._pad = ((spec.pad_value - mean) / std).astype(self.dtype)
         self._plans: dict[tuple[int, int, bool], _Plan] = {}
@@ -125,9 +126,7 @@ class _Plan:
     scratch: Scratch
 
 
-def _make_plan(
-    spec: ModelSpec, width: int, height: int, packed: bool, dtype: np.dtype[np.float32] | np.dtype[np.uint8]
-) -> _Plan:
+def _make_plan(spec: ModelSpec, width: int, height: int, packed: bool, dtype: np.dtype[Any]) -> _Plan:
     if width > MAX_WIDTH:
         raise ValueError(f"pictures wider than {MAX_WIDTH} pixels are not supported, got {width}x{height}")
     window = place(spec, width, height)

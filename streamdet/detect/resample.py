@@ -166,8 +166,8 @@ def spread_triple(
 @kernel(apart=True, contract=True)
 def mix_row(
     rows: NDArray[np.float32],
-    upper: int,
-    upper_c: int,
+    upper: np.int64,
+    upper_c: np.int64,
     share: np.float32,
     share_c: np.float32,
     color: Color,

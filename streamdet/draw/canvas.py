@@ -104,15 +104,11 @@ class I420Canvas(Canvas):
 
     def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
         ink = yuv_ink(rgb, self._color)
-        blend.outline_i420(
-            self._y, self._u, self._v, self.width, self.height, *rect, thickness, ink, _opacity(alpha)
-        )
+        blend.outline_i420(self._y, self._u, self._v, self.width, self.height, *rect, thickness, ink, _opacity(alpha))
 
     def stamp(self, mask: NDArray[np.uint8], left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
         ink = yuv_ink(rgb, self._color)
-        blend.stamp_i420(
-            self._y, self._u, self._v, self.width, self.height, mask, left, top, ink, _opacity(alpha)
-        )
+        blend.stamp_i420(self._y, self._u, self._v, self.width, self.height, mask, left, top, ink, _opacity(alpha))
 
 
 class BgrCanvas(Canvas):

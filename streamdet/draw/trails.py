@@ -36,7 +36,9 @@ class Trails:
             self._points.clear()
         self._latest_s = time_s
         boxes = detections.boxes_xyxy
-        feet = zip(detections.track_ids.tolist(), boxes[:, [0, 2]].mean(axis=1).tolist(), boxes[:, 3].tolist(), strict=True)
+        feet = zip(
+            detections.track_ids.tolist(), boxes[:, [0, 2]].mean(axis=1).tolist(), boxes[:, 3].tolist(), strict=True
+        )
         for track_id, x, y in feet:
             if track_id < 0 or not np.isfinite(x + y):
                 continue

@@ -66,7 +66,9 @@ def read_frame_number(picture: Picture) -> int | None:
     else:
         region = picture.planes[0][rows, columns].astype(np.float64)
     border = place.cell // 4
-    cells = region.reshape(ROWS, place.cell, COLUMNS, place.cell)[:, border:-border, :, border:-border].mean(axis=(1, 3))
+    cells = region.reshape(ROWS, place.cell, COLUMNS, place.cell)[:, border:-border, :, border:-border].mean(
+        axis=(1, 3)
+    )
     if cells.max() - cells.min() < _LEAST_CONTRAST:
         return None
     word = 0
