@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +24,8 @@ from streamdet.sources.base import SourceInfo
 if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
+
+log = logging.getLogger(__name__)
 
 # ITU-T H.273: colour primaries, transfer characteristics and matrix coefficients that belong together.
 _H273 = {Matrix.BT601: (6, 6, 6), Matrix.BT709: (1, 1, 1), Matrix.BT2020: (9, 14, 9)}
@@ -74,6 +77,11 @@ def recorded_time_base(time_base: Fraction) -> Fraction:
     return time_base if time_base.denominator <= _FINEST_TIME_BASE else Fraction(1, _FINEST_TIME_BASE)
 
 
+def _timescale(time_base: Fraction) -> dict[str, str]:
+    # The movie's own time scale, by default milliseconds, says when the first frame is shown.
+    return {"video_track_timescale": str(time_base.denominator), "movie_timescale": str(time_base.denominator)}
+
+
 class Recording:
     """A file that has begun. Its size, colour and time base are those of its first frame."""
 
@@ -87,6 +95,7 @@ class Recording:
         options: SinkOptions,
     ) -> None:
         self.file = file
+        self._first_size = (first.width, first.height)
         self.width, self.height = even(first.width), even(first.height)
         self._color = recorded_color(first)
         self._time_base = recorded_time_base(time_base)
@@ -96,8 +105,9 @@ class Recording:
         self._first_s = Fraction(0)
         self._last_pts: int | None = None
         self._last_duration = 0
+        self._size_changed = False
         kind = CONTAINERS[file.path.suffix.lower()]
-        timescale = {"video_track_timescale": str(self._time_base.denominator)} if kind.format in ("mp4", "mov") else {}
+        timescale = {} if kind.format == "matroska" else _timescale(self._time_base)
         self._container: OutputContainer = av.open(
             file,
             "w",
@@ -117,6 +127,7 @@ class Recording:
         Raises:
             OSError: of the file or of FFmpeg.
         """
+        self._notice_size(picture)
         pts = self._recorded(pts, time_base)
         if self._last_pts is None:
             self._first_s = self._key_frame_due_s = pts * self._time_base
@@ -181,6 +192,12 @@ class Recording:
         source.link_to(graph.add("buffersink"))
         graph.configure()
         return graph
+
+    def _notice_size(self, picture: Picture) -> None:
+        if (picture.width, picture.height) != self._first_size and not self._size_changed:
+            self._size_changed = True
+            now, then = f"{picture.width}x{picture.height}", "{}x{}".format(*self._first_size)
+            log.warning("%s: pictures changed from %s to %s, and are fitted into %s", self.file.path, then, now, then)
 
     def _own_frame(self, picture: Picture) -> av.VideoFrame:
         """Returns a frame of our own over the same pixels.

@@ -14,6 +14,9 @@ SPLICE_S = 1.0
 LIVE_TOLERANCE_S = 2.0
 """How far a live stream's own time may run from its arrival: servers start with a burst of up to a GOP."""
 
+SEGMENT_TOLERANCE_S = 20.0
+"""The same for streams that come in segments (HLS): several seconds arrive at once."""
+
 
 class FileClock:
     """Keeps the timestamps of a file exactly, unless they are missing or do not increase.
@@ -54,22 +57,29 @@ class FileClock:
 class LiveClock:
     """Times a live stream: the distances of its own timestamps, laid on the time of arrival.
 
-    The first frame is at 0. While the source's timestamps are sane their distances are kept exactly. When they are
-    missing, jump, or run `LIVE_TOLERANCE_S` away from arrival, the time of arrival takes over and a new run of
-    distances starts there, so that an outage of three seconds shows as three seconds.
+    The first frame is at 0. While the source's timestamps are sane their distances are kept exactly. When they jump,
+    run away from arrival, or are missing for more than one frame, the time of arrival decides, so
+    that an outage of three seconds shows as three seconds.
 
     Args:
         time_base: seconds per unit of the raw timestamps.
+        step_s: usual distance of two frames until the stream has shown its own.
         faults: counts "missing_pts", "backward_pts" and "timestamp_jump".
+        tolerance_s: how far the source's own time may run from arrival.
     """
 
-    def __init__(self, time_base: Fraction, faults: Counter[str]) -> None:
+    def __init__(
+        self, time_base: Fraction, step_s: Fraction, faults: Counter[str], tolerance_s: float = LIVE_TOLERANCE_S
+    ) -> None:
         self._ratio = time_base / LIVE_TIME_BASE
-        self._tolerance = round(LIVE_TOLERANCE_S / LIVE_TIME_BASE)
+        self._tolerance = round(tolerance_s / LIVE_TIME_BASE)
         self._faults = faults
         self._start_ns: int | None = None
+        self._step = max(1, round(step_s / LIVE_TIME_BASE))
         self._last = -1
-        self._anchor: tuple[int, int, int] | None = None  # raw ticks, time given to it, time given minus arrival
+        self._lead = 0  # time given minus arrival, at the anchor
+        self._missing = 0  # frames without a timestamp since the last one that had one
+        self._anchor: tuple[int, int] | None = None  # a raw timestamp and the time given to it
 
     def stamp(self, raw: int | None, arrival_ns: int) -> int:
         """Returns the time of the next frame in `LIVE_TIME_BASE`.
@@ -78,27 +88,48 @@ class LiveClock:
             raw: the source's timestamp in its own time base; None where it has none.
             arrival_ns: `time.monotonic_ns()` when the frame came.
         """
+        first = self._start_ns is None
         if self._start_ns is None:
             self._start_ns = arrival_ns
         arrival = round((arrival_ns - self._start_ns) * 1e-9 / LIVE_TIME_BASE)
-        ticks = None if raw is None else round(raw * self._ratio)
-        self._last = self._next(ticks, arrival)
-        return self._last
-
-    def _next(self, ticks: int | None, arrival: int) -> int:
-        by_arrival = max(arrival, self._last + 1)
-        if ticks is None:
+        if raw is None:
+            pts = 0 if first else self._without(arrival)
             self._faults["missing_pts"] += 1
-            self._anchor = None
-            return by_arrival
-        if self._anchor is not None:
-            raw, given, lead = self._anchor
-            pts = given + ticks - raw
-            if abs(pts - arrival - lead) <= self._tolerance:
-                if pts > self._last:
-                    return pts
-                self._faults["backward_pts"] += 1
-                return self._last + 1
+            self._missing += 1
+        else:
+            ticks = round(raw * self._ratio)
+            pts = 0 if first else self._with(ticks, arrival)
+            if self._anchor is None:
+                self._anchor = ticks, pts
+                self._lead = pts - arrival
+            self._missing = 0
+        self._last = pts
+        return pts
+
+    def _without(self, arrival: int) -> int:
+        """Takes the usual step for a single frame without timestamp (RTSP's first often has none), arrival for more."""
+        if self._missing == 0:
+            return self._follow(arrival)
+        self._anchor = None
+        return max(arrival, self._last + 1)
+
+    def _with(self, ticks: int, arrival: int) -> int:
+        if self._anchor is None:
+            return self._follow(arrival) if self._missing == 1 else max(arrival, self._last + 1)
+        raw, given = self._anchor
+        pts = given + ticks - raw
+        if abs(pts - arrival - self._lead) > self._tolerance:
             self._faults["timestamp_jump"] += 1
-        self._anchor = (ticks, by_arrival, by_arrival - arrival)
-        return by_arrival
+            self._anchor = None
+            return self._follow(arrival)
+        if pts <= self._last:
+            self._faults["backward_pts"] += 1
+            return self._last + 1
+        if self._missing == 0:
+            self._step = pts - self._last
+        return pts
+
+    def _follow(self, arrival: int) -> int:
+        """Returns the last time plus the usual step, or arrival where that tells of a gap."""
+        pts = self._last + self._step
+        return pts if abs(pts - arrival - self._lead) <= self._tolerance else max(arrival, pts)

@@ -41,7 +41,7 @@ class TrackerOptions:
     class_agnostic: bool = False
 
     def __post_init__(self) -> None:
-        for option in fields(self):
+        for option in fields(TrackerOptions):  # a subclass may add fields of other types
             value = getattr(self, option.name)
             if not math.isfinite(value) or value < 0:
                 raise ConfigError(f"tracker.{option.name}: must be a number >= 0, got {value}")
