@@ -197,10 +197,8 @@ def create(data: bytes, provider: Provider, options: Options) -> Any:
     so.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     so.intra_op_num_threads = options.threads
     so.inter_op_num_threads = 1
-    so.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # waiting threads would take the decoder's cores
-    so.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    for pool in ("intra_op", "inter_op"):  # threads that wait by spinning would take the decoder's processors
+        so.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
     chain: list[Any] = []
     if provider is Provider.OPENVINO:
         so.add_provider_for_devices([_openvino_device()], options.openvino())
