@@ -1,0 +1,140 @@
+"""One canvas for every pixel format that can be drawn on; colours are given as RGB and look the same on all."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.color import ColorSpace
+from streamdet.draw import blend
+from streamdet.draw.palette import Rgb
+from streamdet.picture import Picture, PixelFormat
+
+Rect = tuple[int, int, int, int]
+"""left, top, right, bottom in pixels, right and bottom exclusive; may reach outside the picture."""
+
+Ink = tuple[int, int, int]
+
+
+@lru_cache(maxsize=4096)
+def yuv_ink(rgb: Rgb, color: ColorSpace) -> Ink:
+    """Returns the Y, Cb, Cr bytes of an RGB colour in a picture's own colour space.
+
+    >>> yuv_ink((255, 255, 255), ColorSpace())
+    (235, 128, 128)
+    """
+    m = _rgb_to_yuv(color)
+    y, u, v = np.clip(m[:, :3] @ np.array(rgb, np.float32) + m[:, 3] + np.float32(0.5), 0, 255).astype(int).tolist()
+    return y, u, v
+
+
+@lru_cache(maxsize=16)
+def _rgb_to_yuv(color: ColorSpace) -> NDArray[np.float32]:
+    return color.rgb_to_yuv()
+
+
+def _opacity(alpha: float) -> int:
+    return min(max(round(blend.OPAQUE * alpha), 0), blend.OPAQUE)
+
+
+class Canvas(ABC):
+    """Draws on the planes of one picture, in place.
+
+    Attributes:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        self.width = picture.width
+        self.height = picture.height
+
+    @abstractmethod
+    def fill(self, rect: Rect, rgb: Rgb, alpha: float = 1.0) -> None:
+        """Fills a rectangle; `alpha` 1 hides what was there."""
+
+    @abstractmethod
+    def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:
+        """Draws the border of a rectangle, `thickness` pixels wide, inside of `rect`."""
+
+    @abstractmethod
+    def stamp(self, mask: NDArray[np.uint8], left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:
+        """Blends a colour through a C-contiguous (rows, columns) uint8 coverage mask, 255 = covered."""
+
+    def stroke(self, path: NDArray[np.float64], rgb: Rgb, alpha: float = 1.0) -> None:
+        """Draws a smooth line through points.
+
+        Args:
+            path: (N, 4) float64: x, y in pixels, radius in pixels, opacity 0..1. Points that are not finite or lie
+                more than a picture's size outside of it are left out.
+            rgb: colour.
+            alpha: opacity of the whole line.
+        """
+        reach = np.array([self.width, self.height])
+        near = np.isfinite(path).all(axis=1) & (np.abs(path[:, :2] - reach / 2) < 1.5 * reach).all(axis=1)
+        path = np.ascontiguousarray(path[near])
+        if len(path) < 2:
+            return
+        margin = float(path[:, 2].max()) + 1.0
+        left, top = (max(floor(low - margin), 0) for low in path[:, :2].min(axis=0))
+        right = min(ceil(path[:, 0].max() + margin), self.width)
+        bottom = min(ceil(path[:, 1].max() + margin), self.height)
+        if left >= right or top >= bottom:
+            return
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        blend.stroke_mask(path, left, top, mask)
+        self.stamp(mask, left, top, rgb, alpha)
+
+
+class I420Canvas(Canvas):
+    """Draws on the planes of an I420 picture."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(picture)
+        self._y, self._u, self._v = picture.planes
+        self._color = picture.color
+
+    def fill(self, rect: Rect, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
+        ink = yuv_ink(rgb, self._color)
+        blend.fill_i420(self._y, self._u, self._v, self.width, self.height, *rect, ink, _opacity(alpha))
+
+    def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
+        ink = yuv_ink(rgb, self._color)
+        blend.outline_i420(self._y, self._u, self._v, self.width, self.height, *rect, thickness, ink, _opacity(alpha))
+
+    def stamp(self, mask: NDArray[np.uint8], left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
+        ink = yuv_ink(rgb, self._color)
+        blend.stamp_i420(self._y, self._u, self._v, self.width, self.height, mask, left, top, ink, _opacity(alpha))
+
+
+class BgrCanvas(Canvas):
+    """Draws on the one plane of a BGR picture."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__(picture)
+        (self._bgr,) = picture.planes
+
+    def fill(self, rect: Rect, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
+        blend.fill_bgr(self._bgr, self.width, self.height, *rect, rgb[::-1], _opacity(alpha))
+
+    def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
+        blend.outline_bgr(self._bgr, self.width, self.height, *rect, thickness, rgb[::-1], _opacity(alpha))
+
+    def stamp(self, mask: NDArray[np.uint8], left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
+        blend.stamp_bgr(self._bgr, self.width, self.height, mask, left, top, rgb[::-1], _opacity(alpha))
+
+
+def canvas_for(picture: Picture) -> Canvas:
+    """Returns a canvas that draws on `picture` in place.
+
+    Raises:
+        ValueError: the picture is NV12 or may not be written: draw on ``picture.copy(PixelFormat.I420)``.
+    """
+    if picture.format is PixelFormat.NV12 or not all(plane.flags.writeable for plane in picture.planes):
+        raise ValueError(f"cannot draw on this {picture.format.name} picture: draw on picture.copy(PixelFormat.I420)")
+    picture._bgr = None  # a conversion kept from before would not show what is drawn
+    return BgrCanvas(picture) if picture.format is PixelFormat.BGR24 else I420Canvas(picture)

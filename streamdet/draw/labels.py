@@ -1,0 +1,44 @@
+"""Where a label goes: beside its box, inside the picture, on no other label where that can be had cheaply."""
+
+from streamdet.draw.canvas import Rect
+
+
+def overlap(one: Rect, other: Rect) -> bool:
+    """Tells whether two rectangles share a pixel.
+
+    >>> overlap((0, 0, 2, 2), (2, 0, 4, 2))
+    False
+    """
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def place(box: Rect, size: tuple[int, int], picture: tuple[int, int], taken: list[Rect]) -> tuple[Rect, bool]:
+    """Returns the rectangle for a label of `size` (width, height) that belongs to `box`, and whether it is free.
+
+    Tries above the box, then inside its top edge, each at the left and at the right, then below; the first that is
+    inside the picture and free wins, else the first that is inside.
+
+    >>> place((10, 40, 50, 90), (30, 12), (100, 100), [])
+    ((10, 28, 40, 40), True)
+    >>> place((10, 4, 50, 90), (30, 12), (100, 100), [])
+    ((10, 4, 40, 16), True)
+    """
+    left, top, right, bottom = box
+    width, height = size
+    furthest_left = max(picture[0] - width, 0)
+    lefts = min(max(left, 0), furthest_left), min(max(right - width, 0), furthest_left)
+    inside_top = max(top, 0)
+    fallback: Rect | None = None
+    for y in (top - height, inside_top, bottom):
+        if y < 0 or y + height > picture[1]:
+            continue
+        for x in lefts:
+            rect = x, y, x + width, y + height
+            if not any(overlap(rect, other) for other in taken):
+                return rect, True
+            if fallback is None:
+                fallback = rect
+    if fallback is None:
+        y = max(min(inside_top, picture[1] - height), 0)
+        fallback = lefts[0], y, lefts[0] + width, y + height
+    return fallback, not any(overlap(fallback, other) for other in taken)
