@@ -11,6 +11,7 @@ from streamdet.config import Config
 from streamdet.detect.detector import Detector, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
+from streamdet.models.zoo import SHAPES
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
@@ -158,7 +159,7 @@ def _load_detector(config: Config) -> Detector | None:
             raise UsageError(
                 "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
             )
-        model = "synthetic-shapes"
+        model = SHAPES
     options = config.detector
     if config.tracker.kind != "none":
         # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.

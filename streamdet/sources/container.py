@@ -19,6 +19,8 @@ from streamdet.errors import SourceError
 from streamdet.sources.failures import explain, silent
 from streamdet.sources.upright import check_size
 
+_GEN_PTS = 0x0001  # AVFMT_FLAG_GENPTS
+
 MAX_DECODE_ERRORS = 300
 """Packets in a row that may fail to decode: ten seconds of video. Then the source counts as broken."""
 
@@ -89,6 +91,7 @@ class VideoInput:
         try:
             self._stream = self._video_stream(self._container)
             self._prepare_decoder()
+            self._container.flags &= ~_GEN_PTS  # PyAV's default; what is made up runs back
         except BaseException:
             self.close()
             raise
@@ -120,9 +123,7 @@ class VideoInput:
     def _video_stream(self, container: av.container.InputContainer) -> av.VideoStream:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            what = (
-                "only sound" if container.streams.audio else "no stream at all" if not container.streams else "no video"
-            )
+            what = "only sound" if container.streams.audio else "no video"
             raise SourceError(f"{self._name}: there is {what} in it: give a source with a video stream")
         stream = streams[0]
         if stream.codec_context is None:

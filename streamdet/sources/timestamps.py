@@ -8,9 +8,6 @@ from fractions import Fraction
 LIVE_TIME_BASE = Fraction(1, 90_000)
 """RTP's clock for video: every rate in use is a whole number of its ticks, or within 11 microseconds."""
 
-SPLICE_S = 1.0
-"""A timestamp this far behind the last one starts a new time line (joined recordings, a wrapped counter)."""
-
 LIVE_TOLERANCE_S = 2.0
 """How far a live stream's own time may run from its arrival: servers start with a burst of up to a GOP."""
 
@@ -18,24 +15,50 @@ SEGMENT_TOLERANCE_S = 20.0
 """The same for streams that come in segments (HLS): several seconds arrive at once."""
 
 
+class Guess:
+    """Takes each frame's presentation time, or its decoding time where that is the better one.
+
+    Containers without presentation times (AVI) and broken muxers give times that run back; whichever of the two ran
+    back less often so far is taken, which is also FFmpeg's rule for its "best effort" timestamp.
+    """
+
+    def __init__(self) -> None:
+        self._last_pts: int | None = None
+        self._last_dts: int | None = None
+        self._bad_pts = 0
+        self._bad_dts = 0
+
+    def take(self, pts: int | None, dts: int | None) -> int | None:
+        """Returns the time to use for the next frame; None where it has neither."""
+        if dts is not None:
+            self._bad_dts += self._last_dts is not None and dts <= self._last_dts
+            self._last_dts = dts
+        if pts is not None:
+            self._bad_pts += self._last_pts is not None and pts <= self._last_pts
+            self._last_pts = pts
+        return pts if pts is not None and (dts is None or self._bad_pts <= self._bad_dts) else dts
+
+
 class FileClock:
     """Keeps the timestamps of a file exactly, unless they are missing or do not increase.
 
+    A single time that runs back is set between its neighbours. Where the next one goes on from there, a new time line
+    has begun (joined recordings, a wrapped counter), which is laid behind the old one.
+
     Args:
-        time_base: seconds per unit of all times here.
-        step: usual distance of two frames in units, at least 1; stands in for what is missing.
+        step: usual distance of two frames in units of the time base, at least 1; stands in for what is missing.
         faults: counts "missing_pts" and "backward_pts".
     """
 
-    def __init__(self, time_base: Fraction, step: int, faults: Counter[str]) -> None:
-        self._splice = max(1, round(SPLICE_S / time_base))
+    def __init__(self, step: int, faults: Counter[str]) -> None:
         self._step = max(1, step)
         self._faults = faults
         self._last: int | None = None
         self._shift = 0
+        self._behind: int | None = None  # the raw time of the last frame, where it ran back
 
     def stamp(self, raw: int | None) -> int:
-        """Returns the time of the next frame in units of the time base."""
+        """Returns the time of the next frame."""
         if self._last is None:
             self._last = -self._step if raw is None else raw - 1
         if raw is None:
@@ -43,13 +66,15 @@ class FileClock:
             self._last += self._step
             return self._last
         pts = raw + self._shift
-        if pts <= self._last:
+        if pts > self._last:
+            self._behind = None
+        else:
             self._faults["backward_pts"] += 1
-            if self._last - pts >= self._splice:
-                self._shift += self._last + self._step - pts
-                pts = self._last + self._step
+            if self._behind is not None and raw > self._behind:
+                self._shift = self._last - self._behind
+                pts, self._behind = raw + self._shift, None
             else:
-                pts = self._last + 1
+                pts, self._behind = self._last + max(1, self._step // 2), raw
         self._last = pts
         return pts
 
@@ -94,7 +119,8 @@ class LiveClock:
         arrival = round((arrival_ns - self._start_ns) * 1e-9 / LIVE_TIME_BASE)
         if raw is None:
             pts = 0 if first else self._without(arrival)
-            self._faults["missing_pts"] += 1
+            if not first:  # RTSP's first frame has none until the sender's first report: no fault
+                self._faults["missing_pts"] += 1
             self._missing += 1
         else:
             ticks = round(raw * self._ratio)
@@ -124,7 +150,7 @@ class LiveClock:
             return self._follow(arrival)
         if pts <= self._last:
             self._faults["backward_pts"] += 1
-            return self._last + 1
+            return self._last + max(1, self._step // 2)
         if self._missing == 0:
             self._step = pts - self._last
         return pts
