@@ -53,10 +53,9 @@ def _web(url: str, name: str | None, options: SourceOptions) -> Source:
 
 
 def _synthetic(url: str, name: str | None, options: SourceOptions) -> Source:
-    from streamdet.sources.synthetic import SyntheticSource  # type: ignore[import-not-found, unused-ignore]
+    from streamdet.sources.synthetic import SyntheticSource
 
-    source: Source = SyntheticSource(url, name or "synthetic")
-    return source
+    return SyntheticSource(url, name or "synthetic")
 
 
 def _images(url: str, name: str | None, options: SourceOptions) -> Source:
