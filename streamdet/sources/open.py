@@ -61,7 +61,7 @@ def _synthetic(url: str, name: str | None, options: SourceOptions) -> Source:
 def _images(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.images import ImagesSource
 
-    named_after = Path(url) if Path(url).exists() else Path(re.split(r"[*?\[]", url)[0]).parent
+    named_after = Path(url) if Path(url).exists() else Path(re.split(r"[*?\[]", url)[0] + "*").parent
     return _paced(ImagesSource(url, name or _safe_name(named_after.resolve().stem), options), options)
 
 
