@@ -86,4 +86,3 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         "streamdet and numpy run on one thread, ONNX Runtime on as many as it likes",
     ]
     return "Post-processing of raw SSD heads", timings, notes
-
