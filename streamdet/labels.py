@@ -31,6 +31,16 @@ _NAME_BY_ID = dict(zip(COCO_IDS, COCO80, strict=True))
 COCO90: tuple[str, ...] = tuple(_NAME_BY_ID.get(i, f"unused {i}") for i in range(1, 91))
 """Names by COCO category id minus one, for networks that give those ids (TensorFlow's)."""
 
+# Names of PASCAL VOC and Darknet for the same things, which users of other programs type.
+_OLD_NAMES = {
+    "aeroplane": "airplane",
+    "diningtable": "dining table",
+    "motorbike": "motorcycle",
+    "pottedplant": "potted plant",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+}
+
 
 def select_classes(labels: Sequence[str], wanted: Sequence[str]) -> NDArray[np.bool_]:
     """Returns which of `labels` were asked for, (len(labels),) bool; all of them where `wanted` is empty.
@@ -59,8 +69,10 @@ def select_classes(labels: Sequence[str], wanted: Sequence[str]) -> NDArray[np.b
 
 
 def _suggest(key: str, index_by_name: dict[str, int], labels: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, index_by_name, n=3, cutoff=0.5)
-    close += [name for name in index_by_name if key and key in name and name not in close][: 3 - len(close)]
+    key = _OLD_NAMES.get(key, key)
+    alike = difflib.get_close_matches(key, index_by_name, n=3)
+    alike += [name for name in index_by_name if len(key) > 2 and (key in name or name in key)]
+    close = list(dict.fromkeys(alike))[:3]
     if close:
         return "did you mean " + " or ".join(repr(labels[index_by_name[name]]) for name in close) + "?"
     shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
