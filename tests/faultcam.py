@@ -24,10 +24,11 @@ GOP = 5
 AFTER = 8
 """Frames that are sent before something goes wrong."""
 
-VERBS = frozenset(
-    "play refuse accept_then_silent describe_slow 401 404 sdp_without_video play_then_stall rst_mid_stream fin"
-    " dup_ts back_ts jump_ts drop_packets garbage sps_change finite".split()
-)
+VERBS = {
+    *("play", "refuse", "accept_then_silent", "describe_slow", "401", "404", "sdp_without_video"),
+    *("play_then_stall", "rst_mid_stream", "fin", "finite", "sps_change"),
+    *("dup_ts", "back_ts", "jump_ts", "drop_packets", "garbage"),
+}
 SIZE, OTHER_SIZE = (128, 96), (160, 112)
 
 
@@ -180,7 +181,7 @@ class FaultCam:
             if broken and verb == "rst_mid_stream":
                 writer.write(b"$\0\xff\xff" + bytes(100))  # cut inside a packet
                 return _reset(writer)
-            if broken and verb == "fin" or verb == "finite" and sent == 15:
+            if (broken and verb == "fin") or (verb == "finite" and sent == 15):
                 writer.close()
                 return None
             if broken and verb == "garbage":

@@ -277,3 +277,32 @@ def resample(
             green = out[target.height + target.top + i, target.left : target.left + columns]
             blue = out[2 * target.height + target.top + i, target.left : target.left + columns]
             mix_row(rows, upper & 1, upper_c & 1, share, share_c, color, red, green, blue)
+
+
+def resample_reference(
+    layout: int, planes: tuple[Plane, Plane, Plane], width: int, axes: Axes, axes_c: Axes, color: Color
+) -> NDArray[np.float32]:
+    """The same as `resample` in plain numpy; returns (3, rows, columns) float32, channels before they become bytes."""
+    luma, second, third = planes
+    chroma_width = (width + 1) // 2
+    if layout == PACKED:
+        pixels = luma[:, : 3 * width].reshape(-1, width, 3)
+        samples = [_bilinear_reference(pixels[..., i], axes) for i in range(3)]
+    else:
+        if layout == SEMI_PLANAR:
+            pairs = second[:, : 2 * chroma_width].reshape(-1, chroma_width, 2)
+            second, third = pairs[..., 0], pairs[..., 1]
+        chroma = [_bilinear_reference(plane[:, :chroma_width], axes_c) for plane in (second, third)]
+        samples = [_bilinear_reference(luma[:, :width], axes), *chroma]
+    channels = np.tensordot(color.m[:, :3], np.stack(samples), 1) + color.m[:, 3, None, None]
+    clipped: NDArray[np.float32] = np.clip(channels, color.low[:, None, None], color.high[:, None, None])
+    return clipped
+
+
+def _bilinear_reference(plane: Plane, axes: Axes) -> NDArray[np.float32]:
+    left = plane[:, axes.columns].astype(np.float32)
+    right = plane[:, np.minimum(axes.columns.astype(np.int64) + 1, plane.shape[1] - 1)].astype(np.float32)
+    rows = left + (right - left) * axes.column_share
+    upper, lower = rows[axes.rows], rows[np.minimum(axes.rows + 1, plane.shape[0] - 1)]
+    blended: NDArray[np.float32] = upper + (lower - upper) * axes.row_share[:, None]
+    return blended

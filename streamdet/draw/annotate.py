@@ -67,7 +67,7 @@ class Annotator:
         options: what is drawn.
     """
 
-    def __init__(self, options: AnnotateOptions = AnnotateOptions()) -> None:  # noqa: B008  # frozen
+    def __init__(self, options: AnnotateOptions = AnnotateOptions()) -> None:
         self.options = options
         self._trails = Trails(options.trail_s)
         self._looks: dict[int, _Look] = {}
@@ -202,12 +202,12 @@ def _visible(detections: Detections, width: int, height: int) -> np.ndarray[tupl
 
 
 def _outlines(detections: Detections, width: int, height: int, thickness: int) -> list[Rect]:
-    """Returns the outer edges of the outlines: lines lie astride the box's edge, on whole chroma samples."""
-    half, margin = thickness / 2, thickness + 8
-    boxes = detections.boxes_xyxy + np.array([-half, -half, half, half], np.float32)
-    low, high = -float(margin), np.array([width + margin, height + margin] * 2, np.float32)
-    even = (2 * np.rint(np.clip(boxes, low, high) / 2)).astype(int)
-    return [tuple(box) for box in even.tolist()]
+    """Returns the outer edges of the outlines: lines lie astride the box's edges, on whole chroma samples."""
+    margin = thickness + 8
+    boxes = np.clip(detections.boxes_xyxy, -margin, np.array([width + margin, height + margin] * 2, np.float32))
+    lows = 2 * np.floor(boxes[:, :2] / 2 - thickness / 4)
+    highs = 2 * np.ceil(boxes[:, 2:] / 2 + thickness / 4)
+    return [tuple(box) for box in np.hstack([lows, highs]).astype(int).tolist()]
 
 
 def _draw_status(canvas: Canvas, status: str, text: Typeface) -> None:

@@ -7,6 +7,8 @@ bottom exclusive; they may reach outside the picture and may be empty.
 On I420 a chroma sample takes the mean coverage of its (up to) four pixels: what converting a BGR drawing would give.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -155,12 +157,12 @@ def stamp_i420(
                 for column in range(2 * chroma_column, min(2 * chroma_column + 2, width)):
                     pixels += 1
                     if first_row <= row < last_row and first_column <= column < last_column:
-                        value = np.int64(mask[row - top, column - left])
+                        value = int(mask[row - top, column - left])
                         if value:
                             covered += value
                             a = (value * alpha + 127) // 255
                             y[row, column] = (y[row, column] * (256 - a) + ink[0] * a + 128) >> 8
-            if covered:
+            if covered > 0:
                 a = (2 * covered * alpha + 255 * pixels) // (510 * pixels)
                 u[chroma_row, chroma_column] = (u[chroma_row, chroma_column] * (256 - a) + ink[1] * a + 128) >> 8
                 v[chroma_row, chroma_column] = (v[chroma_row, chroma_column] * (256 - a) + ink[2] * a + 128) >> 8
@@ -173,7 +175,7 @@ def stamp_bgr(
     """Blends one colour through a coverage mask into a BGR plane (written); see `stamp_i420`."""
     for row in range(max(top, 0), min(top + mask.shape[0], height)):
         for column in range(max(left, 0), min(left + mask.shape[1], width)):
-            value = np.int64(mask[row - top, column - left])
+            value = int(mask[row - top, column - left])
             if value:
                 a = (value * alpha + 127) // 255
                 for channel in range(3):
@@ -228,6 +230,11 @@ def _place(mask: Plane, left: int, top: int, width: int, height: int) -> NDArray
     return whole
 
 
+def _blended(plane: Plane, ink: int, alpha: NDArray[np.int64]) -> Plane:
+    mixed: NDArray[np.int64] = plane.astype(np.int64) * (256 - alpha) + ink * alpha + 128
+    return (mixed >> 8).astype(np.uint8)
+
+
 def stamp_i420_reference(
     planes: tuple[Plane, Plane, Plane], mask: Plane, left: int, top: int, ink: tuple[int, int, int], alpha: int
 ) -> tuple[Plane, Plane, Plane]:
@@ -243,9 +250,12 @@ def stamp_i420_reference(
     pixels = inside.reshape(cells.shape[0], 2, cells.shape[1], 2).sum(axis=(1, 3))
     chroma_alpha = (2 * cells * alpha + 255 * pixels) // (510 * pixels)
     luma_alpha = (coverage * alpha + 127) // 255
-    alphas = (luma_alpha, chroma_alpha, chroma_alpha)
-    blended = [(p.astype(np.int64) * (256 - a) + c * a + 128) >> 8 for p, c, a in zip(planes, ink, alphas, strict=True)]
-    return blended[0].astype(np.uint8), blended[1].astype(np.uint8), blended[2].astype(np.uint8)
+    y, u, v = planes
+    return (
+        _blended(y, ink[0], luma_alpha),
+        _blended(u, ink[1], chroma_alpha),
+        _blended(v, ink[2], chroma_alpha),
+    )
 
 
 def stamp_bgr_reference(
@@ -253,9 +263,8 @@ def stamp_bgr_reference(
 ) -> NDArray[np.uint8]:
     """The same as `stamp_bgr` in plain numpy, on a (height, width, 3) array; returns a new one."""
     height, width = bgr.shape[:2]
-    a = ((_place(mask, left, top, width, height) * alpha + 127) // 255)[..., None]
-    blended: NDArray[np.uint8] = ((bgr.astype(np.int64) * (256 - a) + np.array(ink) * a + 128) >> 8).astype(np.uint8)
-    return blended
+    a = (_place(mask, left, top, width, height) * alpha + 127) // 255
+    return np.stack([_blended(bgr[..., channel], ink[channel], a) for channel in range(3)], axis=-1)
 
 
 def stroke_mask_reference(path: NDArray[np.float64], left: int, top: int, mask: Plane) -> Plane:
@@ -263,7 +272,7 @@ def stroke_mask_reference(path: NDArray[np.float64], left: int, top: int, mask: 
     rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]]
     points = np.stack([columns + left + 0.5, rows + top + 0.5], axis=-1)
     result = mask.astype(np.int64)
-    for start, end in zip(path[:-1], path[1:], strict=True):
+    for start, end in pairwise(path):
         direction = end[:2] - start[:2]
         length2 = float(direction @ direction)
         t = np.clip((points - start[:2]) @ direction / length2, 0, 1) if length2 > 0 else np.zeros(mask.shape)

@@ -5,7 +5,7 @@ from math import cos, radians, sin
 
 Rgb = tuple[int, int, int]
 
-BLACK: Rgb = (12, 14, 18)
+BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
 
 # The golden angle: consecutive numbers get hues that lie far apart, and no small set of numbers falls on one hue.

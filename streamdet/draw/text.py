@@ -29,9 +29,9 @@ class Glyphs:
 
 
 def printable(text: str) -> str:
-    """Returns `text` on one line: control characters become spaces, lone surrogates '?'.
+    r"""Returns `text` on one line: control characters become spaces, lone surrogates '?'.
 
-    >>> printable("fire\\nengine")
+    >>> printable("fire\nengine")
     'fire engine'
     """
     cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -55,7 +55,10 @@ class Trails:
                 del self._points[track_id]
 
     def path(self, track_id: int, time_s: float, radius: float) -> NDArray[np.float64] | None:
-        """Returns the trail as (N, 4) x, y, radius, opacity, oldest first, thin and faint at its end; None if too short."""
+        """Returns the trail as (N, 4) x, y, radius, opacity, oldest first; None where it is too short.
+
+        It is `radius` thick and opaque at the object, thin and faint at its other end.
+        """
         points = self._points.get(track_id)
         if points is None or len(points) < 2:
             return None

@@ -92,7 +92,7 @@ class CameraSource(Source):
         self._options = options or SourceOptions()
         self._make_capture = capture
         self._capture: Any = None
-        self._clock = LiveClock(LIVE_TIME_BASE, self.faults)
+        self._clock = LiveClock(LIVE_TIME_BASE, Fraction(1, 30), self.faults)
         self._index = 0
 
     def open(self) -> SourceInfo:

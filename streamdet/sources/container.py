@@ -19,6 +19,8 @@ from streamdet.errors import SourceError
 from streamdet.sources.failures import explain, silent
 from streamdet.sources.upright import check_size
 
+_GEN_PTS = 0x0001  # AVFMT_FLAG_GENPTS
+
 MAX_DECODE_ERRORS = 300
 """Packets in a row that may fail to decode: ten seconds of video. Then the source counts as broken."""
 
@@ -89,6 +91,7 @@ class VideoInput:
         try:
             self._stream = self._video_stream(self._container)
             self._prepare_decoder()
+            self._container.flags &= ~_GEN_PTS  # PyAV's default; what is made up runs back
         except BaseException:
             self.close()
             raise
@@ -101,12 +104,13 @@ class VideoInput:
 
     def _open(self, location: str) -> av.container.InputContainer:
         settings = self._settings
+        started = time.monotonic()
         timeout = (settings.open_timeout_s, settings.read_timeout_s)
         options = {**settings.options, "max_pixels": str(settings.max_pixels)}
         try:
             return av.open(location, "r", format=settings.format, options=options, timeout=timeout)
         except av.error.FFmpegError as error:
-            raise self._explained(error, opening=True) from None
+            raise self._explained(error, opening=True, took_s=time.monotonic() - started) from None
         except UnicodeDecodeError:  # metadata in an unknown encoding ends PyAV's open
             raise SourceError(f"{self._name}: its metadata is not UTF-8: remux it without metadata") from None
 
@@ -119,9 +123,7 @@ class VideoInput:
     def _video_stream(self, container: av.container.InputContainer) -> av.VideoStream:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            what = (
-                "only sound" if container.streams.audio else "no stream at all" if not container.streams else "no video"
-            )
+            what = "only sound" if container.streams.audio else "no video"
             raise SourceError(f"{self._name}: there is {what} in it: give a source with a video stream")
         stream = streams[0]
         if stream.codec_context is None:
@@ -220,9 +222,10 @@ class VideoInput:
             return False  # nothing announced, or the sound's length
         return self.duration_s - played_s > max(1.0, 0.05 * self.duration_s)
 
-    def _explained(self, error: av.error.FFmpegError, *, opening: bool) -> SourceError:
-        limit = self._settings.open_timeout_s if opening else self._settings.read_timeout_s
-        return explain(error, self._name, network=self._settings.network, timeout_s=limit or 0.0, opening=opening)
+    def _explained(self, error: av.error.FFmpegError, *, opening: bool, took_s: float = 0.0) -> SourceError:
+        settings = self._settings
+        limit = (settings.open_timeout_s if opening else settings.read_timeout_s) or 0.0
+        return explain(error, self._name, network=settings.network, timeout_s=limit, opening=opening, took_s=took_s)
 
     def _check_thread(self) -> None:
         if threading.get_ident() != self._owner:

@@ -13,6 +13,7 @@ from streamdet.errors import SourceError
 from streamdet.sources.base import Source, SourceInfo
 from streamdet.sources.container import InputSettings, VideoInput
 from streamdet.sources.options import SourceOptions
+from streamdet.sources.timestamps import Guess
 from streamdet.sources.upright import PictureMaker, check_size
 from streamdet.types import Frame
 
@@ -34,6 +35,7 @@ class DecodedSource(Source):
         self._input: VideoInput | None = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._first: Frame | None = None
+        self._times = Guess()
         self._time_base = Fraction(1)
         self._first_s: float | None = None
         self._played_s = 0.0
@@ -94,7 +96,7 @@ class DecodedSource(Source):
             return None
         arrival_ns = time.monotonic_ns()
         check_size(self.name, decoded.width, decoded.height, self._options.max_pixels)
-        raw = decoded.dts if decoded.pts is None else decoded.pts
+        raw = self._times.take(decoded.pts, decoded.dts)
         duration_s = (decoded.duration or 0) * self._input.time_base
         if raw is not None:
             start_s = float(raw * self._input.time_base)
@@ -116,7 +118,7 @@ class DecodedSource(Source):
 
     def close(self) -> None:
         """Closes the input; see `Source.close`."""
-        self._first = None
         if self._input is not None:
-            self._input.close()
+            self._input.close()  # refuses other threads, before anything is lost
             self._input = None
+        self._first = None

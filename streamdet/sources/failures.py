@@ -34,12 +34,22 @@ def silent(error: BaseException) -> bool:
     return isinstance(error, av.error.ExitError | av.error.TimeoutError)
 
 
-def explain(error: av.error.FFmpegError, name: str, *, network: bool, timeout_s: float, opening: bool) -> SourceError:
+def explain(
+    error: av.error.FFmpegError, name: str, *, network: bool, timeout_s: float, opening: bool, took_s: float = 0.0
+) -> SourceError:
     """Returns the one line that says what `error` means for the source `name` and what to do about it.
 
     Raise it ``from None``: FFmpeg's own text holds the address with its password.
+
+    Args:
+        error: what PyAV raised.
+        name: of the source.
+        network: it is behind a network.
+        timeout_s: the limit that a time-out overran.
+        opening: while connecting, not while reading.
+        took_s: how long the call took: an RTSP handshake that is interrupted by its time-out says "invalid data".
     """
-    if silent(error):
+    if silent(error) or (network and opening and took_s >= 0.9 * timeout_s):
         heard = "no answer" if opening else "no data"
         return SourceError(f"{name}: {heard} for {timeout_s:g} s: is the source sending, and is the network up?")
     for kinds, meaning in _MEANING:
@@ -50,8 +60,9 @@ def explain(error: av.error.FFmpegError, name: str, *, network: bool, timeout_s:
         what = "the server cannot be reached" if opening else "the connection was lost"
         return SourceError(f"{name}: {what} ({_text(error)}): check the host name and the network")
     if isinstance(error, av.error.InvalidDataError):
-        what = "what it sends is no video FFmpeg knows" if network else "not a video FFmpeg can read, or damaged"
-        return SourceError(f"{name}: {what}")
+        if network:
+            return SourceError(f"{name}: the answer is no video stream: are the port and the path right?")
+        return SourceError(f"{name}: not a video FFmpeg can read, or damaged: does it play elsewhere?")
     if isinstance(error, av.error.ArgumentError) and opening:
         return SourceError(
             f"{name}: refused by FFmpeg: damaged, or of a kind that is not read here (playlists, for one)"

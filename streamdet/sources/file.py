@@ -37,7 +37,7 @@ class FileSource(DecodedSource):
 
     def _start_clock(self, opened: VideoInput) -> Fraction:
         step = 1 if opened.average_rate is None else round(1 / (opened.average_rate * opened.time_base))
-        self._clock = FileClock(opened.time_base, step, self.faults)
+        self._clock = FileClock(step, self.faults)
         return opened.time_base
 
     def _stamp(self, raw: int | None, arrival_ns: int) -> int:

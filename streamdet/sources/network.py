@@ -10,7 +10,7 @@ from streamdet.sources.base import SourceInfo
 from streamdet.sources.container import InputSettings, VideoInput
 from streamdet.sources.decoded import DecodedSource
 from streamdet.sources.options import SourceOptions
-from streamdet.sources.timestamps import LIVE_TIME_BASE, LiveClock
+from streamdet.sources.timestamps import LIVE_TIME_BASE, LIVE_TOLERANCE_S, SEGMENT_TOLERANCE_S, LiveClock
 from streamdet.types import Frame
 
 
@@ -67,6 +67,7 @@ class NetworkSource(DecodedSource):
             "probesize": "5000000",
             "analyzeduration": "2000000",
             "max_streams": "8",
+            "fpsprobesize": "0",
         }
         if protocol.force == "rtsp":
             ffmpeg |= {
@@ -88,7 +89,12 @@ class NetworkSource(DecodedSource):
         )
 
     def _start_clock(self, opened: VideoInput) -> Fraction:
-        self._clock = LiveClock(opened.time_base, self.faults)
+        self._clock = LiveClock(
+            opened.time_base,
+            1 / (opened.average_rate or Fraction(25)),
+            self.faults,
+            LIVE_TOLERANCE_S if self._scheme.startswith("rtsp") else SEGMENT_TOLERANCE_S,
+        )
         self._finite = opened.duration_s is not None
         return LIVE_TIME_BASE
 

@@ -194,7 +194,7 @@ class Reconnecting(Source):
 
     def close(self) -> None:
         """Closes the connection there is; see `Source.close`."""
-        self.state = State.ENDED
         if self._inner is not None:
             self._inner.close()
             self._inner = None
+        self.state = State.ENDED

@@ -22,7 +22,7 @@ from streamdet.sources.scene_art import Sprite, background, blit, make_sprite
 from streamdet.types import Detections
 
 LABELS = ("disc", "box", "triangle")
-_LEAST_VISIBLE = 0.1
+_LEAST_VISIBLE = 0.02
 _NOISE_LENGTH = 1 << 16
 # Share of the picture's height that lanes fill; the frame's number lies below them.
 _TOP, _BOTTOM = 0.02, 0.93
@@ -156,7 +156,7 @@ class Scene:
 
         Boxes are the exact extents of each object's visible pixels (what others or the picture's edge hide is not part
         of them), `scores` the visible share of its body, `track_ids` its identity: who comes back after leaving is
-        somebody new. Objects of which less than a tenth can be seen are left out.
+        somebody new. Objects of which less than one fiftieth can be seen are left out.
         """
         owners = np.full((self.options.height, self.options.width), -1, np.int8)
         identities = []
@@ -182,7 +182,7 @@ class Scene:
         class_id, lane = number % 3, number // 3
         lanes = (options.objects - class_id + 2) // 3
         lane_px = (_BOTTOM - _TOP) * options.height / lanes
-        largest_px = min(0.6 * lane_px, 0.22 * options.height, 0.3 * options.width)
+        largest_px = min(0.6 * lane_px, 0.22 * options.height, 0.14 * options.width)
         size = largest_px * rng.uniform(0.6, 1.0)
         sprite = make_sprite(class_id, size, rng, self._color)
         way_px = options.width + 1.25 * sprite.width

@@ -35,12 +35,12 @@ class Sprite:
     @property
     def width(self) -> int:
         """Of the body, in pixels."""
-        return self.body.shape[1]
+        return int(self.body.shape[1])
 
     @property
     def height(self) -> int:
         """Of the body, in pixels."""
-        return self.body.shape[0]
+        return int(self.body.shape[0])
 
 
 def background(width: int, height: int, color: ColorSpace) -> tuple[Plane, Plane, Plane]:
@@ -108,7 +108,7 @@ def _distance(class_id: int, x: Image, y: Image, size: float) -> Image:
 
 
 def _planes(rgb: Image, opacity: Image, odd_x: int, odd_y: int, color: ColorSpace) -> tuple[Plane, Plane, Plane]:
-    """Returns Y, U, V as (rows, columns, 2) uint8 of premultiplied value and opacity, on a chroma grid shifted by 0 or 1."""
+    """Returns Y, U, V as (rows, columns, 2) uint8 of premultiplied value and opacity for a phase of the chroma grid."""
     m = color.rgb_to_yuv().astype(np.float64)
     yuv = rgb @ m[:, :3].T + opacity[..., None] * m[:, 3]
     stacked = np.concatenate([yuv, 255 * opacity[..., None]], axis=-1)

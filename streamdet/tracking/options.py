@@ -16,9 +16,9 @@ class TrackerOptions:
         new_track_score: an unmatched detection needs this to start a track.
         sure_score: a new track whose first detection reaches this is confirmed at once.
         confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown.
-        match_high: least similarity (overlap times score) of a strong detection and a track.
-        match_low: least overlap (IoU) of a weak detection and a track.
-        match_new: least similarity of a strong detection and a track that is not confirmed.
+        match_high: least similarity times score of a strong detection and a track.
+        match_low: least similarity of a weak detection and a track that the last update saw.
+        match_new: least similarity times score of a strong detection and a track that is not confirmed.
         lost_after_s: seconds that a track which is not seen is kept, to be found again under its id.
         gap_s: after this many seconds without an update everything is forgotten.
         coast_s: seconds that `predict` still shows a track which the last update did not see.
@@ -33,7 +33,7 @@ class TrackerOptions:
     confirm_hits: int = 2
     match_high: float = 0.2
     match_low: float = 0.5
-    match_new: float = 0.3
+    match_new: float = 0.25
     lost_after_s: float = 1.0
     gap_s: float = 5.0
     coast_s: float = 0.5
@@ -41,7 +41,7 @@ class TrackerOptions:
     class_agnostic: bool = False
 
     def __post_init__(self) -> None:
-        for option in fields(self):
+        for option in fields(TrackerOptions):  # a subclass may add fields of other types
             value = getattr(self, option.name)
             if not math.isfinite(value) or value < 0:
                 raise ConfigError(f"tracker.{option.name}: must be a number >= 0, got {value}")

@@ -1,7 +1,7 @@
 """The tracks as parallel arrays, and the kernels that write them: no Python object per track."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,14 +81,16 @@ class Tracks(NamedTuple):
             votes=np.zeros((capacity, CANDIDATES), np.float32),
         )
 
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """Returns all arrays."""
+        return tuple(self)
+
     def grown(self, count: int, needed: int) -> "Tracks":
         """Returns these arrays, or bigger ones with the first `count` rows copied, so that `needed` rows fit."""
         if needed <= len(self.ids):
             return self
         bigger = Tracks.empty(max(needed, 2 * len(self.ids)))
-        new: NDArray[np.generic]
-        old: NDArray[np.generic]
-        for new, old in zip(bigger, self, strict=True):
+        for new, old in zip(bigger.columns(), self.columns(), strict=True):
             new[:count] = old[:count]
         return bigger
 
@@ -96,8 +98,7 @@ class Tracks(NamedTuple):
         """Moves the rows where `which` (count,) is True to the front, in order, and returns how many they are."""
         kept = np.flatnonzero(which)
         if len(kept) < len(which):
-            column: NDArray[np.generic]
-            for column in self:
+            for column in self.columns():
                 column[: len(kept)] = column[kept]
         return len(kept)
 

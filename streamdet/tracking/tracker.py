@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.tracking.associate import associate
+from streamdet.tracking.associate import associate, similarity
 from streamdet.tracking.kalman import Motion, advance, boxes_after
-from streamdet.tracking.matching import iou_matrix
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.store import Tracks, TrackState, absorb, begin, usable
 from streamdet.types import Detections
 
-MOTION = Motion(measured_std=0.05, jitter=0.05, push=0.5, start_velocity_std=1.0, move_memory_s=2.0, size_memory_s=0.5)
+MOTION = Motion(measured_std=0.05, jitter=0.1, push=0.5, start_velocity_std=0.7, move_memory_s=4.0, size_memory_s=0.2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,13 +146,11 @@ class ByteTracker:
         """Moves the tracks to now and gives them their detections; returns (M,) bool, the detections left over."""
         options, tracks, motion = self.options, self._tracks, self._motion
         advance(tracks.mean, tracks.covariance, self._count, elapsed_s, motion)
-        expected = boxes_after(tracks.mean, np.arange(self._count), 0.0, motion)
         detection_of_track = associate(
-            iou_matrix(expected, boxes_xyxy),
+            similarity(tracks, self._count, boxes_xyxy, motion),
             scores,
             class_ids,
-            tracks.states,
-            tracks.class_ids,
+            tracks,
             options.class_agnostic,
             options.high_score,
             options.match_high,

@@ -1,0 +1,115 @@
+"""Colours, words, trails and the places of labels."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdet.draw.labels import overlap, place
+from streamdet.draw.palette import color_of, contrast, luminance, text_color_on
+from streamdet.draw.text import Typeface, printable
+from streamdet.draw.trails import Trails
+from streamdet.types import Detections
+
+
+def test_neighbouring_numbers_have_colors_far_apart():
+    colors = np.array([color_of(number) for number in range(60)], float)
+    assert all(np.linalg.norm(one - other) > 80 for one, other in pairwise(colors))
+    assert len({color_of(number) for number in range(60)}) == 60
+
+
+@given(st.integers(0, 2**62))
+def test_text_can_be_read_on_every_color(number):
+    color = color_of(number)
+    assert all(0 <= channel <= 255 for channel in color)
+    assert contrast(color, text_color_on(color)) >= 4.5  # WCAG 2.2 level AA
+    assert 0.1 < luminance(color) < 0.95
+
+
+@given(st.text(max_size=80))
+def test_any_text_becomes_a_mask(text):
+    typeface = Typeface(13)
+    glyphs = typeface.glyphs(text)
+    assert glyphs.mask.shape[0] == typeface.height_px
+    assert glyphs.mask.flags.c_contiguous
+    assert 1 <= glyphs.advance < 80 * 13 * 3
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "line\nbreak", "日本 ÄÖß", "🙂", "", " ", "x" * 500])
+def test_awkward_names_do_not_break_drawing(text):
+    assert "\n" not in printable(text)
+    assert Typeface(11).glyphs(text).mask.shape[1] < 64 * 11 * 2
+
+
+def test_words_are_kept_and_the_oldest_forgotten():
+    typeface = Typeface(12, capacity=3)
+    first = typeface.glyphs("a")
+    assert typeface.glyphs("a") is first
+    for text in "bcd":
+        typeface.glyphs(text)
+    assert typeface.glyphs("a") is not first
+
+
+def test_ink_stays_inside_the_mask_at_every_size():
+    for size in (10, 11, 15, 19, 33, 60):
+        mask = Typeface(size).glyphs("Ågjpqy|Wm#0.87").mask
+        assert mask.max() == 255, size
+        assert mask[:, 0].max() < 255, size
+        columns = np.flatnonzero(mask.any(axis=0))
+        assert columns[-1] == mask.shape[1] - 1, size
+        assert 0.8 * size < mask.shape[0] < 1.8 * size, size
+
+
+BOX = st.tuples(*[st.integers(-200, 900)] * 2, *[st.integers(0, 300)] * 2).map(
+    lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
+@given(
+    BOX, st.integers(1, 200), st.integers(1, 40), st.integers(1, 700), st.integers(1, 500), st.lists(BOX, max_size=6)
+)
+def test_labels_stay_inside_and_say_truly_whether_they_are_free(box, width, height, picture_w, picture_h, taken):
+    rect, free = place(box, (width, height), (picture_w, picture_h), taken)
+    assert rect[2] - rect[0] == width
+    assert rect[3] - rect[1] == height
+    assert free is not any(overlap(rect, other) for other in taken)
+    if width <= picture_w and height <= picture_h:
+        assert rect[0] >= 0 <= rect[1]
+        assert rect[2] <= picture_w
+        assert rect[3] <= picture_h
+
+
+def at(x, y, track_id=5):
+    box = np.array([[x - 5, y - 20, x + 5, y]], np.float32)
+    return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32), np.array([track_id], np.int64))
+
+
+def test_trails_follow_true_time_and_forget():
+    trails = Trails(kept_s=1.0)
+    for step in range(30):
+        trails.update(at(10 * step, 50), 0.1 * step, 480)
+    path = trails.path(5, 2.9, 3.0)
+    assert path is not None
+    assert path[-1, :2].tolist() == [290, 50]
+    assert path[0, 0] >= 190  # one second back, not the number of frames
+    assert (np.diff(path[:, 3]) > 0).all()
+    trails.update(Detections.empty(), 4.5, 480)
+    assert len(trails) == 0
+
+
+def test_a_file_that_starts_over_starts_its_trails_over():
+    trails = Trails(kept_s=5.0)
+    trails.update(at(10, 10), 3.0, 480)
+    trails.update(at(400, 400), 0.0, 480)
+    assert trails.path(5, 0.0, 2.0) is None
+
+
+def test_trails_leave_out_what_has_no_track_or_does_not_move():
+    trails = Trails(kept_s=5.0)
+    for step in range(5):
+        trails.update(at(10 + 0.1 * step, 10), 0.1 * step, 480)
+        trails.update(at(50 * step, 10, track_id=-1), 0.1 * step, 480)
+    assert len(trails) == 1
+    assert trails.path(5, 0.4, 2.0) is None
