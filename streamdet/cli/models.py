@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,7 +57,7 @@ def info(
             typer.echo(f"{title:<12} {text}")
 
 
-class _Form(str, Enum):
+class _Form(StrEnum):
     heads = "heads"
     published = "published"
 
@@ -86,7 +86,9 @@ def build(
         output.write_bytes(build_graph(Form(form.value), seed=seed).SerializeToString())
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing")
+    typer.echo(
+        f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing"
+    )
 
 
 def _spec_and_path(model: str) -> tuple[ModelSpec | None, Path]:

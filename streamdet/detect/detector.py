@@ -25,7 +25,7 @@ from streamdet.picture import Picture, PixelFormat, plane_shapes
 from streamdet.types import Detections, StageTimes
 
 _MAX_BATCH = 8
-"""How many pictures go together where the network takes any number: enough to fill a GPU, small enough to stay quick."""
+"""How many pictures go together where the network takes any number: enough to fill a GPU, and still quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,9 @@ def _check_input(spec: ModelSpec, tensor: Tensor) -> None:
     sizes = [fixed(dimension) for dimension in tensor.shape]
     agrees = len(sizes) == 4 and all(size in (0, wanted) for size, wanted in zip(sizes[1:], image, strict=True))
     if not agrees:
-        raise ModelError(f"{spec.name} is described with input (n, {', '.join(map(str, image))}), takes {describe([tensor])}")
+        raise ModelError(
+            f"{spec.name} is described with input (n, {', '.join(map(str, image))}), takes {describe([tensor])}"
+        )
     if (np.dtype(tensor.dtype) == np.uint8) != spec.uint8:
         raise ModelError(f"{spec.name} takes {np.dtype(tensor.dtype)}: correct `uint8` in its YAML description")
 
