@@ -7,6 +7,7 @@ bottom exclusive; they may reach outside the picture and may be empty.
 On I420 a chroma sample takes the mean coverage of its (up to) four pixels: what converting a BGR drawing would give.
 """
 
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from streamdet.color import Plane
 from streamdet.kernels import kernel
+
+Spans = NDArray[np.int64]
 
 OPAQUE = 256
 """Opacity that replaces what was there."""
@@ -58,7 +61,7 @@ def fill_i420(
             last_column = min(2 * column + 2, width)
             covered = rows * (min(last_column, right) - max(2 * column, left))
             cell = (last_row - 2 * row) * (last_column - 2 * column)
-            a = (2 * covered * alpha + cell) // (2 * cell)
+            a = alpha if covered == cell else (2 * covered * alpha + cell) // (2 * cell)
             u[row, column] = (u[row, column] * (256 - a) + ink[1] * a + 128) >> 8
             v[row, column] = (v[row, column] * (256 - a) + ink[2] * a + 128) >> 8
 
@@ -129,6 +132,14 @@ def outline_bgr(
 
 
 @kernel
+def _blend_line(samples: NDArray[np.uint8], mask: NDArray[np.uint8], ink: int, alpha: int) -> None:
+    """Blends `ink` into a stretch of one line. Views and an index from 0 let the compiler use vector instructions."""
+    for k in range(len(samples)):
+        a = (mask[k] * alpha + 127) // 255
+        samples[k] = (samples[k] * (256 - a) + ink * a + 128) >> 8
+
+
+@kernel
 def stamp_i420(
     y: Plane,
     u: Plane,
@@ -136,6 +147,7 @@ def stamp_i420(
     width: int,
     height: int,
     mask: Plane,
+    spans: Spans,
     left: int,
     top: int,
     ink: tuple[int, int, int],
@@ -143,40 +155,72 @@ def stamp_i420(
 ) -> None:
     """Blends one colour through a coverage mask into I420 planes (written).
 
-    `mask` is (rows, columns) uint8, 255 = covered; its first pixel lands on (`left`, `top`).
+    Args:
+        y: planes and size as in `fill_i420`.
+        u: see `y`.
+        v: see `y`.
+        width: see `y`.
+        height: see `y`.
+        mask: (rows, columns) uint8, 255 = covered; its first pixel lands on (`left`, `top`).
+        spans: (rows, 2) int64, first and last + 1 of the columns of each row of `mask` that are looked at.
+        left: column of the picture, may be negative.
+        top: row of the picture, may be negative.
+        ink: Y, Cb, Cr.
+        alpha: opacity where `mask` is 255.
     """
     first_row, last_row = max(top, 0), min(top + mask.shape[0], height)
+    for row in range(first_row, last_row):
+        start, end = max(left + spans[row - top, 0], 0), min(left + spans[row - top, 1], width)
+        if start < end:
+            _blend_line(y[row, start:end], mask[row - top, start - left : end - left], ink[0], alpha)
     first_column, last_column = max(left, 0), min(left + mask.shape[1], width)
     if first_row >= last_row or first_column >= last_column:
         return
-    for chroma_row in range(first_row >> 1, (last_row + 1) >> 1):
-        for chroma_column in range(first_column >> 1, (last_column + 1) >> 1):
+    for row in range(first_row >> 1, (last_row + 1) >> 1):
+        upper, lower = max(2 * row, first_row), min(2 * row + 2, last_row)
+        start, end = last_column, first_column
+        for line in range(upper - top, lower - top):
+            if spans[line, 0] < spans[line, 1]:
+                start, end = min(start, left + spans[line, 0]), max(end, left + spans[line, 1])
+        start, end = max(start, first_column), min(end, last_column)
+        for column in range(start >> 1, (end + 1) >> 1):
+            near, far = max(2 * column, first_column) - left, min(2 * column + 2, last_column) - left
             covered = 0
-            pixels = 0
-            for row in range(2 * chroma_row, min(2 * chroma_row + 2, height)):
-                for column in range(2 * chroma_column, min(2 * chroma_column + 2, width)):
-                    pixels += 1
-                    if first_row <= row < last_row and first_column <= column < last_column:
-                        value = int(mask[row - top, column - left])
-                        if value:
-                            covered += value
-                            a = (value * alpha + 127) // 255
-                            y[row, column] = (y[row, column] * (256 - a) + ink[0] * a + 128) >> 8
+            for line in range(upper - top, lower - top):
+                covered += mask[line, near]
+                if far - near > 1:
+                    covered += mask[line, near + 1]
             if covered > 0:
-                a = (2 * covered * alpha + 255 * pixels) // (510 * pixels)
-                u[chroma_row, chroma_column] = (u[chroma_row, chroma_column] * (256 - a) + ink[1] * a + 128) >> 8
-                v[chroma_row, chroma_column] = (v[chroma_row, chroma_column] * (256 - a) + ink[2] * a + 128) >> 8
+                pixels = (min(2 * row + 2, height) - 2 * row) * (min(2 * column + 2, width) - 2 * column)
+                # The common case apart: dividing by a constant is many times faster.
+                whole = pixels == 4
+                a = (
+                    (2 * covered * alpha + 1020) // 2040
+                    if whole
+                    else (2 * covered * alpha + 255 * pixels) // (510 * pixels)
+                )
+                u[row, column] = (u[row, column] * (256 - a) + ink[1] * a + 128) >> 8
+                v[row, column] = (v[row, column] * (256 - a) + ink[2] * a + 128) >> 8
 
 
 @kernel
 def stamp_bgr(
-    bgr: Plane, width: int, height: int, mask: Plane, left: int, top: int, ink: tuple[int, int, int], alpha: int
+    bgr: Plane,
+    width: int,
+    height: int,
+    mask: Plane,
+    spans: Spans,
+    left: int,
+    top: int,
+    ink: tuple[int, int, int],
+    alpha: int,
 ) -> None:
     """Blends one colour through a coverage mask into a BGR plane (written); see `stamp_i420`."""
     for row in range(max(top, 0), min(top + mask.shape[0], height)):
-        for column in range(max(left, 0), min(left + mask.shape[1], width)):
-            value = int(mask[row - top, column - left])
-            if value:
+        line = row - top
+        for column in range(max(left + spans[line, 0], 0), min(left + spans[line, 1], width)):
+            value = int(mask[line, column - left])
+            if value > 0:
                 a = (value * alpha + 127) // 255
                 for channel in range(3):
                     at = 3 * column + channel
@@ -184,40 +228,61 @@ def stamp_bgr(
 
 
 @kernel
-def stroke_mask(path: NDArray[np.float64], left: int, top: int, mask: Plane) -> None:
+def stroke_bounds(path: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
+    """Returns left, top, right, bottom of the part of the picture that `stroke_mask` can write for `path`."""
+    left, top, right, bottom = width, height, 0, 0
+    for x, y, radius, _ in path:
+        if np.isfinite(x + y + radius) and abs(x) < 1e6 and abs(y) < 1e6 and radius < 1e6:
+            left, right = min(left, int(np.floor(x - radius - 1))), max(right, int(np.ceil(x + radius + 1)))
+            top, bottom = min(top, int(np.floor(y - radius - 1))), max(bottom, int(np.ceil(y + radius + 1)))
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+
+
+@kernel
+def stroke_mask(path: NDArray[np.float64], left: int, top: int, mask: Plane, spans: Spans) -> None:
     """Draws a smooth line with round ends and joints into a coverage mask.
 
     Where segments overlap the stronger coverage counts, so that a see-through line shows no dots at its joints.
 
     Args:
         path: (N, 4) float64: x, y in pixels (pixel centres at .5), radius in pixels, opacity 0..1; radius and opacity
-            change evenly from point to point. All finite.
+            change evenly from point to point. A segment with a point not finite or beyond a million is left out.
         left: column of the picture that the first column of `mask` stands for.
         top: row of the picture that the first row of `mask` stands for.
         mask: (rows, columns) uint8, written where the line is.
+        spans: (rows, 2) int64, widened to the columns written in each row.
     """
     for k in range(len(path) - 1):
         x0, y0, r0, a0 = path[k]
         x1, y1, r1, a1 = path[k + 1]
+        far = max(abs(x0), abs(y0), abs(x1), abs(y1), r0, r1)
+        if not (np.isfinite(x0 + y0 + r0 + a0 + x1 + y1 + r1 + a1) and far < 1e6):
+            continue
         reach = max(r0, r1) + 1.0
         dx, dy = x1 - x0, y1 - y0
         length2 = dx * dx + dy * dy
+        along_x, along_y = (dx / length2, dy / length2) if length2 > 0.0 else (0.0, 0.0)
         first_row = max(int(np.floor(min(y0, y1) - reach)) - top, 0)
         last_row = min(int(np.ceil(max(y0, y1) + reach)) - top, mask.shape[0])
         first_column = max(int(np.floor(min(x0, x1) - reach)) - left, 0)
         last_column = min(int(np.ceil(max(x0, x1) + reach)) - left, mask.shape[1])
         for row in range(first_row, last_row):
             py = row + top + 0.5 - y0
-            for column in range(first_column, last_column):
-                px = column + left + 0.5 - x0
-                t = 0.0
-                if length2 > 0.0:
-                    t = min(max((px * dx + py * dy) / length2, 0.0), 1.0)
+            spans[row, 0] = min(spans[row, 0], first_column)
+            spans[row, 1] = max(spans[row, 1], last_column)
+            line = mask[row, first_column:last_column]
+            for column in range(len(line)):
+                px = column + first_column + left + 0.5 - x0
+                t = min(max(px * along_x + py * along_y, 0.0), 1.0)
                 distance = np.sqrt((px - t * dx) ** 2 + (py - t * dy) ** 2)
                 coverage = min(max(r0 + t * (r1 - r0) + 0.5 - distance, 0.0), 1.0)
-                value = int(255.0 * coverage * (a0 + t * (a1 - a0)) + 0.5)
-                if value > mask[row, column]:
-                    mask[row, column] = value
+                line[column] = max(line[column], np.uint8(255.0 * coverage * (a0 + t * (a1 - a0)) + 0.5))
+
+
+@lru_cache(maxsize=1024)
+def whole_rows(rows: int, columns: int) -> Spans:
+    """Returns spans that leave nothing of a mask out. Not to be modified."""
+    return np.tile(np.array([0, columns], np.int64), (rows, 1))
 
 
 def _place(mask: Plane, left: int, top: int, width: int, height: int) -> NDArray[np.int64]:

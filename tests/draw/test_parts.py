@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamdet.draw.labels import overlap, place
 from streamdet.draw.palette import color_of, contrast, luminance, text_color_on
 from streamdet.draw.text import Typeface, printable
-from streamdet.draw.trails import Trails
+from streamdet.draw.trails import Trails, taper, taper_reference
 from streamdet.types import Detections
 
 
@@ -113,3 +113,11 @@ def test_trails_leave_out_what_has_no_track_or_does_not_move():
         trails.update(at(50 * step, 10, track_id=-1), 0.1 * step, 480)
     assert len(trails) == 1
     assert trails.path(5, 0.4, 2.0) is None
+
+
+@given(st.lists(st.tuples(*[st.floats(-1e4, 1e4)] * 3), min_size=1, max_size=9), st.floats(-1e4, 1e4))
+def test_taper_equals_its_reference(points, time_s):
+    path = np.column_stack([np.array(points), np.zeros(len(points))])
+    expected = taper_reference(path, time_s, 2.0, 3.0)
+    taper(path, time_s, 2.0, 3.0)
+    np.testing.assert_allclose(path, expected, atol=1e-9)
