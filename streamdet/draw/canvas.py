@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -19,21 +20,29 @@ Rect = tuple[int, int, int, int]
 Ink = tuple[int, int, int]
 
 
-@lru_cache(maxsize=4096)
-def yuv_ink(rgb: Rgb, color: ColorSpace) -> Ink:
-    """Returns the Y, Cb, Cr bytes of an RGB colour in a picture's own colour space.
+class _Inks(dict[Rgb, Ink]):
+    """The Y, Cb, Cr bytes of RGB colours in one colour space, worked out when first asked for."""
 
-    >>> yuv_ink((255, 255, 255), ColorSpace())
-    (235, 128, 128)
-    """
-    m = _rgb_to_yuv(color)
-    y, u, v = np.clip(m[:, :3] @ np.array(rgb, np.float32) + m[:, 3] + np.float32(0.5), 0, 255).astype(int).tolist()
-    return y, u, v
+    def __init__(self, color: ColorSpace) -> None:
+        self._matrix = color.rgb_to_yuv()
+
+    def __missing__(self, rgb: Rgb) -> Ink:
+        if len(self) >= 4096:
+            self.clear()
+        m = self._matrix
+        yuv = np.clip(m[:, :3] @ np.array(rgb, np.float32) + m[:, 3] + np.float32(0.5), 0, 255)
+        ink = self[rgb] = int(yuv[0]), int(yuv[1]), int(yuv[2])
+        return ink
 
 
 @lru_cache(maxsize=16)
-def _rgb_to_yuv(color: ColorSpace) -> NDArray[np.float32]:
-    return color.rgb_to_yuv()
+def yuv_inks(color: ColorSpace) -> Mapping[Rgb, Ink]:
+    """Returns the bytes that stand for RGB colours in a picture of this colour space.
+
+    >>> yuv_inks(ColorSpace())[255, 255, 255]
+    (235, 128, 128)
+    """
+    return _Inks(color)
 
 
 def _opacity(alpha: float) -> int:
@@ -93,18 +102,18 @@ class I420Canvas(Canvas):
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self._y, self._u, self._v = picture.planes
-        self._color = picture.color
+        self._inks = yuv_inks(picture.color)
 
     def fill(self, rect: Rect, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
-        ink = yuv_ink(rgb, self._color)
+        ink = self._inks[rgb]
         blend.fill_i420(self._y, self._u, self._v, self.width, self.height, *rect, ink, _opacity(alpha))
 
     def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
-        ink = yuv_ink(rgb, self._color)
+        ink = self._inks[rgb]
         blend.outline_i420(self._y, self._u, self._v, self.width, self.height, *rect, thickness, ink, _opacity(alpha))
 
     def _stamp(self, mask: Plane, spans: blend.Spans, left: int, top: int, rgb: Rgb, alpha: float) -> None:
-        ink = yuv_ink(rgb, self._color)
+        ink = self._inks[rgb]
         blend.stamp_i420(
             self._y, self._u, self._v, self.width, self.height, mask, spans, left, top, ink, _opacity(alpha)
         )
