@@ -85,20 +85,25 @@ def associate(
         class_ids: (M,) int32, of the detections.
         class_agnostic: let classes mix.
         high_score: least score of a strong detection.
-        match_high: least score * similarity of a strong detection and a believed track.
+        match_high: least weighted similarity of a strong detection and a believed track.
         match_low: least similarity of a weak detection and a track that the last update saw.
-        match_new: least score * similarity of a strong detection and a tentative track.
+        match_new: least weighted similarity of a strong detection and a tentative track.
         motion: as the tracks were moved.
     """
     states = tracks.states
     alike = similarity(tracks, count, boxes_xyxy, motion)
     n, m = alike.shape
+    # ByteTrack multiplies overlap by score. Its scores are at least 0.5; so that a user's lower threshold does not leave
+    # every product too small, [high_score, 1] is stretched to [0.5, 1] first (no change at 0.5).
+    weight = np.empty(m, np.float64)
+    for j in range(m):
+        weight[j] = 0.5 + 0.5 * (scores[j] - high_score) / max(1.0 - high_score, 1e-6)
     fused = np.empty((n, m), np.float64)
     for i in range(n):
         for j in range(m):
             if not class_agnostic and tracks.class_ids[i] != class_ids[j]:
                 alike[i, j] = 0.0
-            fused[i, j] = alike[i, j] * scores[j]
+            fused[i, j] = alike[i, j] * weight[j]
     strong = np.empty(m, np.bool_)
     weak = np.empty(m, np.bool_)
     for j in range(m):

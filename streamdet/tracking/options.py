@@ -19,9 +19,9 @@ class TrackerOptions:
         confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown.
         confirm_wait_s: where updates are further apart than this, new tracks are confirmed at once: at two detections
             per second, waiting for a second one would hide every object for half a second.
-        match_high: least similarity times score of a strong detection and a track.
+        match_high: least similarity, weighted with the score, of a strong detection and a track.
         match_low: least similarity of a weak detection and a track that the last update saw.
-        match_new: least similarity times score of a strong detection and a track that is not confirmed.
+        match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
         lost_after_s: seconds that a track which is not seen is kept, to be found again under its id.
         gap_s: after this many seconds without an update everything is forgotten.
         coast_s: seconds that `predict` still shows a track which the last update did not see.
