@@ -216,7 +216,9 @@ def test_unset_rationals(rational: Fraction | None, expected: Fraction | None) -
 
 def test_real_clips_keep_every_time(data_dir: Path) -> None:
     clip = data_dir / "videos" / "people-walking.mp4"
-    _, frames, source = read(clip)
-    assert [frame.pts for frame in frames] == packet_times(clip)
-    assert len(frames) == 314
+    with FileSource(clip, "people") as source:
+        info = source.open()
+        times = [frame.pts for frame in source.frames()]
+    assert times == packet_times(clip)
+    assert len(times) == info.frame_count == 314
     assert source.faults == {}

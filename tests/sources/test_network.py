@@ -44,9 +44,8 @@ def source_of(cam: FaultCam, options: SourceOptions = PATIENT) -> NetworkSource:
     ],
 )
 def test_what_does_not_open_is_one_clear_line(verb: str, kind: type[SourceError], words: str) -> None:
-    with FaultCam([verb]) as cam, source_of(cam, SHORT) as source:
-        with pytest.raises(SourceError, match=words) as raised:
-            source.open()
+    with FaultCam([verb]) as cam, source_of(cam, SHORT) as source, pytest.raises(SourceError, match=words) as raised:
+        source.open()
     assert type(raised.value) is kind
     assert "s3cret" not in str(raised.value)
     assert raised.value.__cause__ is None
@@ -57,15 +56,19 @@ def test_a_closed_port() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with NetworkSource(f"rtsp://127.0.0.1:{port}/cam", "shown", "cam", SHORT) as source:
-        with pytest.raises(SourceError, match="the connection was refused"):
-            source.open()
+    with (
+        NetworkSource(f"rtsp://127.0.0.1:{port}/cam", "shown", "cam", SHORT) as source,
+        pytest.raises(SourceError, match="the connection was refused"),
+    ):
+        source.open()
 
 
 def test_an_unknown_host() -> None:
-    with NetworkSource("rtsp://no-such-host.invalid/cam", "shown", "cam", PATIENT) as source:
-        with pytest.raises(SourceError, match="cannot be reached"):
-            source.open()
+    with (
+        NetworkSource("rtsp://no-such-host.invalid/cam", "shown", "cam", PATIENT) as source,
+        pytest.raises(SourceError, match="cannot be reached"),
+    ):
+        source.open()
 
 
 @pytest.mark.parametrize(
@@ -232,9 +235,12 @@ def test_a_playlist_from_the_web_reads_no_local_file(tmp_path: Path) -> None:
     (tmp_path / "list.m3u8").write_text(
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n"
     )
-    with web_server(tmp_path) as base, open_source(f"{base}/list.m3u8", options=SHORT) as source:
-        with pytest.raises(SourceError):
-            source.open()
+    with (
+        web_server(tmp_path) as base,
+        open_source(f"{base}/list.m3u8", options=SHORT) as source,
+        pytest.raises(SourceError),
+    ):
+        source.open()
 
 
 @pytest.mark.parametrize(
@@ -243,9 +249,12 @@ def test_a_playlist_from_the_web_reads_no_local_file(tmp_path: Path) -> None:
 )
 def test_what_a_web_server_does_not_have(tmp_path: Path, path: str, words: str) -> None:
     (tmp_path / "page.html").write_text("<html>hello</html>")
-    with web_server(tmp_path) as base, open_source(f"{base}/{path}", options=PATIENT) as source:
-        with pytest.raises(SourceError, match=words):
-            source.open()
+    with (
+        web_server(tmp_path) as base,
+        open_source(f"{base}/{path}", options=PATIENT) as source,
+        pytest.raises(SourceError, match=words),
+    ):
+        source.open()
 
 
 def test_a_web_server_that_wants_a_password(tmp_path: Path) -> None:
@@ -255,6 +264,9 @@ def test_a_web_server_that_wants_a_password(tmp_path: Path) -> None:
 
         def log_message(self, *_: object) -> None: ...
 
-    with web_server(tmp_path, Locked) as base, open_source(f"{base}/a.mkv", options=PATIENT) as source:
-        with pytest.raises(AuthError, match="credentials"):
-            source.open()
+    with (
+        web_server(tmp_path, Locked) as base,
+        open_source(f"{base}/a.mkv", options=PATIENT) as source,
+        pytest.raises(AuthError, match="credentials"),
+    ):
+        source.open()

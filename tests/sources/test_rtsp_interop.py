@@ -52,16 +52,18 @@ def serving(script: Path, port: int, *arguments: str) -> Iterator[subprocess.Pop
 
 def test_killed_and_restarted_it_goes_on(server_script: Path, port: int) -> None:
     pattern = ("--size", "320x240", "--fps", "30")
-    with open_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source:
-        with serving(server_script, port, *pattern) as server:
-            info = source.open()
-            assert (info.width, info.height, info.codec, info.live) == (320, 240, "h264", True)
-            frames = source.frames()
-            before = list(islice(frames, 20))
-            server.kill()
-            server.wait()
-            with serving(server_script, port, *pattern):
-                after = list(islice(frames, 60))
+    with (
+        open_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source,
+        serving(server_script, port, *pattern) as server,
+    ):
+        info = source.open()
+        assert (info.width, info.height, info.codec, info.live) == (320, 240, "h264", True)
+        frames = source.frames()
+        before = list(islice(frames, 20))
+        server.kill()
+        server.wait()
+        with serving(server_script, port, *pattern):
+            after = list(islice(frames, 60))
     both = before + after
     assert [frame.index for frame in both] == list(range(80))
     assert all(a.pts < b.pts for a, b in pairwise(both))
@@ -72,10 +74,12 @@ def test_killed_and_restarted_it_goes_on(server_script: Path, port: int) -> None
 
 def test_a_file_behind_rtsp_keeps_its_distances(server_script: Path, port: int, data_dir: Path) -> None:
     clip = data_dir / "videos" / "people-walking.mp4"
-    with serving(server_script, port, "--file", str(clip)):
-        with open_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source:
-            source.open()
-            frames = list(islice(source.frames(), 30))
+    with (
+        serving(server_script, port, "--file", str(clip)),
+        open_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source,
+    ):
+        source.open()
+        frames = list(islice(source.frames(), 30))
     steps = [(b.pts_s - a.pts_s) for a, b in pairwise(frames)]
     assert sorted(steps)[len(steps) // 2] == pytest.approx(1001 / 30_000, abs=2e-3)
     assert all(step > 0 for step in steps)
