@@ -61,7 +61,7 @@ class FaultCam:
         self.script = list(script)
         self.speed = speed  # frames are sent this much faster than real time
         self.served: list[str] = []  # verbs taken so far
-        self.requests: list[str] = []  # request lines seen
+        self.requests: list[str] = []  # their heads
         self.on_serve = threading.Semaphore(0)  # released for every verb taken
         self._number = 0
         self._loop = asyncio.new_event_loop()
@@ -124,7 +124,7 @@ class FaultCam:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 if head.startswith("$"):
                     continue  # receiver reports; none of them holds an empty line in practice
-                self.requests.append(head.splitlines()[0])
+                self.requests.append(head)
                 method = head.split()[0]
                 if method == "TEARDOWN":
                     return

@@ -186,6 +186,8 @@ class VideoInput:
                         self._packets_read += 1
                     yield packet
                 return
+            except IndexError:  # PyAV's own, at the end of an input in which streams turned up after its opening
+                return
             except av.error.FFmpegError as error:
                 if self._settings.network or silent(error):
                     raise self._explained(error, opening=False) from None
