@@ -93,7 +93,7 @@ def associate(
     states = tracks.states
     alike = similarity(tracks, count, boxes_xyxy, motion)
     n, m = alike.shape
-    # ByteTrack multiplies overlap by score, with strong scores of at least 0.5. So that a lower threshold does not leave
+    # ByteTrack multiplies overlap by score, its strong ones at least 0.5. So that a lower threshold does not leave
     # every product too small, [high_score, 1] is stretched to [0.5, 1] first: no change at 0.5.
     weight = np.empty(m, np.float64)
     for j in range(m):
