@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.tracking.associate import associate
+from streamdet.tracking.associate import associate, similarity
 from streamdet.tracking.kalman import Motion, boxes_after
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.store import Tracks, absorb, begin, carry, show, usable
@@ -143,9 +143,9 @@ class ByteTracker:
         options, tracks, motion = self.options, self._tracks, self._motion
         count = carry(tracks, self._count, self._time_s, elapsed_s, options.lost_after_s, motion)
         detection_of_track = associate(
-            tracks,
-            count,
-            boxes_xyxy,
+            similarity(tracks.mean, tracks.covariance, count, boxes_xyxy, motion),
+            tracks.states,
+            tracks.class_ids,
             scores,
             class_ids,
             options.class_agnostic,
@@ -153,7 +153,6 @@ class ByteTracker:
             options.match_high,
             options.match_low,
             options.match_new,
-            motion,
         )
         self._count, unmatched = absorb(
             tracks,
