@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streamdet.api import run as run
+    from streamdet.api import stream as stream
+    from streamdet.errors import StreamdetError as StreamdetError
     from streamdet.types import Detections as Detections
     from streamdet.types import Frame as Frame
     from streamdet.types import Result as Result
@@ -17,9 +20,12 @@ _HOME = {
     "Detections": "streamdet.types",
     "Frame": "streamdet.types",
     "Result": "streamdet.types",
+    "StreamdetError": "streamdet.errors",
+    "run": "streamdet.api",
+    "stream": "streamdet.api",
 }
 
-__all__ = ["Detections", "Frame", "Result", "__version__"]
+__all__ = ["Detections", "Frame", "Result", "StreamdetError", "__version__", "run", "stream"]
 
 
 def __getattr__(name: str) -> Any:

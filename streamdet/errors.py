@@ -6,6 +6,7 @@ StreamdetError              exit code 1
 ├── ModelError              2   a model file that is missing, broken or of an unknown contract
 ├── HardwareError           3   the hardware asked for is not available
 ├── SourceError             1   a source could not be opened, or failed while running
+│   └── AuthError           1   the source refused the credentials (retried slowly: cameras lock accounts)
 ├── SinkError               1   a sink could not be opened, or failed while running
 └── LedgerError             1   frames went missing without a counted cause: a defect of streamdet
 
@@ -43,6 +44,10 @@ class HardwareError(StreamdetError):
 
 class SourceError(StreamdetError):
     """A source could not be opened, or failed while it was read."""
+
+
+class AuthError(SourceError):
+    """The source refused the credentials."""
 
 
 class SinkError(StreamdetError):

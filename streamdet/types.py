@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ class Frame:
         duration: in units of `time_base`, 0 where not known.
         key_frame: the frame was coded on its own.
         is_corrupt: the decoder marked it as damaged.
+        file: the picture file it was read from, for sources of pictures; outputs can be named after it.
     """
 
     picture: Picture
@@ -39,6 +41,7 @@ class Frame:
     duration: int = 0
     key_frame: bool = False
     is_corrupt: bool = False
+    file: Path | None = None
 
     @property
     def pts_s(self) -> float:

@@ -55,6 +55,8 @@ class ModelSpec:
         box_normalized: boxes come in 0..1 of the input; False for input pixels. For contracts that give corner boxes.
         labels: class names; the index is `Detections.class_ids`.
         label_offset: the network's label for the first of `labels` (1 where it counts a background class).
+        output_names: names of the boxes, scores and labels outputs, where their own names do not tell them apart; for
+            contracts that give separate outputs.
         conf: default score threshold for display.
         iou: default IoU threshold of non-maximum suppression.
         urls: where the file can be had, best first.
@@ -63,6 +65,7 @@ class ModelSpec:
         sha384: hex digest or "".
         licence: SPDX identifier or a sentence.
         about: one line for people.
+        random_weights: it detects nothing; whoever runs it must be told.
     """
 
     name: str
@@ -80,6 +83,7 @@ class ModelSpec:
     box_normalized: bool = True
     labels: tuple[str, ...] = ()
     label_offset: int = 0
+    output_names: tuple[str, ...] = ()
     conf: float = 0.5
     iou: float = 0.5
     urls: tuple[str, ...] = ()
@@ -88,3 +92,4 @@ class ModelSpec:
     sha384: str = ""
     licence: str = ""
     about: str = ""
+    random_weights: bool = False

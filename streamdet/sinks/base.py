@@ -10,6 +10,10 @@ from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
 
 
+class WindowClosed(Exception):
+    """Raised by `Sink.write` when a person has ended the run at the sink: it stops as normal, without an error."""
+
+
 class Sink(ABC):
     """Takes the results of one stream.
 
@@ -44,6 +48,7 @@ class Sink(ABC):
 
         Raises:
             SinkError: it can take no more (disk full, target gone). What was written before stays usable.
+            WindowClosed: a person has closed the window; this result was shown.
         """
 
     @abstractmethod

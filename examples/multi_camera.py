@@ -1,0 +1,13 @@
+"""Several sources on one detector, each into a file of its own.
+
+python examples/multi_camera.py yolox-nano recordings rtsp://front/stream rtsp://back/stream 0
+"""
+
+import sys
+
+import streamdet
+
+model, folder, *sources = sys.argv[1:]
+report = streamdet.run(sources, model, outputs=[f"{folder}/{{source}}.mp4"])
+for stream in report.streams:
+    print(f"{stream.name}: {stream.shown} shown, {sum(stream.dropped.values())} dropped")

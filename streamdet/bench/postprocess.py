@@ -1,0 +1,101 @@
+"""Post-processing of the flagship's raw heads: ours, plain numpy, and the network's own tail in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.bench.harness import Timing, take_turns
+from streamdet.boxes import cxcywh_to_xyxy
+from streamdet.detect.decode_ssd import ssd_candidates, ssd_candidates_reference
+from streamdet.detect.nms import nms_reference
+from streamdet.detect.postprocess import Rules, suppress
+from streamdet.models.ssd_geometry import FLAGSHIP_SIZE, default_boxes_cxcywh
+from streamdet.models.ssd_resnet34 import CLASSES, tail
+
+Heads = tuple[NDArray[np.float32], NDArray[np.float32]]
+_CONF, _IOU = 0.05, 0.5  # MLPerf's thresholds, which the tail has built in
+
+
+def scene(seed: int = 0, objects: int = 20) -> Heads:
+    """Returns raw heads as a trained network gives them: sure of the background, but for boxes around some objects.
+
+    Each object raises its class in the default boxes that overlap it, the better the higher, with offsets that lead
+    towards it: some hundred candidates over the threshold, most of them to be suppressed.
+    """
+    random = np.random.default_rng(seed)
+    priors = default_boxes_cxcywh(FLAGSHIP_SIZE)
+    corners = cxcywh_to_xyxy(priors)
+    loc = 0.3 * random.standard_normal((4, len(priors)), dtype=np.float32)
+    conf = random.standard_normal((CLASSES, len(priors)), dtype=np.float32)
+    conf[0] += 9
+    for _ in range(objects):
+        target = priors[random.integers(len(priors))]
+        left, top, right, bottom = cxcywh_to_xyxy(target[None])[0]
+        width = np.clip(np.minimum(corners[:, 2], right) - np.maximum(corners[:, 0], left), 0, None)
+        height = np.clip(np.minimum(corners[:, 3], bottom) - np.maximum(corners[:, 1], top), 0, None)
+        shared = width * height
+        overlap = shared / (priors[:, 2] * priors[:, 3] + target[2] * target[3] - shared)
+        near = np.flatnonzero(overlap > 0.3)
+        conf[random.integers(1, CLASSES), near] += 14 * overlap[near]
+        loc[:2, near] = ((target[:2] - priors[near, :2]) / (0.1 * priors[near, 2:])).T
+        loc[2:, near] = (np.log(target[2:] / priors[near, 2:]) / 0.2).T
+    return loc, conf
+
+
+def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
+    """Returns a function that runs the published file's own tail on raw heads, and nothing else.
+
+    Straight on the runtime: a `Session` feeds one picture, this takes two arrays.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    graph = tail(default_boxes_cxcywh(FLAGSHIP_SIZE))
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run_tail(heads: Heads) -> dict[str, NDArray[Any]]:
+        values = session.run(names, {"loc": heads[0][None], "conf": heads[1][None]})
+        return dict(zip(names, values, strict=True))
+
+    return run_tail
+
+
+def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
+    """Times all three on the same heads.
+
+    Returns:
+        A title, the timings with ours first, and notes on what was measured.
+    """
+    heads = scene()
+    priors = default_boxes_cxcywh(FLAGSHIP_SIZE)
+    rules = Rules(_CONF, _IOU, np.ones(CLASSES - 1, np.bool_))
+    size = FLAGSHIP_SIZE
+
+    def ours() -> int:
+        return len(suppress(ssd_candidates(*heads, priors, rules.wanted, rules.conf, size, size), rules))
+
+    def numpy() -> int:
+        found = ssd_candidates_reference(*heads, priors, rules.wanted, rules.conf, size, size)
+        boxes = found.boxes_xyxy, found.box_ids, found.scores, found.class_ids
+        return len(nms_reference(*boxes, np.float32(rules.iou), 200, 200))
+
+    run_tail = tail_runner()
+
+    def in_graph() -> int:
+        return int(run_tail(heads)["scores"].shape[1])
+
+    candidates = len(ssd_candidates(*heads, priors, rules.wanted, rules.conf, size, size))
+    counts = ours(), numpy(), in_graph()
+    timings = take_turns({"streamdet": ours, "numpy": numpy, "in-graph tail (ONNX Runtime)": in_graph}, rounds)
+    notes = [
+        f"raw heads (4, {len(priors)}) and ({CLASSES}, {len(priors)}) of a made-up scene, score > {_CONF}, IoU {_IOU}",
+        f"{candidates} candidates pass; detections: {counts[0]} streamdet, {counts[1]} numpy, {counts[2]} in the graph",
+        "streamdet and numpy run on one thread, ONNX Runtime on as many as it likes",
+    ]
+    return "Post-processing of raw SSD heads", timings, notes

@@ -1,0 +1,196 @@
+"""From a config to objects: the one place where all parts meet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from streamdet.config import Config
+from streamdet.detect.detector import Detector, load_detector
+from streamdet.draw.annotate import Annotator
+from streamdet.errors import UsageError
+from streamdet.models.spec import Contract
+from streamdet.models.zoo import SHAPES
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.report import Report, report
+from streamdet.pipeline.stages import Stage
+from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.sinks.base import Sink
+from streamdet.sinks.open import open_sink
+from streamdet.sources.base import Source
+from streamdet.sources.open import open_source
+from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.tracker import ByteTracker
+from streamdet.tracking.tracker import warm_up as warm_up_tracking
+from streamdet.types import Result
+
+log = logging.getLogger(__name__)
+
+NO_MODEL = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run that is ready to start: every kernel is compiled and the session has run once."""
+
+    pipeline: Pipeline
+    detector: Detector | None
+
+    def run(self, on_tick: Callable[[], None] = lambda: None) -> Report:
+        """Runs to the end; see `Pipeline.run`."""
+        try:
+            self.pipeline.run(on_tick)
+        finally:
+            self.close()
+        return self.report()
+
+    def report(self) -> Report:
+        """Returns what was done so far."""
+        return report(self.pipeline, "" if self.detector is None else self.detector.provider)
+
+    def close(self) -> None:
+        """Gives the detector back. Idempotent."""
+        if self.detector is not None:
+            self.detector.close()
+
+
+def build(
+    config: Config,
+    *,
+    stages: Sequence[Stage] = (),
+    extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
+    always_annotate: bool = False,
+) -> Job:
+    """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
+
+    Args:
+        config: what to do.
+        stages: the user's own steps, for every stream.
+        extra_sinks: makes the caller's own sinks of one stream.
+        always_annotate: draw even where no sink wants pictures.
+
+    Raises:
+        UsageError: something asked for cannot work.
+        SourceError, SinkError, ModelError, HardwareError: a part cannot be made.
+    """
+    if not config.sources:
+        raise UsageError("no source given: name a camera (0), a file, a folder, a stream url, or synthetic:")
+    sources = _open_sources(config)
+    sinks = [[*_sinks(config, source), *extra_sinks()] for source in sources]
+    detector = _load_detector(config)
+    tracker_options = _tracker_options(config, detector)
+    if tracker_options is not None:
+        warm_up_tracking()
+    annotator = Annotator(config.draw)
+    if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
+        annotator.warm_up()
+    plans = [
+        StreamPlan(
+            source=source,
+            sinks=stream_sinks,
+            mode=_mode(config, source),
+            tracker=None if tracker_options is None else ByteTracker(tracker_options),
+            annotator=Annotator(config.draw),
+            stages=stages,
+            status=_status if config.draw.status else None,
+            always_annotate=always_annotate,
+            max_frames=config.max_frames,
+            duration_s=config.duration_s,
+        )
+        for source, stream_sinks in zip(sources, sinks, strict=True)
+    ]
+    return Job(Pipeline(plans, detector), detector)
+
+
+def _open_sources(config: Config) -> list[Source]:
+    sources: dict[str, Source] = {}
+    for wanted in config.sources:
+        options = replace(wanted, realtime=True) if config.mode == "live" else wanted  # a file keeps its own pace
+        source = open_source(wanted.url, name=wanted.name, options=options)
+        number = 2
+        while source.name in sources:
+            name = f"{source.name.removesuffix(f'-{number - 1}')}-{number}"
+            source = open_source(wanted.url, name=name, options=options)
+            number += 1
+        sources[source.name] = source
+    return list(sources.values())
+
+
+def _mode(config: Config, source: Source) -> Mode:
+    if config.mode == "auto":
+        return Mode.LIVE if source.live else Mode.EVERY_FRAME
+    return Mode(config.mode)
+
+
+def _sinks(config: Config, source: Source) -> list[Sink]:
+    path = Path(source.url)
+    source_path = path if path.exists() else None
+    uris = [output_for(uri, source.name, len(config.sources) > 1) for uri in config.outputs]
+    if config.show:
+        uris.append(f"window:{source.name}")
+    return [open_sink(uri, options=config.recording, source_path=source_path) for uri in uris]
+
+
+def output_for(uri: str, name: str, several: bool) -> str:
+    """Returns the output's name for one source: with several sources each gets a file of its own.
+
+    >>> output_for("out.mp4", "front", True), output_for("a/{source}.jsonl", "front", True)
+    ('out-front.mp4', 'a/front.jsonl')
+    >>> output_for("frames/", "front", True), output_for("out.mp4", "front", False), output_for("null:", "front", True)
+    ('frames/front/', 'out.mp4', 'null:')
+    """
+    if "{source}" in uri:
+        return uri.replace("{source}", name)
+    if not several or uri.endswith(":"):
+        return uri
+    if uri.endswith("/"):
+        return f"{uri}{name}/"
+    path = Path(uri)
+    return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
+
+
+def _load_detector(config: Config) -> Detector | None:
+    if config.model == NO_MODEL:
+        return None
+    model = config.model
+    if model is None:
+        if not all(source.url.startswith("synthetic:") for source in config.sources):
+            raise UsageError(
+                "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
+            )
+        model = SHAPES
+    options = config.detector
+    contract = None if config.contract is None else _contract(config.contract)
+    if config.tracker.kind != "none":
+        # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
+        conf = options.conf if options.conf is not None else 1.0
+        options = replace(options, conf=min(conf, config.tracker.low_score))
+    detector = load_detector(model, options, contract)
+    detector.warm_up()
+    if detector.spec.random_weights:
+        log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
+    return detector
+
+
+def _contract(name: str) -> Contract:
+    try:
+        return Contract(name)
+    except ValueError:
+        known = ", ".join(contract.value for contract in Contract)
+        raise UsageError(f"contract: {name!r} is not known; it is one of {known}") from None
+
+
+def _tracker_options(config: Config, detector: Detector | None) -> TrackerOptions | None:
+    if config.tracker.kind == "none" or detector is None:
+        return None
+    return config.tracker.options(detector.spec.conf if config.detector.conf is None else config.detector.conf)
+
+
+def _status(result: Result) -> str:
+    frame = result.frame
+    if result.detection_age_s == 0:
+        return f"{frame.source}  {frame.pts_s:.2f} s"
+    age = f"{1000 * result.detection_age_s:.0f} ms" if result.detection_age_s < float("inf") else "-"
+    return f"{frame.source}  {frame.pts_s:.2f} s  detections {age} old"

@@ -1,0 +1,40 @@
+"""`streamdet bench`: each measured thing with its rival in the same run."""
+
+from enum import Enum
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+
+class Benchmark(Enum):
+    """What can be measured."""
+
+    PREPROCESS = "preprocess"
+    POSTPROCESS = "postprocess"
+    TRACKING = "tracking"
+    DRAW = "draw"
+    PIPELINE = "pipeline"
+
+
+def bench(
+    what: Annotated[list[Benchmark], typer.Argument(help="One or more of them.")],
+    rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often each candidate takes its turn.")] = 15,
+) -> None:
+    """Measure a part of streamdet against its rivals, taking turns in one run. Medians and ratios."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    for benchmark in what:
+        title, timings, notes = import_module(f"streamdet.bench.{benchmark.value}").run(rounds)
+        table = Table(title=title, title_justify="left", show_edge=False, box=None, padding=(0, 2))
+        table.add_column("candidate", no_wrap=True)
+        for column in ("median", "best", "times ours"):
+            table.add_column(column, justify="right")
+        for timing in timings:
+            table.add_row(timing.name, f"{timing.median_ms:.3g} ms", f"{timing.best_ms:.3g} ms", f"{timing.ratio:.2f}")
+        console.print(table)
+        for note in notes:
+            console.print(f"  {note}", soft_wrap=True)
+        console.print()

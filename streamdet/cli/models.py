@@ -1,0 +1,169 @@
+"""`streamdet models`: what is known, what a file is, and the flagship's architecture with random weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streamdet.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from streamdet.models.inspect import ModelInfo
+    from streamdet.models.spec import ModelSpec
+
+app = typer.Typer(help="Known models, and what is inside a model file.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the models that can be given by name."""
+    from streamdet.models.zoo import MODELS, file_name, models_dir
+
+    folder = models_dir()
+    here = {spec.name: (folder / file_name(spec)).is_file() for spec in MODELS}
+    if as_json:
+        rows = [
+            {"name": s.name, "about": s.about, "licence": s.licence, "size_bytes": s.size_bytes, "here": here[s.name]}
+            for s in MODELS
+        ]
+        typer.echo(json.dumps({"folder": str(folder), "models": rows}, indent=2))
+        return
+    for spec in MODELS:
+        state = "here" if here[spec.name] else "not downloaded"
+        typer.echo(f"{spec.name}  ({spec.size_bytes / 1e6:.1f} MB, {spec.licence}, {state})")
+        typer.echo(f"  {spec.about}")
+    typer.echo(f"Named models are kept in {folder}. `-m` also takes an ONNX file or a YAML description.")
+
+
+@app.command("info")
+def info(
+    model: Annotated[str, typer.Argument(help="Known name, ONNX file or YAML description.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show a model's inputs, outputs, contract, parameters and arithmetic, read from its graph."""
+    from streamdet.models.inspect import inspect_model
+
+    spec, path = _spec_and_path(model)
+    read = inspect_model(path, spec)
+    if as_json:
+        typer.echo(json.dumps(_as_dict(read), indent=2))
+    else:
+        for title, text in _lines(read):
+            typer.echo(f"{title:<12} {text}")
+
+
+class _Form(StrEnum):
+    heads = "heads"
+    published = "published"
+
+
+@app.command("build")
+def build(
+    name: Annotated[str, typer.Argument(help="ssd-resnet34-1200")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
+    form: Annotated[_Form, typer.Option(help="heads: raw, any batch. published: NMS inside, batch 1.")] = _Form.heads,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
+) -> None:
+    """Write the flagship's architecture with RANDOM WEIGHTS: for timing and tests. It detects nothing."""
+    from streamdet.models.zoo import known
+
+    spec = known(name)
+    if spec is None or spec.name != "ssd-resnet34-1200":
+        raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
+    if not output.parent.is_dir():
+        raise UsageError(f"cannot write {output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise UsageError(f"cannot write {output}: it is a folder, name a file like {output / 'model.onnx'}")
+    from streamdet.models.ssd_resnet34 import Form
+    from streamdet.models.ssd_resnet34 import build as build_graph
+
+    try:
+        output.write_bytes(build_graph(Form(form.value), seed=seed).SerializeToString())
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+    typer.echo(
+        f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing"
+    )
+
+
+def _spec_and_path(model: str) -> tuple[ModelSpec | None, Path | bytes]:
+    """Returns file and description; a file of no known contract has none, and can be shown all the same."""
+    from streamdet.models.zoo import resolve
+
+    path = Path(model).expanduser()
+    try:
+        return resolve(model)
+    except ModelError:
+        if path.is_file() and path.suffix.casefold() not in (".yaml", ".yml"):
+            return None, path
+        raise
+
+
+def _signature(tensors: Any) -> list[dict[str, Any]]:
+    return [{"name": t.name, "shape": list(t.shape), "dtype": str(t.dtype)} for t in tensors]
+
+
+def _as_dict(read: ModelInfo) -> dict[str, Any]:
+    spec = read.spec
+    return {
+        "file": read.name,
+        "size_bytes": read.size_bytes,
+        "inputs": _signature(read.signature.inputs),
+        "outputs": _signature(read.signature.outputs),
+        "contract": spec.contract.value if spec else None,
+        "not_recognised": read.unknown or None,
+        "classes": len(spec.labels) if spec else None,
+        "trainable_mparams": read.trainable / 1e6,
+        "stored_mparams": read.stored / 1e6,
+        "gflops": read.gflops,
+        "gflops_by_operator": {name: count / 1e9 for name, count in read.flops.items()},
+        "uncounted_operators": read.uncounted,
+        "operators": dict(read.operators),
+        "opset": read.opset,
+        "producer": read.producer,
+        "metadata": dict(read.signature.metadata),
+        "licence": spec.licence if spec else "",
+        "random_weights": bool(spec and spec.random_weights),
+    }
+
+
+def _lines(read: ModelInfo) -> list[tuple[str, str]]:
+    def port(tensor: Mapping[str, Any]) -> str:
+        shape = ", ".join("?" if d is None else str(d) for d in tensor["shape"])
+        return f"{tensor['name']} {tensor['dtype']} ({shape})"
+
+    lines = [("file", f"{read.name} ({read.size_bytes / 1e6:.1f} MB)")]
+    lines += [("input", port(tensor)) for tensor in _signature(read.signature.inputs)]
+    lines += [("output", port(tensor)) for tensor in _signature(read.signature.outputs)]
+    lines += _spec_lines(read)
+    lines.append(("parameters", f"{read.trainable / 1e6:.6f} M trainable, {read.stored / 1e6:.6f} M stored in all"))
+    parts = ", ".join(f"{name} {count / 1e9:.3f}" for name, count in read.flops.items() if count)
+    lines.append(("arithmetic", f"{read.gflops:.3f} GFLOPs a picture, 2 x multiply-adds ({parts or 'none'})"))
+    if read.uncounted:
+        lines.append(("", f"{read.uncounted} more operators could not be counted: their shapes are not in the file"))
+    lines.append(("opset", f"{read.opset}, written by {read.producer or 'an unknown program'}"))
+    lines += [("metadata", f"{key} = {value[:200]}") for key, value in read.signature.metadata.items()]
+    return lines
+
+
+def _spec_lines(read: ModelInfo) -> list[tuple[str, str]]:
+    spec = read.spec
+    if spec is None:
+        return [("contract", f"not recognised: {read.unknown}")]
+    order = "RGB" if spec.rgb else "BGR"
+    feeding = f"{order}, {spec.resize.value}, mean {spec.mean}, std {spec.std}"
+    lines = [
+        ("contract", spec.contract.value),
+        ("fed with", f"{spec.width}x{spec.height} {feeding}"),
+        ("classes", f"{len(spec.labels)} ({', '.join(spec.labels[:4])}, ...)" if spec.labels else "without names"),
+    ]
+    if spec.licence:
+        lines.append(("licence", spec.licence))
+    if spec.random_weights:
+        lines.append(("warning", "random weights: it detects nothing, and what it gives means nothing"))
+    return lines

@@ -1,0 +1,87 @@
+"""`streamdet run`: the main job."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Text = str | None
+
+
+def run(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...", help="0, /dev/video0, file, folder, 'a/*.jpg', rtsp://, http://, synthetic:"
+        ),
+    ] = None,
+    more_sources: Annotated[
+        list[str] | None, typer.Option("--source", "-i", help="The same as SOURCE; may be repeated.")
+    ] = None,
+    model: Annotated[Text, typer.Option("--model", "-m", help="Model name, .onnx file or .yaml description.")] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output", "-o", help="out.mp4, out.mkv, out.jsonl, 'img/%06d.jpg', folder/, null: (repeatable)."
+        ),
+    ] = None,
+    show: Annotated[bool | None, typer.Option("--show/--no-show", "--show/--no_show", help="Open a window.")] = None,
+    conf: Annotated[float | None, typer.Option("--conf", "-t", "--threshold", help="Least score to show.")] = None,
+    iou: Annotated[
+        float | None, typer.Option("--iou", help="Overlap above which non-maximum suppression drops.")
+    ] = None,
+    classes: Annotated[Text, typer.Option("--classes", help="Only these, e.g. person,car.")] = None,
+    provider: Annotated[
+        Text, typer.Option("--provider", "-d", "--device", help="auto, cuda, tensorrt, openvino or cpu.")
+    ] = None,
+    precision: Annotated[Text, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="CPU threads for inference; 0 chooses.")] = None,
+    contract: Annotated[
+        Text, typer.Option("--contract", "-at", "--architecture-type", help="What the model's outputs mean.")
+    ] = None,
+    mode: Annotated[Text, typer.Option("--mode", help="auto, every-frame or live.")] = None,
+    tracker: Annotated[Text, typer.Option("--tracker", help="bytetrack or none.")] = None,
+    size: Annotated[Text, typer.Option("--size", help="Size to ask a camera for, e.g. 1280x720.")] = None,
+    fps: Annotated[float | None, typer.Option("--fps", help="Rate to ask a camera for.")] = None,
+    realtime: Annotated[bool | None, typer.Option("--realtime", help="Play files at their own pace.")] = None,
+    encoder: Annotated[Text, typer.Option("--encoder", help="Video encoder, e.g. libx264, h264_nvenc.")] = None,
+    quality: Annotated[int | None, typer.Option("--quality", help="Video quality, lower is better (CRF).")] = None,
+    trails: Annotated[bool | None, typer.Option("--trails/--no-trails", help="Draw where objects came from.")] = None,
+    max_frames: Annotated[int | None, typer.Option("--max-frames", help="Stop after so many frames.")] = None,
+    duration: Annotated[float | None, typer.Option("--duration", help="Stop after so many seconds of video.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file; options typed here win.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+) -> None:
+    """Detect and track objects in cameras, streams and files.
+
+    Example: streamdet run video.mp4 -m yolox_nano.onnx -o annotated.mp4 -o detections.jsonl
+    """
+    typed: dict[str, Any] = {
+        "sources": [*(sources or []), *(more_sources or [])],
+        "source": {"size": size, "fps": fps, "realtime": realtime},
+        "model": model,
+        "contract": contract,
+        "outputs": outputs,
+        "show": show,
+        "detector": {
+            "conf": conf,
+            "iou": iou,
+            "classes": None if classes is None else [name.strip() for name in classes.split(",") if name.strip()],
+            "provider": provider,
+            "precision": precision,
+            "threads": threads,
+        },
+        "mode": mode,
+        "tracker": {"kind": tracker},
+        "recording": {"encoder": encoder, "quality": quality},
+        "draw": {"trails": trails},
+        "max_frames": max_frames,
+        "duration_s": duration,
+    }
+    from streamdet.build import build
+    from streamdet.cli.display import Display
+    from streamdet.config import load_config
+
+    job = build(load_config(config, typed))
+    with Display(job, quiet) as display:
+        job.run(display.tick)

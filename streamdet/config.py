@@ -1,0 +1,215 @@
+"""The configuration: one tree, the same for a YAML file, the command line and Python."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from streamdet.detect.detector import DetectorOptions
+from streamdet.draw.annotate import AnnotateOptions
+from streamdet.errors import ConfigError
+from streamdet.redact import redact
+from streamdet.sinks.options import SinkOptions
+from streamdet.sources.options import SourceOptions
+from streamdet.tracking.options import TrackerOptions
+
+_MAX_BYTES = 256 << 10
+
+
+_TRACKER = TrackerOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerConfig:
+    """Which tracker, and what of its options a user may want to set. `TrackerOptions` explains them.
+
+    What counts as an object is `detector.conf`, so the scores that follow from it are not set here.
+
+    Attributes:
+        kind: "bytetrack", or "none" for detections without ids.
+    """
+
+    kind: Literal["bytetrack", "none"] = "bytetrack"
+    low_score: float = _TRACKER.low_score
+    confirm_hits: int = _TRACKER.confirm_hits
+    lost_after_s: float = _TRACKER.lost_after_s
+    coast_s: float = _TRACKER.coast_s
+    fade_s: float = _TRACKER.fade_s
+    class_agnostic: bool = _TRACKER.class_agnostic
+
+    def __post_init__(self) -> None:
+        self.options(1.0)  # complains about what cannot work
+
+    def options(self, conf: float) -> TrackerOptions:
+        """Returns the tracker's options for a detector whose detections count as objects from `conf` on."""
+        return replace(
+            TrackerOptions.for_threshold(conf, self.class_agnostic),
+            low_score=min(self.low_score, conf),
+            confirm_hits=self.confirm_hits,
+            lost_after_s=self.lost_after_s,
+            coast_s=self.coast_s,
+            fade_s=self.fade_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig(SourceOptions):
+    """One source: its url, and options that are its own.
+
+    Attributes:
+        url: as on the command line.
+        name: labels windows, records and files; None takes one from the url.
+    """
+
+    url: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything one run needs. `configs/default.yaml` explains each key.
+
+    Attributes:
+        sources: at least one; a file may also write them as ``name: url`` or ``name: {url: ..., ...}``.
+        source: options for all sources that do not set them themselves.
+        model: name of a known model, an .onnx file, or a .yaml description; "none" shows frames without boxes.
+        contract: what the model's outputs mean, where that is not to be recognised.
+        outputs: files and folders to write, for every source; "{source}" in them becomes the source's name.
+        show: open a window for every source.
+        mode: how frames and detections meet; "auto" is "live" for live sources and "every-frame" for others.
+        detector: thresholds and hardware.
+        tracker: ids over time.
+        draw: what is drawn.
+        recording: how video files are encoded.
+        max_frames: stop each source after so many frames; 0 for no limit.
+        duration_s: stop each source after so much of its own time; 0 for no limit.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # unknown keys are errors
+
+    sources: list[SourceConfig] = field(default_factory=list)
+    source: SourceOptions = field(default_factory=SourceOptions)
+    model: str | None = None
+    contract: str | None = None
+    outputs: list[str] = field(default_factory=list)
+    show: bool = False
+    mode: Literal["auto", "every-frame", "live"] = "auto"
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    draw: AnnotateOptions = field(default_factory=AnnotateOptions)
+    recording: SinkOptions = field(default_factory=SinkOptions)
+    max_frames: int = 0
+    duration_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.max_frames < 0 or self.duration_s < 0:
+            raise ConfigError("max_frames and duration_s must not be negative; 0 means no limit")
+
+
+def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Config:
+    """Reads a YAML file and lays what was typed over it.
+
+    Args:
+        path: the file, or None for the defaults.
+        typed: the same tree as nested mappings; None values are left out. `sources` may also be a list of urls.
+
+    Raises:
+        ConfigError: names the key, the value and the fix.
+    """
+    tree = {} if path is None else _read(path)
+    _overlay(tree, typed or {})
+    return parse_config(tree)
+
+
+def parse_config(tree: Mapping[str, Any]) -> Config:
+    """Makes a `Config` of nested mappings.
+
+    Raises:
+        ConfigError: names the key, the value and the fix.
+    """
+    tree = dict(tree)
+    defaults = tree.get("source") or {}
+    tree["sources"] = [{**defaults, **source} for source in _listed(tree.get("sources") or [])]
+    try:
+        return TypeAdapter(Config).validate_python(tree)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"the config {path} has {len(data)} bytes; at most {_MAX_BYTES} are read")
+    try:
+        tree = yaml.load(data, _PlainLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {redact(' '.join(str(error).split()))}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} must hold keys and values at the top, like 'model: yolox-nano'")
+    return tree
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """SafeLoader without aliases, which can make a small file grow without bound."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not supported")
+        return super().compose_node(parent, index)
+
+
+def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
+    for key, value in typed.items():
+        if isinstance(value, Mapping):
+            branch = tree.setdefault(key, {})
+            if isinstance(branch, dict):
+                _overlay(branch, value)
+        elif value is not None and value != []:
+            tree[key] = value
+
+
+def _listed(sources: Any) -> list[dict[str, Any]]:
+    """Returns every way to write sources as a list of mappings."""
+    if isinstance(sources, str):
+        return [{"url": sources}]
+    if isinstance(sources, dict):
+        named = zip(sources, _listed(list(sources.values())), strict=True)
+        return [{"name": str(name), **source} for name, source in named]
+    if isinstance(sources, list) and all(isinstance(source, str | int | dict) for source in sources):
+        return [dict(source) if isinstance(source, dict) else {"url": str(source)} for source in sources]
+    raise ConfigError("sources: expected 'name: url' pairs, for example 'front: rtsp://camera/stream'")
+
+
+def _explain(problem: Any) -> str:
+    path = [part for part in problem["loc"] if isinstance(part, str | int)]
+    key = ".".join(str(part) for part in path)
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _known_keys(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+        fix = f"did you mean {close[0]!r}?" if close else f"known keys here: {', '.join(known)}"
+        return f"{key}: unknown key; {fix}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"{key}: is missing"
+    value = redact(repr(problem["input"]))
+    return f"{key}: {value[:80]} does not fit: {redact(problem['msg'])}"
+
+
+def _known_keys(path: list[Any]) -> list[str]:
+    """Returns the keys of the branch at `path`, e.g. ["sources", 0, "backoff"]."""
+    branch: Any = Config
+    for part in path:
+        if isinstance(part, str) and is_dataclass(branch):
+            hint = get_type_hints(branch).get(part)
+            branch = next((inner for inner in (hint, *get_args(hint)) if is_dataclass(inner)), None)
+    return sorted(item.name for item in fields(branch)) if is_dataclass(branch) else []

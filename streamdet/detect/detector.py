@@ -1,0 +1,222 @@
+"""The detector: pictures in, detections in frame pixels out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.color import ColorSpace
+from streamdet.detect.outputs import Decoder, bind
+from streamdet.detect.postprocess import Found, Rules
+from streamdet.detect.preprocess import Fit, Preprocessor
+from streamdet.detect.session import Session
+from streamdet.errors import ModelError, UsageError
+from streamdet.labels import select_classes
+from streamdet.models.signature import Tensor, describe, fixed
+from streamdet.models.spec import Contract, ModelSpec
+from streamdet.models.zoo import resolve
+from streamdet.picture import Picture, PixelFormat, plane_shapes
+from streamdet.types import Detections, StageTimes
+
+_MAX_BATCH = 8
+"""How many pictures go together where the network takes any number: enough to fill a GPU, and still quick."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorOptions:
+    """What a user may choose about detection.
+
+    Attributes:
+        conf: score threshold in [0, 1); None takes the model's own.
+        iou: IoU threshold of non-maximum suppression in [0, 1]; None takes the model's own.
+        classes: names (or numbers) of the classes to report; empty for all.
+        provider: execution provider: "auto", "cuda", "tensorrt", "openvino" or "cpu".
+        precision: "auto", "fp32", "fp16", "bf16" or "int8".
+        threads: for inference on the CPU; 0 leaves it to the session.
+        max_detections: the best so many of a picture are reported.
+        class_agnostic_nms: boxes of different classes suppress each other too.
+    """
+
+    conf: float | None = None
+    iou: float | None = None
+    classes: tuple[str, ...] = ()
+    provider: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    max_detections: int = 200
+    class_agnostic_nms: bool = False
+
+    def __post_init__(self) -> None:
+        if self.conf is not None and not 0 <= self.conf < 1:
+            raise UsageError(f"conf must be at least 0 and less than 1, got {self.conf}")
+        if self.iou is not None and not 0 <= self.iou <= 1:
+            raise UsageError(f"iou must be from 0 to 1, got {self.iou}")
+        if self.max_detections < 1:
+            raise UsageError(f"max_detections must be at least 1, got {self.max_detections}")
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What was found in one picture.
+
+    Attributes:
+        detections: in pixels of the picture, clipped to it, by falling score.
+        times: preprocess, infer and postprocess. A batch's inference is shared out evenly among its pictures.
+    """
+
+    detections: Detections
+    times: StageTimes
+
+
+def load_detector(
+    model: str | Path | ModelSpec, options: DetectorOptions | None = None, contract: Contract | None = None
+) -> Detector:
+    """Loads a model and makes it ready to detect; call `Detector.warm_up` before the first frame that matters.
+
+    Args:
+        model: a known name, an ONNX file, a YAML description, or a spec.
+        options: what to look for and on what to run.
+        contract: what the outputs of a file mean, instead of recognising it.
+
+    Raises:
+        ModelError: the model is missing, broken, or of no known contract.
+        UsageError: an option cannot work, a class is unknown.
+        HardwareError: the provider asked for is not available.
+    """
+    options = options or DetectorOptions()
+    spec, path = resolve(model, contract)
+    select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
+    session = Session(path, provider=options.provider, precision=options.precision, threads=options.threads)
+    try:
+        return Detector(spec, session, options)
+    except BaseException:
+        session.close()
+        raise
+
+
+class Detector:
+    """A model with its session, from pictures to detections.
+
+    One thread uses a detector: its input buffer is reused.
+
+    Attributes:
+        spec: how the model is fed and read.
+        max_batch: how many pictures `detect` runs at once; more are run in several goes.
+    """
+
+    def __init__(self, spec: ModelSpec, session: Session, options: DetectorOptions) -> None:
+        """Ties a session to its model's description; the detector closes the session."""
+        _check_input(spec, session.input)
+        self.spec = spec
+        self._session = session
+        self._decoder: Decoder = bind(spec, session.outputs)
+        self._rules = _rules(spec, options, self._decoder.classes)
+        self._preprocess = Preprocessor(spec)
+        self._fixed_batch = fixed(session.input.shape[0])
+        self.max_batch = self._fixed_batch or _MAX_BATCH
+        self._batch: NDArray[np.float32] | NDArray[np.uint8] = self._new_batch(self._fixed_batch or 1)
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs, asked of the session itself."""
+        return self._session.provider
+
+    @property
+    def explain(self) -> str:
+        """Why it is that provider, for people."""
+        return self._session.explain
+
+    def detect(self, pictures: Sequence[Picture]) -> list[Detected]:
+        """Detects objects in pictures of any sizes and formats; one answer for each, in their order.
+
+        Raises:
+            ModelError: the model does not give what its contract promises.
+        """
+        detected: list[Detected] = []
+        for start in range(0, len(pictures), self.max_batch):
+            detected += self._detect_batch(pictures[start : start + self.max_batch])
+        return detected
+
+    def warm_up(self) -> None:
+        """Compiles every kernel for every pixel format and runs the session, so that the first frame does not wait."""
+        for format in PixelFormat:
+            self._preprocess(_gray(format), self._batch[0])
+        self.detect([_gray(PixelFormat.I420)])  # once: the flagship takes seconds on a CPU
+
+    def close(self) -> None:
+        """Gives the session back. Idempotent."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _new_batch(self, count: int) -> NDArray[np.float32] | NDArray[np.uint8]:
+        return np.zeros((count, *self._preprocess.shape), self._preprocess.dtype)
+
+    def _detect_batch(self, pictures: Sequence[Picture]) -> list[Detected]:
+        count = self._fixed_batch or len(pictures)
+        if count > len(self._batch):
+            self._batch = self._new_batch(count)
+        batch = self._batch[:count]
+        ticks = [time.perf_counter()]
+        fits: list[Fit] = []
+        for picture, image in zip(pictures, batch, strict=False):
+            fits.append(self._preprocess(picture, image))
+            ticks.append(time.perf_counter())
+        outputs = self._session.run(batch)
+        start = time.perf_counter()
+        infer_ms = 1000 * (start - ticks[-1]) / len(pictures)
+        detected: list[Detected] = []
+        for i, (picture, fit) in enumerate(zip(pictures, fits, strict=True)):
+            detections = self._in_frame(self._decoder.decode(outputs, i, self._rules), fit, picture)
+            end = time.perf_counter()
+            times = StageTimes(1000 * (ticks[i + 1] - ticks[i]), infer_ms, 1000 * (end - start))
+            detected.append(Detected(detections, times))
+            start = end
+        return detected
+
+    def _in_frame(self, found: Found, fit: Fit, picture: Picture) -> Detections:
+        boxes = fit.to_frame(found.boxes_xyxy, picture.width, picture.height)
+        inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # something of it is in the picture
+        detections = Detections(boxes, found.scores, found.class_ids, labels=self.spec.labels)
+        return detections if inside.all() else detections[inside]
+
+
+def _rules(spec: ModelSpec, options: DetectorOptions, classes: int) -> Rules:
+    labels = spec.labels or tuple(str(i) for i in range(classes))
+    conf = spec.conf if options.conf is None else options.conf
+    iou = spec.iou if options.iou is None else options.iou
+    wanted = select_classes(labels, options.classes)
+    return Rules(conf, iou, wanted, options.max_detections, options.class_agnostic_nms)
+
+
+def _check_input(spec: ModelSpec, tensor: Tensor) -> None:
+    """Refuses a spec that does not fit the model's input.
+
+    Raises:
+        ModelError: it does not.
+    """
+    image = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
+    sizes = [fixed(dimension) for dimension in tensor.shape]
+    agrees = len(sizes) == 4 and all(size in (0, wanted) for size, wanted in zip(sizes[1:], image, strict=True))
+    if not agrees:
+        raise ModelError(
+            f"{spec.name} is described with input (n, {', '.join(map(str, image))}), takes {describe([tensor])}"
+        )
+    if (np.dtype(tensor.dtype) == np.uint8) != spec.uint8:
+        raise ModelError(f"{spec.name} takes {np.dtype(tensor.dtype)}: correct `uint8` in its YAML description")
+
+
+def _gray(format: PixelFormat) -> Picture:
+    shapes = plane_shapes(format, 64, 48)
+    planes = tuple(np.full(shape, 128, np.uint8) for shape in shapes)
+    return Picture(64, 48, format, planes, ColorSpace())

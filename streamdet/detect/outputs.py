@@ -1,0 +1,248 @@
+"""Output contracts: what the tensors of a network mean. One small decoder each, all in `CONTRACTS` at the end."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.boxes import Boxes
+from streamdet.detect.decode_grid import fastestdet_candidates, yolox_candidates, yolox_grid
+from streamdet.detect.decode_ssd import ssd_candidates
+from streamdet.detect.postprocess import Found, Rules, choose, suppress
+from streamdet.errors import ModelError
+from streamdet.models.signature import Tensor, describe, fixed
+from streamdet.models.spec import Contract, ModelSpec
+from streamdet.models.ssd_geometry import box_count, default_boxes_cxcywh
+
+Outputs = Mapping[str, NDArray[Any]]
+Decode = Callable[[Outputs, int, Rules], Found]
+"""Reads one picture: outputs by name, its place in the batch, what to keep. Broken values (NaN, infinite, absurdly far
+or large, numbers of no class) are dropped, never raised."""
+
+# The number of classes where neither the graph nor the labels say it: every number a label tensor may hold in practice.
+_ANY_CLASS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """A contract bound to one model.
+
+    Attributes:
+        decode: reads one picture's outputs.
+        classes: how many classes there are.
+    """
+
+    decode: Decode
+    classes: int
+
+
+def bind(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    """Returns the decoder of a model.
+
+    Args:
+        spec: what its outputs are said to mean.
+        outputs: what the session gives.
+
+    Raises:
+        ModelError: the outputs are not what the contract needs; the message says what was looked for and found.
+    """
+    decoder = CONTRACTS[spec.contract](spec, outputs)
+    if spec.labels and decoder.classes != len(spec.labels):
+        raise ModelError(
+            f"{spec.name} has {decoder.classes} classes but {len(spec.labels)} labels are given: "
+            "correct `labels` in its YAML description"
+        )
+    return decoder
+
+
+def _mismatch(spec: ModelSpec, wanted: str, outputs: Sequence[Tensor]) -> ModelError:
+    return ModelError(
+        f"{spec.name} does not fit the contract {spec.contract.value}: looked for {wanted}, found {describe(outputs)}; "
+        "give the right `contract` in a YAML description beside the model"
+    )
+
+
+def _by_shape(outputs: Sequence[Tensor], matches: Callable[[tuple[int, ...]], bool]) -> Tensor | None:
+    return next((t for t in outputs if matches(tuple(fixed(d) for d in t.shape))), None)
+
+
+def _dense(outputs: Outputs, name: str, index: int) -> NDArray[np.float32]:
+    """Returns one picture's part of an output as C-contiguous float32, without a copy where it is that already."""
+    return np.ascontiguousarray(outputs[name][index], np.float32)
+
+
+def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    count = box_count(spec.width) if spec.width == spec.height else 0
+    loc = _by_shape(outputs, lambda s: len(s) == 3 and s[1:] == (4, count))
+    conf = _by_shape(outputs, lambda s: len(s) == 3 and s[1] >= 2 and s[1] != 4 and s[2] == count)
+    if loc is None or conf is None or not count:
+        raise _mismatch(spec, f"loc (n, 4, {count}) and conf (n, 1 + classes, {count})", outputs)
+    loc_name, conf_name = loc.name, conf.name
+    priors = default_boxes_cxcywh(spec.width)
+
+    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+        heads = _dense(values, loc_name, index), _dense(values, conf_name, index)
+        return suppress(ssd_candidates(*heads, priors, rules.wanted, rules.conf, spec.width, spec.height), rules)
+
+    return Decoder(decode, fixed(conf.shape[1]) - 1)
+
+
+def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:
+    """Returns the strides whose grids have so many cells in all, () where no usual set has.
+
+    >>> yolox_strides(416, 416, 3549)
+    (8, 16, 32)
+    """
+    for strides in ((8, 16, 32), (8, 16, 32, 64)):
+        if cells and sum((width // s) * (height // s) for s in strides) == cells:
+            return strides
+    return ()
+
+
+def _yolox(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    tensor = _by_shape(outputs, lambda s: len(s) == 3 and s[2] > 5)
+    cells = fixed(tensor.shape[1]) if tensor else 0
+    usual = sum((spec.width // s) * (spec.height // s) for s in (8, 16, 32))
+    strides = yolox_strides(spec.width, spec.height, cells or usual)
+    if tensor is None or not strides:
+        raise _mismatch(spec, f"one output (n, {usual}, 5 + classes)", outputs)
+    name = tensor.name
+    grid = yolox_grid(spec.width, spec.height, strides)
+
+    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+        return suppress(yolox_candidates(_dense(values, name, index), grid, rules.wanted, rules.conf), rules)
+
+    return Decoder(decode, fixed(tensor.shape[2]) - 5)
+
+
+def _fastestdet(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    tensor = _by_shape(outputs, lambda s: len(s) == 4 and s[1] > 5)
+    if tensor is None:
+        raise _mismatch(spec, "one output (n, 5 + classes, rows, columns)", outputs)
+    name = tensor.name
+
+    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+        maps = _dense(values, name, index)
+        return suppress(fastestdet_candidates(maps, rules.wanted, rules.conf, spec.width, spec.height), rules)
+
+    return Decoder(decode, fixed(tensor.shape[1]) - 5)
+
+
+def _corners_px(spec: ModelSpec, boxes: NDArray[Any]) -> Boxes:
+    """Returns (N, 4) corners as left, top, right, bottom in input pixels, whatever the network's habit."""
+    corners = boxes.astype(np.float32)
+    if spec.box_order == "yxyx":
+        corners = corners[:, [1, 0, 3, 2]]
+    if spec.box_normalized:
+        with np.errstate(over="ignore", invalid="ignore"):
+            corners = corners * np.array([spec.width, spec.height] * 2, np.float32)
+    return corners
+
+
+def _one(spec: ModelSpec, name: str, array: NDArray[Any], index: int, rank: int) -> NDArray[Any]:
+    """Returns one picture's part of an end-to-end output, which comes with or without a batch axis."""
+    if array.ndim == rank + 1:
+        picture: NDArray[Any] = array[index]
+        return picture
+    if array.ndim == rank and index == 0:
+        return array
+    raise ModelError(f"{spec.name} gave {name} of shape {array.shape}: expected {rank} dimensions for each picture")
+
+
+def _rows(spec: ModelSpec, name: str) -> Decode:
+    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+        rows = _one(spec, name, values[name], index, 2) if values[name].size else np.empty((0, 6), np.float32)
+        class_ids = _class_ids(rows[:, 5], spec.label_offset)
+        return choose(_corners_px(spec, rows[:, :4]), rows[:, 4], class_ids, rules)
+
+    return decode
+
+
+def _class_ids(labels: NDArray[Any], offset: int) -> NDArray[np.int64]:
+    """Returns class numbers from 0; -1 for what is no class number."""
+    if labels.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            labels = np.where(np.abs(labels) < _ANY_CLASS, labels, -1)
+    numbers: NDArray[np.int64] = labels.astype(np.int64)
+    return np.where(numbers >= offset, numbers - offset, -1)
+
+
+def _separate(spec: ModelSpec, names: tuple[str, str, str]) -> Decode:
+    boxes_name, scores_name, labels_name = names
+
+    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+        if 0 in (values[name].size for name in names):
+            return choose(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64), rules)
+        boxes = _one(spec, boxes_name, values[boxes_name], index, 2)
+        scores = _one(spec, scores_name, values[scores_name], index, 1)
+        labels = _one(spec, labels_name, values[labels_name], index, 1)
+        if boxes.shape != (len(scores), 4) or len(labels) != len(scores):
+            found = f"boxes {boxes.shape}, scores {scores.shape}, labels {labels.shape}"
+            raise ModelError(f"{spec.name} gave {found}: they do not belong together")
+        return choose(_corners_px(spec, boxes), scores, _class_ids(labels, spec.label_offset), rules)
+
+    return decode
+
+
+_ROLES = (("box",), ("score", "conf", "prob"), ("label", "class", "cls"))
+
+
+def separate_outputs(outputs: Sequence[Tensor]) -> tuple[str, str, str] | None:
+    """Returns the names of the boxes, scores and labels outputs by what they are called, None where one is missing."""
+    found: list[str] = []
+    for words in _ROLES:
+        for tensor in outputs:
+            name = tensor.name.casefold()
+            if tensor.name not in found and "num" not in name and any(word in name for word in words):
+                found.append(tensor.name)
+                break
+        else:
+            return None
+    boxes, scores, labels = found
+    ranks = {tensor.name: len(tensor.shape) for tensor in outputs}
+    # No shape at all means that the exporter did not know it.
+    plausible = ranks[boxes] in (0, 2, 3) and ranks[scores] in (0, 1, 2) and ranks[labels] in (0, 1, 2)
+    return (boxes, scores, labels) if plausible else None
+
+
+def rows_output(outputs: Sequence[Tensor]) -> str | None:
+    """Returns the name of the single output of (n, 6) or (1, n, 6) rows, None where there is none."""
+    if len(outputs) == 1 and len(outputs[0].shape) in (2, 3) and fixed(outputs[0].shape[-1]) == 6:
+        return outputs[0].name
+    return None
+
+
+def _end_to_end(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    classes = len(spec.labels) or _ANY_CLASS
+    names = {tensor.name for tensor in outputs}
+    if spec.output_names:
+        if len(spec.output_names) != 3 or not names.issuperset(spec.output_names):
+            raise _mismatch(spec, f"boxes, scores and labels named {', '.join(spec.output_names)}", outputs)
+        boxes, scores, labels = spec.output_names
+        return Decoder(_separate(spec, (boxes, scores, labels)), classes)
+    if (rows := rows_output(outputs)) is not None:
+        return Decoder(_rows(spec, rows), classes)
+    if (separate := separate_outputs(outputs)) is not None:
+        return Decoder(_separate(spec, separate), classes)
+    raise _mismatch(spec, "rows (n, 6), or outputs named like boxes (n, 4), scores (n) and labels (n)", outputs)
+
+
+def _ssd_published(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    # By name: the sources of this model list its outputs in different orders.
+    names = ("bboxes", "scores", "labels")
+    if not {tensor.name for tensor in outputs}.issuperset(names):
+        raise _mismatch(spec, "outputs named bboxes, scores and labels", outputs)
+    return Decoder(_separate(spec, names), len(spec.labels) or _ANY_CLASS)
+
+
+CONTRACTS: dict[Contract, Callable[[ModelSpec, Sequence[Tensor]], Decoder]] = {
+    Contract.SSD_HEADS: _ssd_heads,
+    Contract.SSD_PUBLISHED: _ssd_published,
+    Contract.YOLOX: _yolox,
+    Contract.FASTESTDET: _fastestdet,
+    Contract.END2END: _end_to_end,
+}
+"""Every contract and what binds it to a model. A new one: a member of `Contract`, a function here, a family and a
+recogniser in `streamdet.models.recognise`."""

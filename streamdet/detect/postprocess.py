@@ -1,0 +1,85 @@
+"""From candidates to detections of the network's input: rules, and how they are applied."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.boxes import Boxes
+from streamdet.detect.candidates import SCORE_CEILING, Candidates, usable
+from streamdet.detect.nms import nms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """What is kept of what a network gives.
+
+    Attributes:
+        conf: only greater scores are kept.
+        iou: of two boxes of a class that overlap more, the better stays.
+        wanted: (classes,) bool, the classes asked for.
+        max_detections: the best so many of a picture are kept.
+        class_agnostic: boxes of different classes suppress each other too.
+    """
+
+    conf: float
+    iou: float
+    wanted: NDArray[np.bool_]
+    max_detections: int = 200
+    class_agnostic: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Detections of one picture, by falling score.
+
+    Attributes:
+        boxes_xyxy: (D, 4) float32 in pixels of the network's input, not clipped.
+        scores: (D,) float32.
+        class_ids: (D,) int32, from 0.
+    """
+
+    boxes_xyxy: Boxes
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def suppress(candidates: Candidates, rules: Rules) -> Found:
+    """Picks the best candidates by non-maximum suppression within each class.
+
+    Best 200 of each class, then best 200 of all (MLPerf) is the same as best 200 of all: no class can hold more.
+    """
+    groups = np.zeros_like(candidates.class_ids) if rules.class_agnostic else candidates.class_ids
+    kept = nms(
+        candidates.boxes_xyxy,
+        candidates.box_ids,
+        candidates.scores,
+        groups,
+        np.float32(rules.iou),
+        rules.max_detections,
+        rules.max_detections,
+    )
+    boxes = candidates.boxes_xyxy[candidates.box_ids[kept]]
+    return Found(boxes, candidates.scores[kept], candidates.class_ids[kept])
+
+
+def choose(boxes_xyxy: Boxes, scores: NDArray[np.floating], class_ids: NDArray[np.integer], rules: Rules) -> Found:
+    """Picks among the detections of a network that did its own suppression.
+
+    Args:
+        boxes_xyxy: (N, 4) in pixels of the network's input.
+        scores: (N,).
+        class_ids: (N,) from 0; numbers the labels do not reach are dropped, they cannot be named.
+        rules: what to keep; `iou` and `class_agnostic` have no meaning here.
+    """
+    with np.errstate(invalid="ignore"):
+        keep = (scores > rules.conf) & (scores <= SCORE_CEILING) & usable(boxes_xyxy)
+        keep &= (class_ids >= 0) & (class_ids < len(rules.wanted))
+    kept = np.flatnonzero(keep)
+    kept = kept[rules.wanted[class_ids[kept].astype(np.int64)]]
+    kept = kept[np.argsort(-scores[kept], kind="stable")][: rules.max_detections]
+    best = np.minimum(scores[kept], 1).astype(np.float32)
+    return Found(boxes_xyxy[kept].astype(np.float32), best, class_ids[kept].astype(np.int32))

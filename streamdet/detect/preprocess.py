@@ -1,0 +1,172 @@
+"""From a picture to the network's input, in one pass and straight from its planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.color import ColorSpace, Plane
+from streamdet.detect.fit import Fit, Window, place
+from streamdet.detect.resample import MAX_WIDTH, PACKED, PLANAR, SEMI_PLANAR, Axes, Color, Scratch, Target, resample
+from streamdet.models.spec import ModelSpec
+from streamdet.picture import Picture, PixelFormat
+
+__all__ = ["Fit", "Preprocessor"]
+
+_LAYOUTS = {PixelFormat.I420: PLANAR, PixelFormat.NV12: SEMI_PLANAR, PixelFormat.BGR24: PACKED}
+_PLANS_KEPT = 8  # picture sizes change rarely: a stream that switches, a few cameras of different kinds
+
+
+class Preprocessor:
+    """Fits pictures to the input of one model: resize, colour, normalisation.
+
+    Resizing is bilinear on pixel centres without a low-pass filter, as `cv2.INTER_LINEAR` does it. Colour follows the
+    picture's own matrix and range; colours outside 0..255 are clipped as a conversion to RGB would. Results are not
+    rounded to whole colours in between.
+
+    Not for use by several threads at once: each needs one of its own.
+
+    Args:
+        spec: the model.
+
+    Raises:
+        ValueError: a uint8 input with mean or std, or a std of zero.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        mean, std = np.array(spec.mean), np.array(spec.std)
+        if spec.uint8 and (mean.any() or (std != 1).any()):
+            raise ValueError("a uint8 input takes colours as they are: mean must be 0 and std 1")
+        if (std == 0).any():
+            raise ValueError(f"std must not be zero, got {spec.std}")
+        self._spec = spec
+        self._mean, self._std = mean, std
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8 if spec.uint8 else np.float32)
+        self.shape = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
+        self._pad = ((spec.pad_value - mean) / std).astype(self.dtype)
+        self._plans: dict[tuple[int, int, bool], _Plan] = {}
+        self._colors: dict[ColorSpace | None, Color] = {}
+
+    def __call__(self, picture: Picture, out: NDArray[np.float32] | NDArray[np.uint8]) -> Fit:
+        """Writes `picture` to `out` and returns where it landed.
+
+        Args:
+            picture: any size; only read.
+            out: one image of the batch: `shape` and `dtype` of this preprocessor, C-contiguous; all of it is written.
+
+        Raises:
+            ValueError: `out` is of another shape or type, or the picture is wider than the kernels can take.
+        """
+        if out.shape != self.shape or out.dtype != self.dtype or not out.flags.c_contiguous:
+            raise ValueError(f"expected a C-contiguous {self.dtype} array {self.shape}, got {out.dtype} {out.shape}")
+        packed = picture.format is PixelFormat.BGR24
+        plan = self._plan(picture.width, picture.height, packed)
+        color = self._color(None if packed else picture.color)
+        planes = tuple(_read_only(plane) for plane in picture.planes)
+        self._fill_borders(plan.window, out)
+        resample(
+            _LAYOUTS[picture.format],
+            (planes[0], planes[-1] if len(planes) < 3 else planes[1], planes[-1]),
+            picture.width,
+            plan.axes,
+            plan.axes_c,
+            color,
+            plan.scratch,
+            out.reshape(-1, self.shape[2]) if self._spec.nchw else out.reshape(self.shape[0], -1),
+            Target(not self._spec.nchw, self._spec.height, plan.window.top, plan.window.left),
+        )
+        return plan.fit
+
+    def warm_up(self) -> None:
+        """Compiles what a picture of any format will need, so that the first frame does not wait for it."""
+        out = np.empty(self.shape, self.dtype)
+        self(Picture.from_bgr(np.zeros((2, 2, 3), np.uint8)), out)
+
+    def _plan(self, width: int, height: int, packed: bool) -> _Plan:
+        key = (width, height, packed)
+        if key not in self._plans:
+            if len(self._plans) == _PLANS_KEPT:
+                del self._plans[next(iter(self._plans))]
+            self._plans[key] = _make_plan(self._spec, width, height, packed, self.dtype)
+        return self._plans[key]
+
+    def _color(self, space: ColorSpace | None) -> Color:
+        """Returns the way from YUV samples, or from BGR where `space` is None, to the network's channels."""
+        if space not in self._colors:
+            to_rgb = np.eye(3, 4)[::-1] if space is None else space.yuv_to_rgb().astype(np.float64)
+            wanted = to_rgb if self._spec.rgb else to_rgb[::-1]
+            m = wanted / self._std[:, None]
+            m[:, 3] -= self._mean / self._std
+            if self._spec.uint8:
+                m[:, 3] += 0.5  # the kernel cuts off
+            ends = (np.array([[0.0], [255.0]]) - self._mean) / self._std
+            low, high = ends.min(axis=0).astype(np.float32), ends.max(axis=0).astype(np.float32)
+            self._colors[space] = Color(m.astype(np.float32), low, high)
+        return self._colors[space]
+
+    def _fill_borders(self, window: Window, out: NDArray[np.float32] | NDArray[np.uint8]) -> None:
+        rows = out if not self._spec.nchw else out.transpose(1, 2, 0)
+        right, bottom = window.left + window.width, window.top + window.height
+        for border in (rows[: window.top], rows[bottom:], rows[:, : window.left], rows[:, right:]):
+            if border.size:
+                border[:] = self._pad
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What depends only on the size of a picture."""
+
+    window: Window
+    fit: Fit
+    axes: Axes
+    axes_c: Axes
+    scratch: Scratch
+
+
+def _make_plan(spec: ModelSpec, width: int, height: int, packed: bool, dtype: np.dtype[Any]) -> _Plan:
+    if width > MAX_WIDTH:
+        raise ValueError(f"pictures wider than {MAX_WIDTH} pixels are not supported, got {width}x{height}")
+    window = place(spec, width, height)
+    axes = make_axes(width, height, window, False)
+    axes_c = axes if packed else make_axes(width, height, window, True)
+    scratch = Scratch(
+        np.zeros(width + 1, np.uint32), np.zeros((2, 3, window.width), np.float32), np.zeros((3, window.width), dtype)
+    )
+    return _Plan(window, window.fit(width, height), axes, axes_c, scratch)
+
+
+def make_axes(width: int, height: int, window: Window, chroma: bool) -> Axes:
+    """Returns where the samples of `window` come from in a picture of `width` x `height` pixels.
+
+    Args:
+        width: of the picture, in pixels.
+        height: of the picture, in pixels.
+        window: where the picture goes on the network's input.
+        chroma: taps of the half-size planes: those of the samples that `Picture.bgr` takes for the two luma taps. Both
+            ways then show a network the same colours; blending chroma more smoothly was no closer to the pictures
+            before their chroma was halved.
+    """
+    columns, column_share = _taps(width, window.width)
+    rows, row_share = _taps(height, window.height)
+    if chroma:  # an even pixel and the next one share a sample: nothing to blend
+        column_share, row_share = column_share * (columns & 1), row_share * (rows & 1)
+        columns, rows = columns >> 1, rows >> 1
+    single = np.float32
+    return Axes(columns.astype(np.uint16), column_share.astype(single), rows.astype(np.int32), row_share.astype(single))
+
+
+def _taps(samples: int, wanted: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns the left tap of each wanted sample and the share of the right one; pixel centres lie at halves."""
+    centres = np.clip((np.arange(wanted) + 0.5) * (samples / wanted) - 0.5, 0, samples - 1)
+    near = np.floor(centres).astype(np.int64)
+    return near, centres - near
+
+
+def _read_only(plane: Plane) -> Plane:
+    """Returns a view that cannot be written: kernels then see one type, whoever owns the memory."""
+    view = plane.view()
+    view.flags.writeable = False
+    return view

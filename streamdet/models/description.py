@@ -1,0 +1,196 @@
+"""Models described in a few YAML lines: `file:` and any field of `ModelSpec`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from streamdet.errors import ConfigError
+from streamdet.labels import COCO80, COCO90
+from streamdet.models.spec import Contract, Resize
+
+MAX_BYTES = 64 * 1024
+"""No description is longer; a longer file is something else."""
+
+_Parse = Callable[[Any, Path], Any]
+_LABEL_SETS = {"coco80": COCO80, "coco90": COCO90}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a YAML file says of a model.
+
+    Attributes:
+        path: of the YAML file.
+        file: the model it describes; None where it only stands beside one.
+        fields: fields of `ModelSpec`, checked.
+    """
+
+    path: Path
+    file: Path | None
+    fields: Mapping[str, Any]
+
+
+def read_description(path: Path) -> Description:
+    """Reads a description.
+
+    Raises:
+        ConfigError: it cannot be read, or a key or value cannot work; the message names key, value and fix.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path} is longer than {MAX_BYTES} bytes: a model's description is a few lines of YAML")
+    try:
+        content = yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
+        raise ConfigError(f"{path} is not YAML: {reason}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold lines of `key: value`, like `file: model.onnx`")
+    return _checked(content, path)
+
+
+def _checked(content: dict[Any, Any], path: Path) -> Description:
+    fields: dict[str, Any] = {}
+    file: Path | None = None
+    for key, value in content.items():
+        parse = _PARSERS.get(key) if isinstance(key, str) else None
+        if parse is None:
+            close = difflib.get_close_matches(str(key), _PARSERS, n=1)
+            fix = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(_PARSERS)}"
+            raise ConfigError(f"{path}: unknown key `{_shown(key)}`: {fix}")
+        try:
+            parsed = parse(value, path)
+        except ValueError as error:
+            raise ConfigError(f"{path}: `{key}: {_shown(value)}` cannot work: {error}") from None
+        if key == "file":
+            file = parsed
+        else:
+            fields[key] = parsed
+    return Description(path, file, fields)
+
+
+def _shown(value: Any) -> str:
+    return " ".join(str(value).split())[:60]
+
+
+def _integer(low: int, high: int) -> _Parse:
+    def parse(value: Any, _: Path) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _fraction(value: Any, _: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("give a number from 0 to 1")
+    return float(value)
+
+
+def _boolean(value: Any, _: Path) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("give true or false")
+    return value
+
+
+def _text(value: Any, _: Path) -> str:
+    if not isinstance(value, str):
+        raise ValueError("give text, in quotes where it looks like something else")
+    return value
+
+
+def _choice(kind: type[Enum]) -> _Parse:
+    def parse(value: Any, _: Path) -> Enum:
+        try:
+            return kind(value)
+        except ValueError:
+            raise ValueError("give one of " + ", ".join(str(member.value) for member in kind)) from None
+
+    return parse
+
+
+def _box_order(value: Any, _: Path) -> str:
+    if value not in ("xyxy", "yxyx"):
+        raise ValueError("give xyxy or yxyx")
+    return str(value)
+
+
+def _three(positive: bool) -> _Parse:
+    def parse(value: Any, _: Path) -> tuple[float, ...]:
+        values = value if isinstance(value, list) else [value] * 3
+        if len(values) != 3 or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            raise ValueError("give one number or a list of three")
+        if not all(abs(v) < 1e6 and (v > 0 or not positive) for v in values):  # also refuses .nan and .inf
+            raise ValueError("give " + ("numbers greater than 0" if positive else "finite numbers"))
+        return tuple(float(v) for v in values)
+
+    return parse
+
+
+def _texts(value: Any, _: Path) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, str) for v in values):
+        raise ValueError("give text or a list of texts")
+    return tuple(values)
+
+
+def _labels(value: Any, path: Path) -> tuple[str, ...]:
+    if isinstance(value, list) and value and all(isinstance(v, str | int) and not isinstance(v, bool) for v in value):
+        return tuple(str(v) for v in value)
+    if isinstance(value, str):
+        if value in _LABEL_SETS:
+            return _LABEL_SETS[value]
+        file = path.parent / value
+        try:
+            lines = file.read_text("utf-8").splitlines() if file.stat().st_size <= MAX_BYTES else []
+        except (OSError, ValueError):
+            lines = []
+        names = tuple(line.strip() for line in lines if line.strip())
+        if names:
+            return names
+    raise ValueError("give coco80, coco90, a list of names, or a text file beside this one with a name per line")
+
+
+def _file(value: Any, path: Path) -> Path:
+    return path.parent / Path(_text(value, path)).expanduser()
+
+
+_PARSERS: dict[str, _Parse] = {
+    "file": _file,
+    "name": _text,
+    "contract": _choice(Contract),
+    "width": _integer(1, 16384),
+    "height": _integer(1, 16384),
+    "nchw": _boolean,
+    "rgb": _boolean,
+    "uint8": _boolean,
+    "mean": _three(positive=False),
+    "std": _three(positive=True),
+    "resize": _choice(Resize),
+    "pad_value": _integer(0, 255),
+    "box_order": _box_order,
+    "box_normalized": _boolean,
+    "labels": _labels,
+    "label_offset": _integer(-1000, 1000),
+    "output_names": _texts,
+    "conf": _fraction,
+    "iou": _fraction,
+    "urls": _texts,
+    "size_bytes": _integer(0, 1 << 40),
+    "sha256": _text,
+    "sha384": _text,
+    "licence": _text,
+    "about": _text,
+}

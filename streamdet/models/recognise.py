@@ -1,0 +1,178 @@
+"""Recognises what a network's outputs mean, and how its kind is usually fed, from its signature."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamdet.detect.outputs import rows_output, separate_outputs, yolox_strides
+from streamdet.errors import ModelError
+from streamdet.labels import COCO80, COCO90
+from streamdet.models.signature import RANDOM_WEIGHTS_KEY, Signature, Tensor, describe, fixed
+from streamdet.models.spec import Contract, ModelSpec, Resize
+from streamdet.models.ssd_geometry import box_count
+
+# ImageNet statistics times 255.
+IMAGENET: dict[str, Any] = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
+_UNIT: dict[str, Any] = {"std": (255.0, 255.0, 255.0)}
+
+FAMILIES: dict[Contract, dict[str, Any]] = {
+    Contract.SSD_HEADS: {**IMAGENET},
+    Contract.SSD_PUBLISHED: {**IMAGENET, "label_offset": 1},
+    Contract.YOLOX: {"rgb": False, "resize": Resize.LETTERBOX_TOP_LEFT, "conf": 0.3, "iou": 0.45},
+    Contract.FASTESTDET: {**_UNIT, "rgb": False, "conf": 0.5, "iou": 0.45},
+    Contract.END2END: {**_UNIT, "box_normalized": False, "resize": Resize.LETTERBOX_CENTER, "conf": 0.3},
+}
+"""How networks of a contract are fed and read unless their description says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    name: str
+    nchw: bool
+    width: int
+    height: int
+    uint8: bool
+
+
+_Answer = tuple[Contract, dict[str, Any]]
+_Recogniser = Callable[[_Input, tuple[Tensor, ...]], _Answer | None]
+
+
+def recognise(signature: Signature, name: str, given: Mapping[str, Any] | None = None) -> ModelSpec:
+    """Returns how to feed and read a network.
+
+    Args:
+        signature: of the network.
+        name: what to call it.
+        given: fields of `ModelSpec` that are known; they win over what is recognised.
+
+    Raises:
+        ModelError: the signature is none that is known; the message says what was looked for and found.
+    """
+    given = dict(given or {})
+    image = _image_input(signature, name, given)
+    contract = given.get("contract")
+    fields: dict[str, Any] = {}
+    if contract is None:
+        contract, fields = _contract(signature, image, name)
+    fields = {**FAMILIES[contract], "labels": _labels(contract, signature.outputs), **fields}
+    if image.uint8:
+        fields.update(uint8=True, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    if RANDOM_WEIGHTS_KEY in signature.metadata:
+        fields.update(random_weights=True, about=signature.metadata.get("streamdet.about", "random weights"))
+    fields.update(nchw=image.nchw, width=image.width, height=image.height)
+    return ModelSpec(**{"name": name, **fields, **given, "contract": contract})
+
+
+def _image_input(signature: Signature, name: str, given: Mapping[str, Any]) -> _Input:
+    images = [tensor for tensor in signature.inputs if len(tensor.shape) == 4]
+    if len(images) != 1 or len(signature.inputs) != 1:
+        raise ModelError(
+            f"{name} is not a detector streamdet can feed: looked for one image input (n, 3, height, width) or "
+            f"(n, height, width, 3), found {describe(signature.inputs)}"
+        )
+    tensor = images[0]
+    sizes = [fixed(dimension) for dimension in tensor.shape]
+    nchw = bool(given.get("nchw", sizes[1] == 3 or sizes[3] != 3))
+    if sizes[1 if nchw else 3] not in (0, 3):
+        raise ModelError(f"{name} takes {describe([tensor])}: streamdet feeds 3 colour channels")
+    height, width = sizes[2:] if nchw else sizes[1:3]
+    height, width = height or given.get("height", 0), width or given.get("width", 0)
+    if not height or not width:
+        raise ModelError(
+            f"{name} takes pictures of any size ({describe([tensor])}): "
+            "give `width` and `height` in a YAML description beside the model"
+        )
+    return _Input(tensor.name, nchw, width, height, tensor.dtype == np.uint8)
+
+
+def _contract(signature: Signature, image: _Input, name: str) -> _Answer:
+    for recogniser in _RECOGNISERS:
+        if (answer := recogniser(image, signature.outputs)) is not None:
+            return answer
+    known = ", ".join(contract.value for contract in Contract)
+    raise ModelError(
+        f"{name} is of no contract streamdet knows ({known}): it takes {describe(signature.inputs)} and gives "
+        f"{describe(signature.outputs)}; {_hint(signature.outputs)}"
+    )
+
+
+def _hint(outputs: tuple[Tensor, ...]) -> str:
+    """Says what to do about outputs that are common but not supported."""
+    shapes = [tuple(fixed(d) for d in tensor.shape) for tensor in outputs]
+    if any(len(s) == 3 and 4 < s[1] < s[2] for s in shapes):
+        return "it looks like raw boxes (n, 4 + classes, cells): export it with its NMS inside, as (1, n, 6) rows"
+    if any(len(s) == 3 and s[1] % 3 == 0 and s[2] > 5 for s in shapes):
+        return "it looks like anchor-based boxes: export it with its NMS inside, as (1, n, 6) rows"
+    return "where it is one of these after all, say so with `contract` in a YAML description beside the model"
+
+
+def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+    shapes = [tuple(fixed(d) for d in tensor.shape) for tensor in outputs if len(tensor.shape) == 3]
+    if image.width != image.height or len(outputs) != 2 or len(shapes) != 2:
+        return None
+    count = box_count(image.width)
+    rows = sorted(shape[1] for shape in shapes if shape[2] == count)
+    return (Contract.SSD_HEADS, {}) if len(rows) == 2 and rows[0] == 4 and rows[1] > 4 else None
+
+
+def _ssd_published(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+    published = {tensor.name for tensor in outputs} == {"bboxes", "labels", "scores"} and image.name == "image"
+    return (Contract.SSD_PUBLISHED, {}) if published else None
+
+
+def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+    """Networks exported from TensorFlow: y first, 0..1, COCO category ids; among them MLPerf's second SSD-ResNet34."""
+    names = {tensor.name.removesuffix(":0") for tensor in outputs}
+    if not names >= {"detection_classes", "detection_scores"} or not names & {"detection_bboxes", "detection_boxes"}:
+        return None
+    fields = {
+        "box_order": "yxyx",
+        "box_normalized": True,
+        "resize": Resize.STRETCH,
+        "labels": COCO90,
+        "label_offset": 1,
+    }
+    # MLPerf's preprocessing for it: the ImageNet mean of Caffe's time is taken off, nothing is divided.
+    return Contract.END2END, {**fields, "mean": (123.68, 116.78, 103.94), "std": (1.0, 1.0, 1.0), "conf": 0.5}
+
+
+def _yolox(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+    if len(outputs) != 1 or len(outputs[0].shape) != 3 or fixed(outputs[0].shape[2]) < 6:
+        return None
+    cells = fixed(outputs[0].shape[1])
+    return (Contract.YOLOX, {}) if yolox_strides(image.width, image.height, cells) else None
+
+
+def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+    if len(outputs) != 1 or len(outputs[0].shape) != 4:
+        return None
+    _, channels, rows, columns = (fixed(d) for d in outputs[0].shape)
+    fits = channels > 5 and (rows * 16, columns * 16) == (image.height, image.width)
+    return (Contract.FASTESTDET, {}) if fits else None
+
+
+def _rows(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+    return (Contract.END2END, {}) if rows_output(outputs) is not None else None
+
+
+def _separate(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+    return (Contract.END2END, {"resize": Resize.STRETCH}) if separate_outputs(outputs) is not None else None
+
+
+_RECOGNISERS: tuple[_Recogniser, ...] = (
+    _ssd_heads, _ssd_published, _tensorflow, _yolox, _fastestdet, _rows, _separate
+)  # fmt: skip
+"""Asked in this order; the first that knows the signature answers."""
+
+
+def _labels(contract: Contract, outputs: tuple[Tensor, ...]) -> tuple[str, ...]:
+    """Returns COCO's names where the number of classes is COCO's, or is not to be seen; else none."""
+    axis = {Contract.SSD_HEADS: 1, Contract.YOLOX: 2, Contract.FASTESTDET: 1}.get(contract)
+    if axis is None:
+        return COCO80
+    extra = {Contract.SSD_HEADS: 1, Contract.YOLOX: 5, Contract.FASTESTDET: 5}[contract]
+    sizes = [fixed(tensor.shape[axis]) for tensor in outputs if len(tensor.shape) > axis]
+    return COCO80 if len(COCO80) + extra in sizes else ()

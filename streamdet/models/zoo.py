@@ -1,0 +1,176 @@
+"""Models known by name, and how what a user types after `-m` becomes a file and its description."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from pathlib import Path
+
+import platformdirs
+
+from streamdet.errors import ConfigError, ModelError
+from streamdet.labels import COCO80
+from streamdet.models.description import Description, read_description
+from streamdet.models.load import parse
+from streamdet.models.recognise import FAMILIES, recognise
+from streamdet.models.signature import signature_of
+from streamdet.models.spec import Contract, ModelSpec
+
+MODELS_VARIABLE = "STREAMDET_MODELS"
+"""Environment variable naming the folder of downloaded models."""
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        name="ssd-resnet34-1200",
+        contract=Contract.SSD_PUBLISHED,
+        width=1200,
+        height=1200,
+        labels=COCO80,
+        urls=(
+            "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2022.1/ssd-resnet34-1200-onnx/"
+            "resnet34-ssd1200.onnx",
+            "https://zenodo.org/record/3228411/files/resnet34-ssd1200.onnx",
+        ),
+        size_bytes=80_363_696,
+        sha384="754dd59fdb244e6a93f6173efe26c45bce804305f71b1d0a8a3eb555b3a120894658a0b97475840b93f3c2a30c5efd99",
+        licence="Apache-2.0",
+        about="SSD with ResNet-34 at 1200x1200, 433 GFLOPs, 80 COCO classes, mAP 0.20 (MLPerf ssd-large)",
+        **FAMILIES[Contract.SSD_PUBLISHED],
+    ),
+    ModelSpec(
+        name="yolox-nano",
+        contract=Contract.YOLOX,
+        width=416,
+        height=416,
+        labels=COCO80,
+        urls=(
+            "https://raw.githubusercontent.com/Kazuhito00/MOT-Tracking-by-Detection-Pipeline/e50a76b8b430/"
+            "Detector/yolox/model/yolox_nano_416x416.onnx",
+        ),
+        size_bytes=3_660_092,
+        sha256="695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14",
+        licence="Apache-2.0",
+        about="YOLOX-nano at 416x416, 1 GFLOP, 80 COCO classes, mAP 0.258: fast enough for any CPU",
+        **FAMILIES[Contract.YOLOX],
+    ),
+)
+
+SHAPES = "synthetic-shapes"
+"""Name of the detector of the synthetic scene, which is made up when it is asked for."""
+
+ALIASES = {"ssd-resnet34-1200-onnx": "ssd-resnet34-1200", "yolox_nano": "yolox-nano"}
+"""Other names for the same models; the first is Open Model Zoo's."""
+
+
+def models_dir() -> Path:
+    """Returns the folder where named models are looked for."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "models"
+
+
+def known(name: str) -> ModelSpec | None:
+    """Returns the model of that name, None where there is none."""
+    name = ALIASES.get(name, name)
+    return next((spec for spec in MODELS if spec.name == name), None)
+
+
+def file_name(spec: ModelSpec) -> str:
+    """Returns how a named model's file is called in the models folder."""
+    return f"{spec.name}.onnx"
+
+
+def locate(spec: ModelSpec, folder: Path | None = None) -> Path:
+    """Returns the checked file of a named model.
+
+    Args:
+        spec: a model with its size and hash.
+        folder: where to look; `models_dir()` by default.
+
+    Raises:
+        ModelError: it is not there, or is not the file it should be.
+    """
+    path = (folder or models_dir()) / file_name(spec)
+    if not path.is_file():
+        where = f"download {spec.urls[0]} " if spec.urls else "get the file "
+        raise ModelError(f"{spec.name} is not on this machine: {where}({_hash_text(spec)}) and save it as {path}")
+    verify(spec, path)
+    return path
+
+
+def verify(spec: ModelSpec, path: Path) -> None:
+    """Checks a file against the size and hashes of its spec, as far as they are known.
+
+    Raises:
+        ModelError: it differs.
+    """
+    size = path.stat().st_size
+    if spec.size_bytes and size != spec.size_bytes:
+        raise ModelError(f"{path} has {size} bytes, {spec.name} has {spec.size_bytes}: delete it and get it again")
+    for algorithm, expected in (("sha256", spec.sha256), ("sha384", spec.sha384)):
+        if expected:
+            with path.open("rb") as stream:
+                found = hashlib.file_digest(stream, algorithm).hexdigest()
+            if found != expected.lower():
+                raise ModelError(f"{path} is not {spec.name}: its {algorithm} is {found}, expected {expected}")
+
+
+def _hash_text(spec: ModelSpec) -> str:
+    hashes = [f"SHA-{name} {value}" for name, value in (("256", spec.sha256), ("384", spec.sha384)) if value]
+    return ", ".join([f"{spec.size_bytes} bytes", *hashes] if spec.size_bytes else hashes) or "no hash is known"
+
+
+def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> tuple[ModelSpec, Path | bytes]:
+    """Returns the description of a model and its file, or its content where it is made up here.
+
+    Args:
+        model: a known name, an ONNX file (described by a YAML file of the same name beside it, where there is one), a
+            YAML description, or a spec of a model in the models folder.
+        contract: what the outputs of a file mean, instead of recognising it.
+
+    Raises:
+        ModelError: it is not there, or cannot be understood; the message says what to do.
+        ConfigError: its description has an error.
+    """
+    if isinstance(model, ModelSpec):
+        return model, locate(model)
+    path = Path(model).expanduser()
+    if str(model) == SHAPES and not path.exists():
+        from streamdet.models.shapes import shapes_model
+
+        return shapes_model()
+    if (spec := known(str(model))) is not None and not path.is_file():
+        return spec, locate(spec)
+    if path.suffix.casefold() in (".yaml", ".yml"):
+        description = read_description(path)
+        if description.file is None:
+            raise ConfigError(f"{path}: `file` is missing: name the ONNX file, like `file: {path.stem}.onnx`")
+        return _describe(description.file, description, contract)
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder: name an ONNX file in it")
+    if not path.is_file():
+        raise ModelError(_no_model(str(model)))
+    beside = next((p for p in (path.with_suffix(".yaml"), path.with_suffix(".yml")) if p.is_file()), None)
+    return _describe(path, None if beside is None else read_description(beside), contract)
+
+
+def _describe(path: Path, description: Description | None, contract: Contract | None) -> tuple[ModelSpec, Path]:
+    if not path.is_file():
+        named = f", named by {description.path}" if description else ""
+        raise ModelError(f"there is no model file {path}{named}")
+    given = {} if description is None else dict(description.fields)
+    if contract is not None:
+        given["contract"] = contract
+    spec = recognise(signature_of(parse(path)), path.name, given)
+    verify(spec, path)
+    return spec, path
+
+
+def _no_model(name: str) -> str:
+    names = [*(spec.name for spec in MODELS), SHAPES]
+    close = difflib.get_close_matches(name, [*names, *ALIASES], n=1)
+    if close:
+        return f"no model {name!r}: did you mean {close[0]!r}?"
+    return f"no model {name!r}: neither a file here nor a known name ({', '.join(names)})"

@@ -1,0 +1,220 @@
+"""Runs streams: owns the threads, the first error, and the order of stopping."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from streamdet.errors import StreamdetError
+from streamdet.picture import Picture
+from streamdet.pipeline import ledger
+from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.outlet import Outlet
+from streamdet.pipeline.queues import Closed
+from streamdet.pipeline.stages import Detected, Inferred
+from streamdet.pipeline.stream import Mode, Stream, StreamPlan
+from streamdet.sinks.base import WindowClosed
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.05
+
+
+class Detector(Protocol):
+    """What the pipeline needs of a detector. Used by one thread."""
+
+    @property
+    def max_batch(self) -> int:
+        """Most pictures per call."""
+
+    def detect(self, pictures: Sequence[Picture]) -> Sequence[Detected]:
+        """Finds the objects of each picture."""
+
+
+class Pipeline:
+    """Takes plans, runs them side by side over one detector, and answers for every frame.
+
+    An error of one source ends that stream; the others go on. Any other error ends the run. Either way the first error
+    is raised by `run` once everything is closed. Frames that were rendered are written before a sink is closed.
+
+    Args:
+        plans: the streams; names must differ.
+        detector: shared by all of them, used by one thread; None shows frames without boxes.
+        stop_timeout_s: how long `run` waits for threads after a stop before it gives up on them.
+    """
+
+    def __init__(self, plans: Sequence[StreamPlan], detector: Detector | None, stop_timeout_s: float = 20.0) -> None:
+        names = [plan.source.name for plan in plans]
+        if len(set(names)) != len(names):
+            raise ValueError(f"streams need different names, got {names}")
+        self._detector = detector
+        self._batcher: Batcher | None = None
+        if detector is not None:
+            newest_only = {plan.source.name: plan.mode is Mode.LIVE for plan in plans}
+            self._batcher = Batcher(detector.max_batch, newest_only)
+        self.streams = [Stream(plan, self._batcher) for plan in plans]
+        self._by_name = {stream.name: stream for stream in self.streams}
+        self._stop_timeout_s = stop_timeout_s
+        self._threads: list[threading.Thread] = []
+        self._error: BaseException | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self.started_ns = 0
+        self.ended_ns = 0
+
+    @property
+    def stopping(self) -> bool:
+        """True after `stop`."""
+        return self._stopping.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """True once every thread of a started pipeline has ended."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def start(self) -> None:
+        """Starts all threads and returns."""
+        self.started_ns = time.monotonic_ns()
+        for stream in self.streams:
+            for outlet in stream.outlets:
+                if not outlet.sink.main_thread:
+                    self._spawn(f"sink:{stream.name}:{outlet.sink.name}", self._run_outlet, outlet)
+            self._spawn(f"render:{stream.name}", self._guard, stream.render)
+        if self._batcher is not None:
+            self._spawn("infer", self._guard, self._infer)
+        for stream in self.streams:
+            self._spawn(f"capture:{stream.name}", self._capture, stream)
+
+    def run(self, on_tick: Callable[[], None] = lambda: None) -> None:
+        """Starts, shows windows in this thread, and returns when every stream has ended and every sink is closed.
+
+        Ctrl-C stops in order; a second one is left to the caller.
+
+        Args:
+            on_tick: called a few times a second from this thread, for progress displays.
+
+        Raises:
+            StreamdetError: the first error of the run, after everything was closed.
+            LedgerError: the books do not balance.
+        """
+        self.start()
+        try:
+            self.wait(on_tick)
+        except KeyboardInterrupt:
+            self.stop()
+            self.wait(on_tick)
+            raise
+
+    def wait(self, on_tick: Callable[[], None] = lambda: None) -> None:
+        """Waits for the end of a started run, as `run` does."""
+        windows = [outlet for stream in self.streams for outlet in stream.outlets if outlet.sink.main_thread]
+        give_up_s = float("inf")
+        while windows or not self.ended:
+            windows = [outlet for outlet in windows if self._show(outlet)]
+            if not windows:
+                self._join_one(_TICK_S)
+            if self._stopping.is_set():
+                give_up_s = min(give_up_s, time.monotonic() + self._stop_timeout_s)
+                if time.monotonic() > give_up_s:
+                    self._fail(StreamdetError(f"threads did not end in time: {self._alive()}"))
+                    break
+            on_tick()
+        self.ended_ns = self.ended_ns or time.monotonic_ns()
+        if self._error is not None:
+            raise self._error
+        ledger.check(self.accounts())
+
+    def stop(self) -> None:
+        """Asks everything to end: sources first, then what waits for inference; rendered frames are still written.
+
+        Returns at once; may be called from any thread, any number of times.
+        """
+        self._stopping.set()
+        for stream in self.streams:
+            stream.stop()
+        if self._batcher is not None:
+            self._batcher.abort()
+
+    def accounts(self) -> list[ledger.Account]:
+        """The books of every stream and every sink."""
+        return [a for s in self.streams for a in (s.account, *(outlet.account for outlet in s.outlets))]
+
+    # Below: the threads.
+
+    def _spawn(self, name: str, target: Callable[..., None], *args: object) -> None:
+        # daemon: a thread stuck in a library must not keep the process alive once `run` has given up on it
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _capture(self, stream: Stream) -> None:
+        try:
+            stream.capture()
+        except StreamdetError as error:
+            self._remember(error)
+            if len(self.streams) > 1:
+                log.warning("%s ended: %s", stream.name, error)
+        except BaseException as error:
+            self._fail(error)
+
+    def _infer(self) -> None:
+        assert self._detector is not None
+        assert self._batcher is not None
+        try:
+            while True:
+                batch = self._batcher.take()
+                found = self._detector.detect([frame.picture for _, frame in batch])
+                for (name, frame), detected in zip(batch, found, strict=True):
+                    self._by_name[name].deliver(Inferred(frame, detected))
+        except Closed:
+            pass
+        finally:
+            for stream in self.streams:
+                stream.end_of_inference()
+
+    def _run_outlet(self, outlet: Outlet) -> None:
+        try:
+            outlet.run()
+        except WindowClosed:
+            self.stop()
+        except BaseException as error:
+            self._fail(error)
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._fail(error)
+
+    def _show(self, outlet: Outlet) -> bool:
+        """Gives a window its next frame, if there is one. Returns False once it has ended."""
+        try:
+            if outlet.step(_TICK_S):
+                return True
+            outlet.finish()
+        except WindowClosed:
+            self.stop()
+            outlet.give_up()
+        except Exception as error:
+            self._fail(error)
+            outlet.give_up()
+        return False
+
+    def _remember(self, error: BaseException) -> None:
+        with self._lock:
+            self._error = self._error or error
+
+    def _fail(self, error: BaseException) -> None:
+        self._remember(error)
+        self.stop()
+
+    def _join_one(self, timeout_s: float) -> None:
+        alive = [thread for thread in self._threads if thread.is_alive()]
+        if alive:
+            alive[0].join(timeout_s)
+
+    def _alive(self) -> str:
+        return ", ".join(thread.name for thread in self._threads if thread.is_alive())

@@ -1,0 +1,122 @@
+"""What a run did, in numbers: taken from a pipeline at any time, complete once it has ended."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamdet.pipeline.outlet import Outlet
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.stats import Histogram
+from streamdet.pipeline.stream import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Milliseconds: median, 95th and 99th percentile; NaN without values."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> Percentiles:
+        """Reads a histogram of milliseconds."""
+        return cls(*(histogram.percentile(p) for p in (50, 95, 99)))
+
+
+@dataclass(frozen=True, slots=True)
+class SinkReport:
+    """One sink: frames offered = written + dropped; age is capture to written."""
+
+    name: str
+    received: int
+    written: int
+    dropped: dict[str, int]
+    age: Percentiles
+    write: Percentiles
+    files: list[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """One stream: frames captured = shown + dropped.
+
+    Attributes:
+        faults: what its source met without ending, by cause.
+        inferred: frames that went through the detector.
+        fps: frames shown per second.
+        stages: time per frame of each stage that ran.
+        detection_age: how much older than the shown frame its detections were.
+    """
+
+    name: str
+    url: str
+    mode: str
+    captured: int
+    shown: int
+    dropped: dict[str, int]
+    faults: dict[str, int]
+    inferred: int
+    fps: float
+    stages: dict[str, Percentiles]
+    detection_age: Percentiles
+    sinks: list[SinkReport] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run.
+
+    Attributes:
+        provider: the execution provider that really ran, "" without a detector.
+        wall_s: from start to the last close.
+    """
+
+    streams: list[StreamReport]
+    provider: str
+    wall_s: float
+
+    @property
+    def files(self) -> list[Path]:
+        """Everything that was written."""
+        return [path for stream in self.streams for sink in stream.sinks for path in sink.files]
+
+
+def report(pipeline: Pipeline, provider: str = "") -> Report:
+    """Returns what `pipeline` did so far."""
+    end_ns = pipeline.ended_ns or time.monotonic_ns()
+    wall_s = (end_ns - pipeline.started_ns) / 1e9 if pipeline.started_ns else 0.0
+    return Report([_stream(stream) for stream in pipeline.streams], provider, wall_s)
+
+
+def _stream(stream: Stream) -> StreamReport:
+    stats = stream.stats
+    busy_s = (stats.last_ns - stats.first_ns) / 1e9
+    return StreamReport(
+        name=stream.name,
+        url=stream.plan.source.url,
+        mode=stream.plan.mode.value,
+        captured=stream.account.received,
+        shown=stream.account.passed,
+        dropped=dict(stream.account.dropped),
+        faults=dict(stream.plan.source.faults),
+        inferred=stats.infer_ms.count,
+        fps=stream.account.passed / busy_s if busy_s > 0 else 0.0,
+        stages={name: Percentiles.of(histogram) for name, histogram in stats.stages().items()},
+        detection_age=Percentiles.of(stats.detection_age_ms),
+        sinks=[_sink(outlet) for outlet in stream.outlets],
+    )
+
+
+def _sink(outlet: Outlet) -> SinkReport:
+    return SinkReport(
+        name=outlet.sink.name,
+        received=outlet.account.received,
+        written=outlet.account.passed,
+        dropped=dict(outlet.account.dropped),
+        age=Percentiles.of(outlet.age_ms),
+        write=Percentiles.of(outlet.write_ms),
+        files=list(outlet.sink.files),
+    )

@@ -1,0 +1,248 @@
+"""One stream's way through the pipeline: capture -> (inference) -> render -> sinks."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.ledger import Account
+from streamdet.pipeline.outlet import Outlet
+from streamdet.pipeline.queues import Channel, Closed, Policy
+from streamdet.pipeline.stages import (
+    Annotator,
+    BoxesMovedToThisFrame,
+    BoxesOfThisFrame,
+    Inferred,
+    Stage,
+    Tracker,
+    annotate,
+)
+from streamdet.pipeline.stats import Histogram
+from streamdet.sinks.base import Sink
+from streamdet.sources.base import Source, SourceInfo
+from streamdet.types import Detections, Frame, Result, StageTimes
+
+
+class Mode(Enum):
+    """How frames and detections meet.
+
+    EVERY_FRAME: each frame waits for its own detections. LIVE: every frame is shown at once, boxes are moved to it.
+    """
+
+    EVERY_FRAME = "every-frame"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """What one stream is made of.
+
+    Attributes:
+        source: where frames come from.
+        sinks: where results go.
+        mode: how frames and detections meet.
+        tracker: gives and keeps ids; None for detections as they are.
+        annotator: draws, where a sink wants a picture or `always_annotate` is set.
+        stages: the user's own steps, in order, between tracking and drawing.
+        status: text for the status line of a frame; None for none.
+        always_annotate: draw even where no sink wants pictures (for callers that iterate results).
+        max_frames: stop after so many frames; 0 for no limit.
+        duration_s: stop after so much of the stream's own time; 0 for no limit.
+    """
+
+    source: Source
+    sinks: Sequence[Sink] = ()
+    mode: Mode = Mode.EVERY_FRAME
+    tracker: Tracker | None = None
+    annotator: Annotator | None = None
+    stages: Sequence[Stage] = ()
+    status: Callable[[Result], str] | None = None
+    always_annotate: bool = False
+    max_frames: int = 0
+    duration_s: float = 0.0
+
+
+_IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy, and bounds the age of a live frame
+_SINK_FRAMES = 64
+_SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 2 s at 720p30, without holding a gigabyte at 4K
+
+
+class StreamStats:
+    """How long things took for one stream. Each histogram is written by one thread."""
+
+    def __init__(self) -> None:
+        self.decode_ms = Histogram()
+        self.preprocess_ms = Histogram()
+        self.infer_ms = Histogram()
+        self.postprocess_ms = Histogram()
+        self.track_ms = Histogram()
+        self.draw_ms = Histogram()
+        self.detection_age_ms = Histogram()
+        self.first_ns = 0
+        self.last_ns = 0
+
+    def add_inferred(self, times: StageTimes) -> None:
+        """Counts one inferred frame (inference thread)."""
+        self.preprocess_ms.add(times.preprocess_ms)
+        self.infer_ms.add(times.infer_ms)
+        self.postprocess_ms.add(times.postprocess_ms)
+
+    def add_shown(self, result: Result) -> None:
+        """Counts one shown frame (render thread)."""
+        self.first_ns = self.first_ns or result.frame.captured_ns
+        self.last_ns = time.monotonic_ns()
+        self.track_ms.add(result.times.track_ms)
+        if result.annotated is not None:
+            self.draw_ms.add(result.times.draw_ms)
+        self.detection_age_ms.add(1000 * result.detection_age_s)
+
+    def stages(self) -> dict[str, Histogram]:
+        """The stages that ran, in the order of the pipeline."""
+        named = {
+            "decode": self.decode_ms,
+            "preprocess": self.preprocess_ms,
+            "infer": self.infer_ms,
+            "postprocess": self.postprocess_ms,
+            "track": self.track_ms,
+            "draw": self.draw_ms,
+        }
+        return {name: histogram for name, histogram in named.items() if histogram.count}
+
+
+class Stream:
+    """A plan at work. `capture` and `render` are one thread's whole life each; sinks run in their outlets' threads.
+
+    Args:
+        plan: what to do.
+        batcher: where frames are left for inference; None where nothing is inferred.
+    """
+
+    def __init__(self, plan: StreamPlan, batcher: Batcher | None) -> None:
+        self.plan = plan
+        self.name = plan.source.name
+        self.info: SourceInfo | None = None
+        self.account = Account(self.name)
+        self.stats = StreamStats()
+        self._live = plan.mode is Mode.LIVE
+        self._batcher = batcher
+        policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
+        self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause))
+        # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
+        self._inferred: Channel[Inferred] = Channel(2 * _IN_FLIGHT, Policy.DROP_OLDEST)
+        self._own_boxes = BoxesOfThisFrame(plan.tracker)
+        self._moved_boxes = BoxesMovedToThisFrame(plan.tracker)
+        self.outlets = [Outlet(sink, _IN_FLIGHT, policy, self._opened_info) for sink in plan.sinks]
+
+    def _opened_info(self) -> SourceInfo:
+        assert self.info is not None, "a sink opens with its first result, which comes after the source is open"
+        return self.info
+
+    def capture(self) -> None:
+        """Opens, reads and closes the source. Raises what the source raises, after everything behind it was told."""
+        source = self.plan.source
+        try:
+            with source:
+                self.info = source.open()
+                if self._live:
+                    self._make_room(self.info)
+                for frame in self._limited(source.frames()):
+                    self.account.receive()
+                    self._send(frame)
+        finally:
+            self._frames.close()
+            if self._batcher is not None:
+                self._batcher.close(self.name)
+
+    def _make_room(self, info: SourceInfo) -> None:
+        """Lets a live stream's sinks fall behind by what memory allows before they lose frames."""
+        frame_bytes = 3 * info.width * info.height // 2
+        for outlet in self.outlets:
+            outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, _SINK_BYTES // frame_bytes))
+
+    def _limited(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        end_s = None
+        asked = time.perf_counter()
+        for count, frame in enumerate(frames, start=1):
+            if not self.plan.source.live:  # a live source's time is spent waiting for the camera
+                self.stats.decode_ms.add(1000 * (time.perf_counter() - asked))
+            if self.plan.duration_s:
+                end_s = frame.pts_s + self.plan.duration_s if end_s is None else end_s
+                if frame.pts_s >= end_s:
+                    return
+            yield frame
+            if count == self.plan.max_frames:
+                return
+            asked = time.perf_counter()
+
+    def _send(self, frame: Frame) -> None:
+        try:
+            if self._batcher is not None:
+                self._batcher.put(self.name, frame)
+            self._frames.put(frame)
+        except Closed:
+            self.account.drop("stopped")
+
+    def deliver(self, inferred: Inferred) -> None:
+        """Takes what the inference thread found; never waits."""
+        self.stats.add_inferred(inferred.detected.times)
+        with contextlib.suppress(Closed):
+            self._inferred.put(inferred)
+
+    def end_of_inference(self) -> None:
+        """Says that no more detections will come."""
+        self._inferred.close()
+
+    def render(self) -> None:
+        """Gives each frame its boxes and hands it to the sinks. Raises what a stage or the painter raises."""
+        try:
+            for frame in self._frames:
+                result = self._with_boxes(frame)
+                if result is None:
+                    self.account.drop("stopped")
+                    continue
+                result = self._through_stages(result)
+                if result is None:
+                    self.account.drop("stage")
+                    continue
+                self.stats.add_shown(result)
+                for outlet in self.outlets:
+                    outlet.offer(result)
+                self.account.passes()
+        except BaseException:
+            self.account.drop("render_failed")
+            raise
+        finally:
+            self._frames.abort("stopped")
+            for outlet in self.outlets:
+                outlet.end()
+
+    def _with_boxes(self, frame: Frame) -> Result | None:
+        if self._batcher is None:
+            return Result(frame, Detections.empty())
+        if self._live:
+            return self._moved_boxes(frame, self._inferred.take_while(lambda item: item.frame.pts <= frame.pts))
+        try:
+            inferred = self._inferred.get()
+        except Closed:
+            return None
+        assert inferred.frame is frame, "detections arrive in the order of their frames"
+        return self._own_boxes(inferred)
+
+    def _through_stages(self, result: Result | None) -> Result | None:
+        for stage in self.plan.stages:
+            if result is None:
+                return None
+            result = stage(result)
+        wanted = self.plan.always_annotate or any(sink.wants_picture for sink in self.plan.sinks)
+        if result is None or self.plan.annotator is None or not wanted:
+            return result
+        status = None if self.plan.status is None else self.plan.status(result)
+        return annotate(result, self.plan.annotator, status)
+
+    def stop(self) -> None:
+        """Asks the source to end; frames that wait for inference are given up by the batcher, the rest is finished."""
+        self.plan.source.request_stop()

@@ -1,0 +1,136 @@
+"""Pictures: every frame as a JPEG or PNG file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from streamdet.errors import SinkError, UsageError
+from streamdet.redact import redact
+from streamdet.sinks.base import Sink
+from streamdet.sinks.options import SinkOptions
+from streamdet.sinks.targets import check_file, check_folder, failure, same_file
+from streamdet.sources.base import SourceInfo
+from streamdet.types import Frame, Result
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+_NUMBER = re.compile(r"%(0\d+)?d")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class ImageSink(Sink):
+    """Writes annotated pictures, named in one of three ways.
+
+    - ``out/%06d.jpg``: a pattern, filled with the frame's index. The folder must be there.
+    - ``out/``: a folder, created where it is missing. Frames that were read from picture files keep the name of their
+      file, others are called ``SOURCE-000000.jpg`` and so on. Two frames of one run never share a name.
+    - ``out.jpg``: one picture. A stream of more than one frame is refused.
+
+    A file appears under its name when it is whole. `files` holds the folder, once, or the one picture.
+    """
+
+    wants_picture = True
+
+    def __init__(self, target: str, options: SinkOptions | None = None, source_path: Path | None = None) -> None:
+        super().__init__(redact(target))
+        self._options = options or SinkOptions()
+        self._path = Path(target)
+        self._into_folder = target.endswith(("/", os.sep)) or self._path.is_dir()
+        self._patterned = "%" in self._path.name and not self._into_folder
+        self._source_path = source_path
+        self._names: set[str] = set()
+        self._open = False
+        if self._into_folder:
+            self._check_folder()
+        elif self._patterned:
+            if len(_NUMBER.findall(self._path.name)) != 1 or self._path.name.count("%") != 1:
+                raise UsageError(f"{target}: a pattern holds one number such as %06d, as in out/%06d.jpg")
+            check_folder(self._path.parent, self._path)
+        else:
+            check_file(self._path, overwrite=self._options.overwrite, source_path=source_path)
+
+    def open(self, info: SourceInfo) -> None:
+        """See `Sink.open`."""
+        one = not (self._into_folder or self._patterned)
+        if one and (info.live or (info.frame_count is not None and info.frame_count > 1)):
+            raise SinkError(
+                f"{self.name} holds one picture, and {info.name} has more; "
+                f"write {self._path.with_name('%06d' + self._path.suffix)} or a video"
+            )
+        self._open = True
+
+    def write(self, result: Result) -> None:
+        """See `Sink.write`."""
+        if not self._open:
+            raise SinkError(f"{self.name} is not open")
+        path = self._path_of(result.frame)
+        if self._source_path is not None and same_file(path, self._source_path):
+            raise SinkError(f"{path} is a file being read; write to another folder")
+        if not self._options.overwrite and path.exists():
+            raise SinkError(f"{path} is there already; write to another folder, or allow overwriting")
+        data = self._encode(result, path.suffix)
+        unfinished = path.with_name(f".{path.name}.part")
+        try:
+            if self._into_folder:
+                self._path.mkdir(exist_ok=True)
+            try:
+                unfinished.write_bytes(data)
+                unfinished.replace(path)
+            except OSError:
+                unfinished.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise failure(path, error) from None
+        if not self.files:
+            self.files.append(path.parent if self._into_folder or self._patterned else path)
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self._open = False
+        self._names.clear()
+
+    def _check_folder(self) -> None:
+        folder = self._path
+        check_folder(folder if folder.exists() else folder.parent, folder)
+        if self._source_path is not None:
+            read_from = self._source_path if self._source_path.is_dir() else self._source_path.parent
+            if same_file(folder, read_from):
+                raise UsageError(f"{folder} is the folder being read; give the output another one")
+
+    def _path_of(self, frame: Frame) -> Path:
+        if self._into_folder:
+            return self._path / self._name_of(frame)
+        if self._patterned:
+            return self._path.with_name(self._path.name % frame.index)
+        if self._names:
+            raise SinkError(
+                f"{self.name} holds one picture, and there are more; "
+                f"write {self._path.with_name('%06d' + self._path.suffix)} or a video"
+            )
+        self._names.add(self._path.name)
+        return self._path
+
+    def _name_of(self, frame: Frame) -> str:
+        if frame.file is None:
+            return f"{_UNSAFE.sub('-', frame.source).strip('.-') or 'frame'}-{frame.index:06d}.jpg"
+        suffix = frame.file.suffix.lower() if frame.file.suffix.lower() in SUFFIXES else ".jpg"
+        name = frame.file.stem + suffix
+        if name in self._names:  # a.bmp and a.tif, or x/a.jpg and y/a.jpg
+            name = f"{frame.file.stem}-{frame.index:06d}{suffix}"
+        self._names.add(name)
+        return name
+
+    def _encode(self, result: Result, suffix: str) -> bytes:
+        import cv2
+
+        settings = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, self._options.jpeg_quality]
+        try:
+            worked, data = cv2.imencode(suffix, result.picture.bgr(), settings)
+        except cv2.error as error:
+            raise SinkError(f"cannot write {self.name}: {redact(error.err)}") from None
+        if not worked:
+            raise SinkError(
+                f"cannot write {self.name}: a {result.frame.width}x{result.frame.height} picture is too large"
+            )
+        return data.tobytes()

@@ -1,0 +1,35 @@
+"""Nothing at all: for measuring, and for runs whose results are used elsewhere."""
+
+from __future__ import annotations
+
+from streamdet.errors import SinkError
+from streamdet.sinks.base import Sink
+from streamdet.sources.base import SourceInfo
+from streamdet.types import Result
+
+
+class NullSink(Sink):
+    """Takes every result and forgets it.
+
+    Attributes:
+        taken: how many results it has taken.
+    """
+
+    def __init__(self, name: str = "null:") -> None:
+        super().__init__(name)
+        self.taken = 0
+        self._open = False
+
+    def open(self, info: SourceInfo) -> None:
+        """See `Sink.open`."""
+        self._open = True
+
+    def write(self, result: Result) -> None:
+        """See `Sink.write`."""
+        if not self._open:
+            raise SinkError(f"{self.name} is not open")
+        self.taken += 1
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self._open = False

@@ -1,0 +1,106 @@
+"""From what a user writes after ``-o`` to a sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streamdet.errors import UsageError
+from streamdet.redact import redact
+from streamdet.sinks.base import Sink
+from streamdet.sinks.options import SinkOptions
+
+
+def _video(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+    from streamdet.sinks.video import VideoSink
+
+    return VideoSink(Path(uri), options, source_path)
+
+
+def _json_lines(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+    from streamdet.sinks.jsonl import JsonLinesSink
+
+    return JsonLinesSink(Path(uri), options, source_path)
+
+
+def _images(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+    from streamdet.sinks.images import ImageSink
+
+    return ImageSink(uri, options, source_path)
+
+
+def _window(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+    from streamdet.sinks.window import WindowSink
+
+    return WindowSink(uri.partition(":")[2])
+
+
+def _null(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+    from streamdet.sinks.null import NullSink
+
+    return NullSink(uri)
+
+
+def _not_yet(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+    scheme = uri.partition(":")[0]
+    raise UsageError(f"{redact(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4")
+
+
+_Factory = Callable[[str, SinkOptions, Path | None], Sink]
+
+_BY_SCHEME: dict[str, _Factory] = {
+    "null:": _null,
+    "window:": _window,
+    "rtsp://": _not_yet,
+    "rtsps://": _not_yet,
+    "rtmp://": _not_yet,
+    "rtmps://": _not_yet,
+    "http://": _not_yet,
+    "https://": _not_yet,
+    "mqtt://": _not_yet,
+    "mqtts://": _not_yet,
+}
+
+_BY_SUFFIX: dict[str, _Factory] = {
+    ".mp4": _video,
+    ".m4v": _video,
+    ".mov": _video,
+    ".mkv": _video,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".jpg": _images,
+    ".jpeg": _images,
+    ".png": _images,
+}
+
+
+def open_sink(uri: str, *, options: SinkOptions | None = None, source_path: Path | None = None) -> Sink:
+    """Returns the sink that `uri` asks for, checked as far as it can be without a stream.
+
+    Args:
+        uri: ``out.mp4``, ``out.mkv``, ``out.jsonl``, ``out/%06d.jpg``, ``out/``, ``null:``, ``window:`` or
+            ``window:TITLE``.
+        options: how to write it.
+        source_path: the file or folder being read, which no output may overwrite.
+
+    Raises:
+        UsageError: there is no such kind of output, or it is the file being read.
+        SinkError: it cannot be written there, or there is no screen.
+        HardwareError: the encoder that was asked for does not work here.
+    """
+    options = options or SinkOptions()
+    for scheme, factory in _BY_SCHEME.items():
+        if uri.lower().startswith(scheme):
+            return factory(uri, options, source_path)
+    if "://" in uri:
+        raise UsageError(f"{redact(uri)}: no output of this kind; use {_known()}")
+    by_suffix = _BY_SUFFIX.get(Path(uri).suffix.lower())
+    if uri.endswith(("/", "\\")) or (by_suffix is None and Path(uri).is_dir()):
+        return _images(uri, options, source_path)
+    if by_suffix is None:
+        raise UsageError(f"cannot tell from the name {uri!r} what to write; use {_known()}")
+    return by_suffix(uri, options, source_path)
+
+
+def _known() -> str:
+    return f"a file ending in {', '.join(_BY_SUFFIX)}, a folder ending in /, null: or window:"

@@ -1,0 +1,277 @@
+"""One video file being written: encoder, muxer and audio, from the first frame to the last."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+from av.video.frame import PictureType
+
+import streamdet
+from streamdet.color import Matrix
+from streamdet.picture import Picture
+from streamdet.sinks import encoders
+from streamdet.sinks.audio import open_audio
+from streamdet.sinks.fitting import even, fit, recorded_color
+from streamdet.sinks.guarded import GuardedFile
+from streamdet.sinks.options import SinkOptions
+from streamdet.sources.base import SourceInfo
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.stream import VideoStream
+
+log = logging.getLogger(__name__)
+
+# ITU-T H.273: colour primaries, transfer characteristics and matrix coefficients that belong together.
+_H273 = {Matrix.BT601: (6, 6, 6), Matrix.BT709: (1, 1, 1), Matrix.BT2020: (9, 14, 9)}
+
+# MP4 keeps the distance of two frames in 31 bits: microseconds allow gaps of 35 minutes.
+_FINEST_TIME_BASE = 1_000_000
+
+# Files rarely begin both streams at the same moment; what sounds much earlier than the first picture belongs to
+# pictures that are not in this recording.
+_LEAD_S = 1
+
+# What a killed process loses is at most one fragment and what waits in the encoder. Half a second of the one and, as
+# encoders.py has it, under half a second of the other keep both within the last second.
+_FRAGMENT_US = 500_000
+
+# A file is readable at any moment (fragments, each written out when whole) and becomes an ordinary MP4 when it is
+# closed. With delay_moov the first fragment knows when the first frame is shown: without it, every recording would be
+# moved to begin at 0. Without flush_packets fragments stay in memory.
+_MP4 = {
+    "movflags": "hybrid_fragmented+delay_moov+default_base_moof",
+    "frag_duration": str(_FRAGMENT_US),
+    "flush_packets": "1",
+}
+_MATROSKA = {"cluster_time_limit": str(_FRAGMENT_US // 1000), "flush_packets": "1"}
+
+# A fragment that fits is handed to the operating system at once, so that a kill leaves it whole or not at all.
+_BUFFER_BYTES = 2**21
+
+# Audio and video are handed over in the order of their time, so that the muxer has nothing to wait for. Its default is
+# to hold up to 10 s of video for audio that may have ended.
+_NO_WAITING = {"max_interleave_delta": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A kind of file.
+
+    Attributes:
+        format: FFmpeg's name of it.
+        options: what its muxer is told.
+        negative_times: it can hold the start of an AAC track, which lies before 0. Where it cannot, FFmpeg would move
+            everything to later times; so that start, which holds no sound, is left out.
+    """
+
+    format: str
+    options: dict[str, str]
+    negative_times: bool
+
+
+CONTAINERS = {
+    ".mp4": Container("mp4", _MP4, negative_times=True),
+    ".m4v": Container("mp4", _MP4, negative_times=True),
+    ".mov": Container("mov", _MP4, negative_times=True),
+    ".mkv": Container("matroska", _MATROSKA, negative_times=False),
+}
+
+
+def recorded_time_base(time_base: Fraction) -> Fraction:
+    """Returns the unit that a recording counts in: the source's, as long as files can hold it.
+
+    >>> recorded_time_base(Fraction(1, 30000)), recorded_time_base(Fraction(1, 10**9))
+    (Fraction(1, 30000), Fraction(1, 1000000))
+    """
+    return time_base if time_base.denominator <= _FINEST_TIME_BASE else Fraction(1, _FINEST_TIME_BASE)
+
+
+def _timescale(time_base: Fraction) -> dict[str, str]:
+    # The movie's own time scale, by default milliseconds, says when the first frame is shown.
+    return {"video_track_timescale": str(time_base.denominator), "movie_timescale": str(time_base.denominator)}
+
+
+class Recording:
+    """A file that has begun. Its size, colour and time base are those of its first frame."""
+
+    def __init__(
+        self,
+        file: GuardedFile,
+        encoder: str,
+        info: SourceInfo,
+        first: Picture,
+        time_base: Fraction,
+        options: SinkOptions,
+    ) -> None:
+        kind = CONTAINERS[file.path.suffix.lower()]
+        self.file = file
+        self._first_size = (first.width, first.height)
+        self.width, self.height = even(first.width), even(first.height)
+        self._color = recorded_color(first)
+        self._time_base = recorded_time_base(time_base)
+        self._gop_s = Fraction(options.gop_s).limit_denominator(1000)
+        self._rate = info.average_rate
+        self._key_frame_due_s: Fraction | None = None
+        self._sound_from_s = Fraction(-_LEAD_S if kind.negative_times else 0)
+        self._last_pts: int | None = None
+        self._last_duration = 0
+        self._size_changed = False
+        timescale = {} if kind.format == "matroska" else _timescale(self._time_base)
+        self._container: OutputContainer = av.open(
+            file,
+            "w",
+            format=kind.format,
+            buffer_size=_BUFFER_BYTES,
+            container_options={**kind.options, **timescale, **_NO_WAITING},
+        )
+        self._container.metadata["comment"] = f"recorded by streamdet {streamdet.__version__}"
+        self._stream = self._video_stream(encoders.settings(encoder, options, rate=info.average_rate, live=info.live))
+        self._apply(options)
+        self._copies = self._graph()
+        wanted = info.audio_from if options.audio else None
+        self._audio = None if wanted is None else open_audio(wanted, self._container)
+
+    def write(self, picture: Picture, pts: int, time_base: Fraction, duration: int) -> None:
+        """Encodes one picture. Times are in `time_base`; `duration` is 0 where not known.
+
+        Raises:
+            OSError: of the file or of FFmpeg.
+        """
+        self._notice_size(picture)
+        pts = self._recorded(pts, time_base)
+        if self._last_pts is None:
+            self._key_frame_due_s = pts * self._time_base
+            self._sound_from_s = max(self._sound_from_s, self._key_frame_due_s - _LEAD_S)
+        else:
+            pts = max(pts, self._last_pts + 1)  # a finer clock than files can hold may give one value twice
+            self._last_duration = pts - self._last_pts
+        self._last_pts = pts
+        if duration > 0:
+            self._last_duration = self._recorded(duration, time_base)
+        frame = self._own_frame(fit(picture, self.width, self.height, self._color))
+        frame.pts, frame.time_base, frame.duration = pts, self._time_base, self._last_duration
+        frame.pict_type = PictureType.I if self._key_frame_is_due(pts) else PictureType.NONE
+        self._mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Writes what is left and the end of the file, unless the file has failed before. Closes everything but it.
+
+        Raises:
+            OSError: of the file or of FFmpeg.
+        """
+        try:
+            if not self.file.closed and self._last_pts is not None:
+                self._mux(self._stream.encode(None))
+                self._mux_audio_until((self._last_pts + self._final_duration()) * self._time_base)
+        finally:
+            try:
+                self._container.close()
+            finally:
+                if self._audio is not None:
+                    self._audio.close()
+
+    def _video_stream(self, encoder: encoders.Encoder) -> VideoStream:
+        # The rate is a hint for the encoder's level and rate control; nothing here counts frames.
+        stream = self._container.add_stream(
+            encoder.name,
+            rate=self._rate or 30,
+            options=encoder.options,
+            width=self.width,
+            height=self.height,
+            time_base=self._time_base,
+        )
+        assert isinstance(stream, av.VideoStream)
+        return stream
+
+    def _apply(self, options: SinkOptions) -> None:
+        context = self._stream.codec_context
+        context.pix_fmt = encoders.input_format(context.name)
+        context.color_primaries, context.color_trc, context.colorspace = _H273[self._color.matrix]
+        context.color_range = 2 if self._color.full_range else 1
+        context.flags |= av.codec.context.Flags.frame_duration  # else the rate decides how long the last frame is shown
+        context.gop_size = 100_000  # key frames are forced by time
+        context.thread_count = options.threads
+        if options.bitrate is not None:
+            context.bit_rate = options.bitrate
+        if context.codec.canonical_name == "hevc":
+            context.codec_tag = "hvc1"  # Apple's players take no other
+
+    def _graph(self) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        graph.threads = 1
+        format = av.VideoFormat("yuv420p", self.width, self.height)
+        source = graph.add_buffer(width=self.width, height=self.height, format=format, time_base=self._time_base)
+        source.link_to(graph.add("buffersink"))
+        graph.configure()
+        return graph
+
+    def _notice_size(self, picture: Picture) -> None:
+        if (picture.width, picture.height) != self._first_size and not self._size_changed:
+            self._size_changed = True
+            now, then = f"{picture.width}x{picture.height}", "{}x{}".format(*self._first_size)
+            log.warning("%s: pictures changed from %s to %s, and are fitted into %s", self.file.path, then, now, then)
+
+    def _own_frame(self, picture: Picture) -> av.VideoFrame:
+        """Returns a frame of our own over the same pixels.
+
+        Encoding writes time and kind into the frame, and other sinks hold the same picture. An empty filter graph is
+        what PyAV has to make a second reference: 5 us, no pixel is copied.
+        """
+        frame = picture.to_av()
+        if (frame.format.name, frame.width, frame.height) != ("yuv420p", self.width, self.height):
+            frame = picture.copy().to_av()  # yuvj420p is the same bytes under a name that would be converted
+        self._copies.push(frame)
+        own = self._copies.pull()
+        assert isinstance(own, av.VideoFrame)
+        return own
+
+    def _recorded(self, value: int, time_base: Fraction) -> int:
+        return value if time_base == self._time_base else round(value * time_base / self._time_base)
+
+    def _key_frame_is_due(self, pts: int) -> bool:
+        now_s = pts * self._time_base
+        if self._key_frame_due_s is None or now_s < self._key_frame_due_s:
+            return False
+        self._key_frame_due_s = now_s + self._gop_s
+        return True
+
+    def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
+        for packet in packets:
+            if packet.pts is not None:
+                self._mux_audio_until(packet.pts * self._time_base)
+            self._container.mux_one(packet)
+            self.file.keep()
+
+    def _mux_audio_until(self, time_s: Fraction) -> None:
+        if self._audio is not None:
+            for packet in self._audio.until(time_s, self._sound_from_s):
+                self._container.mux_one(packet)
+                self.file.keep()
+
+    def _final_duration(self) -> int:
+        if self._last_duration > 0:
+            return self._last_duration
+        return 0 if self._rate is None else round(1 / self._rate / self._time_base)
+
+
+def begin(
+    path: Path, encoder: str, info: SourceInfo, first: Picture, time_base: Fraction, options: SinkOptions
+) -> Recording:
+    """Creates a file and begins a recording in it.
+
+    Raises:
+        OSError: of the file or of FFmpeg.
+    """
+    file = GuardedFile(path, overwrite=options.overwrite)
+    try:
+        return Recording(file, encoder, info, first, time_base, options)
+    except BaseException:
+        file.close()
+        path.unlink(missing_ok=True)
+        raise

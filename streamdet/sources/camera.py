@@ -1,0 +1,186 @@
+"""Cameras of this machine, through OpenCV.
+
+Not through PyAV: its wheels hold no capture devices (no v4l2, avfoundation or dshow). OpenCV opens by number only, with
+V4L2 pinned on Linux, so that its own FFmpeg is never reached.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from streamdet.errors import SourceError
+from streamdet.picture import Picture
+from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.options import SourceOptions
+from streamdet.sources.timestamps import LIVE_TIME_BASE, LiveClock
+from streamdet.sources.upright import check_size
+from streamdet.types import Frame
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInfo:
+    """A camera as the system lists it.
+
+    Attributes:
+        index: what `streamdet run INDEX` takes.
+        path: its device file.
+        name: what the driver calls it.
+    """
+
+    index: int
+    path: Path
+    name: str
+
+
+def list_cameras(sys_dir: Path = Path("/sys/class/video4linux")) -> list[CameraInfo]:
+    """Returns the cameras of a Linux machine; an empty list elsewhere, where OpenCV cannot tell.
+
+    A camera's driver also makes nodes for metadata; the one that gives pictures has index 0 among them.
+    """
+    cameras = []
+    for node in sys_dir.glob("video[0-9]*"):
+        try:
+            name = (node / "name").read_text().strip()
+            first = (node / "index").read_text().strip() == "0"
+        except OSError:  # unplugged just now
+            continue
+        if first:
+            cameras.append(CameraInfo(int(node.name.removeprefix("video")), Path("/dev") / node.name, name))
+    return sorted(cameras, key=lambda camera: camera.index)
+
+
+def camera_index(address: str) -> int | None:
+    """Returns the number in "0" or "/dev/video0", None for anything else."""
+    match = re.fullmatch(r"(?:/dev/video)?(\d+)", address)
+    return int(match[1]) if match else None
+
+
+def open_capture(index: int) -> Any:
+    """Returns OpenCV's capture for a camera number."""
+    return cv2.VideoCapture(index, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
+
+
+class CameraSource(Source):
+    """Frames of a camera, timed by their arrival.
+
+    A stop takes effect with the next frame: at the latest after OpenCV's own limit of 10 s for a silent camera.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        index: int,
+        name: str,
+        options: SourceOptions | None = None,
+        capture: Callable[[int], Any] = open_capture,
+    ) -> None:
+        super().__init__(name, f"/dev/video{index}" if sys.platform == "linux" else str(index))
+        self._number = index
+        self._options = options or SourceOptions()
+        self._make_capture = capture
+        self._capture: Any = None
+        self._clock = LiveClock(LIVE_TIME_BASE, Fraction(1, 30), self.faults)
+        self._index = 0
+
+    def open(self) -> SourceInfo:
+        """Opens the camera, asks for what the options say, and reads back what it gives; see `Source.open`."""
+        self._capture = self._make_capture(self._number)
+        try:
+            if not self._capture.isOpened():
+                raise SourceError(f"{self.name}: {self._missing()}")
+            self._ask()
+            return self._read_back()
+        except BaseException:
+            self.close()
+            raise
+
+    def _missing(self) -> str:
+        if sys.platform == "linux" and not Path(self.url).exists():
+            there = ", ".join(f"{c.index} ({c.name})" for c in list_cameras()) or "none"
+            return f"there is no camera {self._number}: plugged in? Cameras here: {there}"
+        return f"camera {self._number} does not open: used by another program, or no permission (group 'video')?"
+
+    def _ask(self) -> None:
+        options, capture = self._options, self._capture
+        # The format comes first: drivers offer sizes and rates by format, and raw formats only small ones.
+        if options.pixel_format is not None:
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.pixel_format))
+        if options.size is not None:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.size[0])
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.size[1])
+        if options.fps is not None:
+            capture.set(cv2.CAP_PROP_FPS, options.fps)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue only holds old pictures
+
+    def _read_back(self) -> SourceInfo:
+        options, capture = self._options, self._capture
+        width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        fps = float(capture.get(cv2.CAP_PROP_FPS))
+        pixel_format = fourcc_text(int(capture.get(cv2.CAP_PROP_FOURCC)))
+        check_size(self.name, width, height, options.max_pixels)
+        for what, asked, given in (
+            ("size", options.size, (width, height)),
+            ("fps", options.fps, fps),
+            ("pixel_format", options.pixel_format, pixel_format),
+        ):
+            if asked is not None and asked != given:
+                log.warning("%s: %s %s was asked for, the camera gives %s", self.name, what, asked, given)
+        return SourceInfo(
+            name=self.name,
+            width=width,
+            height=height,
+            time_base=LIVE_TIME_BASE,
+            average_rate=Fraction(fps).limit_denominator(1001) if fps > 0 else None,
+            live=True,
+            codec=pixel_format.lower() or "raw",
+        )
+
+    def frames(self) -> Iterator[Frame]:
+        """Yields frames as they come; see `Source.frames`."""
+        while self._capture is not None and not self.stopping.is_set():
+            given, bgr = self._capture.read()
+            arrival_ns = time.monotonic_ns()
+            if self.stopping.is_set():
+                return
+            if not given or bgr is None:
+                raise SourceError(f"{self.name}: camera {self._number} gives no more pictures: unplugged?")
+            frame = Frame(
+                picture=Picture.from_bgr(bgr),
+                source=self.name,
+                index=self._index,
+                pts=self._clock.stamp(round((arrival_ns * 1e-9) / LIVE_TIME_BASE), arrival_ns),
+                time_base=LIVE_TIME_BASE,
+                captured_ns=arrival_ns,
+                key_frame=True,
+            )
+            self._index += 1
+            yield frame
+
+    def close(self) -> None:
+        """Gives the camera back; see `Source.close`."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+
+def fourcc_text(code: int) -> str:
+    """Returns a FOURCC as its letters, "" for a driver that does not tell.
+
+    >>> fourcc_text(0x47504A4D)
+    'MJPG'
+    """
+    letters = bytes(code >> shift & 0xFF for shift in (0, 8, 16, 24))
+    return letters.decode("ascii", "replace").strip() if code > 0 and letters.isalnum() else ""

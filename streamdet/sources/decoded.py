@@ -1,0 +1,124 @@
+"""What files and network streams have in common: frames that come out of an FFmpeg input."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+
+from streamdet.errors import SourceError
+from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.container import InputSettings, VideoInput
+from streamdet.sources.options import SourceOptions
+from streamdet.sources.timestamps import Guess
+from streamdet.sources.upright import PictureMaker, check_size
+from streamdet.types import Frame
+
+
+class DecodedSource(Source):
+    """A source decoded by FFmpeg. Subclasses say how to open it, how to time it and what its end means.
+
+    Args:
+        name: name of the stream.
+        url: for people, without credentials.
+        location: for FFmpeg.
+        options: limits and timeouts.
+    """
+
+    def __init__(self, name: str, url: str, location: str, options: SourceOptions) -> None:
+        super().__init__(name, url)
+        self._location = location
+        self._options = options
+        self._input: VideoInput | None = None
+        self._decoded: Iterator[av.VideoFrame] = iter(())
+        self._first: Frame | None = None
+        self._times = Guess()
+        self._time_base = Fraction(1)
+        self._first_s: float | None = None
+        self._played_s = 0.0
+        self._index = 0
+        self._pictures = PictureMaker()
+
+    @abstractmethod
+    def _settings(self) -> InputSettings:
+        """How FFmpeg is to open the location."""
+
+    @abstractmethod
+    def _start_clock(self, opened: VideoInput) -> Fraction:
+        """Prepares the timing of a newly opened input and returns the time base of the frames given."""
+
+    @abstractmethod
+    def _stamp(self, raw: int | None, arrival_ns: int) -> int:
+        """Returns the time of the next frame, given the source's own and when it came."""
+
+    @abstractmethod
+    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+        """What is known of the open source."""
+
+    @abstractmethod
+    def _ended(self, cut_short: bool) -> None:
+        """Judges the end of the input: counts a fault, or raises `SourceError` where it must not end."""
+
+    def open(self) -> SourceInfo:
+        """Connects and decodes the first picture, so that what is said of the source is true."""
+        self._input = VideoInput(self._location, self.name, self._settings(), self.faults)
+        try:
+            self._time_base = self._start_clock(self._input)
+            self._decoded = self._input.frames(self.stopping)
+            first = self._next()
+            if first is None and not self.stopping.is_set():
+                raise SourceError(f"{self.name}: no picture in it could be decoded: the source is empty or damaged")
+        except BaseException:
+            self.close()
+            raise
+        if first is None:
+            self.close()
+            raise SourceError(f"{self.name}: stopped before the first picture came")
+        self._first = first
+        return self._info(self._input, first)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yields the frames; see `Source.frames`."""
+        while self._input is not None and not self.stopping.is_set():
+            frame, self._first = self._first or self._next(), None
+            if frame is None:
+                break
+            yield frame
+        if self._input is not None and not self.stopping.is_set():
+            self._ended(self._input.cut_short(self._played_s))
+
+    def _next(self) -> Frame | None:
+        decoded = next(self._decoded, None)
+        if decoded is None or self._input is None:
+            return None
+        arrival_ns = time.monotonic_ns()
+        check_size(self.name, decoded.width, decoded.height, self._options.max_pixels)
+        raw = self._times.take(decoded.pts, decoded.dts)
+        duration_s = (decoded.duration or 0) * self._input.time_base
+        if raw is not None:
+            start_s = float(raw * self._input.time_base)
+            self._first_s = start_s if self._first_s is None else self._first_s
+            self._played_s = start_s + float(duration_s) - self._first_s
+        frame = Frame(
+            picture=self._pictures.make(decoded),
+            source=self.name,
+            index=self._index,
+            pts=self._stamp(raw, arrival_ns),
+            time_base=self._time_base,
+            captured_ns=arrival_ns,
+            duration=round(duration_s / self._time_base),
+            key_frame=bool(decoded.key_frame),
+            is_corrupt=bool(decoded.is_corrupt),
+        )
+        self._index += 1
+        return frame
+
+    def close(self) -> None:
+        """Closes the input; see `Source.close`."""
+        if self._input is not None:
+            self._input.close()  # refuses other threads, before anything is lost
+            self._input = None
+        self._first = None

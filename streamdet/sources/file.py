@@ -1,0 +1,84 @@
+"""A video file, or one on a web server: it ends, it waits for its reader, and its timestamps are the truth."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from streamdet.sources.base import SourceInfo
+from streamdet.sources.container import InputSettings, VideoInput
+from streamdet.sources.decoded import DecodedSource
+from streamdet.sources.options import SourceOptions
+from streamdet.sources.timestamps import FileClock
+from streamdet.types import Frame
+
+# Containers that hold media themselves. Playlists and scripts (hls, dash, concat, sdp, ...) are left out: a file
+# could make the program read other files and open connections. Pure sound is in, to be told from no video at all.
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegtsraw,mpegvideo,flv,live_flv,asf,ogg,mxf,mxf_opatom,gxf,nut,"
+    "ivf,rm,wtv,dv,swf,h264,hevc,vvc,av1,obu,m4v,mjpeg,vc1,vc1test,h263,cavsvideo,yuv4mpegpipe,apng,gif,webp_anim,avs,"
+    "rawvideo,r3d,mpjpeg,mp3,wav,flac,aac,ac3,eac3,aiff,amr,w64,caf"
+)
+
+
+class FileSource(DecodedSource):
+    """Every frame of a file, with the file's own timestamps: variable frame rates and gaps are kept exactly."""
+
+    def __init__(self, path: Path, name: str, options: SourceOptions | None = None) -> None:
+        # "file:" so that a colon in a name is not read as a protocol
+        super().__init__(name, str(path), f"file:{path}", options or SourceOptions())
+        self._path: Path | None = path
+        self._clock: FileClock | None = None
+
+    def _settings(self) -> InputSettings:
+        return InputSettings(
+            options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}, max_pixels=self._options.max_pixels
+        )
+
+    def _start_clock(self, opened: VideoInput) -> Fraction:
+        step = 1 if opened.average_rate is None else round(1 / (opened.average_rate * opened.time_base))
+        self._clock = FileClock(step, self.faults)
+        return opened.time_base
+
+    def _stamp(self, raw: int | None, arrival_ns: int) -> int:
+        assert self._clock is not None
+        return self._clock.stamp(raw)
+
+    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+        expected = opened.frame_count
+        if expected is None and opened.duration_s and opened.average_rate:
+            expected = round(opened.duration_s * opened.average_rate)
+        return SourceInfo(
+            name=self.name,
+            width=first.width,
+            height=first.height,
+            time_base=opened.time_base,
+            average_rate=opened.average_rate,
+            frame_count=expected,
+            codec=opened.codec,
+            audio_from=self._path if opened.has_audio else None,
+        )
+
+    def _ended(self, cut_short: bool) -> None:
+        if cut_short:
+            self.faults["truncated"] += 1
+
+
+class WebFileSource(FileSource):
+    """A video file behind http(s)."""
+
+    def __init__(self, location: str, shown: str, name: str, options: SourceOptions | None = None) -> None:
+        DecodedSource.__init__(self, name, shown, location, options or SourceOptions())
+        self._path = None  # its sound is not passed through: that would need a second connection
+        self._clock = None
+
+    def _settings(self) -> InputSettings:
+        options = self._options
+        return InputSettings(
+            network=True,
+            options={"protocol_whitelist": "http,https,tcp,tls,httpproxy", "format_whitelist": CONTAINERS},
+            open_timeout_s=options.open_timeout_s,
+            read_timeout_s=options.read_timeout_s,
+            stall_timeout_s=options.stall_timeout_s,
+            max_pixels=options.max_pixels,
+        )

@@ -1,0 +1,118 @@
+"""A live network stream: RTSP, RTMP, or HTTP without an end. Getting it back when it is lost is `retry.py`'s work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from streamdet.errors import SourceError
+from streamdet.sources.base import SourceInfo
+from streamdet.sources.container import InputSettings, VideoInput
+from streamdet.sources.decoded import DecodedSource
+from streamdet.sources.options import SourceOptions
+from streamdet.sources.timestamps import LIVE_TIME_BASE, LIVE_TOLERANCE_S, SEGMENT_TOLERANCE_S, LiveClock
+from streamdet.types import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    """How one family of network addresses is opened: what may be reached, parsed and decoded is listed by name."""
+
+    protocols: str
+    formats: str
+    codecs: frozenset[str]
+    force: str | None = None
+
+
+# AV1 is left out over RTP: FFmpeg's depacketiser for it had a remote code execution in 2026 (CVE-2026-39210 ff.).
+_CAMERA_CODECS = frozenset({"h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "h263", "vp8", "vp9"})
+_WEB_CODECS = _CAMERA_CODECS | {"av1", "libdav1d", "libaom-av1", "flv", "vp6f"}
+
+_PROTOCOLS = {
+    "rtsp": _Protocol("rtsp,rtp,srtp,udp,tcp,tls", "rtsp,sdp,rtp", _CAMERA_CODECS, force="rtsp"),
+    "rtsps": _Protocol("rtsp,rtp,srtp,udp,tcp,tls", "rtsp,sdp,rtp", _CAMERA_CODECS, force="rtsp"),
+    "rtmp": _Protocol("rtmp,rtmps,rtmpt,tcp,tls", "flv,live_flv", _WEB_CODECS),
+    "rtmps": _Protocol("rtmp,rtmps,rtmpt,tcp,tls", "flv,live_flv", _WEB_CODECS),
+    "http": _Protocol(
+        "http,https,tcp,tls,httpproxy,crypto",
+        "hls,mpegts,mov,mp4,matroska,webm,flv,live_flv,mpjpeg,mjpeg,h264,hevc,aac",
+        _WEB_CODECS,
+    ),
+}
+_PROTOCOLS["https"] = _PROTOCOLS["http"]
+
+
+class NetworkSource(DecodedSource):
+    """Frames of one connection, until it fails.
+
+    A stream that ends although it announced no end has failed: cameras do not end. One that announced its length
+    (a recording behind RTSP or HLS) and reaches it has ended.
+    """
+
+    live = True
+
+    def __init__(self, location: str, shown: str, name: str, options: SourceOptions | None = None) -> None:
+        super().__init__(name, shown, location, options or SourceOptions())
+        self._scheme = location.partition(":")[0].lower()
+        self._clock: LiveClock | None = None
+        self._finite = False
+
+    def _settings(self) -> InputSettings:
+        options, protocol = self._options, _PROTOCOLS[self._scheme]
+        ffmpeg = {
+            "protocol_whitelist": protocol.protocols,
+            "format_whitelist": protocol.formats,
+            # Not "nobuffer": it throws away what is read while the stream is looked into, first key frame included.
+            "fflags": "discardcorrupt",
+            "probesize": "5000000",
+            "analyzeduration": "2000000",
+            "max_streams": "8",
+            "fpsprobesize": "0",
+        }
+        if protocol.force == "rtsp":
+            ffmpeg |= {
+                "rtsp_transport": options.rtsp_transport,
+                "allowed_media_types": "video",  # no sound: fewer parsers can be reached
+                "timeout": str(round(options.read_timeout_s * 1e6)),  # of the socket, microseconds
+                "max_delay": "500000",
+            }
+        return InputSettings(
+            network=True,
+            options=ffmpeg,
+            format=protocol.force,
+            open_timeout_s=options.open_timeout_s,
+            read_timeout_s=options.read_timeout_s,
+            stall_timeout_s=options.stall_timeout_s,
+            low_delay=True,
+            codecs=protocol.codecs,
+            max_pixels=options.max_pixels,
+        )
+
+    def _start_clock(self, opened: VideoInput) -> Fraction:
+        self._clock = LiveClock(
+            opened.time_base,
+            1 / (opened.average_rate or Fraction(25)),
+            self.faults,
+            LIVE_TOLERANCE_S if self._scheme.startswith("rtsp") else SEGMENT_TOLERANCE_S,
+        )
+        self._finite = opened.duration_s is not None
+        return LIVE_TIME_BASE
+
+    def _stamp(self, raw: int | None, arrival_ns: int) -> int:
+        assert self._clock is not None
+        return self._clock.stamp(raw, arrival_ns)
+
+    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+        return SourceInfo(
+            name=self.name,
+            width=first.width,
+            height=first.height,
+            time_base=LIVE_TIME_BASE,
+            average_rate=opened.average_rate,
+            live=True,
+            codec=opened.codec,
+        )
+
+    def _ended(self, cut_short: bool) -> None:
+        if cut_short or not self._finite:
+            raise SourceError(f"{self.name}: the stream ended: the other side closed the connection")

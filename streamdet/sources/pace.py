@@ -1,0 +1,58 @@
+"""Plays a source by its own timestamps, as a camera would send it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from streamdet.sources.base import Source, SourceInfo
+from streamdet.types import Frame
+
+
+class RealtimeSource(Source):
+    """Gives each frame of another source when its time has come, and says that it is live.
+
+    A reader that is late gets the next frames without waiting; nothing is left out here.
+
+    Args:
+        inner: a source that does not pace itself; owned by this one.
+        now_ns: monotonic clock.
+        wait: waits for so many seconds or until the source is stopped, and says whether it is.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        inner: Source,
+        *,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        super().__init__(inner.name, inner.url)
+        self._inner = inner
+        self.faults = inner.faults
+        self.stopping = inner.stopping  # one event: a stop of this source stops both
+        self._now_ns = now_ns
+        self._wait = wait or self.stopping.wait
+        self._start_ns: int | None = None  # of the time line: when a frame with pts 0 is due
+
+    def open(self) -> SourceInfo:
+        """Opens the source behind; see `Source.open`."""
+        return replace(self._inner.open(), live=True)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yields the frames, each at its time; see `Source.frames`."""
+        for frame in self._inner.frames():
+            pts_ns = round(frame.pts * frame.time_base * 1_000_000_000)
+            if self._start_ns is None:
+                self._start_ns = self._now_ns() - pts_ns
+            early_ns = self._start_ns + pts_ns - self._now_ns()
+            if early_ns > 0 and self._wait(early_ns * 1e-9):
+                return
+            yield replace(frame, captured_ns=self._now_ns())
+
+    def close(self) -> None:
+        """Closes the source behind; see `Source.close`."""
+        self._inner.close()

@@ -1,0 +1,237 @@
+"""How a box moves: a Kalman filter over (cx, cy, w, h) and their velocities, in seconds.
+
+The eight states fall apart into four independent pairs (position, velocity), because nothing in the model couples two
+coordinates. A covariance is therefore three numbers per coordinate instead of 64 per track, and a step is a few scalar
+operations instead of 8x8 matrix products. `advance_reference` and `correct_reference` do the same with full matrices.
+
+Velocities forget: they decay with a time constant, as noise keeps pushing them (an Ornstein-Uhlenbeck process). This is
+what damps the prediction over long gaps, and its closed form is exact for any time step: two steps of 0.1 s equal one
+of 0.2 s, so that a variable frame rate changes nothing.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.kernels import kernel
+
+Mean = NDArray[np.float64]
+"""(N, 4, 2): for cx, cy, w, h in pixels the value and its velocity in pixels per second."""
+Covariance = NDArray[np.float64]
+"""(N, 4, 3): for each pair var(value), cov(value, velocity), var(velocity)."""
+Boxes = NDArray[np.float32]
+
+MIN_SIZE_PX = 1e-3
+"""A predicted width or height never falls below this, and stops shrinking there."""
+MIN_VARIANCE = 1e-12
+"""Rounding must not make a variance zero or negative."""
+
+
+class Motion(NamedTuple):
+    """How objects and detectors behave; lengths are in box heights, so that near and far objects are alike.
+
+    Attributes:
+        measured_std: standard deviation of a measured coordinate.
+        jitter: random walk of the value itself, per square root of a second.
+        push: random change of the velocity, per second and square root of a second.
+        start_velocity_std: standard deviation of the unknown first velocity, per second.
+        move_memory_s: time constant after which a velocity of the centre is forgotten.
+        size_memory_s: the same for width and height.
+    """
+
+    measured_std: float
+    jitter: float
+    push: float
+    start_velocity_std: float
+    move_memory_s: float
+    size_memory_s: float
+
+
+@kernel
+def transition(dt_s: float, memory_s: float) -> tuple[float, float, float, float, float]:
+    """Returns what a step of `dt_s` seconds does to a (value, velocity) pair whose velocity decays with `memory_s`.
+
+    Returns:
+        reach, keep: ``value += reach * velocity; velocity *= keep``.
+        q_value, q_cross, q_velocity: covariance added for velocity noise of unit strength.
+    """
+    a = dt_s / memory_s
+    lost = -math.expm1(-a)  # 1 - exp(-a), exact for small a
+    lost2 = -math.expm1(-2.0 * a)
+    if a < 1e-3:  # the closed form below cancels to nothing; its series is exact to 1e-10 here
+        q_value = dt_s**3 * (1.0 / 3.0 - a / 4.0 + 7.0 / 60.0 * a * a)
+    else:
+        q_value = memory_s**3 * (a - 2.0 * lost + 0.5 * lost2)
+    q_cross = 0.5 * (memory_s * lost) ** 2
+    q_velocity = 0.5 * memory_s * lost2
+    return memory_s * lost, 1.0 - lost, q_value, q_cross, q_velocity
+
+
+@kernel
+def start(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion: Motion) -> None:
+    """Begins the track in `row` at a detection (4,) float32, at rest and with unknown velocity; writes the row."""
+    left, top, right, bottom = box_xyxy[0], box_xyxy[1], box_xyxy[2], box_xyxy[3]
+    height = np.float64(bottom) - np.float64(top)
+    mean[row, 0, 0] = 0.5 * (np.float64(left) + np.float64(right))
+    mean[row, 1, 0] = 0.5 * (np.float64(top) + np.float64(bottom))
+    mean[row, 2, 0] = np.float64(right) - np.float64(left)
+    mean[row, 3, 0] = height
+    for k in range(4):
+        mean[row, k, 1] = 0.0
+        covariance[row, k, 0] = (motion.measured_std * height) ** 2
+        covariance[row, k, 1] = 0.0
+        covariance[row, k, 2] = (motion.start_velocity_std * height) ** 2
+
+
+@kernel
+def advance(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion: Motion) -> None:
+    """Carries the first `count` tracks `dt_s` >= 0 seconds forward, in place."""
+    for k in range(4):
+        memory_s = motion.move_memory_s if k < 2 else motion.size_memory_s
+        reach, keep, q_value, q_cross, q_velocity = transition(dt_s, memory_s)
+        for i in range(count):
+            height2 = mean[i, 3, 0] ** 2 if k < 3 else mean[i, k, 0] ** 2
+            strength = motion.push**2 * height2
+            c0, c1, c2 = covariance[i, k, 0], covariance[i, k, 1], covariance[i, k, 2]
+            covariance[i, k, 0] = (
+                c0 + 2.0 * reach * c1 + reach * reach * c2 + strength * q_value + motion.jitter**2 * height2 * dt_s
+            )
+            covariance[i, k, 1] = keep * (c1 + reach * c2) + strength * q_cross
+            covariance[i, k, 2] = keep * keep * c2 + strength * q_velocity
+            mean[i, k, 0] += reach * mean[i, k, 1]
+            mean[i, k, 1] *= keep
+            if k >= 2 and mean[i, k, 0] < MIN_SIZE_PX:
+                mean[i, k, 0] = MIN_SIZE_PX
+                mean[i, k, 1] = 0.0
+
+
+@kernel
+def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion: Motion) -> None:
+    """Takes a detection (4,) float32 into the track in `row`, in place."""
+    left, top = np.float64(box_xyxy[0]), np.float64(box_xyxy[1])
+    right, bottom = np.float64(box_xyxy[2]), np.float64(box_xyxy[3])
+    noise = (motion.measured_std * mean[row, 3, 0]) ** 2
+    for k in range(4):
+        if k == 0:
+            measured = 0.5 * (left + right)
+        elif k == 1:
+            measured = 0.5 * (top + bottom)
+        elif k == 2:
+            measured = right - left
+        else:
+            measured = bottom - top
+        c0, c1, c2 = covariance[row, k, 0], covariance[row, k, 1], covariance[row, k, 2]
+        total = c0 + noise
+        gain_value, gain_velocity = c0 / total, c1 / total
+        surprise = measured - mean[row, k, 0]
+        mean[row, k, 0] += gain_value * surprise
+        mean[row, k, 1] += gain_velocity * surprise
+        covariance[row, k, 0] = max((1.0 - gain_value) * c0, MIN_VARIANCE)
+        covariance[row, k, 1] = (1.0 - gain_value) * c1
+        covariance[row, k, 2] = max(c2 - gain_velocity * c1, MIN_VARIANCE)
+
+
+@kernel
+def surprise(mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, motion: Motion) -> NDArray[np.float64]:
+    """Returns how badly (M, 4) detections fit the first `count` tracks: squared Mahalanobis distance, (count, M).
+
+    4 on average for an object that moves as the filter believes; larger is worse. Unlike an overlap it knows how
+    uncertain a track is by now: what is near after 1/30 s is not what is near after a second.
+    """
+    m = len(boxes_xyxy)
+    measured = np.empty((4, m), np.float64)
+    for j in range(m):
+        left, top = np.float64(boxes_xyxy[j, 0]), np.float64(boxes_xyxy[j, 1])
+        right, bottom = np.float64(boxes_xyxy[j, 2]), np.float64(boxes_xyxy[j, 3])
+        measured[0, j] = 0.5 * (left + right)
+        measured[1, j] = 0.5 * (top + bottom)
+        measured[2, j] = right - left
+        measured[3, j] = bottom - top
+    out = np.zeros((count, m), np.float64)
+    for i in range(count):
+        noise = (motion.measured_std * mean[i, 3, 0]) ** 2
+        for k in range(4):
+            weight = 1.0 / (covariance[i, k, 0] + noise)
+            for j in range(m):
+                out[i, j] += weight * (measured[k, j] - mean[i, k, 0]) ** 2
+    return out
+
+
+@kernel
+def boxes_after(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: Motion) -> Boxes:
+    """Returns the boxes (len(rows), 4) float32 that the tracks in `rows` will have in `dt_s` >= 0 seconds."""
+    move = transition(dt_s, motion.move_memory_s)[0]
+    grow = transition(dt_s, motion.size_memory_s)[0]
+    boxes = np.empty((len(rows), 4), np.float32)
+    for i in range(len(rows)):
+        track = mean[rows[i]]
+        x, y = track[0, 0] + move * track[0, 1], track[1, 0] + move * track[1, 1]
+        half_width = 0.5 * max(track[2, 0] + grow * track[2, 1], MIN_SIZE_PX)
+        half_height = 0.5 * max(track[3, 0] + grow * track[3, 1], MIN_SIZE_PX)
+        boxes[i, 0] = x - half_width
+        boxes[i, 1] = y - half_height
+        boxes[i, 2] = x + half_width
+        boxes[i, 3] = y + half_height
+    return boxes
+
+
+# The same with full 8x8 matrices, the state ordered (cx, cy, w, h, then their velocities): what the kernels must equal.
+
+
+def to_matrices(mean: Mean, covariance: Covariance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns one track's (4, 2) mean and (4, 3) covariance as the vector (8,) and matrix (8, 8) they stand for."""
+    value, cross, velocity = (np.diag(covariance[:, k]) for k in range(3))
+    return mean.T.ravel(), np.block([[value, cross], [cross, velocity]])
+
+
+def advance_reference(
+    state: NDArray[np.float64], matrix: NDArray[np.float64], dt_s: float, motion: Motion
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Carries one track (8,), (8, 8) forward by matrix products; the noise is the textbook integral, summed up."""
+    memory_s = np.array([motion.move_memory_s] * 2 + [motion.size_memory_s] * 2)
+
+    def transition_matrix(seconds: float) -> NDArray[np.float64]:
+        keep = np.exp(-seconds / memory_s)
+        reach = memory_s * (1 - keep)
+        return np.block([[np.eye(4), np.diag(reach)], [np.zeros((4, 4)), np.diag(keep)]])
+
+    height2 = state[3] ** 2
+    strength = np.diag([0.0] * 4 + [motion.push**2 * height2] * 4)
+    # Gauss-Legendre over the step: exact to rounding for these smooth exponentials.
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    noise = np.diag([motion.jitter**2 * height2 * dt_s] * 4 + [0.0] * 4)
+    for node, weight in zip(nodes, weights, strict=True):
+        f = transition_matrix(0.5 * dt_s * (1 + node))
+        noise += 0.5 * dt_s * weight * f @ strength @ f.T
+    f = transition_matrix(dt_s)
+    moved = f @ state
+    for k in (2, 3):
+        if moved[k] < MIN_SIZE_PX:
+            moved[k], moved[4 + k] = MIN_SIZE_PX, 0.0
+    return moved, f @ matrix @ f.T + noise
+
+
+def correct_reference(
+    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: Motion
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Takes a detection (4,) into one track (8,), (8, 8) by matrix products."""
+    left, top, right, bottom = box_xyxy.astype(np.float64)
+    measured = np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
+    observe = np.eye(4, 8)
+    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[3]) ** 2
+    gain = matrix @ observe.T @ np.linalg.inv(total)
+    return state + gain @ (measured - observe @ state), (np.eye(8) - gain @ observe) @ matrix
+
+
+def surprise_reference(
+    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: Motion
+) -> float:
+    """The squared Mahalanobis distance of one detection (4,) from one track (8,), (8, 8)."""
+    left, top, right, bottom = box_xyxy.astype(np.float64)
+    measured = np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
+    observe = np.eye(4, 8)
+    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[3]) ** 2
+    difference = measured - observe @ state
+    return float(difference @ np.linalg.solve(total, difference))

@@ -1,0 +1,159 @@
+"""Which detection belongs to which track: overlap, and the assignment that is best for all together.
+
+`scipy.optimize.linear_sum_assignment` solves the same problem, but importing `scipy.optimize` takes more than a second,
+which a command line tool should not cost; and it holds no notion of "rather unmatched than that far apart". The solver
+here is tested to reach the same total.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.kernels import kernel
+
+Boxes = NDArray[np.float32]
+Similarity = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Indices = NDArray[np.int64]
+
+
+@kernel
+def iou_matrix(a_xyxy: Boxes, b_xyxy: Boxes) -> Similarity:
+    """Returns the intersection over union of (N, 4) with (M, 4) boxes as (N, M) float64 in [0, 1]."""
+    n, m = len(a_xyxy), len(b_xyxy)
+    out = np.zeros((n, m), np.float64)
+    area_b = np.empty(m, np.float64)
+    for j in range(m):
+        area_b[j] = (np.float64(b_xyxy[j, 2]) - b_xyxy[j, 0]) * (np.float64(b_xyxy[j, 3]) - b_xyxy[j, 1])
+    for i in range(n):
+        left, top = np.float64(a_xyxy[i, 0]), np.float64(a_xyxy[i, 1])
+        right, bottom = np.float64(a_xyxy[i, 2]), np.float64(a_xyxy[i, 3])
+        area_a = (right - left) * (bottom - top)
+        for j in range(m):
+            width = min(right, np.float64(b_xyxy[j, 2])) - max(left, np.float64(b_xyxy[j, 0]))
+            if width <= 0.0:
+                continue
+            height = min(bottom, np.float64(b_xyxy[j, 3])) - max(top, np.float64(b_xyxy[j, 1]))
+            if height > 0.0:
+                shared = width * height
+                out[i, j] = shared / (area_a + area_b[j] - shared)
+    return out
+
+
+def iou_matrix_reference(a_xyxy: Boxes, b_xyxy: Boxes) -> Similarity:
+    """The same as `iou_matrix` in plain numpy."""
+    a, b = a_xyxy.astype(np.float64)[:, None], b_xyxy.astype(np.float64)[None]
+    size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.where((size > 0).all(axis=-1), size.prod(axis=-1), 0.0)
+    areas = (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1)
+    iou: Similarity = np.divide(shared, areas - shared, out=np.zeros_like(shared), where=shared > 0)
+    return iou
+
+
+@kernel
+def assign(gain: Similarity) -> Indices:
+    """Pairs rows with columns so that the sum of their gains is greatest; only pairs of positive gain are made.
+
+    Shortest augmenting paths with potentials (Jonker and Volgenant 1987, as in Crouse 2016). Each row may also stay
+    alone, at gain 0: a path may end at a free column, or by leaving any row on it alone. Columns that have been paired
+    stay paired and rows left alone stay alone, so no dummy columns need to be stored.
+
+    Args:
+        gain: (N, M) float64; values <= 0 and NaN mean "never".
+
+    Returns:
+        (N,) int64: the column of each row, -1 where it stays alone.
+    """
+    n, m = gain.shape
+    column_of_row = np.full(n, -1, np.int64)
+    row_of_column = np.full(m, -1, np.int64)
+    row_price = np.zeros(n, np.float64)
+    column_price = np.zeros(m, np.float64)
+    distance = np.empty(m, np.float64)
+    came_from = np.empty(m, np.int64)
+    done = np.empty(m, np.bool_)
+    for new_row in range(n):
+        distance[:] = np.inf
+        done[:] = False
+        row, column_of_tree, travelled = new_row, -1, 0.0
+        best_alone, alone_row = np.inf, -1
+        while True:
+            # Leaving this row alone costs 0 where its pairs cost -gain.
+            alone = travelled - row_price[row]
+            if alone < best_alone:
+                best_alone, alone_row = alone, row
+            nearest, next_column = np.inf, -1
+            base = travelled - row_price[row]
+            for j in range(m):
+                if done[j]:
+                    continue
+                if gain[row, j] > 0.0:
+                    through = base - gain[row, j] - column_price[j]
+                    if through < distance[j]:
+                        distance[j] = through
+                        came_from[j] = row
+                if distance[j] < nearest or (
+                    distance[j] == nearest and next_column >= 0 and row_of_column[j] < 0 <= row_of_column[next_column]
+                ):
+                    nearest, next_column = distance[j], j
+            if next_column < 0 or nearest >= best_alone:
+                travelled, column_of_tree = best_alone, -1
+                break
+            travelled = nearest
+            done[next_column] = True
+            column_of_tree = next_column
+            if row_of_column[next_column] < 0:
+                break
+            row = row_of_column[next_column]
+        # Potentials: keep every reduced cost >= 0 and that of every pair 0.
+        row_price[new_row] += travelled
+        for j in range(m):
+            if done[j] and distance[j] < travelled:
+                row_price[row_of_column[j]] += travelled - distance[j]
+                column_price[j] -= travelled - distance[j]
+        # Turn the pairs along the path around.
+        if column_of_tree >= 0:
+            column = column_of_tree
+        else:
+            column = column_of_row[alone_row]
+            column_of_row[alone_row] = -1
+        while column >= 0:
+            row = came_from[column]
+            column_of_row[row], column = column, column_of_row[row]
+            row_of_column[column_of_row[row]] = row
+    return column_of_row
+
+
+def assign_reference(gain: Similarity) -> Indices:
+    """The same total gain as `assign` in plain numpy: the Hungarian method with one stored dummy column per row."""
+    n, m = gain.shape
+    forbidden = 1e9
+    cost = np.full((n + 1, m + n + 1), forbidden)  # row and column 0 are the usual sentinels
+    cost[1:, 1 : m + 1] = np.where(gain > 0, -gain, forbidden)
+    cost[1:, m + 1 :][np.diag_indices(n)] = 0.0
+    row_price, column_price = np.zeros(n + 1), np.zeros(m + n + 1)
+    row_of_column = np.zeros(m + n + 1, np.int64)
+    for new_row in range(1, n + 1):
+        row_of_column[0], column = new_row, 0
+        distance = np.full(m + n + 1, np.inf)
+        came_from = np.zeros(m + n + 1, np.int64)
+        done = np.zeros(m + n + 1, np.bool_)
+        while row_of_column[column] != 0:
+            done[column] = True
+            row = row_of_column[column]
+            through = cost[row] - row_price[row] - column_price
+            closer = ~done & (through < distance)
+            distance[closer], came_from[closer] = through[closer], column
+            following = int(np.argmin(np.where(done, np.inf, distance)[1:])) + 1
+            step = distance[following]
+            row_price[row_of_column[done]] += step
+            column_price[done] -= step
+            distance[~done] -= step
+            column = following
+        while column:
+            row_of_column[column] = row_of_column[came_from[column]]
+            column = int(came_from[column])
+    column_of_row = np.full(n, -1, np.int64)
+    for column in range(1, m + 1):
+        if row_of_column[column]:
+            column_of_row[row_of_column[column] - 1] = column - 1
+    return column_of_row

@@ -1,0 +1,75 @@
+"""What a user may change about tracking."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Self
+
+from streamdet.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerOptions:
+    """Options of `ByteTracker`; the defaults were measured as told in `ByteTracker`.
+
+    Attributes:
+        high_score: detections from here on are matched first, and to every track.
+        low_score: detections between this and `high_score` only keep seen tracks alive; weaker ones are not looked at.
+        new_track_score: an unmatched detection needs this to start a track.
+        sure_score: a new track whose first detection reaches this is confirmed at once.
+        confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown.
+        confirm_wait_s: where updates are further apart than this, new tracks are confirmed at once: at two detections
+            per second, waiting for a second one would hide every object for half a second.
+        match_high: least similarity, weighted with the score, of a strong detection and a track.
+        match_low: least similarity of a weak detection and a track that the last update saw.
+        match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
+        lost_after_s: seconds that a track which is not seen is kept, to be found again under its id.
+        gap_s: after this many seconds without an update everything is forgotten.
+        coast_s: seconds that `predict` still shows a track which the last update did not see.
+        damping_s: time constant with which a box that `predict` shows comes to rest, because people stop and turn.
+        fade_s: the shown score halves with every so many seconds since the last detection.
+        class_agnostic: a track may change its class; otherwise classes never match each other.
+    """
+
+    high_score: float = 0.5
+    low_score: float = 0.1
+    new_track_score: float = 0.6
+    sure_score: float = 0.8
+    confirm_hits: int = 2
+    confirm_wait_s: float = 0.15
+    match_high: float = 0.2
+    match_low: float = 0.5
+    match_new: float = 0.25
+    lost_after_s: float = 1.0
+    gap_s: float = 5.0
+    coast_s: float = 0.5
+    damping_s: float = 0.7
+    fade_s: float = 2.0
+    class_agnostic: bool = False
+
+    def __post_init__(self) -> None:
+        for option in fields(TrackerOptions):  # a subclass may add fields of other types
+            value = getattr(self, option.name)
+            if not math.isfinite(value) or value < 0:
+                raise ConfigError(f"tracker.{option.name}: must be a number >= 0, got {value}")
+        if self.low_score > self.high_score:
+            raise ConfigError(f"tracker.low_score: must be <= high_score ({self.high_score}), got {self.low_score}")
+        if self.confirm_hits < 1:
+            raise ConfigError(f"tracker.confirm_hits: must be at least 1, got {self.confirm_hits}")
+        for name in ("damping_s", "fade_s"):
+            if getattr(self, name) == 0:
+                raise ConfigError(f"tracker.{name}: must be greater than 0, got 0")
+
+    @classmethod
+    def for_threshold(cls, score: float, class_agnostic: bool = False) -> Self:
+        """Returns options for a detector whose detections count as objects from `score` on.
+
+        Ask the detector for everything down to `low_score` of what is returned: what is weaker than `score` never
+        becomes an object, but keeps one alive while it is half hidden.
+        """
+        return cls(
+            high_score=score,
+            low_score=min(0.1, score),
+            new_track_score=score,
+            sure_score=max(0.8, score),
+            class_agnostic=class_agnostic,
+        )

@@ -1,0 +1,224 @@
+"""ByteTrack over a Kalman filter in real seconds: ids that stay, and boxes for any time."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.tracking.associate import associate
+from streamdet.tracking.kalman import Motion, boxes_after
+from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.store import Tracks, absorb, begin, carry, show, usable
+from streamdet.types import Detections
+
+MOTION = Motion(measured_std=0.05, jitter=0.1, push=0.5, start_velocity_std=0.7, move_memory_s=4.0, size_memory_s=0.2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackSnapshot:
+    """All tracks as parallel arrays at the time of the last update; copies, the caller's own.
+
+    Attributes:
+        time_s: time of the last update; NaN before the first.
+        ids: (N,) int64, oldest first.
+        states: (N,) int8, values of `TrackState`.
+        boxes_xyxy: (N, 4) float32 in pixels.
+        velocities_px_s: (N, 2) float32, of the centre.
+        class_ids: (N,) int32.
+        scores: (N,) float32, of the last detection.
+        ages_s: (N,) float64, seconds since the first detection.
+        unseen_s: (N,) float64, seconds since the last detection.
+        hits: (N,) int64, detections so far.
+    """
+
+    time_s: float
+    ids: NDArray[np.int64]
+    states: NDArray[np.int8]
+    boxes_xyxy: NDArray[np.float32]
+    velocities_px_s: NDArray[np.float32]
+    class_ids: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    ages_s: NDArray[np.float64]
+    unseen_s: NDArray[np.float64]
+    hits: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class ByteTracker:
+    """Gives detections ids that stay, and carries boxes to any time.
+
+    Ids count up from 1 within one tracker, are never used twice, and are not shared with other trackers. Times are the
+    source's own in seconds; steps may be irregular. Not for several threads at once: its state belongs to one.
+    """
+
+    def __init__(self, options: TrackerOptions | None = None, motion: Motion = MOTION) -> None:
+        self.options = options or TrackerOptions()
+        self._motion = motion
+        self._shown_motion = motion._replace(move_memory_s=self.options.damping_s)
+        self._next_id = 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets all tracks and the time; ids go on counting, so that none is used twice."""
+        self._tracks = Tracks.empty(64)
+        self._count = 0
+        self._time_s = math.nan
+        self._labels: tuple[str, ...] = ()
+
+    def update(self, detections: Detections, time_s: float) -> Detections:
+        """Takes in the detections of one frame.
+
+        Args:
+            detections: of the frame, best unfiltered down to `low_score`; broken boxes (NaN, empty) are passed over.
+            time_s: of the frame, at least that of the last update.
+
+        Returns:
+            The confirmed tracks seen in this frame, with `track_ids`, oldest first.
+
+        Raises:
+            ValueError: `time_s` is before the last update, or not finite.
+        """
+        elapsed_s = self._elapsed(time_s)
+        first = math.isnan(self._time_s)
+        self._time_s, self._labels = time_s, detections.labels
+        if elapsed_s > self.options.gap_s:
+            self._count = 0
+        boxes_xyxy, scores, class_ids = detections.boxes_xyxy, detections.scores, detections.class_ids
+        chosen = usable(boxes_xyxy, scores, self.options.low_score)
+        if len(chosen) < len(scores):
+            boxes_xyxy, scores, class_ids = boxes_xyxy[chosen], scores[chosen], class_ids[chosen]
+        unmatched = self._continue(boxes_xyxy, scores, class_ids, elapsed_s)
+        # Nothing came before the first frame that could confirm anything, and a single picture has no second one.
+        at_once = first or elapsed_s > self.options.confirm_wait_s
+        self._begin(boxes_xyxy, scores, class_ids, unmatched, at_once)
+        return self._show(time_s, lost_for_s=-1.0)
+
+    def predict(self, time_s: float) -> Detections:
+        """Carries what is shown to `time_s`, at least the time of the last update, without changing any state.
+
+        Confirmed tracks move on with their velocity, which fades (see `kalman`), and so does their score. One that the
+        last update did not see disappears `coast_s` after it was last seen, and every one after `gap_s`.
+
+        Raises:
+            ValueError: `time_s` is before the last update, or not finite.
+        """
+        self._elapsed(time_s)
+        return self._show(time_s, self.options.coast_s)
+
+    def tracks(self) -> TrackSnapshot:
+        """Returns copies of all tracks, tentative and lost ones too, as of the last update."""
+        tracks, n = self._tracks, self._count
+        return TrackSnapshot(
+            time_s=self._time_s,
+            ids=tracks.ids[:n].copy(),
+            states=tracks.states[:n].copy(),
+            boxes_xyxy=boxes_after(tracks.mean, np.arange(n), 0.0, self._motion),
+            velocities_px_s=tracks.mean[:n, :2, 1].astype(np.float32),
+            class_ids=tracks.class_ids[:n].copy(),
+            scores=tracks.scores[:n].copy(),
+            ages_s=self._time_s - tracks.born_s[:n],
+            unseen_s=self._time_s - tracks.seen_s[:n],
+            hits=tracks.hits[:n].copy(),
+        )
+
+    def _elapsed(self, time_s: float) -> float:
+        """Returns seconds since the last update, 0 before the first."""
+        if not math.isfinite(time_s):
+            raise ValueError(f"time_s must be finite, got {time_s}")
+        if time_s < self._time_s:
+            raise ValueError(f"time_s must not go back: {time_s} after {self._time_s}; call reset() for a new video")
+        return 0.0 if math.isnan(self._time_s) else time_s - self._time_s
+
+    def _continue(
+        self,
+        boxes_xyxy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        class_ids: NDArray[np.int32],
+        elapsed_s: float,
+    ) -> NDArray[np.bool_]:
+        """Moves the tracks to now and gives them their detections; returns (M,) bool, the detections left over."""
+        options, tracks, motion = self.options, self._tracks, self._motion
+        count = carry(tracks, self._count, self._time_s, elapsed_s, options.lost_after_s, motion)
+        detection_of_track = associate(
+            tracks,
+            count,
+            boxes_xyxy,
+            scores,
+            class_ids,
+            options.class_agnostic,
+            options.high_score,
+            options.match_high,
+            options.match_low,
+            options.match_new,
+            motion,
+        )
+        self._count, unmatched = absorb(
+            tracks,
+            count,
+            detection_of_track,
+            boxes_xyxy,
+            scores,
+            class_ids,
+            self._time_s,
+            options.confirm_hits,
+            motion,
+        )
+        return unmatched
+
+    def _begin(
+        self,
+        boxes_xyxy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        class_ids: NDArray[np.int32],
+        unmatched: NDArray[np.bool_],
+        at_once: bool,
+    ) -> None:
+        """Starts tracks from what was left over."""
+        options = self.options
+        self._tracks = self._tracks.grown(self._count, self._count + len(scores))
+        begun = begin(
+            self._tracks,
+            self._count,
+            boxes_xyxy,
+            scores,
+            class_ids,
+            unmatched,
+            self._time_s,
+            self._next_id,
+            options.new_track_score,
+            0.0 if at_once else options.sure_score,
+            options.confirm_hits,
+            self._motion,
+        )
+        self._next_id += begun
+        self._count += begun
+
+    def _show(self, time_s: float, lost_for_s: float) -> Detections:
+        """Returns the believed tracks moved to `time_s`; lost ones for so many seconds after they were last seen."""
+        ahead_s = 0.0 if math.isnan(self._time_s) else time_s - self._time_s
+        options = self.options
+        boxes_xyxy, scores, class_ids, ids = show(
+            self._tracks,
+            self._count,
+            time_s,
+            ahead_s,
+            options.gap_s,
+            lost_for_s,
+            options.fade_s,
+            self._shown_motion,
+        )
+        return Detections(boxes_xyxy, scores, class_ids, ids, self._labels)
+
+
+def warm_up() -> None:
+    """Compiles (or loads from the cache) every kernel of tracking, so that no later update waits for that."""
+    tracker = ByteTracker()
+    boxes_xyxy = np.array([[0, 0, 10, 20], [50, 0, 60, 20]], np.float32)
+    detections = Detections(boxes_xyxy, np.array([0.9, 0.3], np.float32), np.zeros(2, np.int32))
+    for k in range(3):
+        tracker.update(detections, k / 10)
+    tracker.predict(1.0)
+    tracker.tracks()

@@ -1,0 +1,252 @@
+"""Pre-processing: kernels equal numpy, OpenCV agrees, colours come out right whatever the planes."""
+
+from dataclasses import replace
+
+import cv2
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from streamdet.color import ColorSpace, Matrix
+from streamdet.detect.fit import Fit, place
+from streamdet.detect.preprocess import Preprocessor, make_axes
+from streamdet.detect.resample import Color, resample_reference
+from streamdet.kernels import compilations
+from streamdet.models.spec import Contract, ModelSpec, Resize
+from streamdet.picture import Picture, PixelFormat, plane_shapes
+
+PLAIN = ModelSpec("plain", Contract.YOLOX, 24, 16)
+FLAGSHIP = replace(PLAIN, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+LAYOUT = {PixelFormat.I420: 0, PixelFormat.NV12: 1, PixelFormat.BGR24: 2}
+
+
+def picture_of(rng, format, width, height, color=None, padding=0):
+    """A picture of noise whose lines are `padding` bytes longer than they need to be."""
+    planes = tuple(
+        rng.integers(0, 256, (rows, line + padding), np.uint8) for rows, line in plane_shapes(format, width, height)
+    )
+    return Picture(width, height, format, planes, color or ColorSpace())
+
+
+def run(spec, picture):
+    """Returns (3, h, w) float32 whatever the layout of the input, and the fit."""
+    preprocessor = Preprocessor(spec)
+    out = np.full(preprocessor.shape, 99, preprocessor.dtype)
+    fit = preprocessor(picture, out)
+    return (out if spec.nchw else out.transpose(2, 0, 1)).astype(np.float32), fit
+
+
+def smooth(height, width, rng):
+    """A picture without hard edges, so that one wrong pixel centre shows as a ramp, not as noise."""
+    return cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    format=st.sampled_from(PixelFormat),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    input_size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    resize=st.sampled_from(Resize),
+    padding=st.sampled_from([0, 1, 32]),
+    rgb=st.booleans(),
+    nchw=st.booleans(),
+    uint8=st.booleans(),
+    matrix=st.sampled_from(Matrix),
+    full_range=st.booleans(),
+)
+@settings(max_examples=150)
+def test_kernel_equals_reference(seed, format, size, input_size, resize, padding, rgb, nchw, uint8, matrix, full_range):
+    picture = picture_of(np.random.default_rng(seed), format, *size, ColorSpace(matrix, full_range), padding)
+    base = PLAIN if uint8 else FLAGSHIP
+    spec = replace(base, width=input_size[0], height=input_size[1], resize=resize, rgb=rgb, nchw=nchw, uint8=uint8)
+    got, _ = run(spec, picture)
+
+    window = place(spec, *size)
+    axes, axes_c = (make_axes(*size, window, chroma) for chroma in (False, True))
+    to_rgb = np.eye(3, 4)[::-1] if format is PixelFormat.BGR24 else picture.color.yuv_to_rgb()
+    wanted = to_rgb if rgb else to_rgb[::-1]
+    mean, std = np.array(spec.mean), np.array(spec.std)
+    m = wanted / std[:, None]
+    m[:, 3] -= mean / std - (0.5 if uint8 else 0)
+    ends = (np.array([[0], [255]]) - mean) / std
+    planes = (picture.planes[0], picture.planes[1 % len(picture.planes)], picture.planes[-1])
+    color = tuple(np.float32(a) for a in (m, ends[0], ends[1]))
+    expected = resample_reference(LAYOUT[format], planes, size[0], axes, axes_c, Color(*color))
+    pad = (spec.pad_value - mean) / std
+    full = np.broadcast_to(pad[:, None, None], (3, spec.height, spec.width)).astype(np.float32)
+    full[:, window.top : window.top + window.height, window.left : window.left + window.width] = expected
+    # Bytes are cut off: a sum a hair apart can fall on the other side of a whole number.
+    np.testing.assert_allclose(got, np.floor(full) if uint8 else full, atol=1 if uint8 else 2e-5)
+    if uint8:
+        assert (got != np.floor(full)).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(64, 48), (33, 17), (1920, 1080), (7, 5)], ids=["smaller", "odd", "hd", "tiny"]
+)
+def test_bgr_equals_opencv(width, height):
+    bgr = smooth(height, width, np.random.default_rng(1))
+    spec = replace(FLAGSHIP, width=48, height=40)
+    got, _ = run(spec, Picture.from_bgr(bgr))
+    resized = cv2.resize(bgr.astype(np.float32), (48, 40), interpolation=cv2.INTER_LINEAR)
+    expected = (resized[..., ::-1] - np.float32(spec.mean)) / np.float32(spec.std)
+    np.testing.assert_allclose(got, expected.transpose(2, 0, 1), atol=2e-3)
+
+
+def test_equals_blob_from_image_to_its_rounding():
+    bgr = smooth(108, 192, np.random.default_rng(2))
+    got, _ = run(replace(PLAIN, width=120, height=120), Picture.from_bgr(bgr))
+    blob = cv2.dnn.blobFromImage(bgr, 1.0, (120, 120), swapRB=True)[0]  # rounds to bytes after resizing
+    assert np.abs(got - blob).max() <= 1.0
+
+
+def test_yuv_path_shows_the_colours_of_the_bgr_path():
+    rng = np.random.default_rng(3)
+    bgr = smooth(90, 160, rng) // 2 + 64  # inside the gamut: clipping before or after blending would differ
+    for color in (ColorSpace(Matrix.BT601), ColorSpace(Matrix.BT709, full_range=True)):
+        yuv = Picture.from_bgr(bgr, color).copy(PixelFormat.I420)
+        got, _ = run(replace(PLAIN, width=61, height=47), yuv)
+        expected, _ = run(replace(PLAIN, width=61, height=47), Picture.from_bgr(yuv.bgr()))
+        assert np.abs(got - expected).max() <= 0.6  # what rounding to bytes in between costs
+
+
+def test_nv12_equals_i420():
+    rng = np.random.default_rng(4)
+    i420 = picture_of(rng, PixelFormat.I420, 35, 23)
+    pairs = np.stack([i420.planes[1], i420.planes[2]], axis=-1).reshape(12, -1)
+    nv12 = Picture(35, 23, PixelFormat.NV12, (i420.planes[0], pairs), i420.color)
+    np.testing.assert_array_equal(run(FLAGSHIP, nv12)[0], run(FLAGSHIP, i420)[0])
+
+
+# 8-bit codes of pure red and 75 % grey as the recommendations give them, computed from Kr and Kb by hand.
+@pytest.mark.parametrize(
+    ("matrix", "full_range", "yuv", "rgb"),
+    [
+        pytest.param(Matrix.BT601, False, (81, 90, 240), (255, 0, 0), id="601-limited-red"),
+        pytest.param(Matrix.BT601, True, (76, 85, 255), (255, 0, 0), id="601-full-red"),
+        pytest.param(Matrix.BT709, False, (63, 102, 240), (255, 0, 0), id="709-limited-red"),
+        pytest.param(Matrix.BT709, True, (54, 99, 255), (255, 0, 0), id="709-full-red"),
+        pytest.param(Matrix.BT2020, False, (74, 97, 240), (255, 0, 0), id="2020-limited-red"),
+        pytest.param(Matrix.BT2020, True, (67, 92, 255), (255, 0, 0), id="2020-full-red"),
+        pytest.param(Matrix.BT709, False, (32, 240, 118), (0, 0, 255), id="709-limited-blue"),
+        pytest.param(Matrix.BT601, False, (145, 54, 34), (0, 255, 0), id="601-limited-green"),
+        pytest.param(Matrix.BT709, False, (235, 128, 128), (255, 255, 255), id="limited-white"),
+        pytest.param(Matrix.BT709, False, (255, 128, 128), (255, 255, 255), id="brighter-than-white-is-white"),
+        pytest.param(Matrix.BT709, False, (0, 128, 128), (0, 0, 0), id="darker-than-black-is-black"),
+        pytest.param(Matrix.BT709, True, (128, 128, 128), (128, 128, 128), id="full-grey"),
+    ],
+)
+@pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.NV12])
+def test_flat_colours(matrix, full_range, yuv, rgb, format):
+    values = [yuv[0], (yuv[1], yuv[2])] if format is PixelFormat.NV12 else list(yuv)
+    planes = tuple(
+        np.resize(np.array(value, np.uint8), shape)
+        for value, shape in zip(values, plane_shapes(format, 10, 6), strict=True)
+    )
+    picture = Picture(10, 6, format, planes, ColorSpace(matrix, full_range))
+    got, _ = run(PLAIN, picture)
+    np.testing.assert_allclose(got, np.broadcast_to(np.array(rgb).reshape(3, 1, 1), got.shape), atol=1.5)
+    swapped, _ = run(replace(PLAIN, rgb=False), picture)
+    np.testing.assert_array_equal(swapped, got[::-1])
+
+
+@pytest.mark.parametrize(
+    ("resize", "size", "window"),
+    [
+        (Resize.STRETCH, (1920, 1080), (0, 0, 416, 416)),
+        (Resize.LETTERBOX_TOP_LEFT, (1920, 1080), (0, 0, 416, 234)),
+        (Resize.LETTERBOX_TOP_LEFT, (1080, 1920), (0, 0, 234, 416)),
+        (Resize.LETTERBOX_TOP_LEFT, (640, 427), (0, 0, 416, 277)),
+        (Resize.LETTERBOX_CENTER, (640, 427), (0, 69, 416, 278)),
+        (Resize.LETTERBOX_CENTER, (1920, 1080), (0, 91, 416, 234)),
+        (Resize.LETTERBOX_CENTER, (100, 100), (0, 0, 416, 416)),
+        (Resize.LETTERBOX_TOP_LEFT, (20000, 2), (0, 0, 416, 1)),
+    ],
+)
+def test_where_a_picture_lands(resize, size, window):
+    placed = place(replace(PLAIN, width=416, height=416, resize=resize), *size)
+    assert (placed.left, placed.top, placed.width, placed.height) == window
+
+
+@given(width=st.integers(1, 5000), height=st.integers(1, 5000), resize=st.sampled_from(Resize))
+def test_a_window_fits_and_boxes_come_back(width, height, resize):
+    spec = replace(PLAIN, width=640, height=384, resize=resize)
+    window = place(spec, width, height)
+    assert window.left >= 0
+    assert window.top >= 0
+    assert 1 <= window.width <= spec.width - window.left
+    assert 1 <= window.height <= spec.height - window.top
+    if resize is not Resize.STRETCH:
+        assert window.width == spec.width or window.height == spec.height
+    fit = window.fit(width, height)
+    corners = np.array([[window.left, window.top, window.left + window.width, window.top + window.height]], np.float32)
+    np.testing.assert_allclose(fit.to_frame(corners, width, height), [[0, 0, width, height]], atol=1e-2, rtol=1e-5)
+
+
+def test_boxes_are_clipped_to_the_frame():
+    boxes = np.array([[-10, -10, 5000, 5000], [10, 20, 30, 40]], np.float32)
+    got = Fit(0.5, 0.25, 0, 10).to_frame(boxes, 640, 480)
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got, [[0, 0, 640, 480], [20, 40, 60, 120]])
+    assert Fit(1, 1).to_frame(np.empty((0, 4), np.float32), 10, 10).shape == (0, 4)
+
+
+def test_nothing_is_compiled_after_warm_up():
+    preprocessor = Preprocessor(PLAIN)
+    preprocessor.warm_up()
+    out = np.empty(preprocessor.shape, preprocessor.dtype)
+    before = compilations()
+    rng = np.random.default_rng(5)
+    for format in PixelFormat:
+        preprocessor(picture_of(rng, format, 30, 20), out)
+        frozen = Picture(
+            30,
+            20,
+            format,
+            tuple(
+                np.frombuffer(p.tobytes(), np.uint8).reshape(p.shape) for p in picture_of(rng, format, 30, 20).planes
+            ),
+        )
+        preprocessor(frozen, out)
+    assert compilations() == before
+
+
+def test_many_sizes_one_preprocessor():
+    """Row buffers left over from a picture of another size must not show."""
+    rng = np.random.default_rng(6)
+    shared = Preprocessor(FLAGSHIP)
+    out = np.empty(shared.shape, shared.dtype)
+    for width in [*range(3, 15), *range(14, 2, -1)]:
+        picture = picture_of(rng, PixelFormat.I420, width, 31 - width)
+        shared(picture, out)
+        np.testing.assert_array_equal(out, run(FLAGSHIP, picture)[0])
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        (np.empty((3, 16, 25), np.float32), "(3, 16, 25)"),
+        (np.empty((3, 16, 24), np.float64), "float64"),
+        (np.empty((3, 16, 48), np.float32)[..., ::2], "C-contiguous"),
+    ],
+    ids=["shape", "type", "strides"],
+)
+def test_refuses_another_output(out, words):
+    with pytest.raises(ValueError, match="expected a C-contiguous float32 array") as caught:
+        Preprocessor(PLAIN)(Picture.from_bgr(np.zeros((4, 4, 3), np.uint8)), out)
+    assert words in str(caught.value)
+
+
+def test_very_wide_pictures():
+    out = np.empty((3, 16, 24), np.float32)
+    Preprocessor(PLAIN)(Picture.from_bgr(np.full((1, 65535, 3), 7, np.uint8)), out)
+    assert (out == 7).all()
+    with pytest.raises(ValueError, match="wider than 65535 pixels"):
+        Preprocessor(PLAIN)(Picture.from_bgr(np.zeros((1, 65536, 3), np.uint8)), out)
+
+
+@pytest.mark.parametrize("change", [{"std": (1, 0, 1)}, {"uint8": True, "mean": (1, 0, 0)}], ids=["std", "uint8"])
+def test_refuses_a_spec_that_cannot_work(change):
+    with pytest.raises(ValueError, match="std"):
+        Preprocessor(replace(PLAIN, **change))

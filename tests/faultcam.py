@@ -1,0 +1,231 @@
+"""A network camera that misbehaves on command: RTSP/1.0 over TCP, H.264, one scripted verb for each connection.
+
+    with FaultCam(["play_then_stall", "refuse", "play"]) as cam:
+        NetworkSource(cam.url, ...)
+
+Each connection that asks for the stream takes the next verb; the last one is for all that follow. The numbers in the
+pictures (tests/sources/clips.py) go on counting over connections, as a camera's clock would.
+"""
+
+import asyncio
+import base64
+import contextlib
+import socket
+import struct
+import threading
+from fractions import Fraction
+
+import av
+
+from tests.sources.clips import numbered
+
+FPS = 25
+GOP = 5
+AFTER = 8
+"""Frames that are sent before something goes wrong."""
+
+VERBS = {
+    *("play", "refuse", "accept_then_silent", "describe_slow", "401", "404", "sdp_without_video"),
+    *("play_then_stall", "rst_mid_stream", "fin", "finite", "sps_change"),
+    *("dup_ts", "back_ts", "jump_ts", "drop_packets", "garbage"),
+}
+SIZE, OTHER_SIZE = (128, 96), (160, 112)
+
+
+def encode_clip(size: tuple[int, int], count: int = 50) -> list[list[bytes]]:
+    """H.264 as one list of NAL units for each numbered frame; parameter sets before every key frame."""
+    context = av.CodecContext.create("libx264", "w")
+    context.width, context.height, context.pix_fmt = *size, "yuv420p"
+    context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
+    context.options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(GOP), "x264-params": "slices=1:annexb=1"}
+    units = []
+    for i in range(count):
+        frame = av.VideoFrame.from_ndarray(numbered(i, *size), "bgr24").reformat(format="yuv420p")
+        frame.pts = i
+        units += [_split_nal(bytes(packet)) for packet in context.encode(frame)]
+    return units
+
+
+def _split_nal(annexb: bytes) -> list[bytes]:
+    parts = annexb.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")
+    return [part for part in parts if part and part[0] & 0x1F in (1, 5, 7, 8)]
+
+
+class FaultCam:
+    """Serves until the end of its ``with`` block; thread-safe to ask for `served` and to call `kill`."""
+
+    clips: dict[tuple[int, int], list[list[bytes]]] = {}  # noqa: RUF012  # encoded once for all tests
+
+    def __init__(self, script: list[str], *, speed: float = 1.0) -> None:
+        assert set(script) <= VERBS, f"unknown verb in {script}"
+        self.script = list(script)
+        self.speed = speed  # frames are sent this much faster than real time
+        self.served: list[str] = []  # verbs taken so far
+        self.requests: list[str] = []  # request lines seen
+        self.on_serve = threading.Semaphore(0)  # released for every verb taken
+        self._number = 0
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="faultcam")
+        for size in (SIZE, OTHER_SIZE):
+            self.clips.setdefault(size, encode_clip(size))
+
+    def __enter__(self) -> "FaultCam":
+        self._thread.start()
+        self._server = self._call(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"rtsp://admin:s3cret@127.0.0.1:{self.port}/cam"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def kill(self) -> None:
+        """Stops listening and cuts all connections, as a power failure does."""
+        self._call(self._close())
+
+    def restart(self) -> None:
+        """Listens again on the same port."""
+        self._server = self._call(asyncio.start_server(self._serve, "127.0.0.1", self.port))
+
+    def _call(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    async def _close(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._converse(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verb = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        self.served.append(verb)
+        self.on_serve.release()
+        if verb == "refuse":  # as near as a listening port comes: the connection is reset at once
+            return _reset(writer)
+        if verb == "accept_then_silent":
+            await reader.read()  # until the other side gives up
+        playing = None
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                if head.startswith("$"):
+                    continue  # receiver reports; none of them holds an empty line in practice
+                self.requests.append(head.splitlines()[0])
+                method = head.split()[0]
+                if method == "TEARDOWN":
+                    return
+                writer.write(await self._answer(verb, method, head))
+                await writer.drain()
+                if method == "PLAY":
+                    playing = asyncio.create_task(self._play(verb, writer))
+        finally:
+            if playing:
+                playing.cancel()
+                await asyncio.gather(playing, return_exceptions=True)
+
+    async def _answer(self, verb: str, method: str, head: str) -> bytes:
+        cseq = next(line.split(":")[1].strip() for line in head.splitlines() if line.lower().startswith("cseq"))
+        status, extra, body = "200 OK", "Session: 7;timeout=60\r\n", ""
+        if method == "OPTIONS":
+            extra = "Public: DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n"
+        elif method == "DESCRIBE":
+            if verb == "401":
+                status, extra = "401 Unauthorized", 'WWW-Authenticate: Basic realm="cam"\r\n'
+            elif verb == "404":
+                status = "404 Not Found"
+            elif verb == "describe_slow":
+                await asyncio.sleep(3600)
+            else:
+                body, extra = self._sdp(verb), "Content-Type: application/sdp\r\n"
+        elif method == "SETUP":
+            extra += "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        return f"RTSP/1.0 {status}\r\nCSeq: {cseq}\r\n{extra}{length}\r\n{body}".encode()
+
+    def _sdp(self, verb: str) -> str:
+        sets = [base64.b64encode(nal).decode() for nal in self.clips[SIZE][0] if nal[0] & 0x1F in (7, 8)]
+        length = "a=range:npt=0-0.6\r\n" if verb == "finite" else "a=range:npt=now-\r\n"
+        head = f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=cam\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n{length}"
+        if verb == "sdp_without_video":
+            return head + "m=audio 0 RTP/AVP 0\r\na=control:track1\r\n"
+        return (
+            f"{head}m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=framerate:{FPS}\r\n"
+            f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={','.join(sets)}\r\na=control:track0\r\n"
+        )
+
+    async def _play(self, verb: str, writer: asyncio.StreamWriter) -> None:
+        sequence, start = 0, self._loop.time()
+        for sent in range(10**9):
+            size = OTHER_SIZE if verb == "sps_change" and sent >= 2 * GOP else SIZE
+            if sent == 0:
+                self._number += -self._number % GOP  # a connection begins with a key frame
+            clip = self.clips[size]
+            units = clip[self._number % len(clip)]
+            broken = sent >= AFTER
+            if broken and verb == "play_then_stall":
+                await asyncio.sleep(3600)
+            if broken and verb == "rst_mid_stream":
+                writer.write(b"$\0\xff\xff" + bytes(100))  # cut inside a packet
+                return _reset(writer)
+            if (broken and verb == "fin") or (verb == "finite" and sent == 15):
+                writer.close()
+                return None
+            if broken and verb == "garbage":
+                units = [bytes([units[-1][0]]) + b"\xa5" * 200]
+            for i, unit in enumerate(units):
+                for payload, marker in _packetise(unit, i == len(units) - 1):
+                    sequence += 1
+                    if verb == "drop_packets" and sequence % 7 == 0 and broken:
+                        continue
+                    stamp = int(self._timestamp(verb, sent) * 90000)
+                    header = struct.pack(">BBHII", 0x80, 96 | marker << 7, sequence & 0xFFFF, stamp & 0xFFFFFFFF, 1)
+                    packet = header + payload
+                    writer.write(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
+            await writer.drain()
+            self._number += 1
+            await asyncio.sleep(start + (sent + 1) / FPS / self.speed - self._loop.time())
+        return None
+
+    def _timestamp(self, verb: str, sent: int) -> float:
+        seconds = 100 + sent / FPS / self.speed
+        if sent >= AFTER:
+            if verb == "dup_ts":
+                seconds -= (sent - AFTER) % 2 / FPS / self.speed  # every second one repeats
+            elif verb == "back_ts":
+                seconds -= 0.1 * ((sent - AFTER) % 3 == 0)
+            elif verb == "jump_ts":
+                seconds += 3600
+        return seconds
+
+
+def _packetise(nal: bytes, last: bool, limit: int = 1200) -> list[tuple[bytes, int]]:
+    """RFC 6184: a small NAL unit as it is, a larger one as FU-A fragments; with the marker bit."""
+    if len(nal) <= limit:
+        return [(nal, int(last))]
+    indicator, kind = nal[0] & 0xE0 | 28, nal[0] & 0x1F
+    pieces = [nal[i : i + limit] for i in range(1, len(nal), limit)]
+    ends = len(pieces) - 1
+    return [
+        (bytes([indicator, (i == 0) << 7 | (i == ends) << 6 | kind]) + piece, int(last and i == ends))
+        for i, piece in enumerate(pieces)
+    ]
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Ends a connection with RST instead of FIN."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -1,0 +1,98 @@
+"""Small stand-ins for the edges of the pipeline, each with a switch to hold it still or make it fail."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from streamdet.errors import SinkError, SourceError
+from streamdet.picture import Picture
+from streamdet.sinks.base import Sink
+from streamdet.sources.base import Source, SourceInfo
+from streamdet.types import Detections, Frame, StageTimes
+
+
+class CountingSource(Source):
+    """Frames whose every byte is the frame's number; `gate` holds each frame back until it is set."""
+
+    def __init__(self, count, name="cam", live=False, fail_at=None, gate=None):
+        super().__init__(name, f"count:{count}")
+        self.count, self.live, self.fail_at, self.gate = count, live, fail_at, gate
+        self.threads = set()
+        self.closed = 0
+
+    def open(self) -> SourceInfo:
+        self.threads.add(threading.get_ident())
+        return SourceInfo(self.name, 8, 6, Fraction(1, 10), Fraction(10), self.count, self.live)
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(self.count):
+            self.threads.add(threading.get_ident())
+            if self.stopping.is_set():
+                return
+            if self.gate is not None:
+                self.gate.wait(10)
+            if index == self.fail_at:
+                raise SourceError("the camera is gone")
+            picture = Picture.from_bgr(np.full((6, 8, 3), index % 256, np.uint8))
+            yield Frame(picture, self.name, index, index, Fraction(1, 10), time.monotonic_ns())
+
+    def close(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.closed += 1
+
+
+@dataclass
+class Found:
+    detections: Detections
+    times: StageTimes = StageTimes(1.0, 2.0, 3.0)  # noqa: RUF009
+
+
+@dataclass
+class FakeDetector:
+    """Finds one object whose left edge is the frame's number."""
+
+    max_batch: int = 1
+    gate: threading.Event | None = None
+    fail_at: int | None = None
+    seen: list = field(default_factory=list)
+    batches: list = field(default_factory=list)
+
+    def detect(self, pictures):
+        if self.gate is not None:
+            self.gate.wait(10)
+        self.batches.append(len(pictures))
+        return [self._one(p) for p in pictures]
+
+    def _one(self, picture):
+        number = int(picture.planes[0][0, 0])
+        if number == self.fail_at:
+            raise RuntimeError("inference broke")
+        self.seen.append(number)
+        box = np.array([[number, 0, number + 1, 1]], np.float32)
+        return Found(Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32)))
+
+
+class ListSink(Sink):
+    """Keeps what it gets; `gate` holds each write back until it is set."""
+
+    def __init__(self, name="list", gate=None, fail_at=None, wants_picture=False):
+        super().__init__(name)
+        self.gate, self.fail_at, self.wants_picture = gate, fail_at, wants_picture
+        self.results, self.opened, self.closed = [], 0, 0
+
+    def open(self, info):
+        self.opened += 1
+
+    def write(self, result):
+        if self.gate is not None:
+            self.gate.wait(10)
+        if result.frame.index == self.fail_at:
+            raise SinkError("disk full")
+        self.results.append(result)
+
+    def close(self):
+        self.closed += 1

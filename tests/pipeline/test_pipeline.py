@@ -1,0 +1,272 @@
+import math
+import threading
+
+import pytest
+
+from streamdet.errors import LedgerError, SinkError, SourceError
+from streamdet.pipeline import ledger
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.sinks.base import WindowClosed
+
+from .fakes import CountingSource, FakeDetector, ListSink
+
+pytestmark = pytest.mark.timeout(30)
+
+
+def run(*plans, detector=None, **kwargs):
+    pipeline = Pipeline(plans, detector, **kwargs)
+    pipeline.run()
+    return pipeline
+
+
+def balanced(pipeline):
+    ledger.check(pipeline.accounts())
+    return {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.accounts()}
+
+
+def test_every_frame_gets_its_own_detections_in_order():
+    sink = ListSink()
+    pipeline = run(StreamPlan(CountingSource(200), [sink]), detector=FakeDetector())
+    assert [r.frame.index for r in sink.results] == list(range(200))
+    assert [int(r.detections.boxes_xyxy[0, 0]) for r in sink.results] == list(range(200))
+    assert all(r.detection_age_s == 0 for r in sink.results)
+    assert balanced(pipeline) == {"cam": (200, 200, {}), "list": (200, 200, {})}
+
+
+def test_a_source_lives_in_one_thread_and_sinks_open_and_close_once():
+    source, sink = CountingSource(5), ListSink()
+    run(StreamPlan(source, [sink]))
+    assert len(source.threads) == 1
+    assert source.closed >= 1
+    assert (sink.opened, sink.closed) == (1, 1)
+
+
+def test_a_slow_sink_holds_the_source_back_and_loses_nothing():
+    gate = threading.Event()
+    source, slow, fast = CountingSource(50), ListSink("slow", gate), ListSink("fast")
+    pipeline = Pipeline([StreamPlan(source, [slow, fast])], FakeDetector())
+    pipeline.start()
+    while pipeline.streams[0].account.received < 8:  # it fills the queues, then waits
+        pass
+    assert pipeline.streams[0].account.received < 20
+    gate.set()
+    pipeline.wait()
+    assert len(slow.results) == len(fast.results) == 50
+
+
+def test_live_shows_every_frame_although_inference_hangs():
+    gate = threading.Event()
+    sink = ListSink()
+    detector = FakeDetector(gate=gate)
+    pipeline = Pipeline([StreamPlan(CountingSource(30, live=True), [sink], Mode.LIVE)], detector)
+    pipeline.start()
+    while pipeline.streams[0].outlets[0].account.passed + pipeline.streams[0].account.dropped.total() < 30:
+        pass
+    gate.set()
+    pipeline.wait()
+    books = balanced(pipeline)
+    assert books["cam"][0] == 30
+    assert math.isinf(sink.results[0].detection_age_s)
+    assert len(detector.seen) <= 3  # the first, the newest, and at most one between
+
+
+def test_live_detections_keep_the_time_of_their_frame():
+    source_gate = threading.Semaphore(0)
+
+    class Gated(CountingSource):
+        def frames(self):
+            for frame in super().frames():
+                source_gate.acquire(timeout=10)
+                yield frame
+
+    class Announcing(FakeDetector):
+        def detect(self, pictures):
+            found = super().detect(pictures)
+            return found
+
+    sink = ListSink()
+    pipeline = Pipeline([StreamPlan(Gated(6, live=True), [sink], Mode.LIVE)], Announcing())
+    pipeline.start()
+    stream = pipeline.streams[0]
+    for number in range(6):
+        source_gate.release()
+        while stream.stats.infer_ms.count <= number or stream.outlets[0].account.passed <= number:
+            pass
+    pipeline.wait()
+    for result in sink.results:
+        if math.isfinite(result.detection_age_s):
+            left = result.detections.boxes_xyxy[0, 0] if len(result.detections) else result.frame.index
+            assert result.frame.index - left == pytest.approx(10 * result.detection_age_s, abs=1e-3)
+
+
+def test_a_live_sink_that_lags_loses_its_own_frames_and_counts_them():
+    gate = threading.Event()
+    slow, fast = ListSink("slow", gate), ListSink("fast")
+    pipeline = Pipeline([StreamPlan(CountingSource(500, live=True), [slow, fast], Mode.LIVE)], None)
+    pipeline.start()
+    for thread in pipeline._threads:
+        if thread.name.startswith(("capture", "render")):
+            thread.join()
+    gate.set()
+    pipeline.wait()
+    books = balanced(pipeline)
+    assert books["slow"][2].get("queue_full", 0) + books["slow"][1] == books["slow"][0]
+    assert len(slow.results) == books["slow"][1] <= 66 + 1
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_stop_ends_everything_and_the_books_balance(mode):
+    sink = ListSink()
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink], mode)], FakeDetector())
+    pipeline.start()
+    while sink.results == []:
+        pass
+    pipeline.stop()
+    pipeline.stop()
+    pipeline.wait()
+    balanced(pipeline)
+    assert sink.closed == 1
+
+
+def test_stop_while_inference_hangs_gives_up_what_waits():
+    gate = threading.Event()
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [ListSink()])], FakeDetector(gate=gate))
+    pipeline.start()
+    while pipeline.streams[0].account.received < 5:
+        pass
+    pipeline.stop()
+    gate.set()
+    pipeline.wait()
+    assert balanced(pipeline)["cam"][2]["stopped"] >= 3
+
+
+def test_a_source_that_fails_keeps_what_was_recorded_and_its_error_is_raised():
+    sink = ListSink()
+    pipeline = Pipeline([StreamPlan(CountingSource(100, fail_at=40), [sink])], FakeDetector())
+    with pytest.raises(SourceError, match="camera is gone"):
+        pipeline.run()
+    assert len(sink.results) == 40
+    assert sink.closed == 1
+    balanced(pipeline)
+
+
+def test_one_bad_source_leaves_the_others_alone():
+    sinks = [ListSink("a"), ListSink("b")]
+    pipeline = Pipeline(
+        [
+            StreamPlan(CountingSource(100, "one", fail_at=3), [sinks[0]]),
+            StreamPlan(CountingSource(100, "two"), [sinks[1]]),
+        ],
+        FakeDetector(),
+    )
+    with pytest.raises(SourceError):
+        pipeline.run()
+    assert [len(s.results) for s in sinks] == [3, 100]
+
+
+def test_a_failing_sink_ends_the_run_and_closes_the_others():
+    bad, good = ListSink("bad", fail_at=10), ListSink("good")
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [bad, good])], FakeDetector())
+    with pytest.raises(SinkError, match="disk full"):
+        pipeline.run()
+    books = balanced(pipeline)
+    assert books["bad"][2]["sink_failed"] == 1
+    assert len(good.results) >= 10
+    assert good.closed == bad.closed == 1
+
+
+def test_a_failing_detector_ends_the_run():
+    sink = ListSink()
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink])], FakeDetector(fail_at=7))
+    with pytest.raises(RuntimeError, match="inference broke"):
+        pipeline.run()
+    assert [r.frame.index for r in sink.results] == list(range(7))
+    balanced(pipeline)
+
+
+def test_a_failing_stage_ends_the_run():
+    def broken(result):
+        raise ZeroDivisionError("mine")
+
+    pipeline = Pipeline([StreamPlan(CountingSource(50), [ListSink()], stages=[broken])], FakeDetector())
+    with pytest.raises(ZeroDivisionError):
+        pipeline.run()
+    balanced(pipeline)
+
+
+def test_a_stage_may_drop_frames_and_it_is_counted():
+    sink = ListSink()
+    odd = StreamPlan(CountingSource(10), [sink], stages=[lambda r: r if r.frame.index % 2 else None])
+    pipeline = run(odd, detector=FakeDetector())
+    assert [r.frame.index for r in sink.results] == [1, 3, 5, 7, 9]
+    assert balanced(pipeline)["cam"] == (10, 5, {"stage": 5})
+
+
+def test_streams_share_the_detector_in_batches_and_in_turn():
+    gate = threading.Event()
+    detector = FakeDetector(max_batch=4, gate=gate)
+    sinks = [ListSink(f"s{i}") for i in range(4)]
+    pipeline = Pipeline([StreamPlan(CountingSource(20, f"c{i}"), [sinks[i]]) for i in range(4)], detector)
+    pipeline.start()
+    while any(stream.account.received < 3 for stream in pipeline.streams):
+        pass
+    gate.set()
+    pipeline.wait()
+    assert all([r.frame.index for r in sink.results] == list(range(20)) for sink in sinks)
+    assert max(detector.batches) == 4
+
+
+def test_limits_stop_after_so_many_frames_or_so_much_time():
+    few, brief = ListSink("few"), ListSink("brief")
+    run(StreamPlan(CountingSource(100), [few], max_frames=7))
+    run(StreamPlan(CountingSource(100), [brief], duration_s=1.5))
+    assert (len(few.results), len(brief.results)) == (7, 15)
+
+
+def test_nothing_is_drawn_unless_a_sink_wants_pictures():
+    class Painter:
+        calls = 0
+
+        def draw(self, picture, detections, *, time_s, status=None):
+            Painter.calls += 1
+            picture.planes[0][:] = 255
+
+    run(StreamPlan(CountingSource(3), [ListSink()], annotator=Painter()))
+    assert Painter.calls == 0
+    sink = ListSink(wants_picture=True)
+    run(StreamPlan(CountingSource(3), [sink], annotator=Painter()))
+    assert Painter.calls == 3
+    assert (sink.results[2].annotated.bgr() == 255).all()
+    assert (sink.results[2].frame.picture.bgr() == 2).all()
+
+
+def test_main_thread_sinks_run_in_the_thread_of_run_and_may_end_it():
+    class Window(ListSink):
+        main_thread = True
+
+        def write(self, result):
+            assert threading.current_thread() is threading.main_thread()
+            if result.frame.index == 4:
+                raise WindowClosed
+            super().write(result)
+
+    window = Window()
+    pipeline = run(StreamPlan(CountingSource(10**9), [window]), detector=FakeDetector())
+    assert len(window.results) == 4
+    assert window.closed == 1
+    balanced(pipeline)
+
+
+def test_an_unbalanced_ledger_is_an_error():
+    account = ledger.Account("cam")
+    account.receive()
+    with pytest.raises(LedgerError, match="cam: 1 in, 0 out"):
+        ledger.check([account])
+
+
+def test_repeated_runs_leave_no_threads():
+    before = threading.active_count()
+    for _ in range(20):
+        run(StreamPlan(CountingSource(20), [ListSink()]), detector=FakeDetector())
+    assert threading.active_count() == before

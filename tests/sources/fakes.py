@@ -1,0 +1,110 @@
+"""Stand-ins for what a test machine does not have."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from streamdet.errors import SourceError
+from streamdet.picture import Picture
+from streamdet.sources.base import Source, SourceInfo
+from streamdet.types import Frame
+from tests.sources.clips import numbered
+
+
+class FakeCapture:
+    """What a USB camera through OpenCV looks like: gives the nearest of what it can, in the format asked for first."""
+
+    sizes = ((128, 96), (160, 112))
+
+    def __init__(self, index: int, frames: int | None = None, opened: bool = True) -> None:
+        self.asked: list[int] = []
+        self.released = False
+        self._left = frames
+        self._opened = opened
+        self._given = 0
+        self._values: dict[int, float] = {
+            cv2.CAP_PROP_FRAME_WIDTH: 128,
+            cv2.CAP_PROP_FRAME_HEIGHT: 96,
+            cv2.CAP_PROP_FPS: 30,
+            cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*"YUYV"),
+        }
+
+    def isOpened(self) -> bool:
+        return self._opened
+
+    def set(self, what: int, value: float) -> bool:
+        self.asked.append(what)
+        if what == cv2.CAP_PROP_FRAME_WIDTH:
+            width, height = min(self.sizes, key=lambda size: abs(size[0] - value))
+            self._values |= {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height}
+        elif what == cv2.CAP_PROP_FOURCC:
+            self._values[what] = value
+        return True
+
+    def get(self, what: int) -> float:
+        return self._values.get(what, 0.0)
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        if self._left is not None:
+            if self._left == 0:
+                return False, None
+            self._left -= 1
+        width, height = (int(self._values[k]) for k in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        picture = numbered(self._given, width, height)
+        self._given += 1
+        return True, picture
+
+    def release(self) -> None:
+        self.released = True
+
+
+class ScriptedSource(Source):
+    """A connection that does what a list says: a number is a frame captured at that second, an error is raised.
+
+    Args:
+        script: for `frames`.
+        open_error: raised by `open` instead of opening.
+        size: of its pictures.
+        time_base: of its frames, which start at 0 in every connection.
+        on_frame: called before each frame.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        script: list[float | SourceError],
+        *,
+        open_error: SourceError | None = None,
+        size: tuple[int, int] = (8, 8),
+        time_base: Fraction = Fraction(1, 90_000),
+        on_frame: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__("cam", "rtsp://cam")
+        self.faults = Counter()
+        self.closed = False
+        self._script, self._open_error, self._size, self._time_base = script, open_error, size, time_base
+        self._on_frame = on_frame
+
+    def open(self) -> SourceInfo:
+        if self._open_error is not None:
+            raise self._open_error
+        return SourceInfo("cam", *self._size, self._time_base, live=True)
+
+    def frames(self) -> Iterator[Frame]:
+        start = next((step for step in self._script if not isinstance(step, SourceError)), 0.0)
+        for index, step in enumerate(self._script):
+            if self.stopping.is_set():
+                return
+            if isinstance(step, SourceError):
+                raise step
+            self._on_frame()
+            picture = Picture.from_bgr(np.zeros((self._size[1], self._size[0], 3), np.uint8))
+            pts = round((step - start) / self._time_base)
+            yield Frame(picture, "cam", index, pts, self._time_base, round(step * 1e9))
+
+    def close(self) -> None:
+        self.closed = True

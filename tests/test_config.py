@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from streamdet.config import Config, load_config, parse_config
+from streamdet.errors import UsageError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+def keys(tree, prefix=""):
+    found = set()
+    for key, value in tree.items():
+        found.add(f"{prefix}{key}")
+        if isinstance(value, dict):
+            found |= keys(value, f"{prefix}{key}.")
+    return found
+
+
+def test_the_manual_is_equal_to_the_code():
+    manual = yaml.safe_load((CONFIGS / "default.yaml").read_text())
+    code = TypeAdapter(Config).dump_python(Config(), mode="json")
+    assert keys(manual) == keys(code)
+    assert manual == code
+    assert load_config(CONFIGS / "default.yaml") == Config()
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_config_loads(path):
+    load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"modell": "x"}, "modell: unknown key; did you mean 'model'?"),
+        ({"detector": {"confidence": 0.3}}, "detector.confidence: unknown key; did you mean 'conf'?"),
+        ({"detector": {"xyz": 1}}, "detector.xyz: unknown key; known keys here: class_agnostic_nms, classes, conf"),
+        ({"sources": {"a": {"url": "0", "sise": [1, 2]}}}, "sources.0.sise: unknown key; did you mean 'size'?"),
+        ({"source": {"backoff": {"frist_s": 1}}}, "source.backoff.frist_s: unknown key; did you mean 'first_s'?"),
+        ({"sources": [{"name": "a"}]}, "sources.0.url: is missing"),
+        ({"mode": "fast"}, "mode: 'fast' does not fit: Input should be 'auto', 'every-frame' or 'live'"),
+        ({"max_frames": "many"}, "max_frames: 'many' does not fit"),
+        ({"detector": {"conf": 1.5}}, "conf must be at least 0 and less than 1, got 1.5"),
+        ({"recording": {"quality": 99}}, "quality must be 0 to 51, got 99"),
+        ({"sources": 7}, "sources: expected 'name: url' pairs"),
+        ({"detector": 3}, "detector: 3 does not fit"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_bad_config_names_key_value_and_fix(tree, message):
+    with pytest.raises(UsageError) as caught:
+        parse_config(tree)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_passwords_do_not_show_in_errors():
+    with pytest.raises(UsageError) as caught:
+        parse_config({"sources": {"a": {"url": ["rtsp://u:c4nary@h/x"]}}})
+    assert "c4nary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "is not valid YAML"),
+        ("- a\n- b", "must hold keys and values"),
+        ("a: &x [1]\nb: *x", "aliases (*name) are not supported"),
+        ("!!python/object/apply:os.system ['true']", "is not valid YAML"),
+        ("#" * 300_000, "at most 262144 are read"),
+    ],
+    ids=["broken", "list", "alias", "tag", "huge"],
+)
+def test_bad_files(tmp_path, text, message):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_config(path)
+    assert message in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UsageError, match="cannot read the config"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_sources_may_be_written_in_many_ways():
+    defaults = {"source": {"fps": 5}}
+    for sources in ("0", ["0"], [0], {"cam": "0"}, {"cam": {"url": "0"}}, [{"url": "0", "name": "cam"}]):
+        (source,) = parse_config({**defaults, "sources": sources}).sources
+        assert (source.url, source.fps) == ("0", 5)
+        assert source.name in (None, "cam")
+    (source,) = parse_config({**defaults, "sources": {"cam": {"url": "0", "fps": 9}}}).sources
+    assert source.fps == 9
+
+
+def test_what_is_typed_wins_over_the_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("model: a\ndetector: {conf: 0.2, iou: 0.4}\noutputs: [x.mp4]\nsources: {a: b.mp4}\n")
+    typed = {"model": "b", "detector": {"conf": 0.3, "iou": None}, "outputs": [], "sources": []}
+    config = load_config(path, typed)
+    assert (config.model, config.detector.conf, config.detector.iou) == ("b", 0.3, 0.4)
+    assert config.outputs == ["x.mp4"]
+    assert config.sources[0].name == "a"

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdet.tracking import kalman
+from streamdet.tracking.tracker import MOTION
+
+position = st.floats(-2000, 4000, width=32)
+size = st.floats(1, 2000, width=32)
+step_s = st.floats(0, 3)
+
+
+@st.composite
+def boxes(draw):
+    left, top, width, height = draw(position), draw(position), draw(size), draw(size)
+    return np.array([left, top, left + width, top + height], np.float32)
+
+
+def started(box):
+    mean, covariance = np.zeros((1, 4, 2)), np.zeros((1, 4, 3))
+    kalman.start(mean, covariance, 0, box, MOTION)
+    return mean, covariance
+
+
+def assert_same(mean, covariance, state, matrix):
+    ours, our_matrix = kalman.to_matrices(mean[0], covariance[0])
+    np.testing.assert_allclose(ours, state, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(our_matrix, matrix, rtol=1e-6, atol=1e-9 * max(1.0, float(np.abs(matrix).max())))
+
+
+@given(boxes(), st.lists(st.tuples(step_s, boxes()), max_size=5))
+def test_equals_full_matrices(first, steps):
+    mean, covariance = started(first)
+    state, matrix = kalman.to_matrices(mean[0], covariance[0])
+    for dt_s, box in steps:
+        kalman.advance(mean, covariance, 1, dt_s, MOTION)
+        state, matrix = kalman.advance_reference(state, matrix, dt_s, MOTION)
+        assert_same(mean, covariance, state, matrix)
+        kalman.correct(mean, covariance, 0, box, MOTION)
+        state, matrix = kalman.correct_reference(state, matrix, box, MOTION)
+        assert_same(mean, covariance, state, matrix)
+        if state[2] < 1 or state[3] < 1:  # the noise of so small a box is below the floor that the kernel keeps
+            break
+
+
+@given(boxes(), boxes(), step_s)
+def test_surprise_equals_full_matrices(first, second, dt_s):
+    mean, covariance = started(first)
+    kalman.advance(mean, covariance, 1, dt_s, MOTION)
+    ours = kalman.surprise(mean, covariance, 1, np.stack([first, second]), MOTION)
+    expected = [
+        kalman.surprise_reference(*kalman.to_matrices(mean[0], covariance[0]), box, MOTION) for box in (first, second)
+    ]
+    np.testing.assert_allclose(ours, [expected], rtol=1e-6, atol=1e-9)
+
+
+@given(boxes(), boxes(), step_s, step_s)
+def test_two_steps_equal_one(first, second, one_s, two_s):
+    mean, covariance = started(first)
+    kalman.advance(mean, covariance, 1, 0.1, MOTION)
+    kalman.correct(mean, covariance, 0, second, MOTION)
+    mean[0, 2:, 1] = 0.0  # the noise goes with the height, which must not change for this to be exact
+    covariance[0, 2:, 1] = 0.0
+    whole_mean, whole_covariance = mean.copy(), covariance.copy()
+    kalman.advance(mean, covariance, 1, one_s, MOTION)
+    kalman.advance(mean, covariance, 1, two_s, MOTION)
+    kalman.advance(whole_mean, whole_covariance, 1, one_s + two_s, MOTION)
+    np.testing.assert_allclose(mean, whole_mean, rtol=1e-7, atol=1e-6)
+    np.testing.assert_allclose(covariance, whole_covariance, rtol=1e-6, atol=1e-9 * covariance.max())
+
+
+@given(boxes(), boxes(), step_s)
+def test_boxes_after_equals_advance(first, second, dt_s):
+    mean, covariance = started(first)
+    kalman.advance(mean, covariance, 1, 0.2, MOTION)
+    kalman.correct(mean, covariance, 0, second, MOTION)
+    rows = np.array([0])
+    ahead = kalman.boxes_after(mean, rows, dt_s, MOTION)
+    kalman.advance(mean, covariance, 1, dt_s, MOTION)
+    np.testing.assert_allclose(ahead, kalman.boxes_after(mean, rows, 0.0, MOTION), rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("dt_s", [0.0, 1e-9, 1e-3, 0.00199, 0.00201, 0.5, 3600.0])
+def test_transition_has_no_jump_between_series_and_closed_form(dt_s):
+    reach, keep, q_value, q_cross, q_velocity = kalman.transition(dt_s, 2.0)
+    times = np.linspace(0, dt_s, 200001)
+    decay = np.exp(-times / 2.0)
+    np.testing.assert_allclose(keep, decay[-1], atol=1e-12)
+    np.testing.assert_allclose(reach, np.trapezoid(decay, times), rtol=1e-4)
+    np.testing.assert_allclose(q_value, np.trapezoid((2 * (1 - decay)) ** 2, times), rtol=1e-3, atol=1e-30)
+    np.testing.assert_allclose(q_cross, np.trapezoid(2 * (1 - decay) * decay, times), rtol=1e-3, atol=1e-30)
+    np.testing.assert_allclose(q_velocity, np.trapezoid(decay**2, times), rtol=1e-4)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e4), boxes()), min_size=1, max_size=30))
+def test_stays_finite_and_positive(steps):
+    mean, covariance = started(steps[0][1])
+    for dt_s, box in steps:
+        kalman.advance(mean, covariance, 1, dt_s, MOTION)
+        kalman.correct(mean, covariance, 0, box * np.float32(400), MOTION)
+        assert np.isfinite(mean).all()
+        assert np.isfinite(covariance).all()
+        assert (covariance[..., [0, 2]] > 0).all()
+        assert (covariance[..., 1] ** 2 <= covariance[..., 0] * covariance[..., 2] * (1 + 1e-9)).all()
