@@ -59,7 +59,6 @@ def test_refusals(verb: str, status: str) -> None:
 def test_refuse_resets_the_connection() -> None:
     with FaultCam(["refuse"]) as cam, pytest.raises(ConnectionResetError):
         ask(cam, "OPTIONS")
-        ask(cam, "OPTIONS")
 
 
 def test_takes_one_verb_for_each_connection_and_repeats_the_last() -> None:

@@ -168,6 +168,21 @@ def test_a_decoder_that_is_not_listed_is_not_used(tmp_path: Path) -> None:
         VideoInput(str(clip), "cam", InputSettings(codecs=frozenset({"hevc"})), Counter())
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc")
+def test_failed_and_lost_connections_leave_no_open_files() -> None:
+    script = ["404", "401", "refuse", "fin", "rst_mid_stream"]
+    with FaultCam([*script, *script, "404"], speed=4) as cam:
+        counts = []
+        for _ in range(2):
+            for _ in script:
+                with source_of(cam) as source, contextlib.suppress(SourceError):
+                    source.open()
+                    list(source.frames())
+            assert cam.idle.wait(10)  # the server closes its half in its own time
+            counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert counts[0] == counts[1]
+
+
 # --- the supervisor around it -------------------------------------------------------------------------------------
 
 
