@@ -37,7 +37,8 @@ def pairwise_iou(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float32]:
     high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
     shared = np.maximum(high - low, np.float32(0)).prod(axis=2, dtype=np.float32)
     union = area(first_xyxy)[:, None] + area(second_xyxy)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    iou: NDArray[np.float32] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
 
 
 def clip(boxes_xyxy: Boxes, width: int, height: int) -> Boxes:

@@ -58,6 +58,34 @@ def guess(width: int, height: int) -> ColorSpace:
     return ColorSpace(Matrix.BT709 if width >= 1280 or height > 576 else Matrix.BT601)
 
 
+@kernel(apart=True, contract=True)
+def _chroma_terms(u: Plane, v: Plane, m: Affine, terms: NDArray[np.float32]) -> None:
+    """Writes what chroma adds to blue, green and red of each pixel: (3, 2 * samples) float32, two pixels a sample."""
+    blue, green, red = terms[0], terms[1], terms[2]
+    half = np.float32(0.5)
+    b1, b2, b3 = m[2, 1], m[2, 2], m[2, 3] + half
+    g1, g2, g3 = m[1, 1], m[1, 2], m[1, 3] + half
+    r1, r2, r3 = m[0, 1], m[0, 2], m[0, 3] + half
+    for x in range(len(blue) >> 1):
+        cb, cr = np.float32(np.int32(u[x])), np.float32(np.int32(v[x]))
+        blue[2 * x] = blue[2 * x + 1] = b1 * cb + b2 * cr + b3
+        green[2 * x] = green[2 * x + 1] = g1 * cb + g2 * cr + g3
+        red[2 * x] = red[2 * x + 1] = r1 * cb + r2 * cr + r3
+
+
+@kernel(apart=True, contract=True)
+def _bgr_row(y: Plane, width: int, m: Affine, terms: NDArray[np.float32], out: Plane) -> None:
+    """Writes one row of BGR from luma and the terms of its chroma."""
+    blue, green, red = terms[0], terms[1], terms[2]
+    low, high = np.float32(0.0), np.float32(255.0)
+    b0, g0, r0 = m[2, 0], m[1, 0], m[0, 0]
+    for x in range(width):
+        luma = np.float32(np.int32(y[x]))
+        out[3 * x] = np.uint8(np.int32(min(max(b0 * luma + blue[x], low), high)))
+        out[3 * x + 1] = np.uint8(np.int32(min(max(g0 * luma + green[x], low), high)))
+        out[3 * x + 2] = np.uint8(np.int32(min(max(r0 * luma + red[x], low), high)))
+
+
 @kernel
 def i420_to_bgr(y: Plane, u: Plane, v: Plane, width: int, height: int, m: Affine, out: Plane) -> None:
     """Converts I420 planes (rows, line bytes) to BGR in place; chroma is taken from the nearest sample.
@@ -71,16 +99,11 @@ def i420_to_bgr(y: Plane, u: Plane, v: Plane, width: int, height: int, m: Affine
         m: (3, 4) float32 from `ColorSpace.yuv_to_rgb`.
         out: (height, 3 * width) uint8, written.
     """
+    terms = np.empty((3, (width + 1) & ~1), np.float32)
     for row in range(height):
-        chroma_row = row >> 1
-        for column in range(width):
-            luma = np.float32(y[row, column])
-            cb = np.float32(u[chroma_row, column >> 1])
-            cr = np.float32(v[chroma_row, column >> 1])
-            for channel in range(3):
-                k = 2 - channel
-                value = m[k, 0] * luma + m[k, 1] * cb + m[k, 2] * cr + m[k, 3] + np.float32(0.5)
-                out[row, 3 * column + channel] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)))
+        if row & 1 == 0:
+            _chroma_terms(u[row >> 1], v[row >> 1], m, terms)
+        _bgr_row(y[row], width, m, terms, out[row])
 
 
 def i420_to_bgr_reference(y: Plane, u: Plane, v: Plane, width: int, height: int, m: Affine) -> Plane:
@@ -92,37 +115,60 @@ def i420_to_bgr_reference(y: Plane, u: Plane, v: Plane, width: int, height: int,
     return bgr.reshape(height, 3 * width)
 
 
+@kernel(apart=True, contract=True)
+def _luma_row(bgr: Plane, width: int, m: Affine, y: Plane) -> None:
+    """Writes one row of luma."""
+    low, high = np.float32(0.0), np.float32(255.0)
+    red, green, blue, zero = m[0, 0], m[0, 1], m[0, 2], m[0, 3] + np.float32(0.5)
+    for x in range(width):
+        b, g, r = np.int32(bgr[3 * x]), np.int32(bgr[3 * x + 1]), np.int32(bgr[3 * x + 2])
+        luma = red * np.float32(r) + green * np.float32(g) + blue * np.float32(b) + zero
+        y[x] = np.uint8(np.int32(min(max(luma, low), high)))
+
+
+@kernel(apart=True)
+def _column_sums(upper: Plane, lower: Plane, width: int, sums: NDArray[np.uint16]) -> None:
+    """Writes the sum of two rows, (3, even width) uint16: blue, green, red; an odd last pixel is repeated."""
+    blue, green, red = sums[0], sums[1], sums[2]
+    for x in range(width):
+        blue[x] = np.uint16(upper[3 * x]) + np.uint16(lower[3 * x])
+        green[x] = np.uint16(upper[3 * x + 1]) + np.uint16(lower[3 * x + 1])
+        red[x] = np.uint16(upper[3 * x + 2]) + np.uint16(lower[3 * x + 2])
+    if width & 1:
+        blue[width], green[width], red[width] = blue[width - 1], green[width - 1], red[width - 1]
+
+
+@kernel(apart=True, contract=True)
+def _chroma_row(sums: NDArray[np.uint16], samples: int, m: Affine, u: Plane, v: Plane) -> None:
+    """Writes one row of both chroma planes from the sums of the pixels."""
+    blue, green, red = sums[0], sums[1], sums[2]
+    low, high, quarter, half = np.float32(0.0), np.float32(255.0), np.float32(0.25), np.float32(0.5)
+    u_red, u_green, u_blue, u_zero = m[1, 0] * quarter, m[1, 1] * quarter, m[1, 2] * quarter, m[1, 3] + half
+    v_red, v_green, v_blue, v_zero = m[2, 0] * quarter, m[2, 1] * quarter, m[2, 2] * quarter, m[2, 3] + half
+    for x in range(samples):
+        b = np.float32(np.int32(blue[2 * x]) + np.int32(blue[2 * x + 1]))
+        g = np.float32(np.int32(green[2 * x]) + np.int32(green[2 * x + 1]))
+        r = np.float32(np.int32(red[2 * x]) + np.int32(red[2 * x + 1]))
+        cb = u_red * r + u_green * g + u_blue * b + u_zero
+        cr = v_red * r + v_green * g + v_blue * b + v_zero
+        u[x] = np.uint8(np.int32(min(max(cb, low), high)))
+        v[x] = np.uint8(np.int32(min(max(cr, low), high)))
+
+
 @kernel
 def bgr_to_i420(bgr: Plane, width: int, height: int, m: Affine, y: Plane, u: Plane, v: Plane) -> None:
     """Converts BGR (height, >= 3 * width) uint8 to I420 planes in place; chroma is the mean of its 2x2 pixels.
 
     `m` is (3, 4) float32 from `ColorSpace.rgb_to_yuv`; planes are shaped as in `i420_to_bgr` and are written.
     """
-    half = np.float32(0.5)
-    for chroma_row in range((height + 1) >> 1):
-        for chroma_column in range((width + 1) >> 1):
-            blue = np.float32(0.0)
-            green = np.float32(0.0)
-            red = np.float32(0.0)
-            for dy in range(2):
-                row = min(2 * chroma_row + dy, height - 1)
-                for dx in range(2):
-                    column = min(2 * chroma_column + dx, width - 1)
-                    b = np.float32(bgr[row, 3 * column])
-                    g = np.float32(bgr[row, 3 * column + 1])
-                    r = np.float32(bgr[row, 3 * column + 2])
-                    luma = m[0, 0] * r + m[0, 1] * g + m[0, 2] * b + m[0, 3] + half
-                    y[row, column] = np.uint8(min(max(luma, np.float32(0.0)), np.float32(255.0)))
-                    blue += b
-                    green += g
-                    red += r
-            blue *= np.float32(0.25)
-            green *= np.float32(0.25)
-            red *= np.float32(0.25)
-            cb = m[1, 0] * red + m[1, 1] * green + m[1, 2] * blue + m[1, 3] + half
-            cr = m[2, 0] * red + m[2, 1] * green + m[2, 2] * blue + m[2, 3] + half
-            u[chroma_row, chroma_column] = np.uint8(min(max(cb, np.float32(0.0)), np.float32(255.0)))
-            v[chroma_row, chroma_column] = np.uint8(min(max(cr, np.float32(0.0)), np.float32(255.0)))
+    samples = (width + 1) >> 1
+    sums = np.empty((3, 2 * samples), np.uint16)
+    for row in range(0, height, 2):
+        below = min(row + 1, height - 1)
+        _luma_row(bgr[row], width, m, y[row])
+        _luma_row(bgr[below], width, m, y[below])
+        _column_sums(bgr[row], bgr[below], width, sums)
+        _chroma_row(sums, samples, m, u[row >> 1], v[row >> 1])
 
 
 def bgr_to_i420_reference(bgr: Plane, width: int, height: int, m: Affine) -> tuple[Plane, Plane, Plane]:

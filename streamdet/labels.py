@@ -8,14 +8,17 @@ from numpy.typing import NDArray
 
 from streamdet.errors import UsageError
 
-COCO80: tuple[str, ...] = tuple(
-    "person|bicycle|car|motorcycle|airplane|bus|train|truck|boat|traffic light|fire hydrant|stop sign|parking meter|"
-    "bench|bird|cat|dog|horse|sheep|cow|elephant|bear|zebra|giraffe|backpack|umbrella|handbag|tie|suitcase|frisbee|"
-    "skis|snowboard|sports ball|kite|baseball bat|baseball glove|skateboard|surfboard|tennis racket|bottle|wine glass|"
-    "cup|fork|knife|spoon|bowl|banana|apple|sandwich|orange|broccoli|carrot|hot dog|pizza|donut|cake|chair|couch|"
-    "potted plant|bed|dining table|toilet|tv|laptop|mouse|remote|keyboard|cell phone|microwave|oven|toaster|sink|"
-    "refrigerator|book|clock|vase|scissors|teddy bear|hair drier|toothbrush".split("|")
-)
+_COCO80_TEXT = """
+    person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
+    stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe,
+    backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat,
+    baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl,
+    banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant,
+    bed, dining table, toilet, tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink,
+    refrigerator, book, clock, vase, scissors, teddy bear, hair drier, toothbrush
+"""
+
+COCO80: tuple[str, ...] = tuple(" ".join(_COCO80_TEXT.split()).split(", "))
 """The 80 classes of COCO 2017 in the order of their ids: what nearly every COCO detector counts from 0."""
 
 # Ids 1..90 that COCO 2017 never used.
@@ -27,6 +30,16 @@ COCO_IDS: tuple[int, ...] = tuple(i for i in range(1, 91) if i not in _UNUSED_ID
 _NAME_BY_ID = dict(zip(COCO_IDS, COCO80, strict=True))
 COCO90: tuple[str, ...] = tuple(_NAME_BY_ID.get(i, f"unused {i}") for i in range(1, 91))
 """Names by COCO category id minus one, for networks that give those ids (TensorFlow's)."""
+
+# Names of PASCAL VOC and Darknet for the same things, which users of other programs type.
+_OLD_NAMES = {
+    "aeroplane": "airplane",
+    "diningtable": "dining table",
+    "motorbike": "motorcycle",
+    "pottedplant": "potted plant",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+}
 
 
 def select_classes(labels: Sequence[str], wanted: Sequence[str]) -> NDArray[np.bool_]:
@@ -56,8 +69,10 @@ def select_classes(labels: Sequence[str], wanted: Sequence[str]) -> NDArray[np.b
 
 
 def _suggest(key: str, index_by_name: dict[str, int], labels: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, index_by_name, n=3, cutoff=0.5)
-    close += [name for name in index_by_name if key and key in name and name not in close][: 3 - len(close)]
+    key = _OLD_NAMES.get(key, key)
+    alike = difflib.get_close_matches(key, index_by_name, n=3)
+    alike += [name for name in index_by_name if len(key) > 2 and (key in name or name in key)]
+    close = list(dict.fromkeys(alike))[:3]
     if close:
         return "did you mean " + " or ".join(repr(labels[index_by_name[name]]) for name in close) + "?"
     shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")

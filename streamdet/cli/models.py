@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,7 +57,7 @@ def info(
             typer.echo(f"{title:<12} {text}")
 
 
-class _Form(str, Enum):
+class _Form(StrEnum):
     heads = "heads"
     published = "published"
 
@@ -86,10 +86,12 @@ def build(
         output.write_bytes(build_graph(Form(form.value), seed=seed).SerializeToString())
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing")
+    typer.echo(
+        f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing"
+    )
 
 
-def _spec_and_path(model: str) -> tuple[ModelSpec | None, Path]:
+def _spec_and_path(model: str) -> tuple[ModelSpec | None, Path | bytes]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
     from streamdet.models.zoo import resolve
 
@@ -109,7 +111,7 @@ def _signature(tensors: Any) -> list[dict[str, Any]]:
 def _as_dict(read: ModelInfo) -> dict[str, Any]:
     spec = read.spec
     return {
-        "file": str(read.path),
+        "file": read.name,
         "size_bytes": read.size_bytes,
         "inputs": _signature(read.signature.inputs),
         "outputs": _signature(read.signature.outputs),
@@ -135,7 +137,7 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
         shape = ", ".join("?" if d is None else str(d) for d in tensor["shape"])
         return f"{tensor['name']} {tensor['dtype']} ({shape})"
 
-    lines = [("file", f"{read.path} ({read.size_bytes / 1e6:.1f} MB)")]
+    lines = [("file", f"{read.name} ({read.size_bytes / 1e6:.1f} MB)")]
     lines += [("input", port(tensor)) for tensor in _signature(read.signature.inputs)]
     lines += [("output", port(tensor)) for tensor in _signature(read.signature.outputs)]
     lines += _spec_lines(read)

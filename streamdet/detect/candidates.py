@@ -39,10 +39,13 @@ class Candidates:
 @kernel
 def is_usable(left: float, top: float, right: float, bottom: float) -> bool:
     """Whether all four corners are finite and near enough to be a box at all."""
-    return abs(left) <= FAR_PX and abs(top) <= FAR_PX and abs(right) <= FAR_PX and abs(bottom) <= FAR_PX
+    near = abs(left) <= FAR_PX and abs(top) <= FAR_PX and abs(right) <= FAR_PX and abs(bottom) <= FAR_PX
+    return bool(near)
 
 
 def usable(boxes_xyxy: Boxes) -> NDArray[np.bool_]:
     """The same as `is_usable` for each of (N, 4) boxes, in plain numpy."""
     with np.errstate(invalid="ignore"):
-        return (np.abs(boxes_xyxy) <= FAR_PX).all(axis=1)
+        near = np.abs(boxes_xyxy) <= FAR_PX
+    result: NDArray[np.bool_] = np.all(near, axis=1)
+    return result

@@ -52,7 +52,13 @@ def _prune(conf: Boxes, margin: np.float32) -> tuple[NDArray[np.int32], NDArray[
 
 @kernel
 def _ssd_candidates(
-    loc: Boxes, conf: Boxes, priors_cxcywh: Boxes, wanted: NDArray[np.bool_], threshold: np.float32, width: int, height: int
+    loc: Boxes,
+    conf: Boxes,
+    priors_cxcywh: Boxes,
+    wanted: NDArray[np.bool_],
+    threshold: np.float32,
+    width: int,
+    height: int,
 ) -> _Arrays:
     # A little wider than -log(threshold), so that rounding cannot prune what the exact test would keep.
     margin = np.float32(-math.log(max(threshold, np.float32(1e-30))) + 1e-3)

@@ -86,7 +86,7 @@ def nms(
     zero = np.float32(0.0)
     count = 0
     while size > 0 and count < room:
-        k = np.int64(np.uint64(0xFFFFFFFF) - (keys[0] & np.uint64(0xFFFFFFFF)))
+        k = int(np.uint64(0xFFFFFFFF) - (keys[0] & np.uint64(0xFFFFFFFF)))
         size -= 1
         keys[0] = keys[size]
         _heap_sift_down(keys, 0, size)
@@ -98,7 +98,7 @@ def nms(
         top, bottom = (by, ay) if ay >= by else (ay, by)
         own_area = (right - left) * (bottom - top)
         suppressed = False
-        other = newest[group]
+        other = int(newest[group])
         while other >= 0:
             shared_left, shared_right = max(left, corners[other, 0]), min(right, corners[other, 2])
             if shared_right > shared_left:
@@ -110,7 +110,7 @@ def nms(
                         suppressed = shared / union > iou
                         if suppressed:
                             break
-            other = previous[other]
+            other = int(previous[other])
         if not suppressed:
             corners[count, 0] = left
             corners[count, 1] = top

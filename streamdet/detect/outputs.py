@@ -144,7 +144,8 @@ def _corners_px(spec: ModelSpec, boxes: NDArray[Any]) -> Boxes:
 def _one(spec: ModelSpec, name: str, array: NDArray[Any], index: int, rank: int) -> NDArray[Any]:
     """Returns one picture's part of an end-to-end output, which comes with or without a batch axis."""
     if array.ndim == rank + 1:
-        return array[index]
+        picture: NDArray[Any] = array[index]
+        return picture
     if array.ndim == rank and index == 0:
         return array
     raise ModelError(f"{spec.name} gave {name} of shape {array.shape}: expected {rank} dimensions for each picture")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -63,11 +64,13 @@ class ProviderMissing(HardwareError):
 
     Attributes:
         reason: why, without what to do about it.
+        hint: what to do about it.
     """
 
     def __init__(self, provider: Provider, reason: str) -> None:
         super().__init__(f"{provider.short} is not available: {reason}; {_HINTS[provider]}, or use --provider auto")
         self.reason = reason
+        self.hint = _HINTS[provider]
 
 
 @functools.cache
@@ -79,11 +82,18 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def available_cpus() -> int:
-    """Returns how many processors this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def available_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Returns how many processors this process may keep busy: a container's share can be less than it sees.
+
+    Args:
+        quota_file: microseconds of processor time per period, as Linux' control groups state it.
+    """
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    try:
+        quota, period = quota_file.read_text().split()
+        return max(1, min(cpus, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or "max": no limit
+        return cpus
 
 
 def default_threads() -> int:
@@ -187,10 +197,8 @@ def create(data: bytes, provider: Provider, options: Options) -> Any:
     so.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     so.intra_op_num_threads = options.threads
     so.inter_op_num_threads = 1
-    so.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # waiting threads would take the decoder's cores
-    so.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    for pool in ("intra_op", "inter_op"):  # threads that wait by spinning would take the decoder's processors
+        so.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
     chain: list[Any] = []
     if provider is Provider.OPENVINO:
         so.add_provider_for_devices([_openvino_device()], options.openvino())
@@ -198,7 +206,7 @@ def create(data: bytes, provider: Provider, options: Options) -> Any:
         if provider.value not in ort.get_available_providers():
             raise ProviderMissing(provider, _why_not_built_in())
         if provider is not Provider.CPU:
-            _preload()
+            preload()
         if provider is Provider.TENSORRT:
             chain.append((provider.value, options.tensorrt()))
         if provider in (Provider.TENSORRT, Provider.CUDA):
@@ -248,7 +256,20 @@ def missing_driver() -> str | None:
     return None if count.value else "the NVIDIA driver sees no GPU"
 
 
-def _preload() -> None:
+def cuda_libraries() -> list[str]:
+    """Returns the file names of the CUDA and cuDNN libraries that this build of ONNX Runtime needs."""
+    major = str(getattr(runtime(), "cuda_version", "") or "").partition(".")[0]
+    if not major:
+        return []
+    cufft = int(major) - 1  # cuFFT counts one behind CUDA: 11 goes with CUDA 12
+    if sys.platform == "win32":
+        parts = [f"cublasLt64_{major}", f"cublas64_{major}", f"cudart64_{major}", f"cufft64_{cufft}", "cudnn64_9"]
+        return [f"{part}.dll" for part in parts]
+    named = [f"cublasLt.so.{major}", f"cublas.so.{major}", f"cudart.so.{major}", f"cufft.so.{cufft}"]
+    return [f"lib{name}" for name in [*named, "curand.so.10", "cudnn.so.9"]]
+
+
+def preload() -> None:
     """Loads the CUDA and cuDNN libraries of the nvidia-* packages, where they are installed."""
     import contextlib
     import io

@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.detect.model_file import check_model, read_model
 from streamdet.detect.providers import (
     AUTO_ORDER,
     Options,
@@ -23,6 +22,7 @@ from streamdet.detect.providers import (
     parse_provider,
 )
 from streamdet.errors import HardwareError, ModelError, UsageError
+from streamdet.models.load import operator_types, parse_bytes, read_model
 from streamdet.redact import redact
 
 _DTYPES = {
@@ -88,7 +88,7 @@ class Session:
     ) -> None:
         wanted = parse_provider(provider)
         data, self._name = read_model(model)
-        operators = check_model(data, self._name)
+        operators = operator_types(parse_bytes(data, self._name))
         options = Options(_parse_precision(precision, operators, self._name), threads or default_threads(), device_id)
         self._session: Any = None
         if wanted is None:

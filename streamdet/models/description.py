@@ -68,16 +68,20 @@ def _checked(content: dict[Any, Any], path: Path) -> Description:
         if parse is None:
             close = difflib.get_close_matches(str(key), _PARSERS, n=1)
             fix = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(_PARSERS)}"
-            raise ConfigError(f"{path}: unknown key `{str(key)[:60]}`: {fix}")
+            raise ConfigError(f"{path}: unknown key `{_shown(key)}`: {fix}")
         try:
             parsed = parse(value, path)
         except ValueError as error:
-            raise ConfigError(f"{path}: `{key}: {str(value)[:60]}` cannot work: {error}") from None
+            raise ConfigError(f"{path}: `{key}: {_shown(value)}` cannot work: {error}") from None
         if key == "file":
             file = parsed
         else:
             fields[key] = parsed
     return Description(path, file, fields)
+
+
+def _shown(value: Any) -> str:
+    return " ".join(str(value).split())[:60]
 
 
 def _integer(low: int, high: int) -> _Parse:
@@ -103,7 +107,7 @@ def _boolean(value: Any, _: Path) -> bool:
 
 def _text(value: Any, _: Path) -> str:
     if not isinstance(value, str):
-        raise ValueError("give text")
+        raise ValueError("give text, in quotes where it looks like something else")
     return value
 
 

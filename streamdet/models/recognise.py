@@ -128,7 +128,13 @@ def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
     names = {tensor.name.removesuffix(":0") for tensor in outputs}
     if not names >= {"detection_classes", "detection_scores"} or not names & {"detection_bboxes", "detection_boxes"}:
         return None
-    fields = {"box_order": "yxyx", "box_normalized": True, "resize": Resize.STRETCH, "labels": COCO90, "label_offset": 1}
+    fields = {
+        "box_order": "yxyx",
+        "box_normalized": True,
+        "resize": Resize.STRETCH,
+        "labels": COCO90,
+        "label_offset": 1,
+    }
     # MLPerf's preprocessing for it: the ImageNet mean of Caffe's time is taken off, nothing is divided.
     return Contract.END2END, {**fields, "mean": (123.68, 116.78, 103.94), "std": (1.0, 1.0, 1.0), "conf": 0.5}
 

@@ -69,4 +69,3 @@ def default_boxes_cxcywh(size: int) -> NDArray[np.float32]:
         centers = np.stack([(columns + 0.5) / cells, (rows + 0.5) / cells], axis=1)
         boxes += [np.column_stack([centers, np.full_like(centers, shape)]) for shape in shapes]
     return np.clip(np.concatenate(boxes), 0.0, 1.0).astype(np.float32)
-

@@ -23,7 +23,13 @@ CLASSES = 81  # 80 of COCO and the background
 # (blocks, channels, stride) of the stages of ResNet-34 that are left; the third is kept at stride 1.
 _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 1))
 # (in, middle, out, stride, padding) of the extra blocks: 1x1 to `middle`, then 3x3 to `out`.
-_EXTRAS = ((256, 256, 512, 2, 1), (512, 256, 512, 2, 1), (512, 128, 256, 2, 1), (256, 128, 256, 2, 0), (256, 128, 256, 1, 0))
+_EXTRAS = (
+    (256, 256, 512, 2, 1),
+    (512, 256, 512, 2, 1),
+    (512, 128, 256, 2, 1),
+    (256, 128, 256, 2, 0),
+    (256, 128, 256, 1, 0),
+)
 _FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
 _PUBLISHED_OPSET = 10  # the published file's
 _HEADS_OPSET = 13  # for tools of today; per-channel quantisation begins here
@@ -59,10 +65,14 @@ class _Graph:
         """Adds a node; returns the name of its output, or a list of them where there are several."""
         base = name or f"{operator}_{len(self.nodes)}"
         names = [base] if outputs == 1 else [f"{base}_{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(operator, list(inputs), names, f"{operator}_{len(self.nodes)}", **attributes))
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), names, f"{operator}_{len(self.nodes)}", **attributes)
+        )
         return names[0] if outputs == 1 else names
 
-    def conv(self, x: str, channels: tuple[int, int], kernel: int, stride: int, pad: int, bias: bool, gain: float) -> str:
+    def conv(
+        self, x: str, channels: tuple[int, int], kernel: int, stride: int, pad: int, bias: bool, gain: float
+    ) -> str:
         """Adds a convolution (in, out) whose output varies about as much as its input (He: variance gain / fan-in)."""
         before, after = channels
         shape = (after, before, kernel, kernel)
@@ -71,9 +81,7 @@ class _Graph:
         inputs = [x, self.constant(weights, np.float32)]
         if bias:
             inputs.append(self.constant(self.random.standard_normal(after) * 0.05, np.float32))
-        return str(
-            self.node("Conv", *inputs, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4)
-        )
+        return str(self.node("Conv", *inputs, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4))
 
     def batch_norm(self, x: str, channels: int, scale: float) -> str:
         """Adds a batch normalisation that is not folded, so that parameters count as they do in the trained file."""

@@ -56,6 +56,9 @@ MODELS: tuple[ModelSpec, ...] = (
     ),
 )
 
+SHAPES = "synthetic-shapes"
+"""Name of the detector of the synthetic scene, which is made up when it is asked for."""
+
 ALIASES = {"ssd-resnet34-1200-onnx": "ssd-resnet34-1200", "yolox_nano": "yolox-nano"}
 """Other names for the same models; the first is Open Model Zoo's."""
 
@@ -119,12 +122,13 @@ def _hash_text(spec: ModelSpec) -> str:
     return ", ".join([f"{spec.size_bytes} bytes", *hashes] if spec.size_bytes else hashes) or "no hash is known"
 
 
-def resolve(model: str | Path | ModelSpec) -> tuple[ModelSpec, Path]:
-    """Returns the description and the file of a model.
+def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> tuple[ModelSpec, Path | bytes]:
+    """Returns the description of a model and its file, or its content where it is made up here.
 
     Args:
         model: a known name, an ONNX file (described by a YAML file of the same name beside it, where there is one), a
             YAML description, or a spec of a model in the models folder.
+        contract: what the outputs of a file mean, instead of recognising it.
 
     Raises:
         ModelError: it is not there, or cannot be understood; the message says what to do.
@@ -133,33 +137,39 @@ def resolve(model: str | Path | ModelSpec) -> tuple[ModelSpec, Path]:
     if isinstance(model, ModelSpec):
         return model, locate(model)
     path = Path(model).expanduser()
+    if str(model) == SHAPES and not path.exists():
+        from streamdet.models.shapes import shapes_model
+
+        return shapes_model()
     if (spec := known(str(model))) is not None and not path.is_file():
         return spec, locate(spec)
     if path.suffix.casefold() in (".yaml", ".yml"):
         description = read_description(path)
         if description.file is None:
             raise ConfigError(f"{path}: `file` is missing: name the ONNX file, like `file: {path.stem}.onnx`")
-        return _describe(description.file, description)
+        return _describe(description.file, description, contract)
     if path.is_dir():
         raise ModelError(f"{path} is a folder: name an ONNX file in it")
     if not path.is_file():
         raise ModelError(_no_model(str(model)))
     beside = next((p for p in (path.with_suffix(".yaml"), path.with_suffix(".yml")) if p.is_file()), None)
-    return _describe(path, None if beside is None else read_description(beside))
+    return _describe(path, None if beside is None else read_description(beside), contract)
 
 
-def _describe(path: Path, description: Description | None) -> tuple[ModelSpec, Path]:
+def _describe(path: Path, description: Description | None, contract: Contract | None) -> tuple[ModelSpec, Path]:
     if not path.is_file():
         named = f", named by {description.path}" if description else ""
         raise ModelError(f"there is no model file {path}{named}")
-    given = {} if description is None else description.fields
+    given = {} if description is None else dict(description.fields)
+    if contract is not None:
+        given["contract"] = contract
     spec = recognise(signature_of(parse(path)), path.name, given)
     verify(spec, path)
     return spec, path
 
 
 def _no_model(name: str) -> str:
-    names = [spec.name for spec in MODELS]
+    names = [*(spec.name for spec in MODELS), SHAPES]
     close = difflib.get_close_matches(name, [*names, *ALIASES], n=1)
     if close:
         return f"no model {name!r}: did you mean {close[0]!r}?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Files rarely start both streams at the same moment; what sounds much earlier than the first picture belongs to
-# pictures that are not in this recording.
-_LEAD_S = 1
+_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 
 
 class AudioTrack:
@@ -39,13 +38,13 @@ class AudioTrack:
         self._ended = False
 
     def until(self, time_s: Fraction, first_s: Fraction) -> Iterator[av.Packet[AudioStream]]:
-        """Yields the packets that begin before `time_s`; leaves out what ends long before `first_s`."""
+        """Yields the packets that begin before `time_s`; leaves out those before `first_s`."""
         while (packet := self._peek()) is not None:
             begin_s = _time_of(packet) * self._time_base
             if begin_s >= time_s:
                 return
             self._next = None
-            if begin_s >= first_s - _LEAD_S:
+            if begin_s >= first_s:
                 packet.stream = self._target
                 yield packet
 
@@ -91,12 +90,15 @@ def open_audio(path: Path, output: OutputContainer) -> AudioTrack | None:
     try:
         target = output.add_stream_from_template(stream)
     except ValueError:
-        log.warning(
-            "the audio of %s is left out: %s does not fit into a %s file; write .mkv to keep it",
-            path,
-            stream.codec_context.name,
-            output.format.name,
-        )
+        codec = stream.codec_context.codec.canonical_name
+        holding = [suffix for suffix, format in _FORMATS.items() if _holds(format, codec)]
+        hint = f"; write {' or '.join(holding)} to keep it" if holding else ""
+        log.warning("the audio of %s is left out: a %s file cannot hold %s%s", path, output.format.name, codec, hint)
         container.close()
         return None
     return AudioTrack(container, stream, target, path)
+
+
+def _holds(format: str, codec: str) -> bool:
+    with av.open(io.BytesIO(), "w", format=format) as container:
+        return codec in container.supported_codecs

@@ -14,7 +14,7 @@ from streamdet.sinks.options import SinkOptions
 # Tried in this order by "auto". Software only: hardware encoders differ in quality, so they are asked for by name.
 _AUTO = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
 # What is offered when a name is unknown; FFmpeg has a hundred more that no camera user wants.
-_OFFERED = ("264", "265", "hevc", "av1", "vp9", "mpeg4", "mjpeg", "ffv1")
+_OFFERED = ("264", "265", "hevc", "av1", "vp9", "mpeg4", "ffv1")
 _HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_vaapi", "_d3d12va")
 
 # Frames that x264 may look ahead. Measured on 720p of people walking, preset veryfast, quality 23, 2 cores, 240 frames:
@@ -92,7 +92,7 @@ def _try_out(options: SinkOptions) -> None:
 def input_format(name: str) -> str:
     """Returns the pixel format to hand to an encoder: planar 4:2:0 where it takes it, else its own 4:2:0."""
     formats = [f.name for f in Codec(name, "w").video_formats or []]
-    return next((f for f in ("yuv420p", "nv12", "yuvj420p") if f in formats), "yuv420p")
+    return next((f for f in ("yuv420p", "nv12") if f in formats), "yuv420p")
 
 
 def settings(name: str, options: SinkOptions, *, rate: Fraction | None, live: bool) -> Encoder:
@@ -127,8 +127,8 @@ def settings(name: str, options: SinkOptions, *, rate: Fraction | None, live: bo
         if name == "libsvtav1":
             return Encoder(name, {"preset": "10", **quality})
         return Encoder(name, {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", **quality})
-    if name in ("mpeg4", "mjpeg"):
-        # Their own scale is 1 to 31 and doubles the size about every 6 steps less of ours.
+    if name == "mpeg4":
+        # Its own scale is 1 to 31 and doubles the size about every 6 steps less of ours.
         scale = max(1, min(31, round(2 ** (options.quality / 6) / 4)))
         return Encoder(name, {} if options.bitrate is not None else {"qmin": str(scale), "qmax": str(scale)})
     return Encoder(name, {})

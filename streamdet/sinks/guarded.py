@@ -11,8 +11,8 @@ class GuardedFile:
 
     When a recording ends, the MP4 muxer appends an index and then overwrites the file's first bytes so that the index
     counts. On a full disk the first fails, and a muxer that goes on regardless leaves a file that nothing can read.
-    After the first failure this file takes nothing more, and says it is closed: PyAV then leaves the end out. What lies
-    on the disk is a sequence of whole fragments, as after a killed process.
+    After the first failure this file takes nothing more, is cut back to where its owner last called it whole, and says
+    it is closed: PyAV then leaves the end out. What lies on the disk is a sequence of whole fragments.
 
     Names never reach FFmpeg either, which would read "a:b.mp4" as an address.
 
@@ -27,6 +27,7 @@ class GuardedFile:
         self.path = path
         self.name = path.name
         self.error: OSError | None = None
+        self._whole = 0
         self._descriptor: int | None = os.open(path, flags, 0o666)
 
     @property
@@ -47,8 +48,14 @@ class GuardedFile:
                 left = left[os.write(descriptor, left) :]
         except OSError as error:
             self.error = error
+            os.ftruncate(descriptor, self._whole)
             raise
         return len(data)
+
+    def keep(self) -> None:
+        """Says that what has been written so far is whole: a failure later on leaves it."""
+        if not self.closed:
+            self._whole = self.tell()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves to `offset` and returns the new position."""
@@ -57,11 +64,6 @@ class GuardedFile:
     def tell(self) -> int:
         """Returns the position."""
         return os.lseek(self._usable(), 0, os.SEEK_CUR)
-
-    def truncate(self, size: int) -> None:
-        """Cuts the file to `size` bytes, also after a failure."""
-        if self._descriptor is not None:
-            os.ftruncate(self._descriptor, size)
 
     def readable(self) -> bool:
         """It is only written."""

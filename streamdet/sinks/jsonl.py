@@ -47,7 +47,6 @@ class JsonLinesSink(Sink):
         self._options = options or SinkOptions()
         check_file(path, overwrite=self._options.overwrite, source_path=source_path)
         self._file: GuardedFile | None = None
-        self._size = 0
 
     def open(self, info: SourceInfo) -> None:
         """See `Sink.open`."""
@@ -61,11 +60,10 @@ class JsonLinesSink(Sink):
         """See `Sink.write`."""
         if self._file is None:
             raise SinkError(f"{self.name} is not open")
-        line = record(result).encode()
         try:
-            self._size += self._file.write(line)
+            self._file.write(record(result).encode())
+            self._file.keep()  # half a line is no JSON
         except OSError as error:
-            self._file.truncate(self._size)  # half a line is no JSON
             raise failure(self._path, error) from None
 
     def close(self) -> None:

@@ -30,8 +30,12 @@ log = logging.getLogger(__name__)
 # ITU-T H.273: colour primaries, transfer characteristics and matrix coefficients that belong together.
 _H273 = {Matrix.BT601: (6, 6, 6), Matrix.BT709: (1, 1, 1), Matrix.BT2020: (9, 14, 9)}
 
-# MP4 keeps the distance of two frames in 32 bits: microseconds allow gaps of an hour.
+# MP4 keeps the distance of two frames in 31 bits: microseconds allow gaps of 35 minutes.
 _FINEST_TIME_BASE = 1_000_000
+
+# Files rarely begin both streams at the same moment; what sounds much earlier than the first picture belongs to
+# pictures that are not in this recording.
+_LEAD_S = 1
 
 # What a killed process loses is at most one fragment and what waits in the encoder. Half a second of the one and, as
 # encoders.py has it, under half a second of the other keep both within the last second.
@@ -47,6 +51,9 @@ _MP4 = {
 }
 _MATROSKA = {"cluster_time_limit": str(_FRAGMENT_US // 1000), "flush_packets": "1"}
 
+# A fragment that fits is handed to the operating system at once, so that a kill leaves it whole or not at all.
+_BUFFER_BYTES = 2**21
+
 # Audio and video are handed over in the order of their time, so that the muxer has nothing to wait for. Its default is
 # to hold up to 10 s of video for audio that may have ended.
 _NO_WAITING = {"max_interleave_delta": "1"}
@@ -54,17 +61,25 @@ _NO_WAITING = {"max_interleave_delta": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A kind of file: FFmpeg's name of it and what its muxer is told."""
+    """A kind of file.
+
+    Attributes:
+        format: FFmpeg's name of it.
+        options: what its muxer is told.
+        negative_times: it can hold the start of an AAC track, which lies before 0. Where it cannot, FFmpeg would move
+            everything to later times; so that start, which holds no sound, is left out.
+    """
 
     format: str
     options: dict[str, str]
+    negative_times: bool
 
 
 CONTAINERS = {
-    ".mp4": Container("mp4", _MP4),
-    ".m4v": Container("mp4", _MP4),
-    ".mov": Container("mov", _MP4),
-    ".mkv": Container("matroska", _MATROSKA),
+    ".mp4": Container("mp4", _MP4, negative_times=True),
+    ".m4v": Container("mp4", _MP4, negative_times=True),
+    ".mov": Container("mov", _MP4, negative_times=True),
+    ".mkv": Container("matroska", _MATROSKA, negative_times=False),
 }
 
 
@@ -94,24 +109,25 @@ class Recording:
         time_base: Fraction,
         options: SinkOptions,
     ) -> None:
+        kind = CONTAINERS[file.path.suffix.lower()]
         self.file = file
         self._first_size = (first.width, first.height)
         self.width, self.height = even(first.width), even(first.height)
         self._color = recorded_color(first)
         self._time_base = recorded_time_base(time_base)
-        self._gop_s = Fraction(options.gop_s)
+        self._gop_s = Fraction(options.gop_s).limit_denominator(1000)
         self._rate = info.average_rate
         self._key_frame_due_s: Fraction | None = None
-        self._first_s = Fraction(0)
+        self._sound_from_s = Fraction(-_LEAD_S if kind.negative_times else 0)
         self._last_pts: int | None = None
         self._last_duration = 0
         self._size_changed = False
-        kind = CONTAINERS[file.path.suffix.lower()]
         timescale = {} if kind.format == "matroska" else _timescale(self._time_base)
         self._container: OutputContainer = av.open(
             file,
             "w",
             format=kind.format,
+            buffer_size=_BUFFER_BYTES,
             container_options={**kind.options, **timescale, **_NO_WAITING},
         )
         self._container.metadata["comment"] = f"recorded by streamdet {streamdet.__version__}"
@@ -130,7 +146,8 @@ class Recording:
         self._notice_size(picture)
         pts = self._recorded(pts, time_base)
         if self._last_pts is None:
-            self._first_s = self._key_frame_due_s = pts * self._time_base
+            self._key_frame_due_s = pts * self._time_base
+            self._sound_from_s = max(self._sound_from_s, self._key_frame_due_s - _LEAD_S)
         else:
             pts = max(pts, self._last_pts + 1)  # a finer clock than files can hold may give one value twice
             self._last_duration = pts - self._last_pts
@@ -177,6 +194,7 @@ class Recording:
         context.pix_fmt = encoders.input_format(context.name)
         context.color_primaries, context.color_trc, context.colorspace = _H273[self._color.matrix]
         context.color_range = 2 if self._color.full_range else 1
+        context.flags |= av.codec.context.Flags.frame_duration  # else the rate decides how long the last frame is shown
         context.gop_size = 100_000  # key frames are forced by time
         context.thread_count = options.threads
         if options.bitrate is not None:
@@ -228,11 +246,13 @@ class Recording:
             if packet.pts is not None:
                 self._mux_audio_until(packet.pts * self._time_base)
             self._container.mux_one(packet)
+            self.file.keep()
 
     def _mux_audio_until(self, time_s: Fraction) -> None:
         if self._audio is not None:
-            for packet in self._audio.until(time_s, self._first_s):
+            for packet in self._audio.until(time_s, self._sound_from_s):
                 self._container.mux_one(packet)
+                self.file.keep()
 
     def _final_duration(self) -> int:
         if self._last_duration > 0:

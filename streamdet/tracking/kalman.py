@@ -134,6 +134,32 @@ def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motio
 
 
 @kernel
+def surprise(mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, motion: Motion) -> NDArray[np.float64]:
+    """Returns how badly (M, 4) detections fit the first `count` tracks: squared Mahalanobis distance, (count, M).
+
+    4 on average for an object that moves as the filter believes; larger is worse. Unlike an overlap it knows how
+    uncertain a track is by now: what is near after 1/30 s is not what is near after a second.
+    """
+    m = len(boxes_xyxy)
+    measured = np.empty((4, m), np.float64)
+    for j in range(m):
+        left, top = np.float64(boxes_xyxy[j, 0]), np.float64(boxes_xyxy[j, 1])
+        right, bottom = np.float64(boxes_xyxy[j, 2]), np.float64(boxes_xyxy[j, 3])
+        measured[0, j] = 0.5 * (left + right)
+        measured[1, j] = 0.5 * (top + bottom)
+        measured[2, j] = right - left
+        measured[3, j] = bottom - top
+    out = np.zeros((count, m), np.float64)
+    for i in range(count):
+        noise = (motion.measured_std * mean[i, 3, 0]) ** 2
+        for k in range(4):
+            weight = 1.0 / (covariance[i, k, 0] + noise)
+            for j in range(m):
+                out[i, j] += weight * (measured[k, j] - mean[i, k, 0]) ** 2
+    return out
+
+
+@kernel
 def boxes_after(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: Motion) -> Boxes:
     """Returns the boxes (len(rows), 4) float32 that the tracks in `rows` will have in `dt_s` >= 0 seconds."""
     move = transition(dt_s, motion.move_memory_s)[0]
@@ -197,3 +223,15 @@ def correct_reference(
     total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[3]) ** 2
     gain = matrix @ observe.T @ np.linalg.inv(total)
     return state + gain @ (measured - observe @ state), (np.eye(8) - gain @ observe) @ matrix
+
+
+def surprise_reference(
+    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: Motion
+) -> float:
+    """The squared Mahalanobis distance of one detection (4,) from one track (8,), (8, 8)."""
+    left, top, right, bottom = box_xyxy.astype(np.float64)
+    measured = np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
+    observe = np.eye(4, 8)
+    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[3]) ** 2
+    difference = measured - observe @ state
+    return float(difference @ np.linalg.solve(total, difference))

@@ -31,23 +31,23 @@ class Screen:
         self.shown: list[tuple[int, ...]] = []
         self.windows: set[str] = set()
 
-    def namedWindow(self, name: str, flags: int) -> None:  # noqa: N802 (OpenCV's name)
+    def namedWindow(self, name: str, flags: int) -> None:
         self.windows.add(name)
 
-    def resizeWindow(self, name: str, width: int, height: int) -> None:  # noqa: N802
+    def resizeWindow(self, name: str, width: int, height: int) -> None:
         assert name in self.windows
 
     def imshow(self, name: str, bgr: np.ndarray) -> None:
         assert name in self.windows
         self.shown.append(bgr.shape)
 
-    def waitKey(self, delay: int) -> int:  # noqa: N802
+    def waitKey(self, delay: int) -> int:
         return -1
 
-    def getWindowProperty(self, name: str, property: int) -> float:  # noqa: N802
+    def getWindowProperty(self, name: str, property: int) -> float:
         return float(name in self.windows)
 
-    def destroyWindow(self, name: str) -> None:  # noqa: N802
+    def destroyWindow(self, name: str) -> None:
         self.windows.remove(name)
 
 
@@ -184,7 +184,7 @@ def test_size_changes_on_the_way(case, caplog):
 
 @pytest.mark.parametrize("name", [*FILES.values(), "%04d.png", "out.jpg"])
 def test_missing_folder(tmp_path, name):
-    with pytest.raises(SinkError, match="there is no folder .*; create it first"):
+    with pytest.raises(SinkError, match=r"there is no folder .*; create it first"):
         open_sink(f"{tmp_path}/missing/{name}")
     assert list(tmp_path.iterdir()) == []
 

@@ -53,7 +53,11 @@ def scenes():
     yield "random", boxes, scores
     yield "scores in four steps: mostly ties", boxes, np.round(scores * 4) / np.float32(4)
     yield "all scores equal", boxes, np.full_like(scores, 0.5)
-    yield "coarse grid: IoU exactly at thresholds", np.round(boxes * 4) / np.float32(4), np.round(scores * 8) / np.float32(8)
+    yield (
+        "coarse grid: IoU exactly at thresholds",
+        np.round(boxes * 4) / np.float32(4),
+        np.round(scores * 8) / np.float32(8),
+    )
     yield "corners swapped", boxes[:, [2, 1, 0, 3]], scores
     yield "one box again and again", np.repeat(boxes[:1], 300, 0), scores
     flat = boxes.copy()
@@ -102,7 +106,9 @@ anything = st.one_of(finite, st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0
 few = st.integers(0, 12)
 
 
-@given(data=st.data(), boxes=few, candidates=few, iou=st.sampled_from([0.0, 0.25, 0.5, 1.0]), limits=st.tuples(few, few))
+@given(
+    data=st.data(), boxes=few, candidates=few, iou=st.sampled_from([0.0, 0.25, 0.5, 1.0]), limits=st.tuples(few, few)
+)
 def test_kernel_equals_its_twin(data, boxes, candidates, iou, limits):
     if not boxes:
         candidates = 0

@@ -1,0 +1,83 @@
+"""`streamdet models`."""
+
+import json
+
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+from streamdet.cli.models import app
+from streamdet.errors import StreamdetError
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("STREAMDET_MODELS", str(tmp_path / "models"))
+
+    def invoke(*arguments: str) -> str:
+        result = CliRunner().invoke(app, list(arguments))
+        if isinstance(result.exception, StreamdetError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return invoke
+
+
+def test_list(run, tmp_path):
+    text = run("list")
+    assert "ssd-resnet34-1200  (80.4 MB, Apache-2.0, not downloaded)" in text
+    assert str(tmp_path / "models") in text
+    assert [m["here"] for m in json.loads(run("list", "--json"))["models"]] == [False, False]
+
+
+def test_info(run, data_dir):
+    path = str(data_dir / "models" / "yolox_nano.onnx")
+    text = run("info", path)
+    for words in (
+        "images float32 (1, 3, 416, 416)",
+        "output float32 (1, 3549, 85)",
+        "yolox",
+        "0.904463 M trainable",
+        "1.045",
+    ):
+        assert words in text
+    read = json.loads(run("info", path, "--json"))
+    assert (read["contract"], read["classes"], read["opset"], read["random_weights"]) == ("yolox", 80, 11, False)
+
+
+def test_build_then_info(run, tmp_path):
+    path = tmp_path / "flagship.onnx"
+    assert "random weights, it detects nothing" in run(
+        "build", "ssd-resnet34-1200-onnx", "--seed", "5", "-o", str(path)
+    )
+    text = run("info", str(path))
+    for words in ("19.972534 M trainable", "432.832 GFLOPs", "loc float32 (batch, 4, 15130)", "it detects nothing"):
+        assert words in text
+    assert json.loads(run("info", str(path), "--json"))["random_weights"] is True
+    assert "seed 5" in onnx.load(path).metadata_props[1].value
+
+
+def test_info_of_a_model_that_is_no_detector(run, tmp_path):
+    from ..models.nets import model_with
+
+    path = tmp_path / "classifier.onnx"
+    path.write_bytes(model_with({"x": [1, 3, 32, 32]}, {"y": [1, 10]}).SerializeToString())
+    text = run("info", str(path))
+    assert "not recognised: classifier.onnx is of no contract streamdet knows" in text
+    assert json.loads(run("info", str(path), "--json"))["contract"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("info", "nothing.onnx"), "no model 'nothing.onnx'"),
+        (("build", "yolox-nano", "-o", "x.onnx"), "cannot build 'yolox-nano'"),
+        (("build", "ssd-resnet34-1200", "-o", "no/such/folder/x.onnx"), "there is no folder"),
+        (("build", "ssd-resnet34-1200", "-o", "."), "it is a folder"),
+    ],
+)
+def test_mistakes(run, arguments, message):
+    with pytest.raises(StreamdetError) as error:
+        run(*arguments)
+    assert message in str(error.value)

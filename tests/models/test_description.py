@@ -1,0 +1,122 @@
+"""YAML descriptions: what they may say, and what each mistake is answered with."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdet.errors import ConfigError
+from streamdet.labels import COCO80, COCO90
+from streamdet.models.description import MAX_BYTES, read_description
+from streamdet.models.spec import Contract, Resize
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "model.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_everything_at_once(tmp_path):
+    (tmp_path / "names.txt").write_text("hand\n\n  foot \n")
+    text = """
+        file: weights/net.onnx
+        contract: end2end
+        width: 320
+        height: 256
+        rgb: false
+        mean: [1, 2.5, 3]
+        std: 255
+        resize: letterbox-center
+        pad_value: 0
+        box_order: yxyx
+        labels: names.txt
+        output_names: [b, s, l]
+        conf: 0.25
+        licence: MIT
+    """
+    description = read_description(written(tmp_path, text))
+    assert description.file == tmp_path / "weights" / "net.onnx"
+    fields = dict(description.fields)
+    assert fields["contract"] is Contract.END2END
+    assert fields["resize"] is Resize.LETTERBOX_CENTER
+    assert (fields["mean"], fields["std"]) == ((1, 2.5, 3), (255, 255, 255))
+    assert (fields["labels"], fields["output_names"]) == (("hand", "foot"), ("b", "s", "l"))
+    assert (fields["width"], fields["height"], fields["conf"], fields["rgb"]) == (320, 256, 0.25, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"), [("coco80", COCO80), ("coco90", COCO90), ("[car, 7]", ("car", "7"))], ids=["80", "90", "list"]
+)
+def test_labels(tmp_path, value, labels):
+    assert read_description(written(tmp_path, f"labels: {value}")).fields["labels"] == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("contarct: yolox", "unknown key `contarct`: did you mean `contract`?"),
+        ("zzz: 1", "unknown key `zzz`: known keys: file, name, contract"),
+        ("1: 2", "unknown key `1`"),
+        (
+            "contract: yolo",
+            "`contract: yolo` cannot work: give one of ssd-heads, ssd-published, yolox, fastestdet, end2end",
+        ),
+        ("resize: crop", "give one of stretch, letterbox-top-left, letterbox-center"),
+        ("resize: [stretch]", "`resize: ['stretch']` cannot work"),
+        ("width: 0", "`width: 0` cannot work: give a whole number from 1 to 16384"),
+        ("width: 320.5", "give a whole number"),
+        ("width: true", "give a whole number"),
+        ("rgb: 1", "`rgb: 1` cannot work: give true or false"),
+        ("mean: [1, 2]", "give one number or a list of three"),
+        ("std: 0", "give numbers greater than 0"),
+        ("std: .nan", "give numbers greater than 0"),
+        ("mean: .inf", "give finite numbers"),
+        ("conf: 50", "`conf: 50` cannot work: give a number from 0 to 1"),
+        ("box_order: cxcywh", "give xyxy or yxyx"),
+        ("labels: nowhere.txt", "give coco80, coco90, a list of names, or a text file beside this one"),
+        ("labels: []", "give coco80"),
+        ("file: 3", "`file: 3` cannot work: give text, in quotes"),
+        ("name: [a]", "`name: ['a']` cannot work"),
+        ("- a\n- b", "must hold lines of `key: value`"),
+        ("", "must hold lines of `key: value`"),
+        ("a: [", "is not YAML"),
+        ("name: !!python/object/apply:os.system [true]", "is not YAML"),
+        ("name: \0", "is not YAML"),
+        (b"name: \xff\xfe\xfa", "is not YAML"),
+        ("#" * (MAX_BYTES + 1), "is longer than"),
+        ("[" * 20000, "is not YAML"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_mistakes(tmp_path, text, message):
+    with pytest.raises(ConfigError) as error:
+        read_description(written(tmp_path, text))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path / "model.yaml") in str(error.value)
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot read .*nothing\.yaml: No such file"):
+        read_description(tmp_path / "nothing.yaml")
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+keys = st.sampled_from(["file", "contract", "width", "mean", "labels", "conf", "urls", "output_names", "sha256", "x"])
+
+
+@given(content=st.dictionaries(keys, values, max_size=4))
+def test_any_content_is_read_or_refused(tmp_path_factory, content):
+    path = written(tmp_path_factory.getbasetemp(), yaml.safe_dump(content))
+    try:
+        answer = " ".join(read_description(path).fields)
+    except ConfigError as error:
+        answer = str(error)
+    assert "\n" not in answer

@@ -1,0 +1,77 @@
+"""Counting parameters and arithmetic on graphs small enough to count by hand."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from streamdet.models.inspect import count_flops, count_parameters, inspect_model
+
+
+def graph_of(nodes, inputs, weights, outputs):
+    ports = [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in inputs.items()]
+    results = [helper.make_tensor_value_info(k, TensorProto.FLOAT, None) for k in outputs]
+    tensors = [numpy_helper.from_array(np.zeros(shape, np.float32), name) for name, shape in weights.items()]
+    return helper.make_model(helper.make_graph(nodes, "g", ports, results, tensors))
+
+
+ROWS = [
+    pytest.param(
+        [helper.make_node("Conv", ["x", "w", "b"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1])],
+        {"x": ["n", 3, 8, 8]}, {"w": (5, 3, 3, 3), "b": (5,)},
+        140, 2 * (5 * 4 * 4) * 27, id="convolution, any batch",
+    ),
+    pytest.param(
+        [helper.make_node("Conv", ["x", "w"], ["y"], group=4)],
+        {"x": [1, 4, 6, 6]}, {"w": (8, 1, 3, 3)},
+        72, 2 * (8 * 4 * 4) * 9, id="grouped convolution",
+    ),
+    pytest.param(
+        [helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2])],
+        {"x": [1, 4, 6, 6]}, {"w": (4, 2, 2, 2)},
+        32, 2 * (4 * 6 * 6) * 8, id="transposed convolution",
+    ),
+    pytest.param(
+        [helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=1)],
+        {"x": [1, 10]}, {"w": (7, 10), "b": (7,)},
+        77, 2 * 70, id="fully connected",
+    ),
+    pytest.param(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        {"x": [2, 5, 10]}, {"w": (10, 3)},
+        30, 2 * 2 * 5 * 3 * 10, id="matrix product",
+    ),
+    pytest.param(
+        [helper.make_node("BatchNormalization", ["x", "s", "b", "m", "v"], ["y"])],
+        {"x": [1, 4, 6, 6]}, {"s": (4,), "b": (4,), "m": (4,), "v": (4,)},
+        8, 0, id="running statistics are not trained",
+    ),
+    pytest.param(
+        [helper.make_node("Conv", ["x", "w"], ["a"]), helper.make_node("Conv", ["a", "w"], ["y"])],
+        {"x": [1, 2, 6, 6]}, {"w": (2, 2, 1, 1)},
+        4, 2 * 2 * (2 * 6 * 6) * 2, id="shared weights count once",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("nodes", "inputs", "weights", "trainable", "flops"), ROWS)
+def test_counts(nodes, inputs, weights, trainable, flops):
+    model = graph_of(nodes, inputs, weights, ["y"])
+    before = model.SerializeToString()
+    assert count_parameters(model) == (trainable, sum(int(np.prod(s)) for s in weights.values()))
+    counted, uncounted = count_flops(model)
+    assert (sum(counted.values()), uncounted) == (flops, 0)
+    assert model.SerializeToString() == before
+
+
+def test_shapes_that_are_not_known_are_said_to_be_uncounted():
+    nodes = [helper.make_node("NonZero", ["x"], ["i"]), helper.make_node("Cast", ["i"], ["f"], to=TensorProto.FLOAT)]
+    nodes += [helper.make_node("Transpose", ["f"], ["t"]), helper.make_node("MatMul", ["t", "w"], ["y"])]
+    assert count_flops(graph_of(nodes, {"x": [3, 4]}, {"w": (2, 2)}, ["y"])) == ({"MatMul": 0}, 1)
+
+
+def test_a_trained_model(data_dir):
+    info = inspect_model(data_dir / "models" / "yolox_nano.onnx")
+    # Megvii's table: 0.91 M parameters, 1.08 GFLOPs (which counts more than convolutions).
+    assert info.trainable == pytest.approx(0.91e6, rel=0.01)
+    assert info.gflops == pytest.approx(1.08, rel=0.05)
+    assert (info.opset, info.unknown, info.spec.labels[0]) == (11, "", "person")

@@ -1,0 +1,121 @@
+"""The flagship's architecture: geometry and counts to the digit, and our post-processing equal to the graph's own."""
+
+import numpy as np
+import onnx
+import pytest
+
+from streamdet.bench.postprocess import scene, tail_runner
+from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.detect.outputs import bind
+from streamdet.detect.postprocess import Rules
+from streamdet.models.inspect import count_flops, count_parameters
+from streamdet.models.recognise import recognise
+from streamdet.models.signature import signature_of
+from streamdet.models.spec import Contract
+from streamdet.models.ssd_geometry import BOXES_PER_CELL, default_boxes_cxcywh, feature_sizes, head_grids
+from streamdet.models.ssd_resnet34 import Form, build, tail
+from streamdet.picture import Picture
+
+
+@pytest.fixture(scope="module")
+def flagship():
+    return {form: build(form, seed=1) for form in Form}
+
+
+def test_default_boxes(data_dir):
+    expected = np.load(data_dir / "ssd_resnet34_default_boxes_cxcywh.npy")
+    np.testing.assert_allclose(default_boxes_cxcywh(1200), expected, atol=1e-6, rtol=0)
+
+
+def test_geometry():
+    assert feature_sizes(1200) == (150, 75, 38, 19, 9, 7)
+    cells = [grid * grid * boxes for grid, boxes in zip(head_grids(1200), BOXES_PER_CELL, strict=True)]
+    assert cells == [10000, 3750, 1014, 294, 36, 36]
+    assert len(default_boxes_cxcywh(1200)) == 15130
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_counts_to_the_digit(flagship, form):
+    trainable, stored = count_parameters(flagship[form])
+    assert trainable == 19_972_534
+    running_statistics, box_values = 9_856, 60_520 if form is Form.PUBLISHED else 0
+    assert 0 <= stored - trainable - running_statistics - box_values < 100  # shapes, axes and thresholds
+    flops, uncounted = count_flops(flagship[form])
+    assert (round(sum(flops.values()) / 1e9, 3), uncounted) == (432.832, 0)
+
+
+def test_signatures(flagship):
+    heads = signature_of(flagship[Form.HEADS])
+    assert [(t.name, t.shape) for t in heads.inputs] == [("image", ("batch", 3, 1200, 1200))]
+    assert [(t.name, t.shape) for t in heads.outputs] == [("loc", ("batch", 4, 15130)), ("conf", ("batch", 81, 15130))]
+    published = signature_of(flagship[Form.PUBLISHED])
+    assert [t.name for t in published.outputs] == ["bboxes", "labels", "scores"]
+    assert published.outputs[1].dtype == np.int64
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_is_a_valid_graph_that_says_its_weights_are_random(flagship, form):
+    onnx.checker.check_model(flagship[form], full_check=False)
+    spec = recognise(signature_of(flagship[form]), "flagship")
+    assert spec.contract is (Contract.SSD_HEADS if form is Form.HEADS else Contract.SSD_PUBLISHED)
+    assert spec.random_weights
+    assert "detects nothing" in spec.about
+    assert (spec.rgb, spec.label_offset, len(spec.labels)) == (True, int(form is Form.PUBLISHED), 80)
+
+
+def test_same_seed_same_weights(flagship):
+    again = build(Form.HEADS, seed=1).graph.initializer
+    assert all(a.raw_data == b.raw_data for a, b in zip(again, flagship[Form.HEADS].graph.initializer, strict=True))
+    other = build(Form.HEADS, seed=2, size=448).graph.initializer
+    assert other[0].raw_data != again[0].raw_data
+
+
+def test_too_small():
+    with pytest.raises(ValueError, match="at least 448"):
+        build(Form.HEADS, size=447)
+
+
+def assert_same_detections(ours, theirs, box_unit):
+    """Equal as sets where scores are told apart by rounding only, equal in order elsewhere."""
+    assert len(ours) == len(theirs)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4, rtol=0)
+    distinct = np.ones(len(ours), np.bool_)
+    close = np.abs(np.diff(theirs.scores)) < 1e-5
+    distinct[1:] &= ~close
+    distinct[:-1] &= ~close
+    np.testing.assert_array_equal(ours.class_ids[distinct], theirs.class_ids[distinct])
+    np.testing.assert_allclose(
+        ours.boxes_xyxy[distinct] / box_unit, theirs.boxes_xyxy[distinct] / box_unit, atol=1e-4, rtol=0
+    )
+    assert distinct.mean() > 0.5
+
+
+def test_heads_with_our_postprocessing_equal_the_published_graph(tmp_path):
+    """A small input keeps this quick; weights, layers and post-processing are the flagship's."""
+    detected = {}
+    for form in Form:
+        path = tmp_path / f"{form.value}.onnx"
+        path.write_bytes(build(form, seed=3, size=448).SerializeToString())
+        random = np.random.default_rng(0)
+        picture = Picture.from_bgr(np.kron(random.integers(0, 256, (12, 12, 3)), np.ones((40, 40, 1))).astype(np.uint8))
+        with load_detector(path, DetectorOptions(conf=0.05, provider="cpu")) as detector:
+            detected[form] = detector.detect([picture])[0].detections
+    assert len(detected[Form.HEADS]) > 100
+    assert_same_detections(detected[Form.HEADS], detected[Form.PUBLISHED], 480)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_postprocessing_at_full_size_equals_the_graphs_own_tail(seed, flagship):
+    loc, conf = scene(seed, objects=60)
+    if seed == 3:
+        conf[0] -= 10  # tens of thousands of candidates, and cut at 200
+    heads = recognise(signature_of(flagship[Form.HEADS]), "heads")
+    published = recognise(signature_of(flagship[Form.PUBLISHED]), "published")
+    rules = Rules(0.05, 0.5, np.ones(80, np.bool_))
+    outputs = signature_of(tail(default_boxes_cxcywh(1200))).outputs
+    ours = bind(heads, signature_of(flagship[Form.HEADS]).outputs).decode(
+        {"loc": loc[None], "conf": conf[None]}, 0, rules
+    )
+    theirs = bind(published, outputs).decode(tail_runner()((loc, conf)), 0, rules)
+    assert len(ours) > (100 if seed == 3 else 20)
+    assert_same_detections(ours, theirs, 1200)

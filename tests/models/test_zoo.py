@@ -1,0 +1,146 @@
+"""From what is typed after `-m` to a checked file."""
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from streamdet.errors import ConfigError, ModelError
+from streamdet.models.spec import Contract
+from streamdet.models.zoo import ALIASES, MODELS, file_name, known, locate, models_dir, resolve
+
+from .nets import model_with
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path, monkeypatch):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("STREAMDET_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.onnx"
+    path.write_bytes(model_with({"images": [1, 3, 64, 64]}, {"rows": [1, 9, 6]}).SerializeToString())
+    return path
+
+
+def test_registry_is_complete():
+    for spec in MODELS:
+        assert spec.urls
+        assert all(url.startswith("https://") for url in spec.urls)
+        assert spec.size_bytes
+        assert len(spec.sha256) == 64 or len(spec.sha384) == 96
+        assert spec.licence
+        assert spec.about
+        assert len(spec.labels) == 80
+    for alias, name in ALIASES.items():
+        assert known(alias) is known(name) is not None
+
+
+@pytest.mark.parametrize("name", ["ssd-resnet34-1200", "ssd-resnet34-1200-onnx", "yolox-nano"])
+def test_a_known_model_that_is_not_here(name, models):
+    with pytest.raises(ModelError) as error:
+        resolve(name)
+    spec = known(name)
+    for fact in (spec.urls[0], str(spec.size_bytes), spec.sha256 or spec.sha384, str(models / file_name(spec))):
+        assert fact in str(error.value)
+
+
+def test_a_known_model_that_is_here(models, data_dir):
+    original = data_dir / "models" / "yolox_nano.onnx"
+    (models / "yolox-nano.onnx").symlink_to(original)
+    spec, path = resolve("yolox-nano")
+    assert (spec.contract, path.read_bytes()) == (Contract.YOLOX, original.read_bytes())
+
+
+def test_the_folder_may_be_anywhere(models, monkeypatch):
+    assert models_dir() == models
+    monkeypatch.delenv("STREAMDET_MODELS")
+    assert models_dir().name == "models"
+    assert models_dir().is_absolute()
+
+
+def test_a_file_that_was_tampered_with(tmp_path, models):
+    good = b"weights"
+    spec = dataclasses.replace(MODELS[1], size_bytes=len(good), sha256=hashlib.sha256(good).hexdigest())
+    path = models / file_name(spec)
+    path.write_bytes(good)
+    assert locate(spec) == path
+    path.write_bytes(b"weight!")
+    with pytest.raises(ModelError, match=r"is not yolox-nano: its sha256 is .* expected"):
+        locate(spec)
+    path.write_bytes(b"short")
+    with pytest.raises(ModelError, match="has 5 bytes, yolox-nano has 7"):
+        locate(spec)
+
+
+def test_a_file(rows):
+    spec, path = resolve(rows)
+    assert (spec.name, spec.contract, path) == ("rows.onnx", Contract.END2END, rows)
+
+
+def test_a_file_with_its_description_beside_it(rows):
+    rows.with_suffix(".yaml").write_text("name: mine\nlabels: [a]")
+    spec, path = resolve(str(rows))
+    assert (spec.name, spec.labels, path) == ("mine", ("a",), rows)
+
+
+def test_a_description(rows, tmp_path):
+    described = tmp_path / "other.yml"
+    described.write_text("file: rows.onnx\nbox_normalized: true")
+    spec, path = resolve(described)
+    assert (spec.box_normalized, path) == (True, rows)
+
+
+def test_a_description_with_a_hash(rows):
+    beside = rows.with_suffix(".yaml")
+    beside.write_text(f"sha256: {hashlib.sha256(rows.read_bytes()).hexdigest().upper()}")
+    resolve(rows)
+    beside.write_text(f"sha256: '{'0' * 64}'")
+    with pytest.raises(ModelError, match="its sha256 is"):
+        resolve(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("yolox-nan", "did you mean 'yolox-nano'?"),
+        ("whatever", "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano)"),
+        ("gone.onnx", "neither a file here"),
+    ],
+)
+def test_no_such_model(name, message):
+    with pytest.raises(ModelError) as error:
+        resolve(name)
+    assert message in str(error.value)
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(ModelError, match="is a folder"):
+        resolve(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("name: x", ConfigError, "`file` is missing: name the ONNX file, like `file: own.onnx`"),
+        ("file: gone.onnx", ModelError, "named by"),
+    ],
+)
+def test_a_description_that_leads_nowhere(tmp_path, text, error, message):
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(error) as raised:
+        resolve(path)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x08\x07garbage", b"version https://git-lfs.github.com/spec/v1"])
+def test_a_file_that_is_no_model(tmp_path, content):
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="not an ONNX model"):
+        resolve(path)
