@@ -11,6 +11,7 @@ from streamdet.config import Config
 from streamdet.detect.detector import Detector, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
+from streamdet.models.spec import Contract
 from streamdet.models.zoo import SHAPES
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
@@ -161,34 +162,30 @@ def _load_detector(config: Config) -> Detector | None:
             )
         model = SHAPES
     options = config.detector
+    contract = None if config.contract is None else _contract(config.contract)
     if config.tracker.kind != "none":
         # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
         conf = options.conf if options.conf is not None else 1.0
         options = replace(options, conf=min(conf, config.tracker.low_score))
-    detector = load_detector(model, options)
+    detector = load_detector(model, options, contract)
     detector.warm_up()
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector
 
 
-def _tracker_options(config: Config, detector: Detector | None) -> TrackerOptions | None:
-    """Returns the tracker's options with its score thresholds moved to the detector's.
+def _contract(name: str) -> Contract:
+    try:
+        return Contract(name)
+    except ValueError:
+        known = ", ".join(contract.value for contract in Contract)
+        raise UsageError(f"contract: {name!r} is not known; it is one of {known}") from None
 
-    They are stated for a confidence threshold of `high_score`; a model that is used from another score on moves them.
-    """
+
+def _tracker_options(config: Config, detector: Detector | None) -> TrackerOptions | None:
     if config.tracker.kind == "none" or detector is None:
         return None
-    options = config.tracker
-    conf = detector.spec.conf if config.detector.conf is None else config.detector.conf
-    shift = conf - options.high_score
-    return replace(
-        options,
-        high_score=conf,
-        low_score=min(options.low_score, conf),
-        new_track_score=min(0.99, max(conf, options.new_track_score + shift)),
-        sure_score=min(0.99, max(conf, options.sure_score + shift)),
-    )
+    return config.tracker.options(detector.spec.conf if config.detector.conf is None else config.detector.conf)
 
 
 def _status(result: Result) -> str:

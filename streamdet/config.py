@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -22,15 +22,40 @@ from streamdet.tracking.options import TrackerOptions
 _MAX_BYTES = 256 << 10
 
 
+_TRACKER = TrackerOptions()
+
+
 @dataclass(frozen=True, slots=True)
-class TrackerConfig(TrackerOptions):
-    """The tracker's options, and which tracker.
+class TrackerConfig:
+    """Which tracker, and what of its options a user may want to set. `TrackerOptions` explains them.
+
+    What counts as an object is `detector.conf`, so the scores that follow from it are not set here.
 
     Attributes:
         kind: "bytetrack", or "none" for detections without ids.
     """
 
     kind: Literal["bytetrack", "none"] = "bytetrack"
+    low_score: float = _TRACKER.low_score
+    confirm_hits: int = _TRACKER.confirm_hits
+    lost_after_s: float = _TRACKER.lost_after_s
+    coast_s: float = _TRACKER.coast_s
+    fade_s: float = _TRACKER.fade_s
+    class_agnostic: bool = _TRACKER.class_agnostic
+
+    def __post_init__(self) -> None:
+        self.options(1.0)  # complains about what cannot work
+
+    def options(self, conf: float) -> TrackerOptions:
+        """Returns the tracker's options for a detector whose detections count as objects from `conf` on."""
+        return replace(
+            TrackerOptions.for_threshold(conf, self.class_agnostic),
+            low_score=min(self.low_score, conf),
+            confirm_hits=self.confirm_hits,
+            lost_after_s=self.lost_after_s,
+            coast_s=self.coast_s,
+            fade_s=self.fade_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +91,8 @@ class Config:
         duration_s: stop each source after so much of its own time; 0 for no limit.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # unknown keys are errors
+
     sources: list[SourceConfig] = field(default_factory=list)
     source: SourceOptions = field(default_factory=SourceOptions)
     model: str | None = None
@@ -83,9 +110,6 @@ class Config:
     def __post_init__(self) -> None:
         if self.max_frames < 0 or self.duration_s < 0:
             raise ConfigError("max_frames and duration_s must not be negative; 0 means no limit")
-
-
-Config.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]  # unknown keys are errors
 
 
 def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Config:
@@ -126,7 +150,7 @@ def _read(path: Path) -> dict[str, Any]:
     if len(data) > _MAX_BYTES:
         raise ConfigError(f"the config {path} has {len(data)} bytes; at most {_MAX_BYTES} are read")
     try:
-        tree = yaml.load(data, _PlainLoader)  # noqa: S506  # a SafeLoader
+        tree = yaml.load(data, _PlainLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid YAML: {redact(' '.join(str(error).split()))}") from None
     if tree is None:
@@ -142,7 +166,7 @@ class _PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not supported")
-        return super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
 
 def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:

@@ -55,8 +55,12 @@ def test_own_model(tmp_path, data_dir):
     (tmp_path / "own_model.yaml").write_text((EXAMPLES / "own_model.yaml").read_text())
     (tmp_path / "fastestdet.onnx").symlink_to((data_dir / "models" / "fastestdet.onnx").resolve())
     video = str(data_dir / "videos" / "people-walking.mp4")
-    program = "import sys, streamdet; streamdet.run(sys.argv[1], 'own_model.yaml', outputs=['out.jsonl'], max_frames=20)"
-    done = subprocess.run([sys.executable, "-c", program, video], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=100)
+    program = (
+        "import sys, streamdet; streamdet.run(sys.argv[1], 'own_model.yaml', outputs=['out.jsonl'], max_frames=20)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, video], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=100
+    )
     assert done.returncode == 0
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert sum(d["class_name"] == "person" for r in records for d in r["detections"]) > 40

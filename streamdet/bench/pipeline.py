@@ -105,7 +105,8 @@ def _ours(clip: Path, out: Path) -> None:
 def _encoder(container: av.container.OutputContainer, source: av.VideoStream) -> av.VideoStream:
     stream = container.add_stream("libx264", rate=source.average_rate, options={"preset": "veryfast", "crf": "23"})
     stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
-    stream.codec_context.time_base = source.time_base
+    if source.time_base is not None:
+        stream.codec_context.time_base = source.time_base
     return stream
 
 

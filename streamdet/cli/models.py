@@ -91,7 +91,7 @@ def build(
     )
 
 
-def _spec_and_path(model: str) -> tuple[ModelSpec | None, Path]:
+def _spec_and_path(model: str) -> tuple[ModelSpec | None, Path | bytes]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
     from streamdet.models.zoo import resolve
 
@@ -111,7 +111,7 @@ def _signature(tensors: Any) -> list[dict[str, Any]]:
 def _as_dict(read: ModelInfo) -> dict[str, Any]:
     spec = read.spec
     return {
-        "file": str(read.path),
+        "file": read.name,
         "size_bytes": read.size_bytes,
         "inputs": _signature(read.signature.inputs),
         "outputs": _signature(read.signature.outputs),
@@ -137,7 +137,7 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
         shape = ", ".join("?" if d is None else str(d) for d in tensor["shape"])
         return f"{tensor['name']} {tensor['dtype']} ({shape})"
 
-    lines = [("file", f"{read.path} ({read.size_bytes / 1e6:.1f} MB)")]
+    lines = [("file", f"{read.name} ({read.size_bytes / 1e6:.1f} MB)")]
     lines += [("input", port(tensor)) for tensor in _signature(read.signature.inputs)]
     lines += [("output", port(tensor)) for tensor in _signature(read.signature.outputs)]
     lines += _spec_lines(read)

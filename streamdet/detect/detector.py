@@ -19,7 +19,7 @@ from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
 from streamdet.labels import select_classes
 from streamdet.models.signature import Tensor, describe, fixed
-from streamdet.models.spec import ModelSpec
+from streamdet.models.spec import Contract, ModelSpec
 from streamdet.models.zoo import resolve
 from streamdet.picture import Picture, PixelFormat, plane_shapes
 from streamdet.types import Detections, StageTimes
@@ -74,12 +74,15 @@ class Detected:
     times: StageTimes
 
 
-def load_detector(model: str | Path | ModelSpec, options: DetectorOptions | None = None) -> Detector:
+def load_detector(
+    model: str | Path | ModelSpec, options: DetectorOptions | None = None, contract: Contract | None = None
+) -> Detector:
     """Loads a model and makes it ready to detect; call `Detector.warm_up` before the first frame that matters.
 
     Args:
         model: a known name, an ONNX file, a YAML description, or a spec.
         options: what to look for and on what to run.
+        contract: what the outputs of a file mean, instead of recognising it.
 
     Raises:
         ModelError: the model is missing, broken, or of no known contract.
@@ -87,7 +90,7 @@ def load_detector(model: str | Path | ModelSpec, options: DetectorOptions | None
         HardwareError: the provider asked for is not available.
     """
     options = options or DetectorOptions()
-    spec, path = resolve(model)
+    spec, path = resolve(model, contract)
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
     session = Session(path, provider=options.provider, precision=options.precision, threads=options.threads)
     try:

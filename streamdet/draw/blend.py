@@ -1,12 +1,13 @@
 """Putting one colour onto planes: the only code that writes pixels of a picture, as kernels beside numpy references.
 
 A colour is three integers 0..255 in the order of the planes (Y, Cb, Cr) or of the bytes (B, G, R). Opacity is an
-integer 0..256, so that blending is a multiply and a shift. Rectangles are left, top, right, bottom in pixels, right and
+integer 0..256. Rectangles are left, top, right, bottom in pixels, right and
 bottom exclusive; they may reach outside the picture and may be empty.
 
 On I420 a chroma sample takes the mean coverage of its (up to) four pixels: what converting a BGR drawing would give.
 """
 
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -15,21 +16,31 @@ from numpy.typing import NDArray
 from streamdet.color import Plane
 from streamdet.kernels import kernel
 
+Spans = NDArray[np.int64]
+
 OPAQUE = 256
 """Opacity that replaces what was there."""
+
+
+@kernel
+def _mixed(under: int, ink: int, weight: np.float32) -> int:
+    """Returns the byte that lies `weight` (0..1) of the way from `under` to `ink`, rounded."""
+    below = np.float32(under)
+    return np.uint8(np.int32(below + (np.float32(ink) - below) * weight + np.float32(0.5)))  # type: ignore[return-value]
 
 
 @kernel
 def _fill_plane(
     plane: Plane, left: int, top: int, right: int, bottom: int, step: int, offset: int, ink: int, alpha: int
 ) -> None:
-    keep, add = 256 - alpha, ink * alpha + 128
+    weight = np.float32(alpha) / np.float32(OPAQUE)
     for row in range(top, bottom):
-        if alpha == 256 and step == 1:
+        if alpha == OPAQUE and step == 1:
             plane[row, left:right] = ink
         else:
-            for column in range(left * step + offset, right * step + offset, step):
-                plane[row, column] = (plane[row, column] * keep + add) >> 8
+            line = plane[row, left * step + offset : right * step]
+            for at in range(0, len(line), step):
+                line[at] = _mixed(line[at], ink, weight)
 
 
 @kernel
@@ -51,16 +62,27 @@ def fill_i420(
     if left >= right or top >= bottom:
         return
     _fill_plane(y, left, top, right, bottom, 1, 0, ink[0], alpha)
+    # Chroma samples whose four pixels are all inside, then those at the edges.
+    inner_left, inner_top, inner_right, inner_bottom = (left + 1) >> 1, (top + 1) >> 1, right >> 1, bottom >> 1
+    if inner_left < inner_right:
+        _fill_plane(u, inner_left, inner_top, inner_right, inner_bottom, 1, 0, ink[1], alpha)
+        _fill_plane(v, inner_left, inner_top, inner_right, inner_bottom, 1, 0, ink[2], alpha)
     for row in range(top >> 1, (bottom + 1) >> 1):
         last_row = min(2 * row + 2, height)
         rows = min(last_row, bottom) - max(2 * row, top)
-        for column in range(left >> 1, (right + 1) >> 1):
+        column = left >> 1
+        while column < (right + 1) >> 1:
+            if inner_top <= row < inner_bottom and inner_left <= column < inner_right:
+                column = inner_right
+                continue
             last_column = min(2 * column + 2, width)
             covered = rows * (min(last_column, right) - max(2 * column, left))
-            cell = (last_row - 2 * row) * (last_column - 2 * column)
-            a = (2 * covered * alpha + cell) // (2 * cell)
-            u[row, column] = (u[row, column] * (256 - a) + ink[1] * a + 128) >> 8
-            v[row, column] = (v[row, column] * (256 - a) + ink[2] * a + 128) >> 8
+            weight = np.float32(alpha * covered) / np.float32(
+                OPAQUE * (last_row - 2 * row) * (last_column - 2 * column)
+            )
+            u[row, column] = _mixed(u[row, column], ink[1], weight)
+            v[row, column] = _mixed(v[row, column], ink[2], weight)
+            column += 1
 
 
 @kernel
@@ -129,6 +151,68 @@ def outline_bgr(
 
 
 @kernel
+def _blend_line(samples: NDArray[np.uint8], mask: NDArray[np.uint8], ink: int, alpha: int) -> None:
+    """Blends `ink` into a stretch of one line. Views and an index from 0 let the compiler use vector instructions."""
+    scale = np.float32(alpha) / np.float32(255 * OPAQUE)
+    for k in range(len(samples)):
+        samples[k] = _mixed(samples[k], ink, np.float32(mask[k]) * scale)
+
+
+@kernel
+def _blend_cells(
+    samples: NDArray[np.uint8], upper: NDArray[np.uint8], lower: NDArray[np.uint8], ink: int, alpha: int
+) -> None:
+    """Blends `ink` into a stretch of a chroma line whose samples have all four pixels in the mask."""
+    scale = np.float32(alpha) / np.float32(4 * 255 * OPAQUE)
+    for k in range(len(samples)):
+        covered = (
+            np.int32(upper[2 * k]) + np.int32(upper[2 * k + 1]) + np.int32(lower[2 * k]) + np.int32(lower[2 * k + 1])
+        )
+        samples[k] = _mixed(samples[k], ink, np.float32(covered) * scale)
+
+
+@kernel
+def _blend_edge_cell(
+    plane: Plane, row: int, column: int, width: int, height: int, mask: Plane, left: int, top: int, ink: int, alpha: int
+) -> None:
+    """Blends `ink` into one chroma sample of which only some pixels lie in the mask or in the picture."""
+    pixels = (min(2 * row + 2, height) - 2 * row) * (min(2 * column + 2, width) - 2 * column)
+    covered = 0
+    for y in range(max(2 * row, top), min(2 * row + 2, height, top + mask.shape[0])):
+        for x in range(max(2 * column, left), min(2 * column + 2, width, left + mask.shape[1])):
+            covered += mask[y - top, x - left]
+    weight = np.float32(covered) * (np.float32(alpha) / np.float32(pixels * 255 * OPAQUE))
+    plane[row, column] = _mixed(plane[row, column], ink, weight)
+
+
+@kernel
+def _stamp_chroma(
+    plane: Plane, width: int, height: int, mask: Plane, spans: Spans, left: int, top: int, ink: int, alpha: int
+) -> None:
+    """Blends `ink` through a mask into one chroma plane (written)."""
+    first_row, last_row = max(top, 0), min(top + mask.shape[0], height)
+    for row in range(first_row >> 1, (last_row + 1) >> 1):
+        upper, lower = max(2 * row, first_row) - top, min(2 * row + 1, last_row - 1) - top
+        start = max(left + min(spans[upper, 0], spans[lower, 0]), 0)
+        end = min(left + max(spans[upper, 1], spans[lower, 1]), width)
+        if start >= end:
+            continue
+        # [inner, inner_end) are the samples whose four pixels are all in the mask.
+        inner, inner_end = (start + 1) >> 1, end >> 1
+        if lower == upper or inner >= inner_end:
+            inner = inner_end = (end + 1) >> 1
+        else:
+            at, length = 2 * inner - left, 2 * (inner_end - inner)
+            _blend_cells(
+                plane[row, inner:inner_end], mask[upper, at : at + length], mask[lower, at : at + length], ink, alpha
+            )
+        for column in range(start >> 1, inner):
+            _blend_edge_cell(plane, row, column, width, height, mask, left, top, ink, alpha)
+        for column in range(inner_end, (end + 1) >> 1):
+            _blend_edge_cell(plane, row, column, width, height, mask, left, top, ink, alpha)
+
+
+@kernel
 def stamp_i420(
     y: Plane,
     u: Plane,
@@ -136,6 +220,7 @@ def stamp_i420(
     width: int,
     height: int,
     mask: Plane,
+    spans: Spans,
     left: int,
     top: int,
     ink: tuple[int, int, int],
@@ -143,81 +228,110 @@ def stamp_i420(
 ) -> None:
     """Blends one colour through a coverage mask into I420 planes (written).
 
-    `mask` is (rows, columns) uint8, 255 = covered; its first pixel lands on (`left`, `top`).
+    Args:
+        y: planes and size as in `fill_i420`.
+        u: see `y`.
+        v: see `y`.
+        width: see `y`.
+        height: see `y`.
+        mask: (rows, columns) uint8, 255 = covered; its first pixel lands on (`left`, `top`).
+        spans: (rows, 2) int64, first and last + 1 of the columns of each row of `mask` that are looked at.
+        left: column of the picture, may be negative.
+        top: row of the picture, may be negative.
+        ink: Y, Cb, Cr.
+        alpha: opacity where `mask` is 255.
     """
     first_row, last_row = max(top, 0), min(top + mask.shape[0], height)
-    first_column, last_column = max(left, 0), min(left + mask.shape[1], width)
-    if first_row >= last_row or first_column >= last_column:
-        return
-    for chroma_row in range(first_row >> 1, (last_row + 1) >> 1):
-        for chroma_column in range(first_column >> 1, (last_column + 1) >> 1):
-            covered = 0
-            pixels = 0
-            for row in range(2 * chroma_row, min(2 * chroma_row + 2, height)):
-                for column in range(2 * chroma_column, min(2 * chroma_column + 2, width)):
-                    pixels += 1
-                    if first_row <= row < last_row and first_column <= column < last_column:
-                        value = int(mask[row - top, column - left])
-                        if value:
-                            covered += value
-                            a = (value * alpha + 127) // 255
-                            y[row, column] = (y[row, column] * (256 - a) + ink[0] * a + 128) >> 8
-            if covered > 0:
-                a = (2 * covered * alpha + 255 * pixels) // (510 * pixels)
-                u[chroma_row, chroma_column] = (u[chroma_row, chroma_column] * (256 - a) + ink[1] * a + 128) >> 8
-                v[chroma_row, chroma_column] = (v[chroma_row, chroma_column] * (256 - a) + ink[2] * a + 128) >> 8
+    for row in range(first_row, last_row):
+        start, end = max(left + spans[row - top, 0], 0), min(left + spans[row - top, 1], width)
+        if start < end:
+            _blend_line(y[row, start:end], mask[row - top, start - left : end - left], ink[0], alpha)
+    if first_row < last_row and left < width and left + mask.shape[1] > 0:
+        _stamp_chroma(u, width, height, mask, spans, left, top, ink[1], alpha)
+        _stamp_chroma(v, width, height, mask, spans, left, top, ink[2], alpha)
 
 
 @kernel
 def stamp_bgr(
-    bgr: Plane, width: int, height: int, mask: Plane, left: int, top: int, ink: tuple[int, int, int], alpha: int
+    bgr: Plane,
+    width: int,
+    height: int,
+    mask: Plane,
+    spans: Spans,
+    left: int,
+    top: int,
+    ink: tuple[int, int, int],
+    alpha: int,
 ) -> None:
     """Blends one colour through a coverage mask into a BGR plane (written); see `stamp_i420`."""
+    scale = np.float32(alpha) / np.float32(255 * OPAQUE)
     for row in range(max(top, 0), min(top + mask.shape[0], height)):
-        for column in range(max(left, 0), min(left + mask.shape[1], width)):
-            value = int(mask[row - top, column - left])
-            if value:
-                a = (value * alpha + 127) // 255
-                for channel in range(3):
-                    at = 3 * column + channel
-                    bgr[row, at] = (bgr[row, at] * (256 - a) + ink[channel] * a + 128) >> 8
+        start, end = max(left + spans[row - top, 0], 0), min(left + spans[row - top, 1], width)
+        if start < end:
+            line, cover = bgr[row, 3 * start : 3 * end], mask[row - top, start - left : end - left]
+            for k in range(len(cover)):
+                if cover[k] > 0:
+                    weight = np.float32(cover[k]) * scale
+                    for channel in range(3):
+                        line[3 * k + channel] = _mixed(line[3 * k + channel], ink[channel], weight)
 
 
 @kernel
-def stroke_mask(path: NDArray[np.float64], left: int, top: int, mask: Plane) -> None:
+def stroke_bounds(path: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
+    """Returns left, top, right, bottom of the part of the picture that `stroke_mask` can write for `path`."""
+    left, top, right, bottom = width, height, 0, 0
+    for x, y, radius, _ in path:
+        if np.isfinite(x + y + radius) and abs(x) < 1e6 and abs(y) < 1e6 and radius < 1e6:
+            left, right = min(left, int(np.floor(x - radius - 1))), max(right, int(np.ceil(x + radius + 1)))
+            top, bottom = min(top, int(np.floor(y - radius - 1))), max(bottom, int(np.ceil(y + radius + 1)))
+    return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+
+
+@kernel
+def stroke_mask(path: NDArray[np.float64], left: int, top: int, mask: Plane, spans: Spans) -> None:
     """Draws a smooth line with round ends and joints into a coverage mask.
 
     Where segments overlap the stronger coverage counts, so that a see-through line shows no dots at its joints.
 
     Args:
         path: (N, 4) float64: x, y in pixels (pixel centres at .5), radius in pixels, opacity 0..1; radius and opacity
-            change evenly from point to point. All finite.
+            change evenly from point to point. A segment with a point not finite or beyond a million is left out.
         left: column of the picture that the first column of `mask` stands for.
         top: row of the picture that the first row of `mask` stands for.
         mask: (rows, columns) uint8, written where the line is.
+        spans: (rows, 2) int64, widened to the columns written in each row.
     """
     for k in range(len(path) - 1):
         x0, y0, r0, a0 = path[k]
         x1, y1, r1, a1 = path[k + 1]
+        far = max(abs(x0), abs(y0), abs(x1), abs(y1), r0, r1)
+        if not (np.isfinite(x0 + y0 + r0 + a0 + x1 + y1 + r1 + a1) and far < 1e6):
+            continue
         reach = max(r0, r1) + 1.0
         dx, dy = x1 - x0, y1 - y0
         length2 = dx * dx + dy * dy
+        along_x, along_y = (dx / length2, dy / length2) if length2 > 0.0 else (0.0, 0.0)
         first_row = max(int(np.floor(min(y0, y1) - reach)) - top, 0)
         last_row = min(int(np.ceil(max(y0, y1) + reach)) - top, mask.shape[0])
         first_column = max(int(np.floor(min(x0, x1) - reach)) - left, 0)
         last_column = min(int(np.ceil(max(x0, x1) + reach)) - left, mask.shape[1])
         for row in range(first_row, last_row):
             py = row + top + 0.5 - y0
-            for column in range(first_column, last_column):
-                px = column + left + 0.5 - x0
-                t = 0.0
-                if length2 > 0.0:
-                    t = min(max((px * dx + py * dy) / length2, 0.0), 1.0)
+            spans[row, 0] = min(spans[row, 0], first_column)
+            spans[row, 1] = max(spans[row, 1], last_column)
+            line = mask[row, first_column:last_column]
+            for column in range(len(line)):
+                px = column + first_column + left + 0.5 - x0
+                t = min(max(px * along_x + py * along_y, 0.0), 1.0)
                 distance = np.sqrt((px - t * dx) ** 2 + (py - t * dy) ** 2)
                 coverage = min(max(r0 + t * (r1 - r0) + 0.5 - distance, 0.0), 1.0)
-                value = int(255.0 * coverage * (a0 + t * (a1 - a0)) + 0.5)
-                if value > mask[row, column]:
-                    mask[row, column] = value
+                line[column] = max(line[column], np.uint8(255.0 * coverage * (a0 + t * (a1 - a0)) + 0.5))
+
+
+@lru_cache(maxsize=1024)
+def whole_rows(rows: int, columns: int) -> Spans:
+    """Returns spans that leave nothing of a mask out. Not to be modified."""
+    return np.tile(np.array([0, columns], np.int64), (rows, 1))
 
 
 def _place(mask: Plane, left: int, top: int, width: int, height: int) -> NDArray[np.int64]:
@@ -230,9 +344,11 @@ def _place(mask: Plane, left: int, top: int, width: int, height: int) -> NDArray
     return whole
 
 
-def _blended(plane: Plane, ink: int, alpha: NDArray[np.int64]) -> Plane:
-    mixed: NDArray[np.int64] = plane.astype(np.int64) * (256 - alpha) + ink * alpha + 128
-    return (mixed >> 8).astype(np.uint8)
+def _blended(plane: Plane, ink: int, covered: NDArray[np.int64], pixels: NDArray[np.int64], alpha: int) -> Plane:
+    """Returns `plane` with `ink` laid over it, opaque by the covered share (0..255 per pixel) of each sample."""
+    below = plane.astype(np.float32)
+    weight = covered.astype(np.float32) * (np.float32(alpha) / (pixels * 255 * OPAQUE).astype(np.float32))
+    return (below + (np.float32(ink) - below) * weight + np.float32(0.5)).astype(np.uint8)
 
 
 def stamp_i420_reference(
@@ -248,13 +364,11 @@ def stamp_i420_reference(
     cells = padded.reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2).sum(axis=(1, 3))
     inside = np.pad(np.ones_like(coverage), ((0, height % 2), (0, width % 2)))
     pixels = inside.reshape(cells.shape[0], 2, cells.shape[1], 2).sum(axis=(1, 3))
-    chroma_alpha = (2 * cells * alpha + 255 * pixels) // (510 * pixels)
-    luma_alpha = (coverage * alpha + 127) // 255
     y, u, v = planes
     return (
-        _blended(y, ink[0], luma_alpha),
-        _blended(u, ink[1], chroma_alpha),
-        _blended(v, ink[2], chroma_alpha),
+        _blended(y, ink[0], coverage, np.ones_like(coverage), alpha),
+        _blended(u, ink[1], cells, pixels, alpha),
+        _blended(v, ink[2], cells, pixels, alpha),
     )
 
 
@@ -263,8 +377,9 @@ def stamp_bgr_reference(
 ) -> NDArray[np.uint8]:
     """The same as `stamp_bgr` in plain numpy, on a (height, width, 3) array; returns a new one."""
     height, width = bgr.shape[:2]
-    a = (_place(mask, left, top, width, height) * alpha + 127) // 255
-    return np.stack([_blended(bgr[..., channel], ink[channel], a) for channel in range(3)], axis=-1)
+    coverage = _place(mask, left, top, width, height)
+    ones = np.ones_like(coverage)
+    return np.stack([_blended(bgr[..., k], ink[k], coverage, ones, alpha) for k in range(3)], axis=-1)
 
 
 def stroke_mask_reference(path: NDArray[np.float64], left: int, top: int, mask: Plane) -> Plane:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import lru_cache
-from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.color import ColorSpace
+from streamdet.color import ColorSpace, Plane
 from streamdet.draw import blend
 from streamdet.draw.palette import Rgb
 from streamdet.picture import Picture, PixelFormat
@@ -20,21 +20,29 @@ Rect = tuple[int, int, int, int]
 Ink = tuple[int, int, int]
 
 
-@lru_cache(maxsize=4096)
-def yuv_ink(rgb: Rgb, color: ColorSpace) -> Ink:
-    """Returns the Y, Cb, Cr bytes of an RGB colour in a picture's own colour space.
+class _Inks(dict[Rgb, Ink]):
+    """The Y, Cb, Cr bytes of RGB colours in one colour space, worked out when first asked for."""
 
-    >>> yuv_ink((255, 255, 255), ColorSpace())
-    (235, 128, 128)
-    """
-    m = _rgb_to_yuv(color)
-    y, u, v = np.clip(m[:, :3] @ np.array(rgb, np.float32) + m[:, 3] + np.float32(0.5), 0, 255).astype(int).tolist()
-    return y, u, v
+    def __init__(self, color: ColorSpace) -> None:
+        self._matrix = color.rgb_to_yuv()
+
+    def __missing__(self, rgb: Rgb) -> Ink:
+        if len(self) >= 4096:
+            self.clear()
+        m = self._matrix
+        yuv = np.clip(m[:, :3] @ np.array(rgb, np.float32) + m[:, 3] + np.float32(0.5), 0, 255)
+        ink = self[rgb] = int(yuv[0]), int(yuv[1]), int(yuv[2])
+        return ink
 
 
 @lru_cache(maxsize=16)
-def _rgb_to_yuv(color: ColorSpace) -> NDArray[np.float32]:
-    return color.rgb_to_yuv()
+def yuv_inks(color: ColorSpace) -> Mapping[Rgb, Ink]:
+    """Returns the bytes that stand for RGB colours in a picture of this colour space.
+
+    >>> yuv_inks(ColorSpace())[255, 255, 255]
+    (235, 128, 128)
+    """
+    return _Inks(color)
 
 
 def _opacity(alpha: float) -> int:
@@ -61,33 +69,31 @@ class Canvas(ABC):
     def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:
         """Draws the border of a rectangle, `thickness` pixels wide, inside of `rect`."""
 
-    @abstractmethod
-    def stamp(self, mask: NDArray[np.uint8], left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:
+    def stamp(self, mask: Plane, left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:
         """Blends a colour through a C-contiguous (rows, columns) uint8 coverage mask, 255 = covered."""
+        self._stamp(mask, blend.whole_rows(*mask.shape), left, top, rgb, alpha)
+
+    @abstractmethod
+    def _stamp(self, mask: Plane, spans: blend.Spans, left: int, top: int, rgb: Rgb, alpha: float) -> None:
+        """The same, where only some columns of each row are covered; see `blend.stamp_i420`."""
 
     def stroke(self, path: NDArray[np.float64], rgb: Rgb, alpha: float = 1.0) -> None:
         """Draws a smooth line through points.
 
         Args:
-            path: (N, 4) float64: x, y in pixels, radius in pixels, opacity 0..1. Points that are not finite or lie
-                more than a picture's size outside of it are left out.
+            path: (N, 4) float64, C-contiguous: x, y in pixels, radius in pixels, opacity 0..1. Segments with a point
+                that is not finite or absurdly far are left out.
             rgb: colour.
             alpha: opacity of the whole line.
         """
-        reach = np.array([self.width, self.height])
-        near = np.isfinite(path).all(axis=1) & (np.abs(path[:, :2] - reach / 2) < 1.5 * reach).all(axis=1)
-        path = np.ascontiguousarray(path[near])
-        if len(path) < 2:
-            return
-        margin = float(path[:, 2].max()) + 1.0
-        left, top = (max(floor(low - margin), 0) for low in path[:, :2].min(axis=0))
-        right = min(ceil(path[:, 0].max() + margin), self.width)
-        bottom = min(ceil(path[:, 1].max() + margin), self.height)
+        left, top, right, bottom = blend.stroke_bounds(path, self.width, self.height)
         if left >= right or top >= bottom:
             return
         mask = np.zeros((bottom - top, right - left), np.uint8)
-        blend.stroke_mask(path, left, top, mask)
-        self.stamp(mask, left, top, rgb, alpha)
+        spans = np.empty((bottom - top, 2), np.int64)
+        spans[:, 0], spans[:, 1] = right - left, 0
+        blend.stroke_mask(path, left, top, mask, spans)
+        self._stamp(mask, spans, left, top, rgb, alpha)
 
 
 class I420Canvas(Canvas):
@@ -96,19 +102,21 @@ class I420Canvas(Canvas):
     def __init__(self, picture: Picture) -> None:
         super().__init__(picture)
         self._y, self._u, self._v = picture.planes
-        self._color = picture.color
+        self._inks = yuv_inks(picture.color)
 
     def fill(self, rect: Rect, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
-        ink = yuv_ink(rgb, self._color)
+        ink = self._inks[rgb]
         blend.fill_i420(self._y, self._u, self._v, self.width, self.height, *rect, ink, _opacity(alpha))
 
     def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
-        ink = yuv_ink(rgb, self._color)
+        ink = self._inks[rgb]
         blend.outline_i420(self._y, self._u, self._v, self.width, self.height, *rect, thickness, ink, _opacity(alpha))
 
-    def stamp(self, mask: NDArray[np.uint8], left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
-        ink = yuv_ink(rgb, self._color)
-        blend.stamp_i420(self._y, self._u, self._v, self.width, self.height, mask, left, top, ink, _opacity(alpha))
+    def _stamp(self, mask: Plane, spans: blend.Spans, left: int, top: int, rgb: Rgb, alpha: float) -> None:
+        ink = self._inks[rgb]
+        blend.stamp_i420(
+            self._y, self._u, self._v, self.width, self.height, mask, spans, left, top, ink, _opacity(alpha)
+        )
 
 
 class BgrCanvas(Canvas):
@@ -124,8 +132,8 @@ class BgrCanvas(Canvas):
     def outline(self, rect: Rect, thickness: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
         blend.outline_bgr(self._bgr, self.width, self.height, *rect, thickness, rgb[::-1], _opacity(alpha))
 
-    def stamp(self, mask: NDArray[np.uint8], left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:  # noqa: D102
-        blend.stamp_bgr(self._bgr, self.width, self.height, mask, left, top, rgb[::-1], _opacity(alpha))
+    def _stamp(self, mask: Plane, spans: blend.Spans, left: int, top: int, rgb: Rgb, alpha: float) -> None:
+        blend.stamp_bgr(self._bgr, self.width, self.height, mask, spans, left, top, rgb[::-1], _opacity(alpha))
 
 
 def canvas_for(picture: Picture) -> Canvas:

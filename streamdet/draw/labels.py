@@ -3,13 +3,12 @@
 from streamdet.draw.canvas import Rect
 
 
-def overlap(one: Rect, other: Rect) -> bool:
-    """Tells whether two rectangles share a pixel.
-
-    >>> overlap((0, 0, 2, 2), (2, 0, 4, 2))
-    False
-    """
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _is_free(rect: Rect, taken: list[Rect]) -> bool:
+    left, top, right, bottom = rect
+    for other in taken:  # noqa: SIM110  # a generator would cost more than the comparisons
+        if left < other[2] and other[0] < right and top < other[3] and other[1] < bottom:
+            return False
+    return True
 
 
 def place(box: Rect, size: tuple[int, int], picture: tuple[int, int], taken: list[Rect]) -> tuple[Rect, bool]:
@@ -34,11 +33,11 @@ def place(box: Rect, size: tuple[int, int], picture: tuple[int, int], taken: lis
             continue
         for x in lefts:
             rect = x, y, x + width, y + height
-            if not any(overlap(rect, other) for other in taken):
+            if _is_free(rect, taken):
                 return rect, True
             if fallback is None:
                 fallback = rect
     if fallback is None:
         y = max(min(inside_top, picture[1] - height), 0)
         fallback = lefts[0], y, lefts[0] + width, y + height
-    return fallback, not any(overlap(fallback, other) for other in taken)
+    return fallback, _is_free(fallback, taken)

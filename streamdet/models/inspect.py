@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdet.errors import ModelError
-from streamdet.models.load import parse
+from streamdet.models.load import parse_bytes, read_model
 from streamdet.models.recognise import recognise
 from streamdet.models.signature import Signature, signature_of
 from streamdet.models.spec import ModelSpec
@@ -39,7 +39,7 @@ class ModelInfo:
     """What was read from a file.
 
     Attributes:
-        path: of the file.
+        name: of the file, or of a model that is made up here.
         size_bytes: of the file.
         signature: inputs, outputs, metadata.
         spec: how it was recognised; None where it was not.
@@ -54,7 +54,7 @@ class ModelInfo:
         producer: what wrote the file.
     """
 
-    path: Path
+    name: str
     size_bytes: int
     signature: Signature
     spec: ModelSpec | None
@@ -73,29 +73,30 @@ class ModelInfo:
         return sum(self.flops.values()) / 1e9
 
 
-def inspect_model(path: Path, given: ModelSpec | None = None) -> ModelInfo:
+def inspect_model(source: Path | bytes, given: ModelSpec | None = None) -> ModelInfo:
     """Reads a model without running it.
 
     Args:
-        path: an ONNX file.
+        source: an ONNX file, or its content.
         given: its description, where it is known already.
 
     Raises:
         ModelError: it cannot be read.
     """
-    model = parse(path)
+    data, name = read_model(source)
+    model = parse_bytes(data, name)
     signature = signature_of(model)
     spec, unknown = given, ""
     if spec is None:
         try:
-            spec = recognise(signature, path.name)
+            spec = recognise(signature, Path(name).name)
         except ModelError as error:
             unknown = str(error)
     trainable, stored = count_parameters(model)
     flops, uncounted = count_flops(model)
     return ModelInfo(
-        path=path,
-        size_bytes=path.stat().st_size,
+        name=spec.name if spec is not None and isinstance(source, bytes) else name,
+        size_bytes=len(data),
         signature=signature,
         spec=spec,
         unknown=unknown,

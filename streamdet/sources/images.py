@@ -81,10 +81,7 @@ def read_image(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 class ImagesSource(Source):
     """Images one after the other, each standing for 1 / `image_fps` seconds.
 
-    A broken image among several is counted and left out; a single one is an error.
-
-    Attributes:
-        paths: of the frames given so far: frame `index` is `paths[index]`.
+    A broken image among several is counted and left out; a single one is an error. `Frame.file` names each.
     """
 
     def __init__(self, pattern: str, name: str, options: SourceOptions | None = None) -> None:
@@ -94,7 +91,7 @@ class ImagesSource(Source):
         self._waiting: Iterator[Path] = iter(())
         self._first: Frame | None = None
         self._time_base = 1 / Fraction(self._options.image_fps).limit_denominator(90_000)
-        self.paths: list[Path] = []
+        self._index = 0
 
     def open(self) -> SourceInfo:
         """Decodes the first image; see `Source.open`."""
@@ -129,8 +126,7 @@ class ImagesSource(Source):
                     raise
                 self.faults["broken_image"] += 1
                 continue
-            self.paths.append(path)
-            index = len(self.paths) - 1
+            index, self._index = self._index, self._index + 1
             return Frame(
                 picture=Picture.from_bgr(bgr),
                 source=self.name,
@@ -140,6 +136,7 @@ class ImagesSource(Source):
                 captured_ns=time.monotonic_ns(),
                 duration=1,
                 key_frame=True,
+                file=path,
             )
         return None
 

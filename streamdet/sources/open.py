@@ -53,16 +53,15 @@ def _web(url: str, name: str | None, options: SourceOptions) -> Source:
 
 
 def _synthetic(url: str, name: str | None, options: SourceOptions) -> Source:
-    from streamdet.sources.synthetic import SyntheticSource  # type: ignore[import-not-found, unused-ignore]
+    from streamdet.sources.synthetic import SyntheticSource
 
-    source: Source = SyntheticSource(url, name or "synthetic")
-    return source
+    return SyntheticSource(url, name or "synthetic")
 
 
 def _images(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.images import ImagesSource
 
-    named_after = Path(url) if Path(url).exists() else Path(re.split(r"[*?\[]", url)[0]).parent
+    named_after = Path(url) if Path(url).exists() else Path(re.split(r"[*?\[]", url)[0] + "*").parent
     return _paced(ImagesSource(url, name or _safe_name(named_after.resolve().stem), options), options)
 
 

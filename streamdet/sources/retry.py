@@ -124,7 +124,7 @@ class Reconnecting(Source):
                 self._backoff.ran(self._now() - started)
                 if not self._reconnect(error):
                     break
-        self.state = State.ENDED
+        self.close()
 
     def _reconnect(self, error: SourceError) -> bool:
         """Tries until there is a connection again; says False when stopped before."""

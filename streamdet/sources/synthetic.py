@@ -50,11 +50,13 @@ class SyntheticSource(Source):
         self._plan = _parse(url)
         self.live = self._plan.live
         self._scene: Scene | None = None
+        self._running: Iterator[Frame] = iter(())
 
     def open(self) -> SourceInfo:  # noqa: D102
         options = self._plan.scene
         self._scene = Scene(options)
         self._scene.render(0)  # compiles or loads the kernels, so that the first frame is not late
+        self._running = self._run(self._scene)
         return SourceInfo(
             self.name,
             options.width,
@@ -66,11 +68,12 @@ class SyntheticSource(Source):
         )
 
     def frames(self) -> Iterator[Frame]:  # noqa: D102
-        if self._scene is None:
-            raise RuntimeError("frames() before open()")
+        return self._running
+
+    def _run(self, scene: Scene) -> Iterator[Frame]:
         start_ns, index, number = time.monotonic_ns(), 0, 0
         fps = self._plan.scene.fps
-        while not self.stopping.is_set():
+        while self._scene is scene and not self.stopping.is_set():
             if self.live:
                 number = max(number, int((time.monotonic_ns() - start_ns) * fps / 1_000_000_000))
                 wait_s = float(number / fps) - (time.monotonic_ns() - start_ns) / 1e9
@@ -78,7 +81,7 @@ class SyntheticSource(Source):
                     return
             if self._plan.frames and number >= self._plan.frames:
                 return
-            picture = self._scene.render(number)
+            picture = scene.render(number)
             yield Frame(picture, self.name, index, number, 1 / fps, time.monotonic_ns(), duration=1, key_frame=True)
             index, number = index + 1, number + 1
 

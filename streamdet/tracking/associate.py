@@ -63,37 +63,47 @@ def match(gain: Similarity, rows: Mask, columns: Mask, least: float, detection_o
 
 @kernel
 def associate(
-    alike: Similarity,
+    tracks: Tracks,
+    count: int,
+    boxes_xyxy: Boxes,
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int32],
-    tracks: Tracks,
     class_agnostic: bool,
     high_score: float,
     match_high: float,
     match_low: float,
     match_new: float,
+    motion: Motion,
 ) -> Indices:
     """Returns for each track the detection that continues it, or -1.
 
     Args:
-        alike: (N, M) float64 from `similarity` of N tracks and M detections; set to 0 in place where classes differ.
+        tracks: moved to the time of the detections; the first `count` = N rows are meant.
+        count: of tracks.
+        boxes_xyxy: (M, 4) float32, of the detections.
         scores: (M,) float32, of the detections.
         class_ids: (M,) int32, of the detections.
-        tracks: whose first N rows are meant.
         class_agnostic: let classes mix.
         high_score: least score of a strong detection.
-        match_high: least score * similarity of a strong detection and a believed track.
-        match_low: least similarity of a weak detection and a track seen by the last update.
-        match_new: least score * similarity of a strong detection and a tentative track.
+        match_high: least weighted similarity of a strong detection and a believed track.
+        match_low: least similarity of a weak detection and a track that the last update saw.
+        match_new: least weighted similarity of a strong detection and a tentative track.
+        motion: as the tracks were moved.
     """
     states = tracks.states
+    alike = similarity(tracks, count, boxes_xyxy, motion)
     n, m = alike.shape
+    # ByteTrack multiplies overlap by score, with strong scores of at least 0.5. So that a lower threshold does not leave
+    # every product too small, [high_score, 1] is stretched to [0.5, 1] first: no change at 0.5.
+    weight = np.empty(m, np.float64)
+    for j in range(m):
+        weight[j] = 0.5 + 0.5 * (scores[j] - high_score) / max(1.0 - high_score, 1e-6)
     fused = np.empty((n, m), np.float64)
     for i in range(n):
         for j in range(m):
             if not class_agnostic and tracks.class_ids[i] != class_ids[j]:
                 alike[i, j] = 0.0
-            fused[i, j] = alike[i, j] * scores[j]
+            fused[i, j] = alike[i, j] * weight[j]
     strong = np.empty(m, np.bool_)
     weak = np.empty(m, np.bool_)
     for j in range(m):
@@ -110,4 +120,6 @@ def associate(
         believed[i] = believed[i] and states[i] == _CONFIRMED
     match(alike, believed, weak, match_low, detection_of_track)
     match(fused, tentative, strong, match_new, detection_of_track)
+    # Beyond ByteTrack: a new object whose score wavers around `high_score` would never be confirmed without this.
+    match(alike, tentative, weak, match_low, detection_of_track)
     return detection_of_track

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
+from typing import Self
 
 from streamdet.errors import ConfigError
 
@@ -16,12 +17,15 @@ class TrackerOptions:
         new_track_score: an unmatched detection needs this to start a track.
         sure_score: a new track whose first detection reaches this is confirmed at once.
         confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown.
-        match_high: least similarity times score of a strong detection and a track.
+        confirm_wait_s: where updates are further apart than this, new tracks are confirmed at once: at two detections
+            per second, waiting for a second one would hide every object for half a second.
+        match_high: least similarity, weighted with the score, of a strong detection and a track.
         match_low: least similarity of a weak detection and a track that the last update saw.
-        match_new: least similarity times score of a strong detection and a track that is not confirmed.
+        match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
         lost_after_s: seconds that a track which is not seen is kept, to be found again under its id.
         gap_s: after this many seconds without an update everything is forgotten.
         coast_s: seconds that `predict` still shows a track which the last update did not see.
+        damping_s: time constant with which a box that `predict` shows comes to rest, because people stop and turn.
         fade_s: the shown score halves with every so many seconds since the last detection.
         class_agnostic: a track may change its class; otherwise classes never match each other.
     """
@@ -31,12 +35,14 @@ class TrackerOptions:
     new_track_score: float = 0.6
     sure_score: float = 0.8
     confirm_hits: int = 2
+    confirm_wait_s: float = 0.15
     match_high: float = 0.2
     match_low: float = 0.5
     match_new: float = 0.25
     lost_after_s: float = 1.0
     gap_s: float = 5.0
     coast_s: float = 0.5
+    damping_s: float = 0.7
     fade_s: float = 2.0
     class_agnostic: bool = False
 
@@ -49,5 +55,21 @@ class TrackerOptions:
             raise ConfigError(f"tracker.low_score: must be <= high_score ({self.high_score}), got {self.low_score}")
         if self.confirm_hits < 1:
             raise ConfigError(f"tracker.confirm_hits: must be at least 1, got {self.confirm_hits}")
-        if self.fade_s == 0:
-            raise ConfigError("tracker.fade_s: must be greater than 0")
+        for name in ("damping_s", "fade_s"):
+            if getattr(self, name) == 0:
+                raise ConfigError(f"tracker.{name}: must be greater than 0, got 0")
+
+    @classmethod
+    def for_threshold(cls, score: float, class_agnostic: bool = False) -> Self:
+        """Returns options for a detector whose detections count as objects from `score` on.
+
+        Ask the detector for everything down to `low_score` of what is returned: what is weaker than `score` never
+        becomes an object, but keeps one alive while it is half hidden.
+        """
+        return cls(
+            high_score=score,
+            low_score=min(0.1, score),
+            new_track_score=score,
+            sure_score=max(0.8, score),
+            class_agnostic=class_agnostic,
+        )

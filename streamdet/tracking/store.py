@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.kalman import Boxes, Covariance, Mean, Motion, correct, start
+from streamdet.tracking.kalman import Boxes, Covariance, Mean, Motion, advance, boxes_after, correct, start
 from streamdet.tracking.matching import Indices, Mask
 
 CANDIDATES = 4
@@ -94,13 +94,66 @@ class Tracks(NamedTuple):
             new[:count] = old[:count]
         return bigger
 
-    def keep(self, which: Mask) -> int:
-        """Moves the rows where `which` (count,) is True to the front, in order, and returns how many they are."""
-        kept = np.flatnonzero(which)
-        if len(kept) < len(which):
-            for column in self.columns():
-                column[: len(kept)] = column[kept]
-        return len(kept)
+
+@kernel
+def keep(tracks: Tracks, which: Mask) -> int:
+    """Moves the rows where `which` (count,) is True to the front, in order, and returns how many they are."""
+    kept = 0
+    for row in range(len(which)):
+        if not which[row]:
+            continue
+        if kept < row:
+            tracks.ids[kept] = tracks.ids[row]
+            tracks.states[kept] = tracks.states[row]
+            tracks.mean[kept] = tracks.mean[row]
+            tracks.covariance[kept] = tracks.covariance[row]
+            tracks.scores[kept] = tracks.scores[row]
+            tracks.hits[kept] = tracks.hits[row]
+            tracks.born_s[kept] = tracks.born_s[row]
+            tracks.seen_s[kept] = tracks.seen_s[row]
+            tracks.missed_s[kept] = tracks.missed_s[row]
+            tracks.class_ids[kept] = tracks.class_ids[row]
+            tracks.candidates[kept] = tracks.candidates[row]
+            tracks.votes[kept] = tracks.votes[row]
+        kept += 1
+    return kept
+
+
+@kernel
+def carry(tracks: Tracks, count: int, time_s: float, elapsed_s: float, lost_after_s: float, motion: Motion) -> int:
+    """Drops the tracks that were lost for too long, moves the others `elapsed_s` on, and returns how many they are."""
+    count = keep(tracks, time_s - tracks.missed_s[:count] <= lost_after_s)
+    advance(tracks.mean, tracks.covariance, count, elapsed_s, motion)
+    return count
+
+
+@kernel
+def show(
+    tracks: Tracks,
+    count: int,
+    time_s: float,
+    ahead_s: float,
+    seen_for_s: float,
+    lost_for_s: float,
+    fade_s: float,
+    motion: Motion,
+) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
+    """Returns boxes, faded scores, classes and ids of the believed tracks, `ahead_s` seconds after their state.
+
+    Seen tracks are shown for `seen_for_s` after their last detection, lost ones for `lost_for_s` (negative: never).
+    """
+    rows = np.empty(count, np.int64)
+    n = 0
+    for row in range(count):
+        limit_s = seen_for_s if tracks.states[row] == _CONFIRMED else lost_for_s
+        if tracks.states[row] != _TENTATIVE and time_s - tracks.seen_s[row] <= limit_s:
+            rows[n] = row
+            n += 1
+    rows = rows[:n]
+    scores = np.empty(n, np.float32)
+    for i in range(n):
+        scores[i] = tracks.scores[rows[i]] * 2.0 ** ((tracks.seen_s[rows[i]] - time_s) / fade_s)
+    return boxes_after(tracks.mean, rows, ahead_s, motion), scores, tracks.class_ids[rows], tracks.ids[rows]
 
 
 @kernel
@@ -153,13 +206,14 @@ def absorb(
     time_s: float,
     confirm_hits: int,
     motion: Motion,
-) -> Mask:
+) -> tuple[int, Mask]:
     """Takes matched detections into their tracks and lets the others be missed, in place.
 
     Returns:
-        (count,) bool: which tracks live on; a tentative one that is not seen does not.
+        How many tracks live on (a tentative one that is not seen does not), and (M,) bool: the detections left over.
     """
     alive = np.ones(count, np.bool_)
+    unmatched = np.ones(len(scores), np.bool_)
     for row in range(count):
         found = detection_of_track[row]
         if found < 0:
@@ -168,6 +222,7 @@ def absorb(
                 tracks.states[row] = _LOST
                 tracks.missed_s[row] = time_s
             continue
+        unmatched[found] = False
         correct(tracks.mean, tracks.covariance, row, boxes_xyxy[found], motion)
         vote(tracks, row, class_ids[found], scores[found])
         tracks.scores[row] = scores[found]
@@ -176,7 +231,7 @@ def absorb(
         tracks.missed_s[row] = np.inf
         if tracks.states[row] != _TENTATIVE or tracks.hits[row] >= confirm_hits:
             tracks.states[row] = _CONFIRMED
-    return alive
+    return keep(tracks, alive), unmatched
 
 
 @kernel

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.tracking.associate import associate, similarity
-from streamdet.tracking.kalman import Motion, advance, boxes_after
+from streamdet.tracking.associate import associate
+from streamdet.tracking.kalman import Motion, boxes_after
 from streamdet.tracking.options import TrackerOptions
-from streamdet.tracking.store import Tracks, TrackState, absorb, begin, usable
+from streamdet.tracking.store import Tracks, absorb, begin, carry, show, usable
 from streamdet.types import Detections
 
 MOTION = Motion(measured_std=0.05, jitter=0.1, push=0.5, start_velocity_std=0.7, move_memory_s=4.0, size_memory_s=0.2)
@@ -57,6 +57,7 @@ class ByteTracker:
     def __init__(self, options: TrackerOptions | None = None, motion: Motion = MOTION) -> None:
         self.options = options or TrackerOptions()
         self._motion = motion
+        self._shown_motion = motion._replace(move_memory_s=self.options.damping_s)
         self._next_id = 1
         self.reset()
 
@@ -83,13 +84,17 @@ class ByteTracker:
         elapsed_s = self._elapsed(time_s)
         first = math.isnan(self._time_s)
         self._time_s, self._labels = time_s, detections.labels
-        self._forget(elapsed_s)
-        chosen = usable(detections.boxes_xyxy, detections.scores, self.options.low_score)
-        boxes_xyxy, scores = detections.boxes_xyxy[chosen], detections.scores[chosen]
-        class_ids = detections.class_ids[chosen]
+        if elapsed_s > self.options.gap_s:
+            self._count = 0
+        boxes_xyxy, scores, class_ids = detections.boxes_xyxy, detections.scores, detections.class_ids
+        chosen = usable(boxes_xyxy, scores, self.options.low_score)
+        if len(chosen) < len(scores):
+            boxes_xyxy, scores, class_ids = boxes_xyxy[chosen], scores[chosen], class_ids[chosen]
         unmatched = self._continue(boxes_xyxy, scores, class_ids, elapsed_s)
-        self._begin(boxes_xyxy, scores, class_ids, unmatched, first)
-        return self._show(self._tracks.states[: self._count] == TrackState.CONFIRMED, time_s)
+        # Nothing came before the first frame that could confirm anything, and a single picture has no second one.
+        at_once = first or elapsed_s > self.options.confirm_wait_s
+        self._begin(boxes_xyxy, scores, class_ids, unmatched, at_once)
+        return self._show(time_s, lost_for_s=-1.0)
 
     def predict(self, time_s: float) -> Detections:
         """Carries what is shown to `time_s`, at least the time of the last update, without changing any state.
@@ -101,11 +106,7 @@ class ByteTracker:
             ValueError: `time_s` is before the last update, or not finite.
         """
         self._elapsed(time_s)
-        states = self._tracks.states[: self._count]
-        unseen_s = time_s - self._tracks.seen_s[: self._count]
-        coasting = (states == TrackState.LOST) & (unseen_s <= self.options.coast_s)
-        shown = ((states == TrackState.CONFIRMED) & (unseen_s <= self.options.gap_s)) | coasting
-        return self._show(shown, time_s)
+        return self._show(time_s, self.options.coast_s)
 
     def tracks(self) -> TrackSnapshot:
         """Returns copies of all tracks, tentative and lost ones too, as of the last update."""
@@ -131,11 +132,6 @@ class ByteTracker:
             raise ValueError(f"time_s must not go back: {time_s} after {self._time_s}; call reset() for a new video")
         return 0.0 if math.isnan(self._time_s) else time_s - self._time_s
 
-    def _forget(self, elapsed_s: float) -> None:
-        """Drops tracks that were lost for too long, and all of them after a gap."""
-        lost_s = self._time_s - self._tracks.missed_s[: self._count]
-        self._count = self._tracks.keep(lost_s <= self.options.lost_after_s) if elapsed_s <= self.options.gap_s else 0
-
     def _continue(
         self,
         boxes_xyxy: NDArray[np.float32],
@@ -145,21 +141,23 @@ class ByteTracker:
     ) -> NDArray[np.bool_]:
         """Moves the tracks to now and gives them their detections; returns (M,) bool, the detections left over."""
         options, tracks, motion = self.options, self._tracks, self._motion
-        advance(tracks.mean, tracks.covariance, self._count, elapsed_s, motion)
+        count = carry(tracks, self._count, self._time_s, elapsed_s, options.lost_after_s, motion)
         detection_of_track = associate(
-            similarity(tracks, self._count, boxes_xyxy, motion),
+            tracks,
+            count,
+            boxes_xyxy,
             scores,
             class_ids,
-            tracks,
             options.class_agnostic,
             options.high_score,
             options.match_high,
             options.match_low,
             options.match_new,
+            motion,
         )
-        alive = absorb(
+        self._count, unmatched = absorb(
             tracks,
-            self._count,
+            count,
             detection_of_track,
             boxes_xyxy,
             scores,
@@ -168,9 +166,6 @@ class ByteTracker:
             options.confirm_hits,
             motion,
         )
-        unmatched = np.ones(len(scores), np.bool_)
-        unmatched[detection_of_track[detection_of_track >= 0]] = False
-        self._count = tracks.keep(alive)
         return unmatched
 
     def _begin(
@@ -179,7 +174,7 @@ class ByteTracker:
         scores: NDArray[np.float32],
         class_ids: NDArray[np.int32],
         unmatched: NDArray[np.bool_],
-        first: bool,
+        at_once: bool,
     ) -> None:
         """Starts tracks from what was left over."""
         options = self.options
@@ -194,25 +189,28 @@ class ByteTracker:
             self._time_s,
             self._next_id,
             options.new_track_score,
-            # Nothing came before the first frame that could confirm anything, and a single picture has no second one.
-            0.0 if first else options.sure_score,
+            0.0 if at_once else options.sure_score,
             options.confirm_hits,
             self._motion,
         )
         self._next_id += begun
         self._count += begun
 
-    def _show(self, which: NDArray[np.bool_], time_s: float) -> Detections:
-        """Returns the tracks picked by `which` (count,), moved to `time_s`."""
-        tracks, rows = self._tracks, np.flatnonzero(which)
-        fade = np.exp2((tracks.seen_s[rows] - time_s) / self.options.fade_s)
-        return Detections(
-            boxes_after(tracks.mean, rows, time_s - self._time_s, self._motion),
-            (tracks.scores[rows] * fade).astype(np.float32),
-            tracks.class_ids[rows],
-            tracks.ids[rows],
-            self._labels,
+    def _show(self, time_s: float, lost_for_s: float) -> Detections:
+        """Returns the believed tracks moved to `time_s`; lost ones for so many seconds after they were last seen."""
+        ahead_s = 0.0 if math.isnan(self._time_s) else time_s - self._time_s
+        options = self.options
+        boxes_xyxy, scores, class_ids, ids = show(
+            self._tracks,
+            self._count,
+            time_s,
+            ahead_s,
+            options.gap_s,
+            lost_for_s,
+            options.fade_s,
+            self._shown_motion,
         )
+        return Detections(boxes_xyxy, scores, class_ids, ids, self._labels)
 
 
 def warm_up() -> None:

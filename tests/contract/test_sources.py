@@ -16,6 +16,7 @@ import pytest
 from streamdet.picture import Picture, plane_shapes
 from streamdet.sources.base import Source
 from streamdet.sources.camera import CameraSource
+from streamdet.sources.framecode import read_frame_number
 from streamdet.sources.network import NetworkSource
 from streamdet.sources.open import open_source
 from streamdet.sources.options import SourceOptions
@@ -36,14 +37,14 @@ class Case:
         make: gives the source, inside the test's folder.
         count: frames it has; None for one without an end.
         live: it must say so.
-        number: reads the frame's number from its pixels; None where another test does.
+        number: reads the frame's number from its pixels.
     """
 
     name: str
     make: Callable[[Path, ExitStack], Source]
     count: int | None = COUNT
     live: bool = False
-    number: Callable[[Picture], int] | None = read_number
+    number: Callable[[Picture], int | None] = read_number
 
 
 def _file(tmp_path: Path, stack: ExitStack) -> Source:
@@ -77,8 +78,7 @@ def _image(tmp_path: Path, stack: ExitStack) -> Source:
 
 
 def _synthetic(tmp_path: Path, stack: ExitStack) -> Source:
-    pytest.importorskip("streamdet.sources.synthetic", reason="no synthetic source in this build")
-    return open_source("synthetic:")
+    return open_source(f"synthetic:?frames={COUNT}&size=320x240")
 
 
 def _camera(tmp_path: Path, stack: ExitStack) -> Source:
@@ -127,7 +127,7 @@ CASES = [
     Case("directory", _directory),
     Case("glob", _glob),
     Case("image", _image, count=1),
-    Case("synthetic", _synthetic, count=None, number=None),
+    Case("synthetic", _synthetic, number=read_frame_number),
     Case("camera", _camera, count=None, live=True),
     Case("rtsp", _rtsp, count=None, live=True),
     Case("rtsp-reconnecting", _rtsp_reconnecting, count=None, live=True),
@@ -159,9 +159,8 @@ def test_info_is_true(case: Case, source: Source) -> None:
     assert (info.name, first.source) == (source.name, source.name)
     assert (info.width, info.height) == (first.width, first.height)
     assert info.time_base == first.time_base
-    if case.name != "synthetic":
-        assert (info.live, source.live) == (case.live, case.live)
-        assert info.frame_count in (None, case.count)
+    assert (info.live, source.live) == (case.live, case.live)
+    assert info.frame_count in (None, case.count)
 
 
 def test_frames_count_and_time_go_forward(case: Case, source: Source) -> None:
@@ -180,8 +179,7 @@ def test_pictures_are_whole_and_in_order(case: Case, source: Source) -> None:
         picture = frame.picture
         assert len(picture.planes) == len(plane_shapes(picture.format, picture.width, picture.height))
         assert picture.bgr().shape == (frame.height, frame.width, 3)
-    if case.number is not None:
-        assert [case.number(frame.picture) for frame in frames] == list(range(case.count or 20))
+    assert [case.number(frame.picture) for frame in frames] == list(range(case.count or 20))
 
 
 def test_ends_by_itself_and_stays_ended(case: Case, source: Source) -> None:

@@ -40,7 +40,7 @@ def test_stamp_i420_equals_its_reference(size, mask_size, at, ink, alpha, seed, 
     planes, mask = planes_of(size, seed, padding), mask_of(mask_size, seed)
     beyond = [plane[:, plane.shape[1] - padding :].copy() for plane in planes]
     expected = blend.stamp_i420_reference(cut(planes, size), mask, *at, ink, alpha)
-    blend.stamp_i420(*planes, *size, mask, *at, ink, alpha)
+    blend.stamp_i420(*planes, *size, mask, blend.whole_rows(*mask.shape), *at, ink, alpha)
     for plane, wanted in zip(cut(planes, size), expected, strict=True):
         np.testing.assert_array_equal(plane, wanted)
     for plane, kept in zip(planes, beyond, strict=True):
@@ -52,7 +52,7 @@ def test_stamp_bgr_equals_its_reference(size, mask_size, at, ink, alpha, seed):
     width, height = size
     bgr, mask = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8), mask_of(mask_size, seed)
     expected = blend.stamp_bgr_reference(bgr, mask, *at, ink, alpha)
-    blend.stamp_bgr(bgr.reshape(height, 3 * width), width, height, mask, *at, ink, alpha)
+    blend.stamp_bgr(bgr.reshape(height, 3 * width), width, height, mask, blend.whole_rows(*mask.shape), *at, ink, alpha)
     np.testing.assert_array_equal(bgr, expected)
 
 
@@ -112,9 +112,34 @@ POINT = st.tuples(st.floats(-20, 30), st.floats(-20, 30), st.floats(0, 5), st.fl
 def test_stroke_equals_its_reference(points, size, at, seed):
     path, mask = np.array(points, np.float64).reshape(-1, 4), mask_of(size, seed)
     expected = blend.stroke_mask_reference(path, *at, mask)
-    blend.stroke_mask(path, *at, mask)
+    before, spans = mask.copy(), np.tile(np.array([size[0], 0]), (size[1], 1))
+    blend.stroke_mask(path, *at, mask, spans)
+    for row, (start, end) in enumerate(spans):
+        assert not np.delete(mask[row] != before[row], np.arange(start, end)).any(), "writes inside its spans only"
     # A coverage that lies on a rounding edge may fall to either side.
     assert np.abs(mask.astype(int) - expected.astype(int)).max() <= 1
+
+
+@given(SIZE, SIZE, AT, INK, ALPHA, SEED)
+def test_spans_leave_out_only_what_is_not_covered(size, mask_size, at, ink, alpha, seed):
+    rng = np.random.default_rng(seed)
+    mask, spans = mask_of(mask_size, seed), np.sort(rng.integers(0, mask_size[0] + 1, (mask_size[1], 2)), axis=1)
+    for row, (start, end) in enumerate(spans):
+        mask[row, :start] = mask[row, end:] = 0
+    planes = planes_of(size, seed)
+    expected = blend.stamp_i420_reference(planes, mask, *at, ink, alpha)
+    blend.stamp_i420(*planes, *size, mask, spans, *at, ink, alpha)
+    for plane, wanted in zip(planes, expected, strict=True):
+        np.testing.assert_array_equal(plane, wanted)
+
+
+@given(st.lists(POINT, min_size=1, max_size=5), SIZE)
+def test_bounds_hold_the_whole_stroke(points, size):
+    path, (width, height) = np.array(points, np.float64), size
+    whole = blend.stroke_mask_reference(path, 0, 0, np.zeros((height, width), np.uint8))
+    left, top, right, bottom = blend.stroke_bounds(path, width, height)
+    whole[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 0
+    assert not whole.any()
 
 
 @pytest.mark.parametrize("at", [(0, 0), (1, 0), (0, 1), (1, 1)])

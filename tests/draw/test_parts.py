@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.draw.labels import overlap, place
+from streamdet.draw.labels import place
 from streamdet.draw.palette import color_of, contrast, luminance, text_color_on
 from streamdet.draw.text import Typeface, printable
-from streamdet.draw.trails import Trails
+from streamdet.draw.trails import Trails, taper, taper_reference
 from streamdet.types import Detections
 
 
@@ -74,7 +74,10 @@ def test_labels_stay_inside_and_say_truly_whether_they_are_free(box, width, heig
     rect, free = place(box, (width, height), (picture_w, picture_h), taken)
     assert rect[2] - rect[0] == width
     assert rect[3] - rect[1] == height
-    assert free is not any(overlap(rect, other) for other in taken)
+    shared = [np.minimum(rect[2:], other[2:]) - np.maximum(rect[:2], other[:2]) for other in taken]
+    clear = all((wide <= 0 or high <= 0) for wide, high in shared)
+    empty = any(other[0] == other[2] or other[1] == other[3] for other in taken)
+    assert free == clear or empty
     if width <= picture_w and height <= picture_h:
         assert rect[0] >= 0 <= rect[1]
         assert rect[2] <= picture_w
@@ -113,3 +116,11 @@ def test_trails_leave_out_what_has_no_track_or_does_not_move():
         trails.update(at(50 * step, 10, track_id=-1), 0.1 * step, 480)
     assert len(trails) == 1
     assert trails.path(5, 0.4, 2.0) is None
+
+
+@given(st.lists(st.tuples(*[st.floats(-1e4, 1e4)] * 3), min_size=1, max_size=9), st.floats(-1e4, 1e4))
+def test_taper_equals_its_reference(points, time_s):
+    path = np.column_stack([np.array(points), np.zeros(len(points))])
+    expected = taper_reference(path, time_s, 2.0, 3.0)
+    taper(path, time_s, 2.0, 3.0)
+    np.testing.assert_allclose(path, expected, atol=1e-9)

@@ -44,6 +44,17 @@ def test_equals_full_matrices(first, steps):
             break
 
 
+@given(boxes(), boxes(), step_s)
+def test_surprise_equals_full_matrices(first, second, dt_s):
+    mean, covariance = started(first)
+    kalman.advance(mean, covariance, 1, dt_s, MOTION)
+    ours = kalman.surprise(mean, covariance, 1, np.stack([first, second]), MOTION)
+    expected = [
+        kalman.surprise_reference(*kalman.to_matrices(mean[0], covariance[0]), box, MOTION) for box in (first, second)
+    ]
+    np.testing.assert_allclose(ours, [expected], rtol=1e-6, atol=1e-9)
+
+
 @given(boxes(), boxes(), step_s, step_s)
 def test_two_steps_equal_one(first, second, one_s, two_s):
     mean, covariance = started(first)

@@ -338,6 +338,30 @@ def test_bad_options_name_the_key(options, message):
         TrackerOptions(**options)
 
 
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.9])
+def test_everything_over_the_users_threshold_is_an_object_and_nothing_below(threshold):
+    tracker = ByteTracker(TrackerOptions.for_threshold(threshold))
+    scene = detections([moving(100, 200, 0, 0, 0), moving(500, 200, 0, 0, 0)], [threshold + 0.01, threshold - 0.01])
+    for k in range(3):
+        assert tracker.update(scene, k / 10).track_ids.tolist() == [1]
+
+
+def test_where_detections_are_rare_a_new_object_is_shown_at_once():
+    boxes = [moving(100, 200, 0, 0, 0), moving(500, 200, 0, 0, 0)]
+    tracker = ByteTracker()
+    tracker.update(detections(boxes[:1]), 0.0)
+    assert tracker.update(detections(boxes, 0.7), 0.5).track_ids.tolist() == [1, 2]
+
+
+def test_fast_objects_keep_their_ids_at_two_detections_per_second():
+    def scene(time_s):  # each moves by more than its width between two detections: no overlap at all
+        return detections([moving(100, 200, 100, 0, time_s), moving(1200, 420, -110, 0, time_s)])
+
+    shown, tracker = run(scene, np.arange(0, 5, 0.5))
+    assert {tuple(found.track_ids.tolist()) for found in shown} == {(1, 2)}
+    np.testing.assert_allclose(tracker.tracks().velocities_px_s[:, 0], [100, -110], atol=15)
+
+
 def test_nothing_compiles_after_warm_up():
     warm_up()
     before = kernels.compilations()

@@ -1,0 +1,123 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamdet.errors import ConfigError, SourceError, UsageError
+from streamdet.sources.camera import CameraSource
+from streamdet.sources.file import FileSource, WebFileSource
+from streamdet.sources.images import ImagesSource
+from streamdet.sources.network import NetworkSource
+from streamdet.sources.open import open_source
+from streamdet.sources.options import BackoffOptions, SourceOptions
+from streamdet.sources.pace import RealtimeSource
+from streamdet.sources.retry import Reconnecting
+from streamdet.sources.synthetic import SyntheticSource
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory; nothing in it is opened here, so empty files do."""
+    for name in ("clip one.mp4", "7.mkv", "a:b.mp4", "UPPER.PNG", "x[1].mp4", "noext"):
+        (tmp_path / name).touch()
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots" / "1.jpg").touch()
+    (tmp_path / "nothing").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "name"),
+    [
+        ("0", CameraSource, "camera0"),
+        ("/dev/video12", CameraSource, "camera12"),
+        ("rtsp://u:p@10.0.0.7:554/ch1/main.sdp?x=1", Reconnecting, "10.0.0.7_main"),
+        ("RTSP://cam.local", Reconnecting, "cam.local"),
+        ("rtsps://[::1]/a", Reconnecting, "1_a"),
+        ("rtmp://host/live/key", Reconnecting, "host_key"),
+        ("http://host/live.m3u8", Reconnecting, "host_live"),
+        ("http://host/video", Reconnecting, "host_video"),
+        ("https://host/a/clip.MP4?token=1", WebFileSource, "host_clip"),
+        ("synthetic:", SyntheticSource, "synthetic"),
+        ("synthetic:shapes?seed=3", SyntheticSource, "synthetic"),
+        ("clip one.mp4", FileSource, "clip_one"),
+        ("a:b.mp4", FileSource, "a_b"),
+        ("./7.mkv", FileSource, "7"),
+        ("x[1].mp4", FileSource, "x_1"),
+        ("noext", FileSource, "noext"),
+        ("file://{folder}/clip%20one.mp4", FileSource, "clip_one"),
+        ("UPPER.PNG", ImagesSource, "UPPER"),
+        ("shots", ImagesSource, "shots"),
+        ("shots/*.jpg", ImagesSource, "shots"),
+    ],
+)
+def test_table(folder: Path, url: str, kind: type, name: str) -> None:
+    source = open_source(url.format(folder=folder))
+    assert type(source) is kind
+    assert source.name == name
+    assert ":p@" not in source.url
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "words"),
+    [
+        ("gone.mp4", SourceError, r"gone\.mp4: no such file"),
+        ("clip on.mp4", SourceError, r"did you mean clip one\.mp4\?"),
+        ("no/such/dir/a.mp4", SourceError, "there is no directory no/such/dir"),
+        ("nothing", SourceError, "no image in the directory"),
+        ("shots/*.png", SourceError, "no image matches"),
+        ("rstp://u:s3cret@host/a", SourceError, "unknown kind of address 'rstp': did you mean rtsp://"),
+        ("gopher://host", SourceError, "unknown kind of address 'gopher': known are rtsp:"),
+        ("", UsageError, "empty"),
+        ("rtsp://host/a\r\nX: y", UsageError, "control characters"),
+        ("rtsp://", UsageError, "no host"),
+        ("rtsp:///cam", UsageError, "no host"),
+        ("rtsp://u:s3cret@host:99999/", UsageError, "malformed address"),
+        ("rtsp://u:s3cret@host:port/", UsageError, "malformed address"),
+        ("http://[::1/", UsageError, "malformed address"),
+        ("rtsp:host", SourceError, "unknown kind of address|no such file"),
+        ("synthetic:?seed=x", UsageError, "seed=x"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_opened(
+    folder: Path, url: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words) as raised:
+        open_source(url)
+    assert type(raised.value) is error
+    assert "s3cret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_options_choose_the_wrapper(folder: Path) -> None:
+    assert isinstance(open_source("7.mkv", options=SourceOptions(realtime=True)), RealtimeSource)
+    assert isinstance(open_source("rtsp://host/", options=SourceOptions(reconnect=False)), NetworkSource)
+    assert open_source("7.mkv", name="door").name == "door"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: SourceOptions(read_timeout_s=0), r"source\.read_timeout_s must be greater than 0, got 0"),
+        (lambda: SourceOptions(image_fps=-1), r"source\.image_fps"),
+        (lambda: SourceOptions(fps=0), r"source\.fps"),
+        (lambda: SourceOptions(size=(0, 10)), r"source\.size .* 0x10"),
+        (lambda: SourceOptions(pixel_format="YUV"), r"source\.pixel_format .* 'YUV'"),
+        (lambda: SourceOptions(rtsp_transport="http"), r"source\.rtsp_transport"),  # type: ignore[arg-type]
+        (lambda: BackoffOptions(jitter=1), r"backoff\.jitter"),
+        (lambda: BackoffOptions(cap_s=float("nan")), r"backoff\.cap_s"),
+    ],
+)
+def test_bad_options_name_the_key_and_the_value(make, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        make()
+
+
+def test_importing_the_table_is_light() -> None:
+    import subprocess
+
+    program = "import sys; import streamdet.sources.open; print({'av', 'cv2'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,199 @@
+import logging
+import threading
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+
+from streamdet.errors import AuthError, SourceError
+from streamdet.sources.options import BackoffOptions
+from streamdet.sources.retry import Backoff, Reconnecting, State
+from tests.sources.fakes import ScriptedSource
+
+LOST = SourceError("cam: no data for 5 s")
+REFUSED = AuthError("cam: the credentials were refused")
+
+
+class FakeTime:
+    """A clock that only waiting moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return self.now_s
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self.now_s += seconds
+        return False
+
+
+def exact(low: float, high: float) -> float:
+    return 0.0
+
+
+def supervised(connections: list[ScriptedSource], time: FakeTime | None = None, **more) -> Reconnecting:
+    time = time or FakeTime()
+    rest = iter(connections[1:])
+    backoff = Backoff(BackoffOptions(), exact)
+    return Reconnecting(connections[0], lambda: next(rest), backoff=backoff, now=time.now, wait=time.wait, **more)
+
+
+def test_waits_double_up_to_the_cap() -> None:
+    backoff = Backoff(BackoffOptions(), exact)
+    assert [backoff.delay_s(LOST) for _ in range(8)] == [1, 2, 4, 8, 16, 30, 30, 30]
+    backoff.ran(59.9)
+    assert backoff.delay_s(LOST) == 30
+    backoff.ran(60)
+    assert [backoff.delay_s(LOST) for _ in range(2)] == [1, 2]
+
+
+def test_refused_credentials_wait_long_enough_not_to_lock_the_account() -> None:
+    for draw in (lambda low, high: low, lambda low, high: high):
+        backoff = Backoff(BackoffOptions(), draw)
+        assert all(backoff.delay_s(REFUSED) >= 30 for _ in range(5))
+
+
+def test_jitter_stays_within_its_share() -> None:
+    backoff = Backoff(BackoffOptions(first_s=10, cap_s=10))
+    waits = [backoff.delay_s(LOST) for _ in range(300)]
+    assert min(waits) >= 8
+    assert max(waits) <= 12
+    assert len(set(waits)) > 100
+
+
+def test_one_hour_without_the_source_is_few_attempts() -> None:
+    backoff, elapsed, attempts = Backoff(BackoffOptions()), 0.0, 0
+    while elapsed < 3600:
+        elapsed += backoff.delay_s(LOST)
+        attempts += 1
+    assert attempts <= 155
+
+
+def test_frames_go_on_over_a_loss_and_the_gap_shows(caplog: pytest.LogCaptureFixture) -> None:
+    down = ScriptedSource([], open_error=SourceError("cam: the connection was refused rtsp://u:s3cret@cam"))
+    first, second = ScriptedSource([100.0, 100.04, LOST]), ScriptedSource([107.5, 107.54])
+    source = supervised([first, down, down, second])
+    with caplog.at_level(logging.INFO), source:
+        source.open()
+        assert source.state is State.RUNNING
+        frames = list(source.frames())
+    assert [frame.index for frame in frames] == [0, 1, 2, 3]
+    assert [frame.pts_s for frame in frames] == pytest.approx([0, 0.04, 7.5, 7.54], abs=1e-4)
+    assert source.faults == {"reconnect": 1}
+    assert first.closed
+    assert second.closed
+    assert source.state is State.ENDED
+    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert messages == [
+        "cam: no data for 5 s; trying again until it is back, first in 1.0 s",
+        "cam: back after 7.0 s",
+    ]
+    assert "s3cret" not in caplog.text
+
+
+def test_the_end_of_a_finite_stream_is_an_end() -> None:
+    source = supervised([ScriptedSource([1.0, 2.0])])
+    with source:
+        source.open()
+        assert len(list(source.frames())) == 2
+        assert list(source.frames()) == []
+    assert source.faults == {}
+
+
+def test_another_size_and_time_base_after_a_reconnect() -> None:
+    first = ScriptedSource([1.0, LOST])
+    second = ScriptedSource([3.0, 3.5], size=(16, 8), time_base=Fraction(1, 1000))
+    with supervised([first, second]) as source:
+        info = source.open()
+        frames = list(source.frames())
+    assert [(f.width, f.pts, f.time_base) for f in frames] == [
+        (8, 0, info.time_base),
+        (16, 180_000, info.time_base),
+        (16, 225_000, info.time_base),
+    ]
+
+
+def test_times_increase_even_where_the_lost_connection_ran_ahead() -> None:
+    first = ScriptedSource([1.0, 1.04, 9.0, LOST])  # the burst of frames had later times than it took
+    second = ScriptedSource([2.0, 2.04])
+    with supervised([first, second]) as source:
+        source.open()
+        assert all(a.pts < b.pts for a, b in pairwise(source.frames()))
+
+
+def test_a_first_connection_that_fails_is_an_error_at_once() -> None:
+    time = FakeTime()
+    with supervised([ScriptedSource([], open_error=LOST)], time) as source, pytest.raises(SourceError, match="no data"):
+        source.open()
+    assert time.waits == []
+    assert source.state is State.ENDED
+
+
+def test_waiting_for_a_source_that_is_not_there_yet() -> None:
+    time = FakeTime()
+    down = [ScriptedSource([], open_error=LOST) for _ in range(3)]
+    with supervised([*down, ScriptedSource([5.0])], time, wait_for_source=True) as source:
+        source.open()
+        assert [frame.index for frame in source.frames()] == [0]
+    assert time.waits == [1, 2, 4]
+
+
+def test_a_healthy_stretch_starts_the_waits_anew() -> None:
+    time = FakeTime()
+
+    def minute() -> None:
+        time.now_s += 61
+
+    down = ScriptedSource([], open_error=LOST)
+    connections = [ScriptedSource([1.0, LOST]), down, down, ScriptedSource([99.0, LOST], on_frame=minute), down]
+    with supervised([*connections, ScriptedSource([200.0])], time) as source:
+        source.open()
+        assert len(list(source.frames())) == 3
+    assert time.waits == [1, 2, 4, 1, 2]
+
+
+def test_stop_during_the_wait_ends_it() -> None:
+    waiting = threading.Event()
+    source = Reconnecting(
+        ScriptedSource([1.0, LOST]), lambda: ScriptedSource([]), BackoffOptions(first_s=1000, cap_s=1000)
+    )
+
+    def wait(seconds: float) -> bool:
+        waiting.set()
+        return source.stopping.wait(seconds)
+
+    source._wait = wait
+    source.open()
+    stopper = threading.Thread(target=lambda: waiting.wait(20) and source.request_stop())
+    stopper.start()
+    assert len(list(source.frames())) == 1
+    stopper.join()
+    source.close()
+
+
+def test_stop_while_connecting_again_reaches_the_connection() -> None:
+    source: Reconnecting
+
+    class Slow(ScriptedSource):
+        def open(self):
+            source.request_stop()
+            assert self.stopping.wait(20)
+            raise SourceError("cam: stopped")
+
+    source = supervised([ScriptedSource([1.0, LOST]), Slow([])])
+    source.open()
+    assert len(list(source.frames())) == 1
+    source.close()
+
+
+def test_stop_while_waiting_for_the_first_connection() -> None:
+    source = Reconnecting(
+        ScriptedSource([], open_error=LOST), lambda: ScriptedSource([], open_error=LOST), wait_for_source=True
+    )
+    source.request_stop()
+    with pytest.raises(SourceError):
+        source.open()
+    source.close()

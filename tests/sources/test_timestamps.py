@@ -1,0 +1,137 @@
+from collections import Counter
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdet.sources.timestamps import LIVE_TIME_BASE, FileClock, Guess, LiveClock
+
+times = st.one_of(st.none(), st.integers(-(2**40), 2**40), st.integers(-50, 50))
+
+
+@given(st.lists(times, max_size=60), st.integers(0, 5000))
+def test_file_times_always_increase(raw: list[int | None], step: int) -> None:
+    clock = FileClock(step, Counter())
+    given_times = [clock.stamp(t) for t in raw]
+    assert all(a < b for a, b in pairwise(given_times))
+
+
+@given(st.sets(st.integers(-(2**40), 2**40), min_size=1))
+def test_good_file_times_are_kept_exactly(raw: set[int]) -> None:
+    faults: Counter[str] = Counter()
+    clock = FileClock(40, faults)
+    assert [clock.stamp(t) for t in sorted(raw)] == sorted(raw)
+    assert not faults
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected", "faults"),
+    [
+        pytest.param([0, 10, 10, 20], [0, 10, 15, 20], {"backward_pts": 1}, id="one repeats"),
+        pytest.param([0, 10, 2, 20, 30], [0, 10, 15, 20, 30], {"backward_pts": 1}, id="one runs back"),
+        pytest.param([0, None, 20, 30], [0, 10, 20, 30], {"missing_pts": 1}, id="one is missing"),
+        pytest.param([None, None, 20], [0, 10, 20], {"missing_pts": 2}, id="the first are missing"),
+        pytest.param([100, 110, 0, 10, 20], [100, 110, 115, 125, 135], {"backward_pts": 2}, id="joined recordings"),
+        pytest.param([0, 10, 500, 510], [0, 10, 500, 510], {}, id="a gap stays"),
+        pytest.param([-20, -10, 0], [-20, -10, 0], {}, id="an edit list starts below zero"),
+    ],
+)
+def test_file_times(raw: list[int | None], expected: list[int], faults: dict[str, int]) -> None:
+    counted: Counter[str] = Counter()
+    clock = FileClock(10, counted)
+    assert [clock.stamp(t) for t in raw] == expected
+    assert counted == faults
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        pytest.param([(0, 0), (2, 1), (3, 2)], [0, 2, 3], id="presentation times that increase"),
+        pytest.param([(1, 2), (3, 3), (4, 4), (2, 5), (5, 6)], [1, 3, 4, 5, 6], id="made-up ones of AVI"),
+        pytest.param([(None, 2), (None, 3)], [2, 3], id="decoding times only"),
+        pytest.param([(None, None), (4, None)], [None, 4], id="nothing"),
+    ],
+)
+def test_guess(pairs: list[tuple[int | None, int | None]], expected: list[int | None]) -> None:
+    guess = Guess()
+    assert [guess.take(*pair) for pair in pairs] == expected
+
+
+MS = 90  # of the live time base
+BASE = Fraction(1, 1000)
+
+
+def live(
+    rows: list[tuple[int | None, int]], faults: Counter[str] | None = None, tolerance_s: float = 2.0
+) -> list[float]:
+    """Stamps (raw milliseconds, arrival in milliseconds) and returns milliseconds."""
+    clock = LiveClock(BASE, Fraction(1, 25), Counter() if faults is None else faults, tolerance_s)
+    return [clock.stamp(raw, 10**12 + arrival * 10**6) / MS for raw, arrival in rows]
+
+
+@given(st.lists(st.tuples(times, st.integers(0, 10_000)), max_size=60))
+def test_live_times_always_increase(rows: list[tuple[int | None, int]]) -> None:
+    arrival, ordered = 0, []
+    for raw, wait in rows:
+        arrival += wait
+        ordered.append((raw, arrival))
+    given_times = live(ordered)
+    assert all(a < b for a, b in pairwise(given_times))
+    assert given_times[:1] in ([], [0.0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "faults"),
+    [
+        pytest.param([(500, 0), (540, 90), (580, 95)], [0, 40, 80], {}, id="jitter of arrival is not taken over"),
+        pytest.param([(0, 0), (40, 1), (80, 2), (120, 3)], [0, 40, 80, 120], {}, id="a burst keeps its distances"),
+        pytest.param([(None, 0), (540, 370), (580, 371)], [0, 40, 80], {}, id="RTSP's first frame has no time"),
+        pytest.param(
+            [(0, 0), (40, 40), (None, 80), (120, 120)], [0, 40, 80, 120], {"missing_pts": 1}, id="one is missing"
+        ),
+        pytest.param(
+            [(0, 0), (None, 40), (None, 110), (None, 190)], [0, 40, 110, 190], {"missing_pts": 3}, id="none has a time"
+        ),
+        pytest.param([(0, 0), (40, 40), (40, 80), (120, 120)], [0, 40, 60, 120], {"backward_pts": 1}, id="one repeats"),
+        pytest.param(
+            [(0, 0), (40, 40), (9_000_000, 80), (9_000_040, 120)],
+            [0, 40, 80, 120],
+            {"timestamp_jump": 1},
+            id="the camera sets its clock forward",
+        ),
+        pytest.param(
+            [(9_000_000, 0), (9_000_040, 40), (0, 80), (40, 120)],
+            [0, 40, 80, 120],
+            {"timestamp_jump": 1},
+            id="the camera sets its clock back",
+        ),
+        pytest.param([(0, 0), (40, 40), (3040, 3040)], [0, 40, 3040], {}, id="an outage the source knows of"),
+        pytest.param(
+            [(0, 0), (40, 40), (80, 3040), (120, 3080)],
+            [0, 40, 3040, 3080],
+            {"timestamp_jump": 1},
+            id="an outage the source hides",
+        ),
+    ],
+)
+def test_live_times(rows: list[tuple[int | None, int]], expected: list[float], faults: dict[str, int]) -> None:
+    counted: Counter[str] = Counter()
+    assert live(rows, counted) == expected
+    assert counted == faults
+
+
+def test_a_camera_whose_clock_runs_slow_stays_near_true_time() -> None:
+    rows = [(i * 20, i * 40) for i in range(2000)]  # half speed for 80 s
+    given_times = live(rows)
+    assert all(abs(t - arrival) <= 2100 for t, (_, arrival) in zip(given_times, rows, strict=True))
+
+
+def test_segments_that_arrive_at_once_keep_their_distances() -> None:
+    rows = [(i * 40, i // 150 * 6000) for i in range(600)]  # HLS: six seconds at a time
+    assert live(rows, tolerance_s=20.0) == [i * 40 for i in range(600)]
+
+
+def test_live_time_base_is_rtp_s() -> None:
+    assert Fraction(1, 90_000) == LIVE_TIME_BASE
