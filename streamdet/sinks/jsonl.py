@@ -52,6 +52,7 @@ class JsonLinesSink(Sink):
         """See `Sink.open`."""
         try:
             self._file = GuardedFile(self._path, overwrite=self._options.overwrite)
+            self._file.begin()
         except OSError as error:
             raise failure(self._path, error) from None
         self.files.append(self._path)

@@ -108,7 +108,7 @@ def _usable_cv2() -> Any:
         raise SinkError(f"this OpenCV has no windows (opencv-python-headless?); install opencv-python, or {_INSTEAD}")
     if framework.startswith("QT") and sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         raise SinkError(f"OpenCV's windows need X11, and DISPLAY is not set (start XWayland); {_INSTEAD}")
-    if _would_hang():
+    if _would_hang(list(sys.modules)):
         raise SinkError(
             "a window would hang, because PyAV was loaded before OpenCV; "
             f"put 'import cv2' at the start of the program, or {_INSTEAD}"
@@ -116,9 +116,12 @@ def _usable_cv2() -> Any:
     return cv2
 
 
-def _would_hang() -> bool:
-    """Returns whether the first imshow would never return: on Linux, when PyAV's libraries were loaded first."""
-    loaded = list(sys.modules)  # in the order in which their imports began
+def _would_hang(loaded: list[str]) -> bool:
+    """Returns whether the first imshow would never return: on Linux, when PyAV's libraries were loaded first.
+
+    Args:
+        loaded: names of modules in the order in which their imports began, as `sys.modules` keeps them.
+    """
     return sys.platform.startswith("linux") and "av" in loaded and loaded.index("av") < loaded.index("cv2")
 
 

@@ -1,5 +1,6 @@
 """Network streams against a camera that misbehaves on command."""
 
+import contextlib
 import http.server
 import socket
 import threading
@@ -8,6 +9,7 @@ from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
+import cv2
 import pytest
 
 from streamdet.errors import AuthError, SourceError
@@ -16,8 +18,8 @@ from streamdet.sources.network import NetworkSource
 from streamdet.sources.open import open_source
 from streamdet.sources.options import BackoffOptions, SourceOptions
 from tests.faultcam import AFTER, FPS, OTHER_SIZE, SIZE, FaultCam
-from tests.sources.clips import encode, read_number
-from tests.sources.web import web_server
+from tests.sources.clips import encode, numbered, read_number
+from tests.sources.web import Quiet, web_server
 
 SHORT = SourceOptions(
     open_timeout_s=0.6,
@@ -166,6 +168,21 @@ def test_a_decoder_that_is_not_listed_is_not_used(tmp_path: Path) -> None:
         VideoInput(str(clip), "cam", InputSettings(codecs=frozenset({"hevc"})), Counter())
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc")
+def test_failed_and_lost_connections_leave_no_open_files() -> None:
+    script = ["404", "401", "refuse", "fin", "rst_mid_stream"]
+    with FaultCam([*script, *script, "404"], speed=4) as cam:
+        counts = []
+        for _ in range(2):
+            for _ in script:
+                with source_of(cam) as source, contextlib.suppress(SourceError):
+                    source.open()
+                    list(source.frames())
+            assert cam.idle.wait(10)  # the server closes its half in its own time
+            counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert counts[0] == counts[1]
+
+
 # --- the supervisor around it -------------------------------------------------------------------------------------
 
 
@@ -255,6 +272,30 @@ def test_what_a_web_server_does_not_have(tmp_path: Path, path: str, words: str) 
         pytest.raises(SourceError, match=words),
     ):
         source.open()
+
+
+def test_mjpeg_is_timed_by_its_arrival(tmp_path: Path) -> None:
+    """Motion JPEG has no timestamps, and the 25 frames per second that FFmpeg assumes are made up."""
+    waiting = threading.Event()
+
+    class Camera(Quiet):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for number in range(256):
+                    jpeg = cv2.imencode(".jpg", numbered(number))[1].tobytes()
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                    self.wfile.write(head.encode() + jpeg + b"\r\n")
+                    waiting.wait(0.01)
+
+    with web_server(tmp_path, Camera) as base, open_source(f"{base}/video", options=PATIENT) as source:
+        assert source.open().codec == "mjpeg"
+        frames = list(islice(source.frames(), 20))
+    assert [read_number(frame.picture) for frame in frames] == list(range(20))
+    for frame in frames:
+        assert frame.pts_s == pytest.approx((frame.captured_ns - frames[0].captured_ns) / 1e9, abs=2e-3)
 
 
 def test_a_web_server_that_wants_a_password(tmp_path: Path) -> None:
