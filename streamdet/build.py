@@ -62,6 +62,7 @@ def build(
     stages: Sequence[Stage] = (),
     extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
     always_annotate: bool = False,
+    leave_sources: bool = False,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -70,6 +71,7 @@ def build(
         stages: the user's own steps, for every stream.
         extra_sinks: makes the caller's own sinks of one stream.
         always_annotate: draw even where no sink wants pictures.
+        leave_sources: see `Pipeline`.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -101,7 +103,7 @@ def build(
         )
         for source, stream_sinks in zip(sources, sinks, strict=True)
     ]
-    return Job(Pipeline(plans, detector), detector)
+    return Job(Pipeline(plans, detector, leave_sources=leave_sources), detector)
 
 
 def _open_sources(config: Config) -> list[Source]:

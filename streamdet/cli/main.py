@@ -1,14 +1,18 @@
 """The `streamdet` command: one small tree, errors as one line, exit codes that mean something."""
 
+import contextlib
 import logging
 import os
 import signal
 import sys
+import threading
 from types import FrameType
+from typing import TextIO
 
 import typer
 
 from streamdet.cli.bench import bench
+from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
 from streamdet.errors import StreamdetError
@@ -55,21 +59,24 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     _set_up_logging(debug)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     code = 1
     try:
         code = _run(arguments)
     except KeyboardInterrupt:
-        code = 130
+        code = EXIT_CODE
     except StreamdetError as error:
         code = error.exit_code
         _complain(error, debug)
     except Exception as error:
         _complain(error, debug, unexpected=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if code == 130:
-        os._exit(code)  # a library may still be busy in a thread after a second Ctrl-C; do not wait for it
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it may be gone
+            stream.flush()
+    if code == EXIT_CODE or threading.active_count() > 1:
+        os._exit(code)  # a library may still be busy in a thread; do not wait for it, and take nothing away from it
     sys.exit(code)
 
 
@@ -80,7 +87,7 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
-        return 130
+        return EXIT_CODE
     except typer.TyperException as error:
         print(f"streamdet: {redact(error.format_message())} (see: streamdet --help)", file=sys.stderr)
         return error.exit_code
@@ -104,8 +111,19 @@ class _Redacting(logging.Formatter):
         return redact(super().format(record))
 
 
+class _StderrOfNow(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is at the time: a progress display stands in for it while it is on the screen."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
 def _set_up_logging(debug: bool) -> None:
-    handler = logging.StreamHandler()
+    handler = _StderrOfNow()
     handler.setFormatter(_Redacting("streamdet: %(levelname)s: %(message)s"))
     logger = logging.getLogger("streamdet")
     logger.addHandler(handler)

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from streamdet.cli.interrupts import Interrupts
+
 Text = str | None
 
 
@@ -78,10 +80,14 @@ def run(
         "max_frames": max_frames,
         "duration_s": duration,
     }
-    from streamdet.build import build
-    from streamdet.cli.display import Display
-    from streamdet.config import load_config
+    with Interrupts() as interrupts:
+        from streamdet.build import build
+        from streamdet.cli.display import Display
+        from streamdet.config import load_config
 
-    job = build(load_config(config, typed))
-    with Display(job, quiet) as display:
-        job.run(display.tick)
+        job = build(load_config(config, typed), leave_sources=True)
+        with Display(job, quiet) as display:
+            interrupts.stop = job.pipeline.stop
+            job.run(display.tick)
+    if interrupts.came:
+        raise KeyboardInterrupt

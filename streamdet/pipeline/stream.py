@@ -67,6 +67,7 @@ class StreamPlan:
 
 
 _IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy, and bounds the age of a live frame
+_SILENCE_S = 2.0
 _SINK_FRAMES = 64
 _SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 2 s at 720p30, without holding a gigabyte at 4K
 
@@ -243,6 +244,27 @@ class Stream:
         status = None if self.plan.status is None else self.plan.status(result)
         return annotate(result, self.plan.annotator, status)
 
+    def overdue(self) -> bool:
+        """Says whether a live stream has gone silent and its time is up: no frame will come to end it.
+
+        `duration_s` counts the stream's own time, which goes on with the clock.
+        """
+        if not (self.plan.source.live and self.plan.duration_s and self.stats.first_ns):
+            return False
+        now_ns = time.monotonic_ns()
+        silent_s = (now_ns - self.stats.last_ns) / 1e9
+        return silent_s > _SILENCE_S and (now_ns - self.stats.first_ns) / 1e9 > self.plan.duration_s
+
     def stop(self) -> None:
-        """Asks the source to end; frames that wait for inference are given up by the batcher, the rest is finished."""
+        """Asks the source to end, and takes no more from it, should it hang.
+
+        What has been captured is finished; frames that wait for inference are given up by the batcher.
+        """
         self.plan.source.request_stop()
+        self._frames.close()
+
+    def hurry(self) -> None:
+        """Waits no longer for an inference or a sink that hangs, so that the other sinks can be finished."""
+        self._inferred.close()
+        for outlet in self.outlets:
+            outlet.end()
