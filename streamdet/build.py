@@ -13,6 +13,7 @@ from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
 from streamdet.models.spec import Contract
 from streamdet.models.zoo import SHAPES
+from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
@@ -88,6 +89,7 @@ def build(
     annotator = Annotator(config.draw)
     if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
         annotator.warm_up()
+        warm_up_pictures()
     plans = [
         StreamPlan(
             source=source,
