@@ -14,6 +14,7 @@ SCRIPT = """
 import json, sys
 from streamdet.build import build
 from streamdet.config import parse_config
+from streamdet.kernels import KERNELS
 def compiled():
     return {f"{k.__module__}.{k.__name__}": len(k.signatures) for k in KERNELS if "sources" not in k.__module__}
 
