@@ -26,6 +26,10 @@ _LEAST_VISIBLE = 0.02
 _NOISE_LENGTH = 1 << 16
 # Share of the picture's height that lanes fill; the frame's number lies below them.
 _TOP, _BOTTOM = 0.02, 0.93
+_SWING = 0.07
+"""How far an object sways from the middle of its lane, as a share of the lane's height."""
+_LEAST_GAP = 0.04
+"""What stays free between objects of a class, as a share of the height: two cells of the built-in detector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,8 @@ class Scene:
         class_id, lane = number % 3, number // 3
         lanes = (options.objects - class_id + 2) // 3
         lane_px = (_BOTTOM - _TOP) * options.height / lanes
-        largest_px = min(0.6 * lane_px, 0.22 * options.height, 0.14 * options.width)
+        room_px = (1 - 2 * _SWING) * lane_px - _LEAST_GAP * options.height
+        largest_px = min(0.6 * lane_px, room_px, 0.22 * options.height, 0.14 * options.width)
         size = largest_px * rng.uniform(0.6, 1.0)
         sprite = make_sprite(class_id, size, rng, self._color)
         way_px = options.width + 1.25 * sprite.width
@@ -194,7 +199,7 @@ class Scene:
             way_px=way_px,
             speed=direction * rng.uniform(0.08, 0.2) * options.width,
             lane_y=_TOP * options.height + (lane + 0.5 + 0.15 * (class_id - 1)) * lane_px,
-            swing_px=0.07 * lane_px,
+            swing_px=_SWING * lane_px,
             swing_hz=rng.uniform(0.15, 0.35),
             phase=rng.uniform(0, 1),
         )
