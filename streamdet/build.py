@@ -80,6 +80,8 @@ def build(
     """
     if not config.sources:
         raise UsageError("no source given: name a camera (0), a file, a folder, a stream url, or synthetic:")
+    if config.show or any(uri.startswith("window:") for uri in config.outputs):
+        import cv2  # noqa: F401  # before the first import of av: the other way round, windows hang on Linux
     sources = _open_sources(config)
     sinks = [[*_sinks(config, source), *extra_sinks()] for source in sources]
     detector = _load_detector(config)

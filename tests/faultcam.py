@@ -109,7 +109,7 @@ class FaultCam:
                 await self._converse(reader, writer)
         finally:
             writer.transport.abort()
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
             self._tasks.discard(task)
             if not self._tasks:

@@ -93,7 +93,9 @@ class DecodedSource(Source):
                 break
             yield frame
         if self._input is not None and not self.stopping.is_set():
-            self._ended(self._input.cut_short(self._played_s))
+            cut_short = self._input.cut_short(self._played_s)
+            self.close()
+            self._ended(cut_short)
 
     def _next(self) -> Frame | None:
         decoded = next(self._decoded, None)

@@ -20,7 +20,9 @@ from tests.sources.clips import encode, read_number
 def read(path: Path) -> tuple[SourceInfo, list[Frame], Source]:
     with FileSource(path, path.stem) as source:
         info = source.open()
-        return info, list(source.frames()), source
+        frames = list(source.frames())
+        assert list(source.frames()) == []  # an end is judged once
+        return info, frames, source
 
 
 def numbers(frames: list[Frame]) -> list[int]:
