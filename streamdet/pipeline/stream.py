@@ -66,10 +66,16 @@ class StreamPlan:
     duration_s: float = 0.0
 
 
-_IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy, and bounds the age of a live frame
+_IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy
+_BURST = 16  # the same for a live stream: servers begin with several frames at once
+_LIVE_LAG_S = 0.2  # but none that has waited so long is shown if there are newer ones: this bounds the age
 _SILENCE_S = 2.0
 _SINK_FRAMES = 64
 _SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 2 s at 720p30, without holding a gigabyte at 4K
+
+
+def _has_waited_long(frame: Frame) -> bool:
+    return time.monotonic_ns() - frame.captured_ns > 1e9 * _LIVE_LAG_S
 
 
 class StreamStats:
@@ -131,7 +137,9 @@ class Stream:
         self._live = plan.mode is Mode.LIVE
         self._batcher = batcher
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
-        self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause))
+        self._frames: Channel[Frame] = Channel(
+            _IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause), late=_has_waited_long
+        )
         # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
         self._inferred: Channel[Inferred] = Channel(2 * _IN_FLIGHT, Policy.DROP_OLDEST)
         self._own_boxes = BoxesOfThisFrame(plan.tracker)
@@ -159,10 +167,11 @@ class Stream:
                 self._batcher.close(self.name)
 
     def _make_room(self, info: SourceInfo) -> None:
-        """Lets a live stream's sinks fall behind by what memory allows before they lose frames."""
-        frame_bytes = 3 * info.width * info.height // 2
+        """Lets a live stream and its sinks fall behind by what memory allows before they lose frames."""
+        fitting = _SINK_BYTES // (3 * info.width * info.height // 2)
+        self._frames.capacity = max(_IN_FLIGHT, min(_BURST, fitting))
         for outlet in self.outlets:
-            outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, _SINK_BYTES // frame_bytes))
+            outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, fitting))
 
     def _limited(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         end_s = None
