@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 import typer
@@ -51,26 +53,34 @@ def doctor() -> None:
 
 
 def main() -> None:
-    """Entry point. Never returns."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
-    _set_up_logging(debug)
+    """Entry point of the process. Never returns."""
     signal.signal(signal.SIGTERM, _interrupt)
-    code = 1
-    try:
-        code = _run(arguments)
-    except KeyboardInterrupt:
-        code = 130
-    except StreamdetError as error:
-        code = error.exit_code
-        _complain(error, debug)
-    except Exception as error:
-        _complain(error, debug, unexpected=True)
+    code = execute(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
     if code == 130:
         os._exit(code)  # a library may still be busy in a thread after a second Ctrl-C; do not wait for it
     sys.exit(code)
+
+
+def execute(argv: Sequence[str]) -> int:
+    """Runs one command line, without the program's name, and returns its exit code.
+
+    Whatever goes wrong is told in one line on stderr; with ``--debug``, after its traceback.
+    """
+    arguments = [argument for argument in argv if argument != "--debug"]
+    debug = len(arguments) < len(argv)
+    with _logging(debug):
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:
+            return 130
+        except StreamdetError as error:
+            _complain(error, debug)
+            return error.exit_code
+        except Exception as error:
+            _complain(error, debug, unexpected=True)
+            return 1
 
 
 def _run(arguments: list[str]) -> int:
@@ -104,10 +114,19 @@ class _Redacting(logging.Formatter):
         return redact(super().format(record))
 
 
-def _set_up_logging(debug: bool) -> None:
+@contextmanager
+def _logging(debug: bool) -> Iterator[None]:
+    """Shows the program's own log records on stderr, one line each, without credentials."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Redacting("streamdet: %(levelname)s: %(message)s"))
     logger = logging.getLogger("streamdet")
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
