@@ -1,6 +1,10 @@
 """How streamdet compiles its Numba kernels: one decorator, one private cache, one list of all of them."""
 
+import hashlib
+import shutil
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
@@ -14,7 +18,32 @@ KERNELS: list[Any] = []
 """Every dispatcher made by `kernel`, so that a test can prove that nothing compiles after warm-up."""
 
 
-_CACHE_DIR = private_dir("numba")  # Numba unpickles what it finds there
+def _fingerprint() -> str:
+    """Returns a name for the kernels as they are now.
+
+    Numba compiles a kernel anew when its own file changes, but not when a kernel it calls, in another file, does.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source = path.read_bytes()
+        if b"from streamdet.kernels import" in source:
+            digest.update(source)
+    return digest.hexdigest()[:16]
+
+
+def _cache_dir() -> Path | None:
+    """Returns the folder of these kernels' compiled code; those of others go when nobody wrote to them for a month."""
+    folder = private_dir("numba")  # private, because Numba unpickles what it finds there
+    if folder is None:
+        return None
+    for other in folder.iterdir():
+        if time.time() - other.stat().st_mtime > _KEPT_S:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder / _fingerprint()
+
+
+_KEPT_S = 30 * 24 * 3600
+_CACHE_DIR = _cache_dir()
 
 
 class _Apart(Compiler):  # type: ignore[misc]  # Numba has no types
@@ -67,6 +96,11 @@ def kernel(function: F | None = None, *, apart: bool = False, contract: bool = F
         return compiled  # type: ignore[no-any-return]
 
     return compile if function is None else compile(function)
+
+
+def compiled_before() -> bool:
+    """Says whether an earlier run left compiled kernels: without them the first use of each takes its time."""
+    return _CACHE_DIR is not None and _CACHE_DIR.exists()
 
 
 def compilations() -> int:

@@ -61,8 +61,8 @@ class FaultCam:
         self.script = list(script)
         self.speed = speed  # frames are sent this much faster than real time
         self.served: list[str] = []  # verbs taken so far
-        self.requests: list[str] = []  # request lines seen
-        self.on_serve = threading.Semaphore(0)  # released for every verb taken
+        self.requests: list[str] = []  # their heads
+        self.idle = threading.Event()  # no connection is open
         self._number = 0
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,17 +103,21 @@ class FaultCam:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         self._tasks.add(task)
+        self.idle.clear()
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._converse(reader, writer)
         finally:
-            self._tasks.discard(task)
             writer.transport.abort()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
+            self._tasks.discard(task)
+            if not self._tasks:
+                self.idle.set()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         verb = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         self.served.append(verb)
-        self.on_serve.release()
         if verb == "refuse":  # as near as a listening port comes: the connection is reset at once
             return _reset(writer)
         if verb == "accept_then_silent":
@@ -124,7 +128,7 @@ class FaultCam:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 if head.startswith("$"):
                     continue  # receiver reports; none of them holds an empty line in practice
-                self.requests.append(head.splitlines()[0])
+                self.requests.append(head)
                 method = head.split()[0]
                 if method == "TEARDOWN":
                     return

@@ -16,7 +16,17 @@ ONLY_HERE = {
     "onnxruntime": ("detect/session", "detect/providers", "models/", "bench/", "doctor"),
     "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor"),
     "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/"),
-    "time": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/detector.py", "bench/", "doctor"),
+    "time": (
+        "kernels.py",
+        "pipeline/",
+        "sources/",
+        "sinks/",
+        "api.py",
+        "cli/",
+        "detect/detector.py",
+        "bench/",
+        "doctor",
+    ),
 }
 PURE = ("detect/", "tracking/", "draw/")  # but the edges inside detect: session, providers, detector
 EDGES_OF_DETECT = ("detect/session", "detect/providers", "detect/detector.py")

@@ -1,5 +1,6 @@
 """`streamdet run`: the main job."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,7 +82,10 @@ def run(
     from streamdet.build import build
     from streamdet.cli.display import Display
     from streamdet.config import load_config
+    from streamdet.kernels import compiled_before
 
+    if not quiet and not compiled_before():
+        print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     job = build(load_config(config, typed))
     with Display(job, quiet) as display:
         job.run(display.tick)

@@ -214,6 +214,8 @@ def _check_input(spec: ModelSpec, tensor: Tensor) -> None:
         )
     if (np.dtype(tensor.dtype) == np.uint8) != spec.uint8:
         raise ModelError(f"{spec.name} takes {np.dtype(tensor.dtype)}: correct `uint8` in its YAML description")
+    if spec.uint8 and (any(spec.mean) or set(spec.std) != {1.0}):
+        raise ModelError(f"{spec.name} takes bytes as they are: leave out `mean` and `std` in its YAML description")
 
 
 def _gray(format: PixelFormat) -> Picture:

@@ -68,9 +68,21 @@ def _by_shape(outputs: Sequence[Tensor], matches: Callable[[tuple[int, ...]], bo
     return next((t for t in outputs if matches(tuple(fixed(d) for d in t.shape))), None)
 
 
-def _dense(outputs: Outputs, name: str, index: int) -> NDArray[np.float32]:
-    """Returns one picture's part of an output as C-contiguous float32, without a copy where it is that already."""
-    return np.ascontiguousarray(outputs[name][index], np.float32)
+def _dense(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Returns one picture's part of an output as C-contiguous float32, without a copy where it is that already.
+
+    Kernels trust shapes, and a runtime only warns where a network gives others than its file declares: `shape` is what
+    they need, 0 where any size will do.
+
+    Raises:
+        ModelError: the output is of another shape.
+    """
+    batch = outputs[name]
+    fits = batch.ndim == len(shape) + 1 and index < len(batch)
+    if not fits or any(size not in (0, found) for size, found in zip(shape, batch.shape[1:], strict=True)):
+        wanted = ", ".join(str(size) if size else "?" for size in shape)
+        raise ModelError(f"the model gave {name} of shape {batch.shape}: expected (n, {wanted})")
+    return np.ascontiguousarray(batch[index], np.float32)
 
 
 def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
@@ -79,14 +91,14 @@ def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     conf = _by_shape(outputs, lambda s: len(s) == 3 and s[1] >= 2 and s[1] != 4 and s[2] == count)
     if loc is None or conf is None or not count:
         raise _mismatch(spec, f"loc (n, 4, {count}) and conf (n, 1 + classes, {count})", outputs)
-    loc_name, conf_name = loc.name, conf.name
+    loc_name, conf_name, classes = loc.name, conf.name, fixed(conf.shape[1]) - 1
     priors = default_boxes_cxcywh(spec.width)
 
     def decode(values: Outputs, index: int, rules: Rules) -> Found:
-        heads = _dense(values, loc_name, index), _dense(values, conf_name, index)
+        heads = _dense(values, loc_name, index, (4, count)), _dense(values, conf_name, index, (classes + 1, count))
         return suppress(ssd_candidates(*heads, priors, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
-    return Decoder(decode, fixed(conf.shape[1]) - 1)
+    return Decoder(decode, classes)
 
 
 def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:
@@ -108,26 +120,27 @@ def _yolox(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     strides = yolox_strides(spec.width, spec.height, cells or usual)
     if tensor is None or not strides:
         raise _mismatch(spec, f"one output (n, {usual}, 5 + classes)", outputs)
-    name = tensor.name
+    name, classes = tensor.name, fixed(tensor.shape[2]) - 5
     grid = yolox_grid(spec.width, spec.height, strides)
 
     def decode(values: Outputs, index: int, rules: Rules) -> Found:
-        return suppress(yolox_candidates(_dense(values, name, index), grid, rules.wanted, rules.conf), rules)
+        found = _dense(values, name, index, (len(grid), classes + 5))
+        return suppress(yolox_candidates(found, grid, rules.wanted, rules.conf), rules)
 
-    return Decoder(decode, fixed(tensor.shape[2]) - 5)
+    return Decoder(decode, classes)
 
 
 def _fastestdet(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     tensor = _by_shape(outputs, lambda s: len(s) == 4 and s[1] > 5)
     if tensor is None:
         raise _mismatch(spec, "one output (n, 5 + classes, rows, columns)", outputs)
-    name = tensor.name
+    name, classes = tensor.name, fixed(tensor.shape[1]) - 5
 
     def decode(values: Outputs, index: int, rules: Rules) -> Found:
-        maps = _dense(values, name, index)
+        maps = _dense(values, name, index, (classes + 5, 0, 0))
         return suppress(fastestdet_candidates(maps, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
-    return Decoder(decode, fixed(tensor.shape[1]) - 5)
+    return Decoder(decode, classes)
 
 
 def _corners_px(spec: ModelSpec, boxes: NDArray[Any]) -> Boxes:
@@ -143,7 +156,7 @@ def _corners_px(spec: ModelSpec, boxes: NDArray[Any]) -> Boxes:
 
 def _one(spec: ModelSpec, name: str, array: NDArray[Any], index: int, rank: int) -> NDArray[Any]:
     """Returns one picture's part of an end-to-end output, which comes with or without a batch axis."""
-    if array.ndim == rank + 1:
+    if array.ndim == rank + 1 and index < len(array):
         picture: NDArray[Any] = array[index]
         return picture
     if array.ndim == rank and index == 0:
@@ -154,6 +167,8 @@ def _one(spec: ModelSpec, name: str, array: NDArray[Any], index: int, rank: int)
 def _rows(spec: ModelSpec, name: str) -> Decode:
     def decode(values: Outputs, index: int, rules: Rules) -> Found:
         rows = _one(spec, name, values[name], index, 2) if values[name].size else np.empty((0, 6), np.float32)
+        if rows.shape[1] != 6:
+            raise ModelError(f"{spec.name} gave {name} of shape {values[name].shape}: expected rows of 6")
         class_ids = _class_ids(rows[:, 5], spec.label_offset)
         return choose(_corners_px(spec, rows[:, :4]), rows[:, 4], class_ids, rules)
 

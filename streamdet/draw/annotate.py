@@ -13,6 +13,7 @@ from streamdet.draw.labels import place
 from streamdet.draw.palette import BLACK, WHITE, Rgb, color_of, text_color_on
 from streamdet.draw.text import Typeface
 from streamdet.draw.trails import Trails
+from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
 from streamdet.types import Detections
 
@@ -45,6 +46,14 @@ class AnnotateOptions:
     color_by: Literal["track", "class"] = "track"
     thickness_px: int = 0
     text_px: int = 0
+
+    def __post_init__(self) -> None:
+        if self.color_by not in ("track", "class"):
+            raise UsageError(f"color_by must be track or class, got {self.color_by!r}")
+        for key, most in (("trail_s", 3600), ("thickness_px", 100), ("text_px", 400)):
+            value = getattr(self, key)
+            if not 0 <= value <= most:
+                raise UsageError(f"{key} must be from 0 to {most}, got {value}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.color import ColorSpace, Plane
-from streamdet.draw import blend
+from streamdet.draw import blend, stroke
 from streamdet.draw.palette import Rgb
 from streamdet.picture import Picture, PixelFormat
 
@@ -86,13 +86,13 @@ class Canvas(ABC):
             rgb: colour.
             alpha: opacity of the whole line.
         """
-        left, top, right, bottom = blend.stroke_bounds(path, self.width, self.height)
+        left, top, right, bottom = stroke.stroke_bounds(path, self.width, self.height)
         if left >= right or top >= bottom:
             return
         mask = np.zeros((bottom - top, right - left), np.uint8)
         spans = np.empty((bottom - top, 2), np.int64)
         spans[:, 0], spans[:, 1] = right - left, 0
-        blend.stroke_mask(path, left, top, mask, spans)
+        stroke.stroke_mask(path, left, top, mask, spans)
         self._stamp(mask, spans, left, top, rgb, alpha)
 
 

@@ -4,12 +4,12 @@ It finds the scene's shapes by colour, so it is of use on that scene only; it ex
 tried and tested without weights from elsewhere. How it works:
 
 1. A 1x1 convolution turns RGB into evidence for each class; what exceeds one half is a mask.
-2. Each masked pixel carries its coordinates as growing and shrinking ramps, pooled to a grid of 2x2 pixels.
+2. Each masked pixel carries its coordinates as growing and shrinking ramps, pooled to a grid of 4x4 pixels.
 3. Max-pooling that is masked again after every step spreads, inside each blob, the largest values: the blob's right,
    left, bottom and top, the strength of its most solid part, and the highest cell number in it.
 4. The one cell whose own number has come back to it stands for the blob; the 64 strongest are the output.
 
-Blobs of one class that touch are one object to it.
+Blobs of one class that touch, or lie in touching cells, are one object to it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from onnx import TensorProto, helper, numpy_helper
 from streamdet.models.spec import Contract, ModelSpec, Resize
 
 _WIDTH, _HEIGHT = 320, 180
-_CELL = 2
-_STEPS = 30
-"""Cells that values spread over. The scene's largest shape is 22 cells wide; a partly hidden one bends the way."""
+_CELL = 4
+_STEPS = 15
+"""Cells that values spread over. The scene's largest shape is 11 cells wide; in a partly hidden one the way bends."""
 
 _LARGEST_OUTPUT = 64
 _LEAST_SIDE_PX = 3.0
@@ -129,11 +129,12 @@ def _start_state(graph: _Graph, mask: str) -> tuple[str, str, str]:
         "numbers", np.arange(1, grid_rows * grid_columns + 1).reshape(1, 1, grid_rows, grid_columns)
     )
     numbered = graph.add("Mul", [cells, numbers], "numbered")
-    # The share of masked pixels in 3x3 cells: 1 inside a shape, less in a sliver.
+    # The largest share of masked pixels in any 4x4: 1 where a shape has a body, less in a sliver.
     solid = graph.add(
-        "AveragePool", [mask], "solid", kernel_shape=[6, 6], strides=[2, 2], pads=[2, 2, 2, 2], count_include_pad=0
+        "AveragePool", [mask], "solid", kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=0
     )
-    strength = graph.add("Mul", [solid, cells], "strength")
+    strongest = graph.add("MaxPool", [solid], "solid_cells", kernel_shape=[2, 2], strides=[2, 2])
+    strength = graph.add("Mul", [strongest, cells], "strength")
     return graph.add("Concat", [extents, numbered, strength], "state", axis=1), cells, numbers
 
 

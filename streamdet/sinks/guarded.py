@@ -20,20 +20,36 @@ class GuardedFile:
         path: where it is.
         error: the failure that ended it; None while all is well.
         name: what PyAV calls it in its messages.
+        created: it was not there before.
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | (os.O_TRUNC if overwrite else os.O_EXCL)
+        flags = os.O_RDWR | getattr(os, "O_BINARY", 0)
         self.path = path
         self.name = path.name
         self.error: OSError | None = None
         self._whole = 0
-        self._descriptor: int | None = os.open(path, flags, 0o666)
+        self._begun = False
+        self._descriptor: int | None
+        self.created = True
+        try:
+            self._descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            if not overwrite:
+                raise
+            self._descriptor = os.open(path, flags)
+            self.created = False
 
     @property
     def closed(self) -> bool:
         """Whether it takes no more; PyAV looks here before it writes the end of a file."""
         return self._descriptor is None or self.error is not None
+
+    def begin(self) -> None:
+        """Empties what was there; the first write does it too, so that what fails before spares an older file."""
+        if not self._begun:
+            os.ftruncate(self._usable(), 0)
+            self._begun = True
 
     def write(self, data: bytes) -> int:
         """Writes all of `data`.
@@ -42,6 +58,7 @@ class GuardedFile:
             OSError: it did not fit; what did fit stays.
         """
         descriptor = self._usable()
+        self.begin()
         left = memoryview(data)
         try:
             while left:

@@ -52,6 +52,7 @@ class JsonLinesSink(Sink):
         """See `Sink.open`."""
         try:
             self._file = GuardedFile(self._path, overwrite=self._options.overwrite)
+            self._file.begin()
         except OSError as error:
             raise failure(self._path, error) from None
         self.files.append(self._path)
@@ -90,7 +91,7 @@ def record(result: Result) -> str:
 
 
 def _objects(detections: Detections) -> list[str]:
-    # Formatted here: 3 times as fast as building dicts for json.dumps, which also writes 17 digits of each float.
+    # Formatted here: 2.5 times as fast as building dicts for json.dumps, which also writes 17 digits of each float.
     boxes = detections.boxes_xyxy.tolist()
     places = "[{:.2f},{:.2f},{:.2f},{:.2f}]"
     if np.isfinite(detections.boxes_xyxy).all():

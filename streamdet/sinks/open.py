@@ -95,7 +95,7 @@ def open_sink(uri: str, *, options: SinkOptions | None = None, source_path: Path
     if "://" in uri:
         raise UsageError(f"{redact(uri)}: no output of this kind; use {_known()}")
     by_suffix = _BY_SUFFIX.get(Path(uri).suffix.lower())
-    if uri.endswith(("/", "\\")) or (by_suffix is None and Path(uri).is_dir()):
+    if uri.endswith(("/", "\\")) or (by_suffix is None and uri and Path(uri).is_dir()):
         return _images(uri, options, source_path)
     if by_suffix is None:
         raise UsageError(f"cannot tell from the name {uri!r} what to write; use {_known()}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from streamdet.color import Matrix
 from streamdet.picture import Picture
 from streamdet.sinks import encoders
 from streamdet.sinks.audio import open_audio
+from streamdet.sinks.containers import BUFFER_BYTES, CONTAINERS, muxer_options, recorded_time_base
 from streamdet.sinks.fitting import even, fit, recorded_color
 from streamdet.sinks.guarded import GuardedFile
 from streamdet.sinks.options import SinkOptions
@@ -30,71 +30,9 @@ log = logging.getLogger(__name__)
 # ITU-T H.273: colour primaries, transfer characteristics and matrix coefficients that belong together.
 _H273 = {Matrix.BT601: (6, 6, 6), Matrix.BT709: (1, 1, 1), Matrix.BT2020: (9, 14, 9)}
 
-# MP4 keeps the distance of two frames in 31 bits: microseconds allow gaps of 35 minutes.
-_FINEST_TIME_BASE = 1_000_000
-
 # Files rarely begin both streams at the same moment; what sounds much earlier than the first picture belongs to
 # pictures that are not in this recording.
 _LEAD_S = 1
-
-# What a killed process loses is at most one fragment and what waits in the encoder. Half a second of the one and, as
-# encoders.py has it, under half a second of the other keep both within the last second.
-_FRAGMENT_US = 500_000
-
-# A file is readable at any moment (fragments, each written out when whole) and becomes an ordinary MP4 when it is
-# closed. With delay_moov the first fragment knows when the first frame is shown: without it, every recording would be
-# moved to begin at 0. Without flush_packets fragments stay in memory.
-_MP4 = {
-    "movflags": "hybrid_fragmented+delay_moov+default_base_moof",
-    "frag_duration": str(_FRAGMENT_US),
-    "flush_packets": "1",
-}
-_MATROSKA = {"cluster_time_limit": str(_FRAGMENT_US // 1000), "flush_packets": "1"}
-
-# A fragment that fits is handed to the operating system at once, so that a kill leaves it whole or not at all.
-_BUFFER_BYTES = 2**21
-
-# Audio and video are handed over in the order of their time, so that the muxer has nothing to wait for. Its default is
-# to hold up to 10 s of video for audio that may have ended.
-_NO_WAITING = {"max_interleave_delta": "1"}
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A kind of file.
-
-    Attributes:
-        format: FFmpeg's name of it.
-        options: what its muxer is told.
-        negative_times: it can hold the start of an AAC track, which lies before 0. Where it cannot, FFmpeg would move
-            everything to later times; so that start, which holds no sound, is left out.
-    """
-
-    format: str
-    options: dict[str, str]
-    negative_times: bool
-
-
-CONTAINERS = {
-    ".mp4": Container("mp4", _MP4, negative_times=True),
-    ".m4v": Container("mp4", _MP4, negative_times=True),
-    ".mov": Container("mov", _MP4, negative_times=True),
-    ".mkv": Container("matroska", _MATROSKA, negative_times=False),
-}
-
-
-def recorded_time_base(time_base: Fraction) -> Fraction:
-    """Returns the unit that a recording counts in: the source's, as long as files can hold it.
-
-    >>> recorded_time_base(Fraction(1, 30000)), recorded_time_base(Fraction(1, 10**9))
-    (Fraction(1, 30000), Fraction(1, 1000000))
-    """
-    return time_base if time_base.denominator <= _FINEST_TIME_BASE else Fraction(1, _FINEST_TIME_BASE)
-
-
-def _timescale(time_base: Fraction) -> dict[str, str]:
-    # The movie's own time scale, by default milliseconds, says when the first frame is shown.
-    return {"video_track_timescale": str(time_base.denominator), "movie_timescale": str(time_base.denominator)}
 
 
 class Recording:
@@ -122,13 +60,12 @@ class Recording:
         self._last_pts: int | None = None
         self._last_duration = 0
         self._size_changed = False
-        timescale = {} if kind.format == "matroska" else _timescale(self._time_base)
         self._container: OutputContainer = av.open(
             file,
             "w",
             format=kind.format,
-            buffer_size=_BUFFER_BYTES,
-            container_options={**kind.options, **timescale, **_NO_WAITING},
+            buffer_size=BUFFER_BYTES,
+            container_options=muxer_options(kind, self._time_base),
         )
         self._container.metadata["comment"] = f"recorded by streamdet {streamdet.__version__}"
         self._stream = self._video_stream(encoders.settings(encoder, options, rate=info.average_rate, live=info.live))
@@ -273,5 +210,6 @@ def begin(
         return Recording(file, encoder, info, first, time_base, options)
     except BaseException:
         file.close()
-        path.unlink(missing_ok=True)
+        if file.created:
+            path.unlink(missing_ok=True)
         raise

@@ -52,6 +52,7 @@ def check_folder(folder: Path, wanted: Path) -> None:
 
 
 def failure(path: Path, error: OSError) -> SinkError:
-    """Returns the one-line error for a write that failed."""
+    """Returns the one-line error for a write that failed; what was written before is usable with every sink."""
     reason = "the disk is full" if error.errno in _FULL else (error.strerror or type(error).__name__)
-    return SinkError(f"cannot write {path}: {reason}; what was written before stays usable")
+    kept = "; what was written before stays usable" if path.exists() else ""
+    return SinkError(f"cannot write {path}: {reason}{kept}")

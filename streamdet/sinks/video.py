@@ -8,8 +8,9 @@ from streamdet.errors import SinkError
 from streamdet.redact import redact
 from streamdet.sinks import encoders
 from streamdet.sinks.base import Sink
+from streamdet.sinks.containers import CONTAINERS
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.recording import CONTAINERS, Recording, begin
+from streamdet.sinks.recording import Recording, begin
 from streamdet.sinks.targets import check_file, failure
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Result

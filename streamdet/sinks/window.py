@@ -57,11 +57,16 @@ class WindowSink(Sink):
         try:
             cv2.imshow(self._window, result.picture.bgr())
             key = cv2.waitKey(1) & 0xFF  # also lets the window draw itself and notice its close button
-            visible = cv2.getWindowProperty(self._window, cv2.WND_PROP_VISIBLE) >= 1
         except cv2.error as error:
             raise SinkError(f"the window failed: {_first_line(error)}") from None
-        if key in _KEYS_THAT_END or not visible:
+        if key in _KEYS_THAT_END or not self._is_there():
             raise WindowClosed(f"{self.name} was closed")
+
+    def _is_there(self) -> bool:
+        try:
+            return bool(self._cv2.getWindowProperty(self._window, self._cv2.WND_PROP_VISIBLE) >= 1)
+        except self._cv2.error:  # with Qt: "NULL guiReceiver" once its last window is closed
+            return False
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -95,7 +100,21 @@ def _usable_cv2() -> Any:
         raise SinkError(f"this OpenCV has no windows (opencv-python-headless?); install opencv-python, or {_INSTEAD}")
     if framework.startswith("QT") and sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         raise SinkError(f"OpenCV's windows need X11, and DISPLAY is not set (start XWayland); {_INSTEAD}")
+    if _would_hang(list(sys.modules)):
+        raise SinkError(
+            "a window would hang, because PyAV was loaded before OpenCV; "
+            f"put 'import cv2' at the start of the program, or {_INSTEAD}"
+        )
     return cv2
+
+
+def _would_hang(loaded: list[str]) -> bool:
+    """Returns whether the first imshow would never return: on Linux, when PyAV's libraries were loaded first.
+
+    Args:
+        loaded: names of modules in the order in which their imports began, as `sys.modules` keeps them.
+    """
+    return sys.platform.startswith("linux") and "av" in loaded and loaded.index("av") < loaded.index("cv2")
 
 
 def _answers(display: str) -> bool:

@@ -21,6 +21,8 @@ from streamdet.sources.upright import check_size
 
 _GEN_PTS = 0x0001  # AVFMT_FLAG_GENPTS
 
+_WITHOUT_TIMES = {"mpjpeg", "mjpeg", "h264", "hevc"}
+
 MAX_DECODE_ERRORS = 300
 """Packets in a row that may fail to decode: ten seconds of video. Then the source counts as broken."""
 
@@ -72,6 +74,7 @@ class VideoInput:
         frame_count: as the container states it.
         duration_s: of the video, as the container states it; None for live streams.
         has_audio: there is sound beside the video.
+        has_times: the format carries timestamps; where it does not, FFmpeg makes them up for 25 frames per second.
     """
 
     def __init__(self, location: str, name: str, settings: InputSettings, faults: Counter[str]) -> None:
@@ -100,6 +103,7 @@ class VideoInput:
         self.average_rate: Fraction | None = fraction(self._stream.average_rate)
         self.frame_count: int | None = self._stream.frames or None
         self.has_audio: bool = bool(self._container.streams.audio)
+        self.has_times: bool = self._container.format.name not in _WITHOUT_TIMES
         self.duration_s: float | None = self._duration_s(self._container)
 
     def _open(self, location: str) -> av.container.InputContainer:
@@ -185,6 +189,8 @@ class VideoInput:
                         failures = 0
                         self._packets_read += 1
                     yield packet
+                return
+            except IndexError:  # PyAV's own, at the end of an input in which streams turned up after its opening
                 return
             except av.error.FFmpegError as error:
                 if self._settings.network or silent(error):

@@ -83,12 +83,19 @@ class DecodedSource(Source):
     def frames(self) -> Iterator[Frame]:
         """Yields the frames; see `Source.frames`."""
         while self._input is not None and not self.stopping.is_set():
-            frame, self._first = self._first or self._next(), None
+            try:
+                frame, self._first = self._first or self._next(), None
+            except SourceError:
+                if self.stopping.is_set():  # failed while it was being stopped, a silent camera for one
+                    return
+                raise
             if frame is None:
                 break
             yield frame
         if self._input is not None and not self.stopping.is_set():
-            self._ended(self._input.cut_short(self._played_s))
+            cut_short = self._input.cut_short(self._played_s)
+            self.close()
+            self._ended(cut_short)
 
     def _next(self) -> Frame | None:
         decoded = next(self._decoded, None)

@@ -56,6 +56,7 @@ class NetworkSource(DecodedSource):
         self._scheme = location.partition(":")[0].lower()
         self._clock: LiveClock | None = None
         self._finite = False
+        self._has_times = True
 
     def _settings(self) -> InputSettings:
         options, protocol = self._options, _PROTOCOLS[self._scheme]
@@ -90,16 +91,19 @@ class NetworkSource(DecodedSource):
 
     def _start_clock(self, opened: VideoInput) -> Fraction:
         self._clock = LiveClock(
-            opened.time_base,
+            opened.time_base if opened.has_times else LIVE_TIME_BASE,
             1 / (opened.average_rate or Fraction(25)),
             self.faults,
             LIVE_TOLERANCE_S if self._scheme.startswith("rtsp") else SEGMENT_TOLERANCE_S,
         )
         self._finite = opened.duration_s is not None
+        self._has_times = opened.has_times
         return LIVE_TIME_BASE
 
     def _stamp(self, raw: int | None, arrival_ns: int) -> int:
         assert self._clock is not None
+        if not self._has_times:
+            raw = round(arrival_ns * 1e-9 / LIVE_TIME_BASE)
         return self._clock.stamp(raw, arrival_ns)
 
     def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:

@@ -26,6 +26,10 @@ _LEAST_VISIBLE = 0.02
 _NOISE_LENGTH = 1 << 16
 # Share of the picture's height that lanes fill; the frame's number lies below them.
 _TOP, _BOTTOM = 0.02, 0.93
+_SWING = 0.07
+"""How far an object sways from the middle of its lane, as a share of the lane's height."""
+_LEAST_GAP = 0.04
+"""What stays free between objects of a class, as a share of the height: two cells of the built-in detector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +87,26 @@ class _Mover:
 
 
 @kernel
-def _add_noise(y: NDArray[np.uint8], width: int, noise: NDArray[np.int8], offsets: NDArray[np.int64]) -> None:
+def add_noise(y: NDArray[np.uint8], width: int, noise: NDArray[np.int8], offsets: NDArray[np.int64]) -> None:
     """Adds to every row of `y` (written) the stretch of `noise` that starts at its offset."""
     for row in range(y.shape[0]):
-        offset = offsets[row]
-        for column in range(width):
-            value = np.int16(y[row, column]) + np.int16(noise[offset + column])
-            y[row, column] = np.uint8(min(max(value, np.int16(0)), np.int16(255)))
+        line, grain = y[row, :width], noise[offsets[row] : offsets[row] + width]
+        for column in range(width):  # views and an index from 0: the compiler can use vector instructions
+            value = np.float32(line[column]) + np.float32(grain[column])
+            line[column] = np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
+
+
+def add_noise_reference(
+    y: NDArray[np.uint8], width: int, noise: NDArray[np.int8], offsets: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """The same as `add_noise` in plain numpy; returns a new plane."""
+    noisy = y.astype(np.int16)
+    noisy[:, :width] += noise[offsets[:, None] + np.arange(width)]
+    return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
 @kernel
-def _mark(owners: NDArray[np.int8], body: NDArray[np.bool_], left: int, top: int, owner: int) -> None:
+def mark(owners: NDArray[np.int8], body: NDArray[np.bool_], left: int, top: int, owner: int) -> None:
     """Writes `owner` wherever an object's body covers the picture."""
     for row in range(max(top, 0), min(top + body.shape[0], owners.shape[0])):
         for column in range(max(left, 0), min(left + body.shape[1], owners.shape[1])):
@@ -101,8 +114,20 @@ def _mark(owners: NDArray[np.int8], body: NDArray[np.bool_], left: int, top: int
                 owners[row, column] = owner
 
 
+def mark_reference(
+    owners: NDArray[np.int8], body: NDArray[np.bool_], left: int, top: int, owner: int
+) -> NDArray[np.int8]:
+    """The same as `mark` in plain numpy; returns a new array."""
+    rows, columns = np.nonzero(body)
+    rows, columns = rows + top, columns + left
+    inside = (rows >= 0) & (rows < owners.shape[0]) & (columns >= 0) & (columns < owners.shape[1])
+    marked = owners.copy()
+    marked[rows[inside], columns[inside]] = owner
+    return marked
+
+
 @kernel
-def _extents(owners: NDArray[np.int8], found: NDArray[np.int64]) -> None:
+def extents(owners: NDArray[np.int8], found: NDArray[np.int64]) -> None:
     """Fills `found`, (objects, 5) int64: left, top, right, bottom (exclusive) and number of the pixels of each."""
     found[:, 0] = owners.shape[1]
     found[:, 1] = owners.shape[0]
@@ -116,6 +141,16 @@ def _extents(owners: NDArray[np.int8], found: NDArray[np.int64]) -> None:
                 found[owner, 2] = max(found[owner, 2], column + 1)
                 found[owner, 3] = max(found[owner, 3], row + 1)
                 found[owner, 4] += 1
+
+
+def extents_reference(owners: NDArray[np.int8], objects: int) -> NDArray[np.int64]:
+    """The same as `extents` in plain numpy; returns (objects, 5) int64."""
+    found = np.tile(np.array([owners.shape[1], owners.shape[0], 0, 0, 0], np.int64), (objects, 1))
+    for owner in range(objects):
+        rows, columns = np.nonzero(owners == owner)
+        if len(rows):
+            found[owner] = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, len(rows)
+    return found
 
 
 class Scene:
@@ -147,7 +182,7 @@ class Scene:
             blit(picture, mover.sprite, left, top)
         if options.noise > 0:
             offsets = np.random.default_rng((options.seed, index)).integers(0, _NOISE_LENGTH, options.height)
-            _add_noise(picture.planes[0], options.width, self._noise, offsets)
+            add_noise(picture.planes[0], options.width, self._noise, offsets)
         write_frame_number(picture.planes[0], options.width, options.height, index)
         return picture
 
@@ -163,10 +198,10 @@ class Scene:
         time_s = float(index / self.options.fps)
         for number, mover in enumerate(self._movers):
             left, top, crossings = mover.at(time_s)
-            _mark(owners, mover.sprite.body, left, top, number)
+            mark(owners, mover.sprite.body, left, top, number)
             identities.append(number + crossings * len(self._movers))
         found = np.empty((len(self._movers), 5), np.int64)
-        _extents(owners, found)
+        extents(owners, found)
         areas = np.array([mover.sprite.body.sum() for mover in self._movers])
         visible = Detections(
             found[:, :4].astype(np.float32),
@@ -182,7 +217,8 @@ class Scene:
         class_id, lane = number % 3, number // 3
         lanes = (options.objects - class_id + 2) // 3
         lane_px = (_BOTTOM - _TOP) * options.height / lanes
-        largest_px = min(0.6 * lane_px, 0.22 * options.height, 0.14 * options.width)
+        room_px = (1 - 2 * _SWING) * lane_px - _LEAST_GAP * options.height
+        largest_px = min(0.6 * lane_px, room_px, 0.22 * options.height, 0.14 * options.width)
         size = largest_px * rng.uniform(0.6, 1.0)
         sprite = make_sprite(class_id, size, rng, self._color)
         way_px = options.width + 1.25 * sprite.width
@@ -194,7 +230,7 @@ class Scene:
             way_px=way_px,
             speed=direction * rng.uniform(0.08, 0.2) * options.width,
             lane_y=_TOP * options.height + (lane + 0.5 + 0.15 * (class_id - 1)) * lane_px,
-            swing_px=0.07 * lane_px,
+            swing_px=_SWING * lane_px,
             swing_hz=rng.uniform(0.15, 0.35),
             phase=rng.uniform(0, 1),
         )

@@ -124,7 +124,7 @@ def _planes(rgb: Image, opacity: Image, odd_x: int, odd_y: int, color: ColorSpac
 
 
 @kernel
-def _blit_plane(plane: Plane, width: int, height: int, sprite: Plane, left: int, top: int) -> None:
+def blit_plane(plane: Plane, width: int, height: int, sprite: Plane, left: int, top: int) -> None:
     """Lays a premultiplied sprite (rows, columns, 2) over one plane (written)."""
     for row in range(max(top, 0), min(top + sprite.shape[0], height)):
         for column in range(max(left, 0), min(left + sprite.shape[1], width)):
@@ -133,11 +133,23 @@ def _blit_plane(plane: Plane, width: int, height: int, sprite: Plane, left: int,
             plane[row, column] = np.uint8(min(under + np.uint32(sprite[row - top, column - left, 0]), np.uint32(255)))
 
 
+def blit_plane_reference(plane: Plane, width: int, height: int, sprite: Plane, left: int, top: int) -> Plane:
+    """The same as `blit_plane` in plain numpy; returns a new plane."""
+    laid = np.zeros((height, width, 2), np.int64)
+    rows, columns = np.mgrid[: sprite.shape[0], : sprite.shape[1]]
+    inside = (rows + top >= 0) & (rows + top < height) & (columns + left >= 0) & (columns + left < width)
+    laid[rows[inside] + top, columns[inside] + left] = sprite[inside]
+    result = plane.copy()
+    under = (plane[:height, :width] * (255 - laid[..., 1]) + 127) // 255
+    result[:height, :width] = np.minimum(under + laid[..., 0], 255)
+    return result
+
+
 def blit(picture: Picture, sprite: Sprite, left: int, top: int) -> None:
     """Lays a sprite over an I420 picture (written), its body at (`left`, `top`)."""
     left, top = left - sprite.margin, top - sprite.margin
     y, u, v = sprite.variants[left % 2, top % 2]
-    _blit_plane(picture.planes[0], picture.width, picture.height, y, left, top)
+    blit_plane(picture.planes[0], picture.width, picture.height, y, left, top)
     half_width, half_height = (picture.width + 1) // 2, (picture.height + 1) // 2
-    _blit_plane(picture.planes[1], half_width, half_height, u, left // 2, top // 2)
-    _blit_plane(picture.planes[2], half_width, half_height, v, left // 2, top // 2)
+    blit_plane(picture.planes[1], half_width, half_height, u, left // 2, top // 2)
+    blit_plane(picture.planes[2], half_width, half_height, v, left // 2, top // 2)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.kalman import Boxes, Motion, boxes_after, surprise
+from streamdet.tracking.kalman import Boxes, Covariance, Mean, Motion, boxes_after, surprise
 from streamdet.tracking.matching import Indices, Mask, Similarity, assign, iou_matrix
-from streamdet.tracking.store import Tracks, TrackState
+from streamdet.tracking.store import TrackState
 
 _TENTATIVE, _CONFIRMED = int(TrackState.TENTATIVE), int(TrackState.CONFIRMED)
 
@@ -26,10 +26,10 @@ FARTHEST = 10 * LIKELIHOOD_WIDTH
 
 
 @kernel
-def similarity(tracks: Tracks, count: int, boxes_xyxy: Boxes, motion: Motion) -> Similarity:
+def similarity(mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, motion: Motion) -> Similarity:
     """Returns how much (M, 4) detections are like the first `count` tracks where they are now, (count, M) in [0, 1]."""
-    out = iou_matrix(boxes_after(tracks.mean, np.arange(count), 0.0, motion), boxes_xyxy)
-    far = surprise(tracks.mean, tracks.covariance, count, boxes_xyxy, motion)
+    out = iou_matrix(boxes_after(mean, np.arange(count), 0.0, motion), boxes_xyxy)
+    far = surprise(mean, covariance, count, boxes_xyxy, motion)
     for i in range(count):
         for j in range(len(boxes_xyxy)):
             likelihood = math.exp(-far[i, j] / LIKELIHOOD_WIDTH) if far[i, j] < FARTHEST else 0.0
@@ -63,9 +63,9 @@ def match(gain: Similarity, rows: Mask, columns: Mask, least: float, detection_o
 
 @kernel
 def associate(
-    tracks: Tracks,
-    count: int,
-    boxes_xyxy: Boxes,
+    alike: Similarity,
+    states: NDArray[np.int8],
+    track_classes: NDArray[np.int32],
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int32],
     class_agnostic: bool,
@@ -73,14 +73,13 @@ def associate(
     match_high: float,
     match_low: float,
     match_new: float,
-    motion: Motion,
 ) -> Indices:
     """Returns for each track the detection that continues it, or -1.
 
     Args:
-        tracks: moved to the time of the detections; the first `count` = N rows are meant.
-        count: of tracks.
-        boxes_xyxy: (M, 4) float32, of the detections.
+        alike: (N, M) float64 from `similarity` of N tracks and M detections; set to 0 in place where classes differ.
+        states: (>= N,) int8, `TrackState`.
+        track_classes: (>= N,) int32.
         scores: (M,) float32, of the detections.
         class_ids: (M,) int32, of the detections.
         class_agnostic: let classes mix.
@@ -88,12 +87,9 @@ def associate(
         match_high: least weighted similarity of a strong detection and a believed track.
         match_low: least similarity of a weak detection and a track that the last update saw.
         match_new: least weighted similarity of a strong detection and a tentative track.
-        motion: as the tracks were moved.
     """
-    states = tracks.states
-    alike = similarity(tracks, count, boxes_xyxy, motion)
     n, m = alike.shape
-    # ByteTrack multiplies overlap by score, with strong scores of at least 0.5. So that a lower threshold does not leave
+    # ByteTrack multiplies overlap by score, its strong ones at least 0.5. So that a lower threshold does not leave
     # every product too small, [high_score, 1] is stretched to [0.5, 1] first: no change at 0.5.
     weight = np.empty(m, np.float64)
     for j in range(m):
@@ -101,7 +97,7 @@ def associate(
     fused = np.empty((n, m), np.float64)
     for i in range(n):
         for j in range(m):
-            if not class_agnostic and tracks.class_ids[i] != class_ids[j]:
+            if not class_agnostic and track_classes[i] != class_ids[j]:
                 alike[i, j] = 0.0
             fused[i, j] = alike[i, j] * weight[j]
     strong = np.empty(m, np.bool_)

@@ -3,6 +3,8 @@
 The eight states fall apart into four independent pairs (position, velocity), because nothing in the model couples two
 coordinates. A covariance is therefore three numbers per coordinate instead of 64 per track, and a step is a few scalar
 operations instead of 8x8 matrix products. `advance_reference` and `correct_reference` do the same with full matrices.
+(The ratio of width to height instead of the width would tie two coordinates together and predicts no better: mean IoU
+0.7244 against 0.7242.)
 
 Velocities forget: they decay with a time constant, as noise keeps pushing them (an Ornstein-Uhlenbeck process). This is
 what damps the prediction over long gaps, and its closed form is exact for any time step: two steps of 0.1 s equal one

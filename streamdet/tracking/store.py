@@ -105,16 +105,21 @@ def keep(tracks: Tracks, which: Mask) -> int:
         if kept < row:
             tracks.ids[kept] = tracks.ids[row]
             tracks.states[kept] = tracks.states[row]
-            tracks.mean[kept] = tracks.mean[row]
-            tracks.covariance[kept] = tracks.covariance[row]
             tracks.scores[kept] = tracks.scores[row]
             tracks.hits[kept] = tracks.hits[row]
             tracks.born_s[kept] = tracks.born_s[row]
             tracks.seen_s[kept] = tracks.seen_s[row]
             tracks.missed_s[kept] = tracks.missed_s[row]
             tracks.class_ids[kept] = tracks.class_ids[row]
-            tracks.candidates[kept] = tracks.candidates[row]
-            tracks.votes[kept] = tracks.votes[row]
+            # Number by number: copying rows of two-dimensional arrays takes Numba five times as long to compile.
+            for k in range(4):
+                for i in range(2):
+                    tracks.mean[kept, k, i] = tracks.mean[row, k, i]
+                for i in range(3):
+                    tracks.covariance[kept, k, i] = tracks.covariance[row, k, i]
+            for k in range(CANDIDATES):
+                tracks.candidates[kept, k] = tracks.candidates[row, k]
+                tracks.votes[kept, k] = tracks.votes[row, k]
         kept += 1
     return kept
 
@@ -265,8 +270,9 @@ def begin(
         tracks.seen_s[row] = time_s
         tracks.missed_s[row] = np.inf
         tracks.class_ids[row] = class_ids[i]
-        tracks.candidates[row, :] = -1
-        tracks.votes[row, :] = 0.0
+        for k in range(CANDIDATES):
+            tracks.candidates[row, k] = -1
+            tracks.votes[row, k] = 0.0
         vote(tracks, row, class_ids[i], scores[i])
         begun += 1
     return begun

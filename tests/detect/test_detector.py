@@ -7,7 +7,11 @@ from onnx import TensorProto, helper, numpy_helper
 from streamdet import kernels
 from streamdet.color import ColorSpace
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
+from streamdet.detect.outputs import bind
+from streamdet.detect.postprocess import Rules
 from streamdet.errors import ModelError, UsageError
+from streamdet.models.recognise import recognise
+from streamdet.models.signature import Port, Signature
 from streamdet.picture import Picture, PixelFormat
 
 # A network that gives these rows whatever it sees: x1 y1 x2 y2 score class, in pixels of its 64x48 input.
@@ -277,3 +281,34 @@ def test_a_model_that_does_not_fit(tmp_path, outputs, yaml, message):
         use()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "message"),
+    [
+        pytest.param((1, 62, 85), (1, 99, 85), "o of shape (1, 99, 85): expected (n, 62, 85)", id="more cells"),
+        pytest.param((1, 62, 85), (1, 62, 7), "o of shape (1, 62, 7): expected (n, 62, 85)", id="fewer classes"),
+        pytest.param((1, 62, 85), (62, 85), "o of shape (62, 85)", id="an axis less"),
+        pytest.param((1, 85, 3, 4), (1, 7, 3, 4), "o of shape (1, 7, 3, 4): expected (n, 85, ?, ?)", id="maps"),
+        pytest.param((1, 9, 6), (1, 9, 5), "expected rows of 6", id="short rows"),
+        pytest.param((1, 9, 6), (9,), "expected 2 dimensions", id="flat rows"),
+    ],
+)
+def test_outputs_of_other_shapes_than_declared_never_reach_a_kernel(declared, given, message):
+    outputs = [Port("o", declared, np.dtype(np.float32))]
+    spec = recognise(Signature((Port("x", (1, 3, 48, 64), np.dtype(np.float32)),), tuple(outputs)), "net")
+    decoder = bind(spec, outputs)
+    with pytest.raises(ModelError) as error:
+        decoder.decode({"o": np.ones(given, np.float32)}, 0, Rules(0.1, 0.5, np.ones(80, np.bool_)))
+    assert message in str(error.value)
+
+
+def test_bytes_take_no_mean(tmp_path):
+    path = tmp_path / "bytes.onnx"
+    path.write_bytes(constant_model({"rows": ROWS[None]}, dtype=TensorProto.UINT8))
+    path.with_suffix(".yaml").write_text("labels: [person, car, cat]")
+    with load(path) as detector:
+        assert detector.detect([picture()])[0].detections.class_names == ["person", "cat", "car"]
+    path.with_suffix(".yaml").write_text("mean: 127")
+    with pytest.raises(ModelError, match="leave out `mean` and `std`"):
+        load(path)

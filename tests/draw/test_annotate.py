@@ -7,6 +7,7 @@ from streamdet import kernels
 from streamdet.color import ColorSpace, Matrix
 from streamdet.draw.annotate import AnnotateOptions, Annotator
 from streamdet.draw.palette import color_of
+from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
 from streamdet.types import Detections
 
@@ -134,6 +135,23 @@ def test_no_box_can_break_it(boxes, size, format, score):
     annotator = Annotator()
     for step in range(2):
         annotator.draw(blank(*size, format), found, time_s=0.1 * step, status="status\ud800")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"trail_s": -1.0}, {"trail_s": float("nan")}, {"thickness_px": -2}, {"text_px": 9999}, {"color_by": "mood"}],
+)
+def test_options_that_cannot_work_are_refused(wrong):
+    (key,) = wrong
+    with pytest.raises(UsageError, match=key):
+        AnnotateOptions(**wrong)
+
+
+@pytest.mark.parametrize("options", [{"trail_s": 0.0}, {"thickness_px": 100, "text_px": 400}, {"thickness_px": 3}])
+def test_extreme_options_draw(options):
+    annotator = Annotator(AnnotateOptions(**options))
+    for step in range(4):
+        annotator.draw(blank(90, 61), objects([[9 * step, 5, 40, 50]]), time_s=step / 30, status="ok")
 
 
 def test_nothing_compiles_after_warm_up():

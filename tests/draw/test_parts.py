@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,6 +42,13 @@ def test_any_text_becomes_a_mask(text):
 def test_awkward_names_do_not_break_drawing(text):
     assert "\n" not in printable(text)
     assert Typeface(11).glyphs(text).mask.shape[1] < 64 * 11 * 2
+
+
+def test_without_the_outline_font_of_opencv_5_text_is_still_drawn(monkeypatch):
+    monkeypatch.delattr(cv2, "FontFace", raising=False)
+    typeface = Typeface(16)
+    assert typeface.glyphs("person").mask.max() > 200
+    assert np.array_equal(typeface.glyphs("日本").mask, typeface.glyphs("??").mask)
 
 
 def test_words_are_kept_and_the_oldest_forgotten():

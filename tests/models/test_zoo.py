@@ -108,7 +108,7 @@ def test_a_description_with_a_hash(rows):
     ("name", "message"),
     [
         ("yolox-nan", "did you mean 'yolox-nano'?"),
-        ("whatever", "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano)"),
+        ("whatever", "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano, synthetic-shapes)"),
         ("gone.onnx", "neither a file here"),
     ],
 )

@@ -20,7 +20,6 @@ from streamdet.sinks.video import VideoSink
 from streamdet.types import Detections, Frame, Result
 from tests.sinks.making import (
     HEIGHT,
-    TIME_BASE,
     WIDTH,
     brightness,
     decoded,
@@ -524,6 +523,14 @@ def test_h264_is_what_browsers_play(tmp_path):
         assert (context.name, context.pix_fmt, context.has_b_frames) == ("h264", "yuv420p", False)
 
 
+def test_hevc_is_tagged_as_apple_plays_it(tmp_path):
+    if not encoders.is_encoder("libx265"):
+        pytest.skip("no libx265 in this FFmpeg")
+    path = write(tmp_path / "out.mp4", [result(n) for n in range(3)], SinkOptions(encoder="libx265"))
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
 def test_unknown_encoder_lists_what_there_is(tmp_path):
     with pytest.raises(UsageError, match=r"no video encoder 'x264' in this FFmpeg; there are: .*libx264"):
         VideoSink(tmp_path / "out.mp4", SinkOptions(encoder="x264"))
@@ -568,13 +575,25 @@ def test_an_encoder_the_container_cannot_hold(tmp_path):
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_a_recording_that_cannot_begin_spares_the_file_that_was_there(tmp_path):
+    if not encoders.is_encoder("libvpx"):
+        pytest.skip("no libvpx in this FFmpeg")
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"precious")
+    with pytest.raises(SinkError):
+        write(path, [result(0)], SinkOptions(encoder="libvpx"))
+    assert path.read_bytes() == b"precious"
+
+
+def test_a_shorter_recording_replaces_a_longer_one_whole(tmp_path):
+    path = write(tmp_path / "out.mp4", [result(n) for n in range(60)])
+    alone = write(tmp_path / "alone.mp4", [result(0)])
+    assert write(path, [result(0)]).read_bytes() == alone.read_bytes()
+
+
 def test_metadata_is_ours_and_nothing_else(tmp_path):
     path = write(tmp_path / "out.mp4", [result(0)])
     with av.open(str(path)) as container:
         own = {k: v for k, v in container.metadata.items() if k not in ("major_brand", "minor_version")}
     assert own.pop("comment").startswith("recorded by streamdet ")
     assert set(own) <= {"compatible_brands", "encoder"}
-
-
-def test_time_base_of_the_contract(tmp_path):
-    assert recording.recorded_time_base(TIME_BASE) == TIME_BASE

@@ -75,3 +75,21 @@ def test_tracks_are_longer_than_those_of_sort_and_as_many_objects_are_shown(data
     assert 0.9 * sum(map(len, frames)) <= lengths.sum() <= sum(map(len, frames))
     for found in shown:
         assert len(set(found.track_ids.tolist())) == len(found)
+
+
+@pytest.mark.parametrize(("every", "late_s", "gain"), [(3, 0.12, 0.12), (5, 0.2, 0.15), (8, 0.32, 0.04)])
+def test_predicted_boxes_are_nearer_to_the_truth_than_the_last_ones(data_dir, every, late_s, gain):
+    folder = data_dir / "mot" / "TUD-Campus"
+    truth, frames = read(folder / "gt.txt"), read(folder / "det.txt")
+    tracker, last = ByteTracker(), Detections.empty()
+    waiting = [(k / 25, frame) for k, frame in enumerate(frames)][::every]
+    predicted, held, boxes = 0.0, 0.0, 0
+    for k, true in enumerate(truth):
+        while waiting and waiting[0][0] + late_s <= k / 25 + 1e-9:
+            time_s, frame = waiting.pop(0)
+            last = tracker.update(frame, time_s)
+        if len(last):
+            boxes += len(true)
+            predicted += iou_matrix(true.boxes_xyxy, tracker.predict(k / 25).boxes_xyxy).max(axis=1).sum()
+            held += iou_matrix(true.boxes_xyxy, last.boxes_xyxy).max(axis=1).sum()
+    assert predicted / boxes >= held / boxes + gain

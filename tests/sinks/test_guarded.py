@@ -1,0 +1,65 @@
+import errno
+import os
+
+import pytest
+
+from streamdet.sinks.guarded import GuardedFile
+
+
+def test_writes_whole_and_seeks(tmp_path):
+    file = GuardedFile(tmp_path / "f", overwrite=True)
+    assert file.write(b"hello") == 5
+    assert file.seek(1) == 1
+    file.write(b"E")
+    assert file.tell() == 2
+    file.close()
+    file.close()
+    assert (tmp_path / "f").read_bytes() == b"hEllo"
+
+
+def test_short_writes_are_continued(tmp_path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:2]))
+    file = GuardedFile(tmp_path / "f", overwrite=True)
+    file.write(b"hello")
+    file.close()
+    assert (tmp_path / "f").read_bytes() == b"hello"
+
+
+def test_after_a_failure_it_stays_as_it_was_last_whole(tmp_path, monkeypatch):
+    real = os.write
+
+    def full(descriptor, data):
+        if os.fstat(descriptor).st_size >= 8:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data[:3])
+
+    monkeypatch.setattr(os, "write", full)
+    file = GuardedFile(tmp_path / "f", overwrite=True)
+    file.write(b"hello")
+    file.keep()
+    with pytest.raises(OSError, match="No space left"):
+        file.write(b"world!!!!")
+    assert file.closed
+    file.keep()
+    for use in (lambda: file.write(b"x"), lambda: file.seek(0), file.tell):
+        with pytest.raises(OSError, match="No space left"):
+            use()
+    file.close()
+    assert (tmp_path / "f").read_bytes() == b"hello"
+
+
+def test_does_not_overwrite_where_not_allowed(tmp_path):
+    (tmp_path / "f").write_bytes(b"precious")
+    with pytest.raises(FileExistsError):
+        GuardedFile(tmp_path / "f", overwrite=False)
+    assert (tmp_path / "f").read_bytes() == b"precious"
+
+
+def test_closed(tmp_path):
+    file = GuardedFile(tmp_path / "f", overwrite=True)
+    assert not file.closed
+    file.close()
+    assert file.closed
+    with pytest.raises(ValueError, match="closed"):
+        file.write(b"x")

@@ -1,0 +1,245 @@
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import pytest
+
+from streamdet.errors import SinkError
+from streamdet.sinks import window
+from streamdet.sinks.base import WindowClosed
+from streamdet.sinks.window import WindowSink
+from tests.sinks.making import info, picture, result
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Screen:
+    """OpenCV with a window whose keys and close button the test presses."""
+
+    error, WINDOW_NORMAL, WINDOW_KEEPRATIO, WND_PROP_VISIBLE = cv2.error, 0, 16, 4
+
+    def __init__(self) -> None:
+        self.key, self.visible, self.sizes, self.shown, self.fails = -1, 1.0, [], 0, ""
+
+    def _maybe_fail(self, name: str) -> None:
+        if self.fails == name:
+            error = cv2.error("broken")
+            error.err = "no such window\nsecond line"
+            raise error
+
+    def namedWindow(self, name, flags):
+        self._maybe_fail("namedWindow")
+
+    def resizeWindow(self, name, width, height):
+        self.sizes.append((width, height))
+
+    def imshow(self, name, bgr):
+        self._maybe_fail("imshow")
+        self.shown += 1
+
+    def waitKey(self, delay):
+        return self.key
+
+    def getWindowProperty(self, name, property):
+        self._maybe_fail("getWindowProperty")
+        return self.visible
+
+    def destroyWindow(self, name):
+        self._maybe_fail("destroyWindow")
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    one = Screen()
+    monkeypatch.setattr(window, "_usable_cv2", lambda: one)
+    return one
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"key": ord("q")}, id="q"),
+        pytest.param({"key": ord("Q")}, id="Q"),
+        pytest.param({"key": 27}, id="Esc"),
+        pytest.param({"key": 0x100000 + 27}, id="Esc with Num Lock"),
+        pytest.param({"visible": 0.0}, id="close button"),
+        pytest.param({"visible": -1.0}, id="close button, other window system"),
+        pytest.param({"fails": "getWindowProperty"}, id="close button, Qt"),
+    ],
+)
+def test_a_person_ends_the_run(screen, changes):
+    with WindowSink() as sink:
+        sink.open(info())
+        sink.write(result(0))
+        for name, value in changes.items():
+            setattr(screen, name, value)
+        with pytest.raises(WindowClosed):
+            sink.write(result(1))
+    assert screen.shown == 2
+
+
+def test_other_keys_do_nothing(screen):
+    screen.key = ord("x")
+    with WindowSink() as sink:
+        sink.open(info())
+        sink.write(result(0))
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [((96, 64), (96, 64)), ((1920, 1080), (1280, 720)), ((1080, 1920), (405, 720)), ((20000, 1), (1280, 1))],
+)
+def test_a_large_picture_gets_a_window_that_fits_the_screen(screen, size, wanted):
+    with WindowSink() as sink:
+        sink.open(info(*size))
+    assert screen.sizes == [wanted]
+
+
+@pytest.mark.parametrize("fails", ["namedWindow", "imshow"])
+def test_failures_are_one_line(screen, fails):
+    screen.fails = fails
+    sink = WindowSink()
+
+    def run() -> None:
+        sink.open(info())
+        sink.write(result(0))
+
+    with pytest.raises(SinkError) as raised:
+        run()
+    assert "no such window" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    sink.close()
+
+
+def test_close_after_the_person_has_closed_it(screen):
+    sink = WindowSink()
+    sink.open(info())
+    screen.fails = "destroyWindow"
+    sink.close()
+
+
+def test_opens_in_the_main_thread_only(screen):
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            WindowSink().open(info())
+        except SinkError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert [str(e) for e in errors] == ["a window can be opened in the main thread only"]
+
+
+def test_is_marked_for_the_main_thread_and_wants_pictures():
+    assert WindowSink.main_thread
+    assert WindowSink.wants_picture
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a screen")
+class TestNoScreen:
+    def test_none_set(self, monkeypatch):
+        monkeypatch.delenv("DISPLAY", raising=False)
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        with pytest.raises(SinkError, match=r"no screen here .*-o out\.mp4"):
+            WindowSink()
+
+    @pytest.mark.parametrize("display", [":4711", "unix:4711.0", "127.0.0.1:1", "rubbish", ":", "127.0.0.1:x"])
+    def test_none_answers(self, monkeypatch, display):
+        monkeypatch.setenv("DISPLAY", display)
+        with pytest.raises(SinkError, match="no screen answers at DISPLAY="):
+            WindowSink()
+
+    def test_headless_opencv(self, monkeypatch):
+        monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+        monkeypatch.delenv("DISPLAY", raising=False)
+        monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
+        with pytest.raises(SinkError, match=r"this OpenCV has no windows .* install opencv-python"):
+            WindowSink()
+
+    def test_wayland_alone_is_not_enough_for_qt(self, monkeypatch):
+        monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+        monkeypatch.delenv("DISPLAY", raising=False)
+        monkeypatch.setattr(cv2, "currentUIFramework", lambda: "QT5")
+        with pytest.raises(SinkError, match="need X11"):
+            WindowSink()
+
+    def test_a_listening_screen_is_found(self, monkeypatch):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            number = server.getsockname()[1] - 6000
+            monkeypatch.setenv("DISPLAY", f"127.0.0.1:{number}.0")
+            monkeypatch.setattr(cv2, "currentUIFramework", lambda: "QT5")
+            monkeypatch.setattr(window, "_would_hang", lambda loaded: False)  # other tests load PyAV before
+            WindowSink()
+
+    @pytest.mark.parametrize(
+        ("loaded", "hangs"),
+        [(["cv2"], False), (["numpy", "cv2", "av"], False), (["av", "numpy", "cv2"], True)],
+        ids=str,
+    )
+    def test_the_order_of_libraries_that_hangs(self, loaded, hangs):
+        assert window._would_hang(loaded) is hangs
+
+
+@pytest.mark.parametrize(
+    ("order", "wanted"),
+    [
+        pytest.param("import cv2, av", "1.0", id="OpenCV first"),
+        pytest.param("import av, cv2", "a window would hang, because PyAV was loaded before OpenCV", id="PyAV first"),
+    ],
+)
+def test_on_a_real_screen(order, wanted):
+    if shutil.which("Xvfb") is None:
+        pytest.skip("Xvfb is not installed")
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp"],
+        pass_fds=[write],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        os.close(write)
+        with os.fdopen(read) as numbers:
+            display = f":{numbers.readline().strip()}"
+        script = (
+            f"{order}\nfrom streamdet.errors import SinkError\n"
+            "from streamdet.sinks.open import open_sink\nfrom tests.sinks.making import info, result\n"
+            "try:\n"
+            "    with open_sink('window:Test') as sink:\n"
+            "        sink.open(info())\n"
+            "        for number in range(5): sink.write(result(number))\n"
+            "        print(cv2.getWindowProperty('Test', cv2.WND_PROP_VISIBLE))\n"
+            "except SinkError as error: print(error)\n"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "DISPLAY": display},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.stdout.startswith(wanted), ran.stderr
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_shows_bgr_converted_once(screen):
+    one = result(0, shown=picture(0))
+    with WindowSink() as a, WindowSink() as b:
+        a.open(info())
+        b.open(info())
+        a.write(one)
+        first = one.picture.bgr()
+        b.write(one)
+    assert one.picture.bgr() is first

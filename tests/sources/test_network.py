@@ -1,0 +1,313 @@
+"""Network streams against a camera that misbehaves on command."""
+
+import contextlib
+import http.server
+import socket
+import threading
+from collections import Counter
+from dataclasses import replace
+from itertools import islice, pairwise
+from pathlib import Path
+
+import cv2
+import pytest
+
+from streamdet.errors import AuthError, SourceError
+from streamdet.sources.container import InputSettings, VideoInput
+from streamdet.sources.network import NetworkSource
+from streamdet.sources.open import open_source
+from streamdet.sources.options import BackoffOptions, SourceOptions
+from tests.faultcam import AFTER, FPS, OTHER_SIZE, SIZE, FaultCam
+from tests.sources.clips import encode, numbered, read_number
+from tests.sources.web import Quiet, web_server
+
+SHORT = SourceOptions(
+    open_timeout_s=0.6,
+    read_timeout_s=0.6,
+    stall_timeout_s=1,
+    backoff=BackoffOptions(first_s=0.02, cap_s=0.05, auth_s=0.02),
+)
+PATIENT = replace(SHORT, open_timeout_s=10, read_timeout_s=10)
+
+
+def source_of(cam: FaultCam, options: SourceOptions = PATIENT) -> NetworkSource:
+    return NetworkSource(cam.url, "shown", "cam", options)
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind", "words"),
+    [
+        ("401", AuthError, "the credentials were refused"),
+        ("404", SourceError, r"no such stream \(404\)"),
+        ("refuse", SourceError, "no video stream: are the port and the path right|the connection was cut"),
+        ("accept_then_silent", SourceError, "no answer for 0.6 s"),
+        ("describe_slow", SourceError, "no answer for 0.6 s"),
+        ("sdp_without_video", SourceError, "there is no video in it"),
+    ],
+)
+def test_what_does_not_open_is_one_clear_line(verb: str, kind: type[SourceError], words: str) -> None:
+    with FaultCam([verb]) as cam, source_of(cam, SHORT) as source, pytest.raises(SourceError, match=words) as raised:
+        source.open()
+    assert type(raised.value) is kind
+    assert "s3cret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_a_closed_port() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with (
+        NetworkSource(f"rtsp://127.0.0.1:{port}/cam", "shown", "cam", SHORT) as source,
+        pytest.raises(SourceError, match="the connection was refused"),
+    ):
+        source.open()
+
+
+def test_an_unknown_host() -> None:
+    with (
+        NetworkSource("rtsp://no-such-host.invalid/cam", "shown", "cam", PATIENT) as source,
+        pytest.raises(SourceError, match="cannot be reached"),
+    ):
+        source.open()
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("play_then_stall", "no data for 0.6 s"),
+        ("garbage", "no picture could be decoded for 1 s"),
+        ("fin", "the stream ended"),
+        ("rst_mid_stream", "the stream ended|the connection was cut"),
+    ],
+)
+def test_what_is_lost_on_the_way_gives_its_frames_first(verb: str, words: str) -> None:
+    options = replace(SHORT, open_timeout_s=10)
+    with FaultCam([verb], speed=2) as cam, source_of(cam, options) as source:
+        source.open()
+        frames = source.frames()
+        assert [read_number(frame.picture) for frame in islice(frames, AFTER)] == list(range(AFTER))
+        with pytest.raises(SourceError, match=words):
+            next(frames)
+
+
+def test_an_announced_end_is_an_end() -> None:
+    with FaultCam(["finite"], speed=4) as cam, source_of(cam) as source:
+        source.open()
+        assert [read_number(frame.picture) for frame in source.frames()] == list(range(15))
+
+
+@pytest.mark.parametrize(
+    ("verb", "faults"),
+    [
+        ("play", set()),
+        ("dup_ts", {"backward_pts"}),
+        ("back_ts", {"backward_pts"}),
+        ("jump_ts", {"timestamp_jump"}),
+        ("drop_packets", set()),
+    ],
+)
+def test_times_increase_and_stay_true(verb: str, faults: set[str]) -> None:
+    with FaultCam([verb]) as cam, source_of(cam) as source:
+        source.open()
+        frames = list(islice(source.frames(), 24))
+    numbers = [read_number(frame.picture) for frame in frames]
+    assert all(a.pts < b.pts for a, b in pairwise(frames))
+    assert numbers == sorted(numbers)
+    for frame, number in zip(frames, numbers, strict=True):
+        assert frame.pts_s == pytest.approx(number / FPS, abs=0.041)
+    assert set(source.faults) == faults
+    if verb == "play":
+        assert {b.pts - a.pts for a, b in pairwise(frames)} == {90_000 // FPS}
+
+
+def test_the_size_changes_on_the_way() -> None:
+    with FaultCam(["sps_change"], speed=2) as cam, source_of(cam) as source:
+        source.open()
+        sizes = [(frame.width, frame.height) for frame in islice(source.frames(), 20)]
+    assert sizes == [SIZE] * 10 + [OTHER_SIZE] * 10
+
+
+def test_stop_during_silence_ends_without_an_error() -> None:
+    with FaultCam(["play_then_stall"], speed=4) as cam, source_of(cam, replace(SHORT, open_timeout_s=10)) as source:
+        source.open()
+        frames = source.frames()
+        assert len(list(islice(frames, AFTER))) == AFTER
+        stopper = threading.Timer(0.1, source.request_stop)  # while the read below waits
+        stopper.start()
+        assert list(frames) == []
+        stopper.join()
+
+
+@pytest.mark.parametrize(("transport", "asked"), [("tcp", "RTP/AVP/TCP"), ("udp", "RTP/AVP/UDP")])
+def test_the_transport_is_the_one_asked_for(transport: str, asked: str) -> None:
+    with FaultCam(["play"]) as cam:
+        with source_of(cam, replace(SHORT, rtsp_transport=transport)) as source:
+            if transport == "tcp":
+                source.open()
+            else:
+                with pytest.raises(SourceError):  # this camera speaks TCP only
+                    source.open()
+        setup = next(head for head in cam.requests if head.startswith("SETUP"))
+    assert asked in setup
+
+
+def test_ffmpegs_own_socket_timeout_bites() -> None:
+    """With PyAV's time-outs off, only the `timeout` option is left: in microseconds, and not "listen"."""
+    with FaultCam(["accept_then_silent"]) as cam:
+        settings = replace(source_of(cam, SHORT)._settings(), open_timeout_s=None, read_timeout_s=None)
+        assert settings.options["timeout"] == "600000"
+        with pytest.raises(SourceError):
+            VideoInput(cam.url, "cam", settings, Counter())
+
+
+def test_a_decoder_that_is_not_listed_is_not_used(tmp_path: Path) -> None:
+    clip = encode(tmp_path / "a.mkv", 3)
+    with pytest.raises(SourceError, match=r"h264 is not decoded from this kind of source \(only hevc\)"):
+        VideoInput(str(clip), "cam", InputSettings(codecs=frozenset({"hevc"})), Counter())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc")
+def test_failed_and_lost_connections_leave_no_open_files() -> None:
+    script = ["404", "401", "refuse", "fin", "rst_mid_stream"]
+    with FaultCam([*script, *script, "404"], speed=4) as cam:
+        counts = []
+        for _ in range(2):
+            for _ in script:
+                with source_of(cam) as source, contextlib.suppress(SourceError):
+                    source.open()
+                    list(source.frames())
+            assert cam.idle.wait(10)  # the server closes its half in its own time
+            counts.append(len(list(Path("/proc/self/fd").iterdir())))
+    assert counts[0] == counts[1]
+
+
+# --- the supervisor around it -------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_loss_is_survived(caplog: pytest.LogCaptureFixture) -> None:
+    script = ["play_then_stall", "refuse", "404", "401", "rst_mid_stream", "accept_then_silent", "fin", "sps_change"]
+    with FaultCam(script, speed=2) as cam, open_source(cam.url, options=replace(SHORT, open_timeout_s=2)) as source:
+        source.open()
+        frames = list(islice(source.frames(), 3 * AFTER + 15))
+        assert cam.served == script
+    numbers = [read_number(frame.picture) for frame in frames]
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert all(a.pts < b.pts for a, b in pairwise(frames))
+    assert numbers == sorted(numbers)  # nothing came twice
+    assert {(frame.width, frame.height) for frame in frames} == {SIZE, OTHER_SIZE}
+    assert source.faults["reconnect"] == 3
+    silence = frames[AFTER].pts_s - frames[AFTER - 1].pts_s
+    assert silence >= SHORT.read_timeout_s  # the gap shows
+    assert "s3cret" not in caplog.text
+
+
+def test_a_camera_that_is_switched_off_and_on() -> None:
+    with FaultCam(["play"], speed=2) as cam, open_source(cam.url, options=SHORT) as source:
+        source.open()
+        frames = source.frames()
+        before = list(islice(frames, 10))
+        cam.kill()
+        restarter = threading.Timer(0.3, cam.restart)
+        restarter.start()
+        after = list(islice(frames, 20))
+        restarter.join()
+    both = before + after
+    assert [frame.index for frame in both] == list(range(30))
+    assert all(a.pts < b.pts for a, b in pairwise(both))
+    assert max(b.pts_s - a.pts_s for a, b in pairwise(both)) >= 0.25
+    assert source.faults["reconnect"] == 1
+
+
+def test_a_typo_fails_at_once() -> None:
+    with FaultCam(["404"]) as cam, open_source(cam.url, options=SHORT) as source:
+        with pytest.raises(SourceError, match="404"):
+            source.open()
+        assert cam.served == ["404"]
+
+
+def test_waiting_for_a_camera_that_is_still_off() -> None:
+    options = replace(SHORT, wait_for_source=True, open_timeout_s=2)
+    with FaultCam(["refuse", "404", "play"]) as cam, open_source(cam.url, options=options) as source:
+        assert source.open().width == SIZE[0]
+        assert cam.served == ["refuse", "404", "play"]
+
+
+# --- http ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_recording_as_hls_plays_to_its_end(tmp_path: Path) -> None:
+    encode(tmp_path / "list.m3u8", 50, container={"hls_time": "1", "hls_list_size": "0"}, options={"g": "25"})
+    assert len(list(tmp_path.glob("*.ts"))) >= 2
+    with web_server(tmp_path) as base, open_source(f"{base}/list.m3u8", options=PATIENT) as source:
+        assert source.open().live
+        frames = list(source.frames())
+    assert [read_number(frame.picture) for frame in frames] == list(range(50))
+    assert {b.pts - a.pts for a, b in pairwise(frames)} == {3600}
+
+
+def test_a_playlist_from_the_web_reads_no_local_file(tmp_path: Path) -> None:
+    secret = encode(tmp_path / "secret.ts", 4)
+    (tmp_path / "list.m3u8").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n"
+    )
+    with (
+        web_server(tmp_path) as base,
+        open_source(f"{base}/list.m3u8", options=SHORT) as source,
+        pytest.raises(SourceError),
+    ):
+        source.open()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("gone.mkv", "404"), ("gone", "404"), ("page.html", "no video stream")],
+)
+def test_what_a_web_server_does_not_have(tmp_path: Path, path: str, words: str) -> None:
+    (tmp_path / "page.html").write_text("<html>hello</html>")
+    with (
+        web_server(tmp_path) as base,
+        open_source(f"{base}/{path}", options=PATIENT) as source,
+        pytest.raises(SourceError, match=words),
+    ):
+        source.open()
+
+
+def test_mjpeg_is_timed_by_its_arrival(tmp_path: Path) -> None:
+    """Motion JPEG has no timestamps, and the 25 frames per second that FFmpeg assumes are made up."""
+    waiting = threading.Event()
+
+    class Camera(Quiet):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for number in range(256):
+                    jpeg = cv2.imencode(".jpg", numbered(number))[1].tobytes()
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                    self.wfile.write(head.encode() + jpeg + b"\r\n")
+                    waiting.wait(0.01)
+
+    with web_server(tmp_path, Camera) as base, open_source(f"{base}/video", options=PATIENT) as source:
+        assert source.open().codec == "mjpeg"
+        frames = list(islice(source.frames(), 20))
+    assert [read_number(frame.picture) for frame in frames] == list(range(20))
+    for frame in frames:
+        assert frame.pts_s == pytest.approx((frame.captured_ns - frames[0].captured_ns) / 1e9, abs=2e-3)
+
+
+def test_a_web_server_that_wants_a_password(tmp_path: Path) -> None:
+    class Locked(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with (
+        web_server(tmp_path, Locked) as base,
+        open_source(f"{base}/a.mkv", options=PATIENT) as source,
+        pytest.raises(AuthError, match="credentials"),
+    ):
+        source.open()
