@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamdet.errors import UsageError
-from streamdet.redact import redact
+from streamdet.redact import redact_address
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
 
@@ -43,7 +43,7 @@ def _null(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
 
 def _not_yet(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
     scheme = uri.partition(":")[0]
-    raise UsageError(f"{redact(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4")
+    raise UsageError(f"{redact_address(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4")
 
 
 _Factory = Callable[[str, SinkOptions, Path | None], Sink]
@@ -89,11 +89,13 @@ def open_sink(uri: str, *, options: SinkOptions | None = None, source_path: Path
         HardwareError: the encoder that was asked for does not work here.
     """
     options = options or SinkOptions()
+    if not uri or any(ord(c) < 32 for c in uri):
+        raise UsageError("the name of an output must not be empty or hold control characters")
     for scheme, factory in _BY_SCHEME.items():
         if uri.lower().startswith(scheme):
             return factory(uri, options, source_path)
     if "://" in uri:
-        raise UsageError(f"{redact(uri)}: no output of this kind; use {_known()}")
+        raise UsageError(f"{redact_address(uri)}: no output of this kind; use {_known()}")
     by_suffix = _BY_SUFFIX.get(Path(uri).suffix.lower())
     if uri.endswith(("/", "\\")) or (by_suffix is None and uri and Path(uri).is_dir()):
         return _images(uri, options, source_path)
