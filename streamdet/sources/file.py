@@ -39,6 +39,7 @@ class FileSource(DecodedSource):
     def __init__(self, path: Path, name: str, options: SourceOptions | None = None) -> None:
         # "file:" so that a colon in a name is not read as a protocol
         super().__init__(name, str(path), f"file:{path}", options or SourceOptions(), label=str(path))
+        self.files = (path,)
         self._path: Path | None = path
         self._clock: FileClock | None = None
 

@@ -99,7 +99,7 @@ class ImagesSource(Source):
     def __init__(self, pattern: str, name: str, options: SourceOptions | None = None) -> None:
         super().__init__(name, pattern)
         self._options = options or SourceOptions()
-        self._all = find_images(pattern)
+        self.files = self._all = find_images(pattern)
         self._waiting: Iterator[Path] = iter(())
         self._broken: list[Path] = []
         self._first: Frame | None = None
