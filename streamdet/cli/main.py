@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import TextIO
 
 import typer
 
@@ -85,14 +86,15 @@ def execute(argv: Sequence[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="streamdet", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
         return 130
     except typer.TyperException as error:
-        print(f"streamdet: {redact(error.format_message())} (see: streamdet --help)", file=sys.stderr)
+        if text := error.format_message():  # none where the help was the answer
+            print(f"streamdet: {redact(text)} (see: streamdet --help)", file=sys.stderr)
         return error.exit_code
 
 
@@ -109,6 +111,14 @@ def _complain(error: BaseException, debug: bool, unexpected: bool = False) -> No
     print(f"streamdet: {prefix}{text}{hint}", file=sys.stderr)
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the time: a progress display puts its own in that place while it lives."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
@@ -117,7 +127,7 @@ class _Redacting(logging.Formatter):
 @contextmanager
 def _logging(debug: bool) -> Iterator[None]:
     """Shows the program's own log records on stderr, one line each, without credentials."""
-    handler = logging.StreamHandler()
+    handler = _Stderr()
     handler.setFormatter(_Redacting("streamdet: %(levelname)s: %(message)s"))
     logger = logging.getLogger("streamdet")
     level, propagate = logger.level, logger.propagate
