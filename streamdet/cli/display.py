@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from streamdet.build import Job
 from streamdet.pipeline.report import Percentiles, Report, StreamReport
@@ -38,7 +39,8 @@ class Display:
     def __enter__(self) -> Self:
         if not self._quiet and self._job.detector is not None:
             detector = self._job.detector
-            self._console.print(f"{detector.spec.name}: running on {detector.provider} ({detector.explain})")
+            text = f"{detector.spec.name}: running on {detector.provider} ({detector.explain})"
+            self._console.print(text, markup=False, soft_wrap=True)
         if self._shows_progress:
             self._live.start()
         return self
@@ -51,7 +53,7 @@ class Display:
         if not self._quiet and any(stream.captured for stream in report.streams):
             self._console.print(summary(report))
             for path in report.files:
-                self._console.print(f"wrote {path}", soft_wrap=True)
+                self._console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
     def tick(self) -> None:
         """Redraws the progress, a few times a second at most."""
@@ -67,7 +69,7 @@ class Display:
             count = f"{stream.shown}/{total}" if total else str(stream.shown)
             age = stream.sinks[0].age.p50_ms if stream.sinks else math.nan
             table.add_row(
-                f"[bold]{stream.name}[/]",
+                Text(stream.name, style="bold"),
                 f"{count} frames",
                 f"{stream.fps:.1f} fps",
                 f"{stream.inferred} inferred",
@@ -91,7 +93,7 @@ def summary(report: Report) -> Table:
 
 def _add_stream(table: Table, stream: StreamReport, provider: str) -> None:
     note = f"{stream.fps:.1f} fps, {stream.mode}" + (f", {provider}" if provider else "")
-    table.add_row(stream.name, str(stream.captured), "", "", "", note)
+    table.add_row(Text(stream.name), str(stream.captured), "", "", "", note)
     for name, times in stream.stages.items():
         count = str(stream.inferred) if name == "infer" else ""
         table.add_row(f"  {name}", count, *_columns(times))
@@ -101,7 +103,7 @@ def _add_stream(table: Table, stream: StreamReport, provider: str) -> None:
     if stream.faults:
         table.add_row("  source faults", str(sum(stream.faults.values())), "", "", "", _counts(stream.faults))
     for sink in stream.sinks:
-        table.add_row(f"  {sink.name}", str(sink.written), *_columns(sink.age), "age" + _dropped(sink.dropped, ", "))
+        table.add_row(Text(f"  {sink.name}"), str(sink.written), *_columns(sink.age), "age" + _dropped(sink.dropped, ", "))
 
 
 def _columns(times: Percentiles) -> tuple[str, str, str]:

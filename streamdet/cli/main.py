@@ -4,7 +4,10 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
+from typing import TextIO
 
 import typer
 
@@ -51,21 +54,9 @@ def doctor() -> None:
 
 
 def main() -> None:
-    """Entry point. Never returns."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
-    _set_up_logging(debug)
+    """Entry point of the process. Never returns."""
     signal.signal(signal.SIGTERM, _interrupt)
-    code = 1
-    try:
-        code = _run(arguments)
-    except KeyboardInterrupt:
-        code = 130
-    except StreamdetError as error:
-        code = error.exit_code
-        _complain(error, debug)
-    except Exception as error:
-        _complain(error, debug, unexpected=True)
+    code = execute(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
     if code == 130:
@@ -73,16 +64,37 @@ def main() -> None:
     sys.exit(code)
 
 
+def execute(argv: Sequence[str]) -> int:
+    """Runs one command line, without the program's name, and returns its exit code.
+
+    Whatever goes wrong is told in one line on stderr; with ``--debug``, after its traceback.
+    """
+    arguments = [argument for argument in argv if argument != "--debug"]
+    debug = len(arguments) < len(argv)
+    with _logging(debug):
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:
+            return 130
+        except StreamdetError as error:
+            _complain(error, debug)
+            return error.exit_code
+        except Exception as error:
+            _complain(error, debug, unexpected=True)
+            return 1
+
+
 def _run(arguments: list[str]) -> int:
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="streamdet", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
         return 130
     except typer.TyperException as error:
-        print(f"streamdet: {redact(error.format_message())} (see: streamdet --help)", file=sys.stderr)
+        if text := error.format_message():  # none where the help was the answer
+            print(f"streamdet: {redact(text)} (see: streamdet --help)", file=sys.stderr)
         return error.exit_code
 
 
@@ -99,15 +111,32 @@ def _complain(error: BaseException, debug: bool, unexpected: bool = False) -> No
     print(f"streamdet: {prefix}{text}{hint}", file=sys.stderr)
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the time: a progress display puts its own in that place while it lives."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
 
-def _set_up_logging(debug: bool) -> None:
-    handler = logging.StreamHandler()
+@contextmanager
+def _logging(debug: bool) -> Iterator[None]:
+    """Shows the program's own log records on stderr, one line each, without credentials."""
+    handler = _Stderr()
     handler.setFormatter(_Redacting("streamdet: %(levelname)s: %(message)s"))
     logger = logging.getLogger("streamdet")
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate

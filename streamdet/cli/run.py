@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from streamdet.errors import UsageError
+
 Text = str | None
 
 
@@ -67,7 +69,7 @@ def run(
         "detector": {
             "conf": conf,
             "iou": iou,
-            "classes": None if classes is None else [name.strip() for name in classes.split(",") if name.strip()],
+            "classes": None if classes is None else _names(classes),
             "provider": provider,
             "precision": precision,
             "threads": threads,
@@ -89,3 +91,10 @@ def run(
     job = build(load_config(config, typed))
     with Display(job, quiet) as display:
         job.run(display.tick)
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"--classes {text!r} names no class: write for example --classes person,car")
+    return names
