@@ -13,6 +13,7 @@ from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
 from streamdet.models.spec import Contract
 from streamdet.models.zoo import SHAPES
+from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
@@ -63,6 +64,7 @@ def build(
     stages: Sequence[Stage] = (),
     extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
     always_annotate: bool = False,
+    leave_sources: bool = False,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -71,6 +73,7 @@ def build(
         stages: the user's own steps, for every stream.
         extra_sinks: makes the caller's own sinks of one stream.
         always_annotate: draw even where no sink wants pictures.
+        leave_sources: see `Pipeline`.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -89,6 +92,7 @@ def build(
     annotator = Annotator(config.draw)
     if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
         annotator.warm_up()
+        warm_up_pictures()
     plans = [
         StreamPlan(
             source=source,
@@ -104,7 +108,7 @@ def build(
         )
         for source, stream_sinks in zip(sources, sinks, strict=True)
     ]
-    return Job(Pipeline(plans, detector), detector)
+    return Job(Pipeline(plans, detector, leave_sources=leave_sources), detector)
 
 
 def _open_sources(config: Config) -> list[Source]:
