@@ -19,7 +19,8 @@ from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
 from streamdet.pipeline.stream import Mode, StreamPlan
 from streamdet.sinks.base import Sink
-from streamdet.sinks.open import open_sink
+from streamdet.sinks.open import check_distinct, open_sink
+from streamdet.sinks.targets import InputFiles
 from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
 from streamdet.tracking.options import TrackerOptions
@@ -83,7 +84,7 @@ def build(
     if config.show or any(uri.startswith("window:") for uri in config.outputs):
         import cv2  # noqa: F401  # before the first import of av: the other way round, windows hang on Linux
     sources = _open_sources(config)
-    sinks = [[*_sinks(config, source), *extra_sinks()] for source in sources]
+    sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     detector = _load_detector(config)
     tracker_options = _tracker_options(config, detector)
     if tracker_options is not None:
@@ -130,13 +131,17 @@ def _mode(config: Config, source: Source) -> Mode:
     return Mode(config.mode)
 
 
-def _sinks(config: Config, source: Source) -> list[Sink]:
-    path = Path(source.url)
-    source_path = path if path.exists() else None
-    uris = [output_for(uri, source.name, len(config.sources) > 1) for uri in config.outputs]
-    if config.show:
-        uris.append(f"window:{source.name}")
-    return [open_sink(uri, options=config.recording, source_path=source_path) for uri in uris]
+def _open_sinks(config: Config, sources: Sequence[Source]) -> list[list[Sink]]:
+    """Returns the sinks of each source. None of them may write what any source reads, or what another one writes."""
+    several = len(sources) > 1
+    uris = [[output_for(uri, source.name, several) for uri in config.outputs] for source in sources]
+    check_distinct([uri for uris_of_one in uris for uri in uris_of_one])
+    inputs = InputFiles(path for source in sources for path in source.files)
+    sinks = []
+    for source, uris_of_one in zip(sources, uris, strict=True):
+        wanted = [*uris_of_one, f"window:{source.name}"] if config.show else uris_of_one
+        sinks.append([open_sink(uri, options=config.recording, inputs=inputs) for uri in wanted])
+    return sinks
 
 
 def output_for(uri: str, name: str, several: bool) -> str:

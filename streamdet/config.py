@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -108,8 +109,10 @@ class Config:
     duration_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.max_frames < 0 or self.duration_s < 0:
-            raise ConfigError("max_frames and duration_s must not be negative; 0 means no limit")
+        for name in ("max_frames", "duration_s"):
+            value = getattr(self, name)
+            if not value >= 0:  # also refuses nan
+                raise ConfigError(f"{name} must be 0 (no limit) or more, got {value}")
 
 
 def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Config:
@@ -133,13 +136,35 @@ def parse_config(tree: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: names the key, the value and the fix.
     """
-    tree = dict(tree)
-    defaults = tree.get("source") or {}
-    tree["sources"] = [{**defaults, **source} for source in _listed(tree.get("sources") or [])]
+    tree = {key: value for key, value in tree.items() if value is not None}  # a key whose lines are all comments
+    if isinstance(tree.get("outputs"), str):
+        tree["outputs"] = [tree["outputs"]]
+    defaults = _with_size("source", tree.get("source", {}))
+    _validated(SourceOptions, defaults, "source")  # once: each source is given these as well
+    listed = [_with_size(f"sources.{number}", source) for number, source in enumerate(_listed(tree.get("sources", [])))]
+    tree |= {"source": defaults, "sources": [{**defaults, **source} for source in listed]}
+    return _validated(Config, tree)
+
+
+_T = TypeVar("_T")
+
+
+def _validated(kind: type[_T], tree: Any, where: str = "") -> _T:
+    """Makes a `kind` of nested mappings, or raises ConfigError; `where` it stands goes before the key."""
     try:
-        return TypeAdapter(Config).validate_python(tree)
+        return TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(problem) for problem in error.errors())) from None
+        problems = [_explain(problem, [where] if where else []) for problem in error.errors()]
+        raise ConfigError("; ".join(problems)) from None
+
+
+def _with_size(where: str, options: Any) -> Any:
+    """Returns the options of a source with a size like 1280x720 as two numbers."""
+    if not isinstance(options, dict) or not isinstance(size := options.get("size"), str):
+        return options
+    if not (match := re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", size)):
+        raise ConfigError(f"{where}.size: {redact(repr(size))[:80]} does not fit: write for example 1280x720")
+    return {**options, "size": (int(match[1]), int(match[2]))}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -191,8 +216,21 @@ def _listed(sources: Any) -> list[dict[str, Any]]:
     raise ConfigError("sources: expected 'name: url' pairs, for example 'front: rtsp://camera/stream'")
 
 
-def _explain(problem: Any) -> str:
-    path = [part for part in problem["loc"] if isinstance(part, str | int)]
+# What to do, by pydantic's name of the problem; its own words are for programmers.
+_FIXES = {
+    "int": "give a whole number",
+    "float": "give a number",
+    "bool": "give true or false",
+    "string": "give text, in quotes where it looks like something else",
+    "list": "give a list, as in [a, b]",
+    "tuple": "give a list, as in [a, b]",
+    "dataclass": "give keys and values below it, as in the manual configs/default.yaml",
+    "invalid": "give text as the key",
+}
+
+
+def _explain(problem: Any, before: list[Any]) -> str:
+    path = before + [part for part in problem["loc"] if isinstance(part, str | int)]
     key = ".".join(str(part) for part in path)
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _known_keys(path[:-1])
@@ -202,7 +240,11 @@ def _explain(problem: Any) -> str:
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key}: is missing"
     value = redact(repr(problem["input"]))
-    return f"{key}: {value[:80]} does not fit: {redact(problem['msg'])}"
+    if problem["type"] == "literal_error":
+        fix = f"give {problem['ctx']['expected']}"
+    else:
+        fix = _FIXES.get(problem["type"].partition("_")[0], redact(problem["msg"]))
+    return f"{key}: {value[:80]} does not fit: {fix}"
 
 
 def _known_keys(path: list[Any]) -> list[str]:

@@ -10,6 +10,18 @@ _QUERY_SECRET = re.compile(
 )
 
 
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?[^/]*:.*@")
+
+
+def redact_address(address: str) -> str:
+    """Returns one whole address without its credentials: also those with blanks or quotes, or without a scheme.
+
+    >>> redact_address("rtsp://admin:open sesame@10.0.0.7/ch1"), redact_address("admin:s3cret@10.0.0.7/ch1")
+    ('rtsp://***@10.0.0.7/ch1', '***@10.0.0.7/ch1')
+    """
+    return redact(_ADDRESS.sub(lambda found: f"{found['scheme'] or ''}***@", address))
+
+
 def redact(text: str) -> str:
     """Returns `text` with the credentials of every URL in it replaced by ``***``.
 

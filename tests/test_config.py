@@ -41,8 +41,19 @@ def test_every_shipped_config_loads(path):
         ({"sources": {"a": {"url": "0", "sise": [1, 2]}}}, "sources.0.sise: unknown key; did you mean 'size'?"),
         ({"source": {"backoff": {"frist_s": 1}}}, "source.backoff.frist_s: unknown key; did you mean 'first_s'?"),
         ({"sources": [{"name": "a"}]}, "sources.0.url: is missing"),
-        ({"mode": "fast"}, "mode: 'fast' does not fit: Input should be 'auto', 'every-frame' or 'live'"),
-        ({"max_frames": "many"}, "max_frames: 'many' does not fit"),
+        ({"mode": "fast"}, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
+        ({"max_frames": "many"}, "max_frames: 'many' does not fit: give a whole number"),
+        ({"max_frames": 1.5}, "max_frames: 1.5 does not fit: give a whole number"),
+        ({"max_frames": -1}, "max_frames must be 0 (no limit) or more, got -1"),
+        ({"duration_s": float("nan")}, "duration_s must be 0 (no limit) or more, got nan"),
+        ({"show": "maybe"}, "show: 'maybe' does not fit: give true or false"),
+        ({"model": ["a"]}, "model: ['a'] does not fit: give text"),
+        ({"source": 5}, "source: 5 does not fit: give keys and values below it"),
+        ({"source": {"size": "big"}, "sources": ["0", "1"]}, "source.size: 'big' does not fit: write for example"),
+        ({"source": {"fps": "x"}, "sources": ["0", "1"]}, "source.fps: 'x' does not fit: give a number"),
+        ({"sources": [{"url": "0", "size": "1x"}]}, "sources.0.size: '1x' does not fit"),
+        ({"detector": {"threads": -1}}, "threads must be 0 (chosen here) or more, got -1"),
+        ({5: 1}, "5: 5 does not fit: give text as the key"),
         ({"detector": {"conf": 1.5}}, "conf must be at least 0 and less than 1, got 1.5"),
         ({"recording": {"quality": 99}}, "quality must be 0 to 51, got 99"),
         ({"sources": 7}, "sources: expected 'name: url' pairs"),
@@ -95,6 +106,20 @@ def test_sources_may_be_written_in_many_ways():
         assert source.name in (None, "cam")
     (source,) = parse_config({**defaults, "sources": {"cam": {"url": "0", "fps": 9}}}).sources
     assert source.fps == 9
+
+
+def test_a_size_is_written_as_everywhere_else():
+    config = parse_config({"source": {"size": "1280x720"}, "sources": ["0", {"url": "1", "size": "640x480"}]})
+    assert [source.size for source in config.sources] == [(1280, 720), (640, 480)]
+
+
+def test_what_is_left_empty_is_not_set():
+    empty = {"source": None, "sources": None, "detector": None, "mode": None, "outputs": None}
+    assert parse_config(empty) == parse_config({})
+
+
+def test_one_output_needs_no_list():
+    assert parse_config({"outputs": "out.mp4"}).outputs == ["out.mp4"]
 
 
 def test_what_is_typed_wins_over_the_file(tmp_path):

@@ -58,7 +58,7 @@ class Display:
         if not self._quiet and any(stream.captured for stream in report.streams):
             self._console.print(summary(report))
             for path in report.files:
-                self._console.print(f"wrote {path}", soft_wrap=True)
+                self._console.print(f"wrote {path}", markup=False, soft_wrap=True)
 
     def tick(self) -> None:
         """Redraws the progress, a few times a second at most."""
@@ -82,7 +82,7 @@ class Display:
             count = f"{stream.shown}/{total}" if total else str(stream.shown)
             age = stream.sinks[0].age.p50_ms if stream.sinks else math.nan
             table.add_row(
-                f"[bold]{stream.name}[/]",
+                Text(stream.name, style="bold"),
                 f"{count} frames",
                 f"{stream.fps:.1f} fps",
                 f"{stream.inferred} inferred",
@@ -117,8 +117,8 @@ def _times(stream: StreamReport) -> Table:
     if stream.mode == "live" and stream.inferred:
         table.add_row("  age of detections", "", *_columns(stream.detection_age))
     for sink in stream.sinks:
-        name = Text(f"  age at {_short(sink.name)}")
-        table.add_row(name, str(sink.written), *_columns(sink.age), _dropped(sink.dropped))
+        age_at = Text(f"  age at {_short(sink.name)}")
+        table.add_row(age_at, str(sink.written), *_columns(sink.age), _dropped(sink.dropped))
     return table
 
 

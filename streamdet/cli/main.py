@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import TextIO
 
@@ -55,23 +57,11 @@ def doctor() -> None:
 
 
 def main() -> None:
-    """Entry point. Never returns."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
-    _set_up_logging(debug)
+    """Entry point of the process. Never returns."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
-    code = 1
-    try:
-        code = _run(arguments)
-    except KeyboardInterrupt:
-        code = EXIT_CODE
-    except StreamdetError as error:
-        code = error.exit_code
-        _complain(error, debug)
-    except Exception as error:
-        _complain(error, debug, unexpected=True)
+    code = execute(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # whoever read it may be gone
             stream.flush()
@@ -80,16 +70,37 @@ def main() -> None:
     sys.exit(code)
 
 
+def execute(argv: Sequence[str]) -> int:
+    """Runs one command line, without the program's name, and returns its exit code.
+
+    Whatever goes wrong is told in one line on stderr; with ``--debug``, after its traceback.
+    """
+    arguments = [argument for argument in argv if argument != "--debug"]
+    debug = len(arguments) < len(argv)
+    with _logging(debug):
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:
+            return EXIT_CODE
+        except StreamdetError as error:
+            _complain(error, debug)
+            return error.exit_code
+        except Exception as error:
+            _complain(error, debug, unexpected=True)
+            return 1
+
+
 def _run(arguments: list[str]) -> int:
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="streamdet", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
         return EXIT_CODE
     except typer.TyperException as error:
-        print(f"streamdet: {redact(error.format_message())} (see: streamdet --help)", file=sys.stderr)
+        if text := error.format_message():  # none where the help was the answer
+            print(f"streamdet: {redact(text)} (see: streamdet --help)", file=sys.stderr)
         return error.exit_code
 
 
@@ -106,26 +117,32 @@ def _complain(error: BaseException, debug: bool, unexpected: bool = False) -> No
     print(f"streamdet: {prefix}{text}{hint}", file=sys.stderr)
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the time: a progress display puts its own in that place while it lives."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 class _Redacting(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return redact(super().format(record))
 
 
-class _StderrOfNow(logging.StreamHandler[TextIO]):
-    """Writes to what `sys.stderr` is at the time: a progress display stands in for it while it is on the screen."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        return sys.stderr
-
-
-def _set_up_logging(debug: bool) -> None:
-    handler = _StderrOfNow()
+@contextmanager
+def _logging(debug: bool) -> Iterator[None]:
+    """Shows the program's own log records on stderr, one line each, without credentials."""
+    handler = _Stderr()
     handler.setFormatter(_Redacting("streamdet: %(levelname)s: %(message)s"))
     logger = logging.getLogger("streamdet")
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from streamdet.cli.interrupts import Interrupts
+from streamdet.errors import UsageError
 
 Text = str | None
 
@@ -69,7 +70,7 @@ def run(
         "detector": {
             "conf": conf,
             "iou": iou,
-            "classes": None if classes is None else [name.strip() for name in classes.split(",") if name.strip()],
+            "classes": None if classes is None else _names(classes),
             "provider": provider,
             "precision": precision,
             "threads": threads,
@@ -95,3 +96,10 @@ def run(
             job.run(display.tick)
     if interrupts.came:
         raise KeyboardInterrupt
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"--classes {text!r} names no class: write for example --classes person,car")
+    return names

@@ -57,6 +57,8 @@ class DetectorOptions:
             raise UsageError(f"conf must be at least 0 and less than 1, got {self.conf}")
         if self.iou is not None and not 0 <= self.iou <= 1:
             raise UsageError(f"iou must be from 0 to 1, got {self.iou}")
+        if self.threads < 0:
+            raise UsageError(f"threads must be 0 (chosen here) or more, got {self.threads}")
         if self.max_detections < 1:
             raise UsageError(f"max_detections must be at least 1, got {self.max_detections}")
 

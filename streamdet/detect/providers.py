@@ -136,7 +136,7 @@ class Options:
             can = ", ".join(p.value for p in Precision if p in _PRECISIONS[provider])
             raise UsageError(
                 f"the {provider.short} provider cannot compute in {self.precision.value} (it can do {can}); "
-                "`streamdet models convert` makes a model of another precision"
+                "leave the precision on auto, or choose another provider"
             )
 
     def cuda(self) -> dict[str, str]:

@@ -37,7 +37,9 @@ _DTYPES = {
 }
 
 
-_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")  # code and name of the error class
+# Code and name of the error class, then where in its sources the runtime noticed: file, line and function.
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_PLACE = re.compile(r"/?\S*\.(?:cc|cpp|h|hpp|cu):\d+ .*?\)(?: const)? (?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,8 @@ class Session:
         except (HardwareError, UsageError):
             raise
         except Exception as error:
-            raise ModelError(f"{self._name} cannot be loaded: {_one_line(error)}") from None
+            hint = "export it again for this version of onnxruntime, or update onnxruntime"
+            raise ModelError(f"{self._name} cannot be loaded: {_one_line(error)}; {hint}") from None
 
 
 def _parse_precision(name: str, operators: set[str], model: str) -> Precision:
@@ -170,7 +173,7 @@ def _parse_precision(name: str, operators: set[str], model: str) -> Precision:
         raise UsageError(f"unknown precision {name!r}; choose one of {known}") from None
     quantized = any("QuantizeLinear" in operator or operator.startswith("QLinear") for operator in operators)
     if precision is Precision.INT8 and not quantized:
-        raise UsageError(f"{model} is not quantised, so it cannot run in int8; `streamdet models convert` makes one")
+        raise UsageError(f"{model} is not quantised, so it cannot run in int8: give a quantised model, or leave the precision on auto")
     return precision
 
 
@@ -182,4 +185,4 @@ def _info(tensor: Any, model: str) -> TensorInfo:
 
 def _one_line(error: Exception) -> str:
     """Returns the runtime's message without its prefix and line breaks."""
-    return redact(_PREFIX.sub("", " ".join(str(error).split())))
+    return redact(_PLACE.sub("", _PREFIX.sub("", " ".join(str(error).split()))))

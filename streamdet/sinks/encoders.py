@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -69,7 +71,26 @@ def choose(options: SinkOptions) -> str:
         raise UsageError(f"no video encoder {options.encoder!r} in this FFmpeg; there are: {', '.join(available())}")
     if options.encoder.endswith(_HARDWARE):
         _try_out(options)
-    return options.encoder
+    return Codec(options.encoder, "w").name  # "hevc" is libx265, for one
+
+
+def check_holds(format: str, name: str, options: SinkOptions) -> None:
+    """Checks that a kind of file can be begun with an encoder's video, by beginning one in memory.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        with av.open(io.BytesIO(), "w", format=format) as container:
+            stream = container.add_stream(name, rate=30, options=settings(name, options, rate=None, live=True).options)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = 256, 256, input_format(name)
+            container.start_encoding()
+    except (OSError, ValueError, RuntimeError):
+        raise UsageError(
+            f"the encoder {name} cannot write {format} files; leave the encoder on auto, "
+            "or give the file another ending (.mkv holds most)"
+        ) from None
 
 
 def _try_out(options: SinkOptions) -> None:
@@ -125,6 +146,7 @@ def settings(name: str, options: SinkOptions, *, rate: Fraction | None, live: bo
         return Encoder(name, {"bf": "0", "forced_idr": "1", "async_depth": "1", **fixed})
     if name in ("libsvtav1", "libaom-av1", "libvpx-vp9", "libvpx"):
         if name == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors; it prints its settings otherwise, and has no option for it
             return Encoder(name, {"preset": "10", **quality})
         return Encoder(name, {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", **quality})
     if name == "mpeg4":

@@ -10,7 +10,7 @@ from streamdet.errors import SinkError, UsageError
 from streamdet.redact import redact
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.targets import check_file, check_folder, failure, same_file
+from streamdet.sinks.targets import InputFiles, check_file, check_folder, failure
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Frame, Result
 
@@ -32,13 +32,13 @@ class ImageSink(Sink):
 
     wants_picture = True
 
-    def __init__(self, target: str, options: SinkOptions | None = None, source_path: Path | None = None) -> None:
+    def __init__(self, target: str, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(target))
         self._options = options or SinkOptions()
         self._path = Path(target)
         self._into_folder = target.endswith(("/", os.sep)) or self._path.is_dir()
         self._patterned = "%" in self._path.name and not self._into_folder
-        self._source_path = source_path
+        self._inputs = inputs or InputFiles()
         self._names: set[str] = set()
         self._open = False
         if self._into_folder:
@@ -48,7 +48,7 @@ class ImageSink(Sink):
                 raise UsageError(f"{target}: a pattern holds one number such as %06d, as in out/%06d.jpg")
             check_folder(self._path.parent, self._path)
         else:
-            check_file(self._path, overwrite=self._options.overwrite, source_path=source_path)
+            check_file(self._path, overwrite=self._options.overwrite, inputs=self._inputs)
 
     def open(self, info: SourceInfo) -> None:
         """See `Sink.open`."""
@@ -65,7 +65,7 @@ class ImageSink(Sink):
         if not self._open:
             raise SinkError(f"{self.name} is not open")
         path = self._path_of(result.frame)
-        if self._source_path is not None and same_file(path, self._source_path):
+        if path in self._inputs:
             raise SinkError(f"{path} is a file being read; write to another folder")
         if not self._options.overwrite and path.exists():
             raise SinkError(f"{path} is there already; write to another folder, or allow overwriting")
@@ -93,10 +93,8 @@ class ImageSink(Sink):
     def _check_folder(self) -> None:
         folder = self._path
         check_folder(folder if folder.exists() else folder.parent, folder)
-        if self._source_path is not None:
-            read_from = self._source_path if self._source_path.is_dir() else self._source_path.parent
-            if same_file(folder, read_from):
-                raise UsageError(f"{folder} is the folder being read; give the output another one")
+        if self._inputs.come_from(folder):
+            raise UsageError(f"{folder} is the folder being read; give the output another one")
 
     def _path_of(self, frame: Frame) -> Path:
         if self._into_folder:

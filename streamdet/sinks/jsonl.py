@@ -14,7 +14,7 @@ from streamdet.redact import redact
 from streamdet.sinks.base import Sink
 from streamdet.sinks.guarded import GuardedFile
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.targets import check_file, failure
+from streamdet.sinks.targets import InputFiles, check_file, failure
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Detections, Result
 
@@ -41,11 +41,11 @@ class JsonLinesSink(Sink):
     `open`; a stream without frames leaves an empty file, which is valid.
     """
 
-    def __init__(self, path: Path, options: SinkOptions | None = None, source_path: Path | None = None) -> None:
+    def __init__(self, path: Path, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(str(path)))
         self._path = path
         self._options = options or SinkOptions()
-        check_file(path, overwrite=self._options.overwrite, source_path=source_path)
+        check_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
         self._file: GuardedFile | None = None
 
     def open(self, info: SourceInfo) -> None:

@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamdet.errors import UsageError
-from streamdet.redact import redact
+from streamdet.redact import redact_address
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
+from streamdet.sinks.targets import InputFiles, same_target
 
 
-def _video(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+def _video(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     from streamdet.sinks.video import VideoSink
 
-    return VideoSink(Path(uri), options, source_path)
+    return VideoSink(Path(uri), options, inputs)
 
 
-def _json_lines(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+def _json_lines(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     from streamdet.sinks.jsonl import JsonLinesSink
 
-    return JsonLinesSink(Path(uri), options, source_path)
+    return JsonLinesSink(Path(uri), options, inputs)
 
 
-def _images(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+def _images(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     from streamdet.sinks.images import ImageSink
 
-    return ImageSink(uri, options, source_path)
+    return ImageSink(uri, options, inputs)
 
 
-def _window(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+def _window(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     from streamdet.sinks.window import WindowSink
 
     return WindowSink(uri.partition(":")[2])
 
 
-def _null(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+def _null(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     from streamdet.sinks.null import NullSink
 
     return NullSink(uri)
 
 
-def _not_yet(uri: str, options: SinkOptions, source_path: Path | None) -> Sink:
+def _not_yet(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     scheme = uri.partition(":")[0]
-    raise UsageError(f"{redact(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4")
+    raise UsageError(f"{redact_address(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4")
 
 
-_Factory = Callable[[str, SinkOptions, Path | None], Sink]
+_Factory = Callable[[str, SinkOptions, InputFiles], Sink]
 
 _BY_SCHEME: dict[str, _Factory] = {
     "null:": _null,
@@ -74,32 +75,47 @@ _BY_SUFFIX: dict[str, _Factory] = {
 }
 
 
-def open_sink(uri: str, *, options: SinkOptions | None = None, source_path: Path | None = None) -> Sink:
+def open_sink(uri: str, *, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> Sink:
     """Returns the sink that `uri` asks for, checked as far as it can be without a stream.
 
     Args:
         uri: ``out.mp4``, ``out.mkv``, ``out.jsonl``, ``out/%06d.jpg``, ``out/``, ``null:``, ``window:`` or
             ``window:TITLE``.
         options: how to write it.
-        source_path: the file or folder being read, which no output may overwrite.
+        inputs: the files the run reads, which no output may overwrite.
 
     Raises:
         UsageError: there is no such kind of output, or it is the file being read.
         SinkError: it cannot be written there, or there is no screen.
         HardwareError: the encoder that was asked for does not work here.
     """
-    options = options or SinkOptions()
+    options, inputs = options or SinkOptions(), inputs or InputFiles()
+    if any(ord(c) < 32 for c in uri):
+        raise UsageError("the name of an output must not hold control characters")
     for scheme, factory in _BY_SCHEME.items():
         if uri.lower().startswith(scheme):
-            return factory(uri, options, source_path)
+            return factory(uri, options, inputs)
     if "://" in uri:
-        raise UsageError(f"{redact(uri)}: no output of this kind; use {_known()}")
+        raise UsageError(f"{redact_address(uri)}: no output of this kind; use {_known()}")
     by_suffix = _BY_SUFFIX.get(Path(uri).suffix.lower())
     if uri.endswith(("/", "\\")) or (by_suffix is None and uri and Path(uri).is_dir()):
-        return _images(uri, options, source_path)
+        return _images(uri, options, inputs)
     if by_suffix is None:
         raise UsageError(f"cannot tell from the name {uri!r} what to write; use {_known()}")
-    return by_suffix(uri, options, source_path)
+    return by_suffix(uri, options, inputs)
+
+
+def check_distinct(uris: Sequence[str]) -> None:
+    """Checks that no two outputs are one file or folder.
+
+    Raises:
+        UsageError: two of them are; each would destroy the other's.
+    """
+    paths = [Path(uri) for uri in uris if not uri.lower().startswith(tuple(_BY_SCHEME))]
+    for number, path in enumerate(paths):
+        for other in paths[:number]:
+            if same_target(path, other):
+                raise UsageError(f"two outputs would write {path}; give each a name of its own")
 
 
 def _known() -> str:

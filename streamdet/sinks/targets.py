@@ -1,36 +1,70 @@
 """Checks of where an output is to go, made before anything is opened, loaded or truncated."""
 
+from __future__ import annotations
+
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from streamdet.errors import SinkError, UsageError
+from streamdet.sources import suffixes
 
 # No room on the disk, in the user's quota, or under the process's limit.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def same_file(one: Path, other: Path) -> bool:
-    """Returns whether two paths lead to one file that exists, through symbolic and hard links too."""
+class InputFiles:
+    """The files a run reads: no output may overwrite them, whatever name leads to them.
+
+    >>> Path("no such file") in InputFiles([])
+    False
+    """
+
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        paths = list(paths)
+        self._identities = {_identity(path) for path in paths} - {None}
+        pictures = {path.parent for path in paths if path.suffix.lower() in suffixes.IMAGES}
+        self._picture_folders = {_identity(folder) for folder in pictures} - {None}
+
+    def __contains__(self, path: Path) -> bool:
+        return bool(self._identities) and _identity(path) in self._identities
+
+    def come_from(self, folder: Path) -> bool:
+        """Returns whether some of them are pictures in that folder."""
+        return bool(self._picture_folders) and _identity(folder) in self._picture_folders
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Returns what is the same for every name of a file, through symbolic and hard links too; None for no file."""
     try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
-def check_file(path: Path, *, overwrite: bool, source_path: Path | None) -> None:
+def same_target(one: Path, other: Path) -> bool:
+    """Returns whether two outputs would be one file or folder, there already or not."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    identity = _identity(one)
+    return identity is not None and identity == _identity(other)
+
+
+def check_file(path: Path, *, overwrite: bool, inputs: InputFiles) -> None:
     """Checks that a file may be written.
 
     Raises:
         UsageError: it is the file that is being read.
         SinkError: it may not be written there; the message says what to do.
     """
-    if source_path is not None and same_file(path, source_path):
+    if path in inputs:
         raise UsageError(f"{path} is the file being read; give the output another name")
     check_folder(path.parent, path)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, these are false for names that cannot be
         raise SinkError(f"{path} is a folder; give the name of a file in it")
-    if path.exists():
+    if os.path.exists(path):
         if not overwrite:
             raise SinkError(f"{path} is there already; give another name, or allow overwriting")
         if not os.access(path, os.W_OK):
@@ -43,9 +77,9 @@ def check_folder(folder: Path, wanted: Path) -> None:
     Raises:
         SinkError: it is missing, no folder, or may not be written.
     """
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise SinkError(f"cannot write {wanted}: there is no folder {folder}; create it first")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise SinkError(f"cannot write {wanted}: {folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise SinkError(f"cannot write {wanted}: the folder {folder} may not be written to")

@@ -11,7 +11,7 @@ from streamdet.sinks.base import Sink
 from streamdet.sinks.containers import CONTAINERS
 from streamdet.sinks.options import SinkOptions
 from streamdet.sinks.recording import Recording, begin
-from streamdet.sinks.targets import check_file, failure
+from streamdet.sinks.targets import InputFiles, check_file, failure
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
 
@@ -32,14 +32,16 @@ class VideoSink(Sink):
 
     wants_picture = True
 
-    def __init__(self, path: Path, options: SinkOptions | None = None, source_path: Path | None = None) -> None:
+    def __init__(self, path: Path, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(str(path)))
         self._path = path
         self._options = options or SinkOptions()
         if path.suffix.lower() not in CONTAINERS:
             raise SinkError(f"{path}: no such kind of video file; use one of {', '.join(CONTAINERS)}")
-        check_file(path, overwrite=self._options.overwrite, source_path=source_path)
+        check_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
         self._encoder = encoders.choose(self._options)
+        if self._options.encoder != "auto":
+            encoders.check_holds(CONTAINERS[path.suffix.lower()].format, self._encoder, self._options)
         self._info: SourceInfo | None = None
         self._recording: Recording | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -52,6 +52,7 @@ class Source(ABC):
         name: name of the stream.
         url: where it comes from, without credentials.
         live: True for cameras and network streams.
+        files: the files it reads, which no output may overwrite.
         faults: what went wrong without ending the source, by cause ("decode_error", "reconnect", ...). Written by the
             owner thread, read by others for reports.
     """
@@ -61,6 +62,7 @@ class Source(ABC):
     def __init__(self, name: str, url: str) -> None:
         self.name = name
         self.url = url
+        self.files: Sequence[Path] = ()
         self.faults: Counter[str] = Counter()
         self.stopping = threading.Event()
 

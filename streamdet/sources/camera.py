@@ -21,6 +21,7 @@ import cv2
 from streamdet.errors import SourceError
 from streamdet.picture import Picture
 from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.chatter import quiet_opencv
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.timestamps import LIVE_TIME_BASE, LiveClock
 from streamdet.sources.upright import check_size
@@ -63,7 +64,7 @@ def list_cameras(sys_dir: Path = Path("/sys/class/video4linux")) -> list[CameraI
 
 def camera_index(address: str) -> int | None:
     """Returns the number in "0" or "/dev/video0", None for anything else."""
-    match = re.fullmatch(r"(?:/dev/video)?(\d+)", address)
+    match = re.fullmatch(r"(?:/dev/video)?(\d{1,4})", address)
     return int(match[1]) if match else None
 
 
@@ -97,7 +98,8 @@ class CameraSource(Source):
 
     def open(self) -> SourceInfo:
         """Opens the camera, asks for what the options say, and reads back what it gives; see `Source.open`."""
-        self._capture = self._make_capture(self._number)
+        with quiet_opencv():  # it warns of every camera that is not there
+            self._capture = self._make_capture(self._number)
         try:
             if not self._capture.isOpened():
                 raise SourceError(f"{self.name}: {self._missing()}")

@@ -26,10 +26,12 @@ class DecodedSource(Source):
         url: for people, without credentials.
         location: for FFmpeg.
         options: limits and timeouts.
+        label: what errors call it; its name where not given.
     """
 
-    def __init__(self, name: str, url: str, location: str, options: SourceOptions) -> None:
+    def __init__(self, name: str, url: str, location: str, options: SourceOptions, label: str | None = None) -> None:
         super().__init__(name, url)
+        self._label = label or name
         self._location = location
         self._options = options
         self._input: VideoInput | None = None
@@ -64,19 +66,19 @@ class DecodedSource(Source):
 
     def open(self) -> SourceInfo:
         """Connects and decodes the first picture, so that what is said of the source is true."""
-        self._input = VideoInput(self._location, self.name, self._settings(), self.faults)
+        self._input = VideoInput(self._location, self._label, self._settings(), self.faults)
         try:
             self._time_base = self._start_clock(self._input)
             self._decoded = self._input.frames(self.stopping)
             first = self._next()
             if first is None and not self.stopping.is_set():
-                raise SourceError(f"{self.name}: no picture in it could be decoded: the source is empty or damaged")
+                raise SourceError(f"{self._label}: no picture in it could be decoded: the source is empty or damaged")
         except BaseException:
             self.close()
             raise
         if first is None:
             self.close()
-            raise SourceError(f"{self.name}: stopped before the first picture came")
+            raise SourceError(f"{self._label}: stopped before the first picture came")
         self._first = first
         return self._info(self._input, first)
 
@@ -102,13 +104,15 @@ class DecodedSource(Source):
         if decoded is None or self._input is None:
             return None
         arrival_ns = time.monotonic_ns()
-        check_size(self.name, decoded.width, decoded.height, self._options.max_pixels)
+        check_size(self._label, decoded.width, decoded.height, self._options.max_pixels)
         raw = self._times.take(decoded.pts, decoded.dts)
         duration_s = (decoded.duration or 0) * self._input.time_base
         if raw is not None:
             start_s = float(raw * self._input.time_base)
             self._first_s = start_s if self._first_s is None else self._first_s
             self._played_s = start_s + float(duration_s) - self._first_s
+        if decoded.is_corrupt:
+            self.faults["corrupt_frame"] += 1
         frame = Frame(
             picture=self._pictures.make(decoded),
             source=self.name,

@@ -11,7 +11,7 @@ _REFUSED_CREDENTIALS = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenEr
 
 # First match wins, so the special come before the general.
 _MEANING: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-    (_REFUSED_CREDENTIALS, "the credentials were refused: check user and password (scheme://user:password@host/...)"),
+    (_REFUSED_CREDENTIALS, "the credentials were refused: check user and password in the address"),
     (av.error.HTTPNotFoundError, "the server has no such stream (404): check the path in the address"),
     (av.error.HTTPTooManyRequestsError, "the server asks for fewer requests (429): wait and try again"),
     (av.error.HTTPClientError, "the server refused the request: check the address"),
@@ -62,7 +62,7 @@ def explain(
     if isinstance(error, av.error.InvalidDataError):
         if network:
             return SourceError(f"{name}: the answer is no video stream: are the port and the path right?")
-        return SourceError(f"{name}: not a video FFmpeg can read, or damaged: does it play elsewhere?")
+        return SourceError(f"{name}: not a video FFmpeg can read, or damaged, or cut short while it was written: does it play elsewhere?")
     if isinstance(error, av.error.ArgumentError) and opening:
         return SourceError(
             f"{name}: refused by FFmpeg: damaged, or of a kind that is not read here (playlists, for one)"

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from fractions import Fraction
 from pathlib import Path
 
+from streamdet.errors import SourceError
 from streamdet.sources.base import SourceInfo
 from streamdet.sources.container import InputSettings, VideoInput
 from streamdet.sources.decoded import DecodedSource
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.timestamps import FileClock
 from streamdet.types import Frame
+
+log = logging.getLogger(__name__)
+
+_DAMAGE = {
+    "truncated": "it ends before its announced end",
+    "read_error": "{} reads failed",
+    "decode_error": "{} packets could not be decoded",
+    "corrupt_frame": "{} pictures are incomplete",
+}
+"""What is said of each cause among a source's faults that means lost pictures."""
 
 # Containers that hold media themselves. Playlists and scripts (hls, dash, concat, sdp, ...) are left out: a file
 # could make the program read other files and open connections. Pure sound is in, to be told from no video at all.
@@ -26,9 +38,16 @@ class FileSource(DecodedSource):
 
     def __init__(self, path: Path, name: str, options: SourceOptions | None = None) -> None:
         # "file:" so that a colon in a name is not read as a protocol
-        super().__init__(name, str(path), f"file:{path}", options or SourceOptions())
+        super().__init__(name, str(path), f"file:{path}", options or SourceOptions(), label=str(path))
+        self.files = (path,)
         self._path: Path | None = path
         self._clock: FileClock | None = None
+
+    def open(self) -> SourceInfo:
+        """Opens the file and decodes its first picture; see `Source.open`."""
+        if self._path is not None and self._path.is_file() and not self._path.stat().st_size:
+            raise SourceError(f"{self._label}: the file is empty: copy or record it again")
+        return super().open()
 
     def _settings(self) -> InputSettings:
         return InputSettings(
@@ -62,13 +81,16 @@ class FileSource(DecodedSource):
     def _ended(self, cut_short: bool) -> None:
         if cut_short:
             self.faults["truncated"] += 1
+        found = [text.format(self.faults[cause]) for cause, text in _DAMAGE.items() if self.faults[cause]]
+        if found:
+            log.warning("%s is damaged: %s; the %d frames there were are used", self._label, ", ".join(found), self._index)
 
 
 class WebFileSource(FileSource):
     """A video file behind http(s)."""
 
     def __init__(self, location: str, shown: str, name: str, options: SourceOptions | None = None) -> None:
-        DecodedSource.__init__(self, name, shown, location, options or SourceOptions())
+        DecodedSource.__init__(self, name, shown, location, options or SourceOptions(), label=shown)
         self._path = None  # its sound is not passed through: that would need a second connection
         self._clock = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import re
 import time
 from collections.abc import Iterator
@@ -17,10 +18,14 @@ from streamdet.errors import SourceError
 from streamdet.picture import Picture
 from streamdet.sources import suffixes
 from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.chatter import caught_codec_messages
 from streamdet.sources.image_header import image_size
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.upright import check_size
 from streamdet.types import Frame
+
+
+log = logging.getLogger(__name__)
 
 
 def find_images(pattern: str) -> list[Path]:
@@ -51,8 +56,13 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
-def read_image(path: Path, max_pixels: int) -> NDArray[np.uint8]:
+def read_image(path: Path, max_pixels: int, damage: list[str] | None = None) -> NDArray[np.uint8]:
     """Returns an image as (height, width, 3) uint8 BGR, upright by its EXIF orientation.
+
+    Args:
+        path: of the image.
+        max_pixels: largest image that is decoded.
+        damage: gets what the decoder said of an image that it could read in part.
 
     Raises:
         SourceError: it cannot be read or decoded, or is larger than allowed; told by its header where there is one, so
@@ -63,16 +73,17 @@ def read_image(path: Path, max_pixels: int) -> NDArray[np.uint8]:
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
     if not data:
-        raise SourceError(f"{path}: the file is empty")
+        raise SourceError(f"{path}: the file is empty: copy or save it again")
     size = image_size(data)
     if size is not None:
         check_size(str(path), *size, max_pixels)
-    try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # OpenCV's own limits
-        bgr = None
+    with caught_codec_messages([] if damage is None else damage):
+        try:
+            bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:  # OpenCV's own limits
+            bgr = None
     if bgr is None:
-        raise SourceError(f"{path}: not an image that can be decoded, or damaged")
+        raise SourceError(f"{path}: not an image that can be decoded, or damaged: copy or save it again")
     height, width = bgr.shape[:2]
     check_size(str(path), width, height, max_pixels)
     return bgr  # type: ignore[no-any-return]
@@ -81,14 +92,16 @@ def read_image(path: Path, max_pixels: int) -> NDArray[np.uint8]:
 class ImagesSource(Source):
     """Images one after the other, each standing for 1 / `image_fps` seconds.
 
-    A broken image among several is counted and left out; a single one is an error. `Frame.file` names each.
+    A broken image among several is counted, left out and told of at the end; a single one is an error. `Frame.file`
+    names each.
     """
 
     def __init__(self, pattern: str, name: str, options: SourceOptions | None = None) -> None:
         super().__init__(name, pattern)
         self._options = options or SourceOptions()
-        self._all = find_images(pattern)
+        self.files = self._all = find_images(pattern)
         self._waiting: Iterator[Path] = iter(())
+        self._broken: list[Path] = []
         self._first: Frame | None = None
         self._time_base = 1 / Fraction(self._options.image_fps).limit_denominator(90_000)
         self._index = 0
@@ -114,18 +127,33 @@ class ImagesSource(Source):
         while not self.stopping.is_set():
             frame, self._first = self._first or self._next(), None
             if frame is None:
+                self._tell_of_damage()
                 return
             yield frame
 
+    def _tell_of_damage(self) -> None:
+        if self._broken:
+            names = ", ".join(path.name for path in self._broken[:3]) + (", ..." if len(self._broken) > 3 else "")
+            log.warning(
+                "%s: %d of %d images cannot be read and are left out: %s",
+                self.url, len(self._broken), len(self._all), names,
+            )  # fmt: skip
+        if count := self.faults["damaged_image"]:
+            log.warning("%s: %d of %d images are damaged, and were read in part", self.url, count, len(self._all))
+
     def _next(self) -> Frame | None:
         for path in self._waiting:
+            damage: list[str] = []
             try:
-                bgr = read_image(path, self._options.max_pixels)
+                bgr = read_image(path, self._options.max_pixels, damage)
             except SourceError:
                 if len(self._all) == 1:
                     raise
                 self.faults["broken_image"] += 1
+                self._broken.append(path)
                 continue
+            if any("warning" not in message for message in damage):  # libpng warns of colour profiles, for one
+                self.faults["damaged_image"] += 1
             index, self._index = self._index, self._index + 1
             return Frame(
                 picture=Picture.from_bgr(bgr),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from streamdet.errors import SourceError, UsageError
-from streamdet.redact import redact
+from streamdet.redact import redact_address
 from streamdet.sources import suffixes
 from streamdet.sources.base import Source
 from streamdet.sources.options import SourceOptions
@@ -31,7 +32,7 @@ def _network(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.retry import Reconnecting
 
     parts = _split(url)
-    shown, name = redact(url), name or _network_name(parts)
+    shown, name = redact_address(url), name or _network_name(parts)
     scheme_lowered = parts.scheme + url[len(parts.scheme) :]
 
     def connect() -> Source:
@@ -49,7 +50,7 @@ def _web(url: str, name: str | None, options: SourceOptions) -> Source:
     parts = _split(url)
     if Path(parts.path).suffix.lower() not in suffixes.VIDEOS:
         return _network(url, name, options)
-    return _paced(WebFileSource(url, redact(url), name or _network_name(parts), options), options)
+    return _paced(WebFileSource(url, redact_address(url), name or _network_name(parts), options), options)
 
 
 def _synthetic(url: str, name: str | None, options: SourceOptions) -> Source:
@@ -69,7 +70,7 @@ def _file(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.file import FileSource
 
     path = Path(unquote(url[len("file://") :]) if url.lower().startswith("file://") else url)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path's, it is false for names that cannot be
         raise SourceError(f"{path}: no such file: check the path{_meant(path)}")
     if path.is_dir() or path.suffix.lower() in suffixes.IMAGES:
         return _images(str(path), name, options)
@@ -90,7 +91,7 @@ def _row(looks_like: str, pattern: str, make: Callable[[str, str | None, SourceO
 
 
 TABLE: tuple[Row, ...] = (
-    _row("0, 1, ... or /dev/video0", r"(/dev/video)?\d+$", _camera),
+    _row("0, 1, ... or /dev/video0", r"(/dev/video)?\d{1,4}$", _camera),
     _row("rtsp:// rtsps:// rtmp:// rtmps://", r"(rtsps?|rtmps?)://", _network),
     _row("http:// https://", r"https?://", _web),
     _row("synthetic:", r"synthetic:", _synthetic),
@@ -121,14 +122,25 @@ def open_source(url: str, *, name: str | None = None, options: SourceOptions | N
     for row in TABLE:
         if row.matches.match(url):
             return row.make(url, name, options)
+    if not os.path.exists(url):
+        _check_kind(url)
+        if re.search(r"[*?\[]", url):
+            return _images(url, name, options)
+    return _file(url, name, options)
+
+
+def _check_kind(url: str) -> None:
+    """Raises for what is no path but an address that no row of the table knows."""
+    shown = redact_address(url)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?", url)
-    if scheme and (scheme[2] or scheme[1].lower() in SCHEMES) and not Path(url).exists():
+    if scheme and (scheme[2] or scheme[1].lower() in SCHEMES):
         close = difflib.get_close_matches(scheme[1].lower(), SCHEMES, n=1)
         hint = f"did you mean {close[0]}://?" if close else "known are " + ", ".join(f"{s}:" for s in SCHEMES)
-        raise SourceError(f"{redact(url)}: unknown kind of address {scheme[1]!r}: {hint}")
-    if re.search(r"[*?\[]", url) and not Path(url).exists():
-        return _images(url, name, options)
-    return _file(url, name, options)
+        raise SourceError(f"{shown}: unknown kind of address {scheme[1]!r}: {hint}")
+    if shown != url:
+        raise SourceError(f"{shown}: no such file, and as an address it lacks its kind: write rtsp://{shown}")
+    if url.lower() == "synthetic":
+        raise SourceError("synthetic: no such file: did you mean synthetic: (with a colon)?")
 
 
 def _paced(source: Source, options: SourceOptions) -> Source:
@@ -141,13 +153,18 @@ def _paced(source: Source, options: SourceOptions) -> Source:
 
 def _split(url: str) -> SplitResult:
     """Takes an address apart, checking what a typo breaks most often."""
+    scheme = url.partition(":")[0].lower()
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{redact(url)}: malformed address: {redact(str(error))}") from None
+    except ValueError:
+        # Nothing of the address is shown: where the host was forgotten, what looks like its port is the password.
+        raise UsageError(
+            f"malformed address: {scheme}:// is not followed by a host and a port up to 65535; "
+            f"write {scheme}://host:port/path, and / ? # @ in a password as %2F %3F %23 %40"
+        ) from None
     if not host:
-        raise UsageError(f"{redact(url)}: malformed address: no host; write {parts.scheme}://host:port/path")
+        raise UsageError(f"{redact_address(url)}: malformed address: no host; write {parts.scheme}://host:port/path")
     return parts
 
 
@@ -165,6 +182,8 @@ def _meant(path: Path) -> str:
     """Names a file beside the missing one that is spelled almost like it."""
     try:
         close = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
-    except OSError:
+    except FileNotFoundError:
         return f" (there is no directory {path.parent})"
+    except OSError as error:
+        return f" ({path.parent}: {error.strerror})"
     return f" (did you mean {close[0]}?)" if close else ""

@@ -97,7 +97,7 @@ class SyntheticSource(Source):
 
 def _parse(url: str) -> _Plan:
     """Returns the plan of a URL, or raises UsageError."""
-    scene, _, query = url.removeprefix(_SCHEME).partition("?")
+    scene, _, query = url.partition(":")[2].partition("?")
     if scene not in ("", "shapes"):
         raise UsageError(f"synthetic: knows no scene {scene!r}: use {_EXAMPLE}")
     known = {"objects": "6", "fps": "30", "size": "1280x720", "seed": "7", "frames": "300", "live": "0", "noise": "2"}

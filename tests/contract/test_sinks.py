@@ -15,6 +15,7 @@ from streamdet.sinks import window
 from streamdet.sinks.base import Sink
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
+from streamdet.sinks.targets import InputFiles
 from tests.sinks.making import decoded, info, picture, result, times
 
 FILES = {"mp4": "out.mp4", "mov": "out.mov", "mkv": "out.mkv", "jsonl": "out.jsonl"}
@@ -235,14 +236,14 @@ def test_refuses_to_write_over_its_input(tmp_path, name, way):
             (tmp_path / "sub").mkdir()
             target = tmp_path / "sub" / ".." / source.name
     with pytest.raises(UsageError, match="is the file being read"):
-        open_sink(str(target), source_path=source)
+        open_sink(str(target), inputs=InputFiles([source]))
     assert source.read_bytes() == b"precious"
 
 
 def test_refuses_to_write_into_the_folder_of_its_pictures(tmp_path):
-    for source in (tmp_path, tmp_path / "a.jpg"):
-        with pytest.raises(UsageError, match="is the folder being read"):
-            open_sink(f"{tmp_path}/", source_path=source)
+    with pytest.raises(UsageError, match="is the folder being read"):
+        open_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.jpg"]))
+    open_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.mp4"])).close()
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])

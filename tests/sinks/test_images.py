@@ -10,6 +10,7 @@ from streamdet.errors import SinkError, UsageError
 from streamdet.picture import Picture
 from streamdet.sinks.images import ImageSink
 from streamdet.sinks.options import SinkOptions
+from streamdet.sinks.targets import InputFiles
 from tests.sinks.making import info, result
 
 
@@ -106,7 +107,7 @@ def test_existing_pictures_are_kept_where_asked(tmp_path):
 def test_never_writes_over_the_picture_being_read(tmp_path):
     source = tmp_path / "f0.jpg"
     source.write_bytes(b"precious")
-    with ImageSink(f"{tmp_path}/f%d.jpg", source_path=source) as sink:
+    with ImageSink(f"{tmp_path}/f%d.jpg", inputs=InputFiles([source])) as sink:
         sink.open(info())
         with pytest.raises(SinkError, match="is a file being read"):
             sink.write(result(0))

@@ -570,12 +570,13 @@ def test_bitrate_is_aimed_at(tmp_path):
 def test_an_encoder_the_container_cannot_hold(tmp_path):
     if not encoders.is_encoder("libvpx"):
         pytest.skip("no libvpx in this FFmpeg")
-    with pytest.raises(SinkError, match=r"cannot write .*out\.mp4"):
-        write(tmp_path / "out.mp4", [result(0)], SinkOptions(encoder="libvpx"))
+    with pytest.raises(UsageError, match=r"libvpx cannot write mp4 files; .*\.mkv"):
+        VideoSink(tmp_path / "out.mp4", SinkOptions(encoder="libvpx"))
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_recording_that_cannot_begin_spares_the_file_that_was_there(tmp_path):
+def test_a_recording_that_cannot_begin_spares_the_file_that_was_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoders, "check_holds", lambda *_: None)  # as where only the real picture is refused
     if not encoders.is_encoder("libvpx"):
         pytest.skip("no libvpx in this FFmpeg")
     path = tmp_path / "out.mp4"
