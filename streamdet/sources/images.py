@@ -24,7 +24,6 @@ from streamdet.sources.options import SourceOptions
 from streamdet.sources.upright import check_size
 from streamdet.types import Frame
 
-
 log = logging.getLogger(__name__)
 
 
