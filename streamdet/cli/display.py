@@ -16,6 +16,7 @@ from streamdet.build import Job
 from streamdet.pipeline.report import Percentiles, Report, StreamReport
 
 _REFRESH_S = 0.25
+_LONGEST_NAME = 40
 
 
 class Display:
@@ -103,7 +104,14 @@ def _add_stream(table: Table, stream: StreamReport, provider: str) -> None:
     if stream.faults:
         table.add_row("  source faults", str(sum(stream.faults.values())), "", "", "", _counts(stream.faults))
     for sink in stream.sinks:
-        table.add_row(Text(f"  {sink.name}"), str(sink.written), *_columns(sink.age), "age" + _dropped(sink.dropped, ", "))
+        table.add_row(
+            Text(f"  {_short(sink.name)}"), str(sink.written), *_columns(sink.age), "age" + _dropped(sink.dropped, ", ")
+        )
+
+
+def _short(name: str) -> str:
+    """Returns the end of a long name: the numbers must stay on the line, and files are listed in full below."""
+    return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]
 
 
 def _columns(times: Percentiles) -> tuple[str, str, str]:

@@ -86,9 +86,11 @@ def run(
     from streamdet.config import load_config
     from streamdet.kernels import compiled_before
 
-    if not quiet and not compiled_before():
-        print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
-    job = build(load_config(config, typed))
+    def tell_of_compiling() -> None:
+        if not quiet and not compiled_before():
+            print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
+
+    job = build(load_config(config, typed), on_warm_up=tell_of_compiling)
     with Display(job, quiet) as display:
         job.run(display.tick)
 

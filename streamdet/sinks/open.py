@@ -44,7 +44,9 @@ def _null(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
 
 def _not_yet(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     scheme = uri.partition(":")[0]
-    raise UsageError(f"{redact_address(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4")
+    raise UsageError(
+        f"{redact_address(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4"
+    )
 
 
 _Factory = Callable[[str, SinkOptions, InputFiles], Sink]

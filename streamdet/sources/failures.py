@@ -62,7 +62,9 @@ def explain(
     if isinstance(error, av.error.InvalidDataError):
         if network:
             return SourceError(f"{name}: the answer is no video stream: are the port and the path right?")
-        return SourceError(f"{name}: not a video FFmpeg can read, or damaged, or cut short while it was written: does it play elsewhere?")
+        return SourceError(
+            f"{name}: not a video FFmpeg can read, or damaged, or cut short when it was written: does it play elsewhere?"
+        )
     if isinstance(error, av.error.ArgumentError) and opening:
         return SourceError(
             f"{name}: refused by FFmpeg: damaged, or of a kind that is not read here (playlists, for one)"

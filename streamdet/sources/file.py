@@ -83,7 +83,9 @@ class FileSource(DecodedSource):
             self.faults["truncated"] += 1
         found = [text.format(self.faults[cause]) for cause, text in _DAMAGE.items() if self.faults[cause]]
         if found:
-            log.warning("%s is damaged: %s; the %d frames there were are used", self._label, ", ".join(found), self._index)
+            log.warning(
+                "%s is damaged: %s; the %d frames there were are used", self._label, ", ".join(found), self._index
+            )
 
 
 class WebFileSource(FileSource):
