@@ -1,5 +1,17 @@
-"""`python -m streamdet` is the same as `streamdet`."""
+"""`python -m streamdet` and the `streamdet` command."""
 
-from streamdet.cli.main import main
+import os
+import signal
 
-main()
+
+def main() -> None:
+    """Entry point. Never returns."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # imports: there is nothing to finish, or to trace back
+    from streamdet.cli.main import main as command
+
+    command()
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,8 @@ from streamdet.sinks.base import Sink, WindowClosed
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
 
+_FRESH_S = 0.2  # who looks at a live stream's results wants what is now; a few frames of slack for an uneven loop
+
 
 def run(
     source: str | Sequence[str] | dict[str, Any],
@@ -119,6 +121,8 @@ def _job(
 class _Callback(Sink):
     """Calls a function with every result."""
 
+    max_lag_s = _FRESH_S
+
     def __init__(self, function: Callable[[Result], None]) -> None:
         super().__init__("callback")
         self._function = function
@@ -136,6 +140,8 @@ class _Callback(Sink):
 
 class _Handover(Sink):
     """Hands results to the thread that iterates."""
+
+    max_lag_s = _FRESH_S
 
     def __init__(self, results: Channel[Result]) -> None:
         super().__init__("iterator")

@@ -13,6 +13,7 @@ from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
 from streamdet.models.spec import Contract
 from streamdet.models.zoo import SHAPES
+from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
@@ -64,6 +65,7 @@ def build(
     extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
     always_annotate: bool = False,
     on_warm_up: Callable[[], None] = lambda: None,
+    leave_sources: bool = False,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -73,6 +75,7 @@ def build(
         extra_sinks: makes the caller's own sinks of one stream.
         always_annotate: draw even where no sink wants pictures.
         on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
+        leave_sources: see `Pipeline`.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -80,6 +83,8 @@ def build(
     """
     if not config.sources:
         raise UsageError("no source given: name a camera (0), a file, a folder, a stream url, or synthetic:")
+    if config.show or any(uri.startswith("window:") for uri in config.outputs):
+        import cv2  # noqa: F401  # before the first import of av: the other way round, windows hang on Linux
     sources = _open_sources(config)
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     detector = _load_detector(config)
@@ -92,6 +97,7 @@ def build(
     annotator = Annotator(config.draw)
     if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
         annotator.warm_up()
+        warm_up_pictures()
     plans = [
         StreamPlan(
             source=source,
@@ -107,7 +113,7 @@ def build(
         )
         for source, stream_sinks in zip(sources, sinks, strict=True)
     ]
-    return Job(Pipeline(plans, detector), detector)
+    return Job(Pipeline(plans, detector, leave_sources=leave_sources), detector)
 
 
 def _open_sources(config: Config) -> list[Source]:

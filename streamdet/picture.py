@@ -172,3 +172,9 @@ class Picture:
         import av
 
         return self.owner if isinstance(self.owner, av.VideoFrame) else self.copy().owner
+
+
+def warm_up() -> None:
+    """Compiles the kernels that pictures are converted with, so that no frame waits for them."""
+    for format, other in ((PixelFormat.I420, PixelFormat.BGR24), (PixelFormat.BGR24, PixelFormat.I420)):
+        Picture.allocate(16, 16, format, ColorSpace()).copy(other)

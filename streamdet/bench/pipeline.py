@@ -1,7 +1,7 @@
 """File to annotated file at 1080p with detection stubbed, against bare transcoding and against drawing on BGR.
 
-What is left when the network costs nothing: decode, track, draw, encode. All candidates read the same file and encode
-with libx264 at the same preset and quality.
+What is left when the network costs nothing: decode, track, draw, encode. All candidates read the same file; those with
+PyAV encode with the same x264 settings and a key frame each second.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from streamdet.draw.annotate import AnnotateOptions, Annotator
 from streamdet.picture import Picture
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.sinks import encoders
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.open import open_source
@@ -85,7 +86,7 @@ def _make_clip(path: Path) -> None:
     random = np.random.default_rng(7)
     still = cv2.GaussianBlur(random.integers(0, 256, (1200, 2400, 3), np.uint8), (0, 0), 9)
     still = cv2.normalize(still, still, 20, 235, cv2.NORM_MINMAX)
-    noise = [random.integers(0, 6, (1080, 1920, 3), np.uint8) for _ in range(4)]
+    noise = [random.integers(0, 3, (1080, 1920, 3), np.uint8) for _ in range(4)]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "20", "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
@@ -103,8 +104,10 @@ def _ours(clip: Path, out: Path) -> None:
 
 
 def _encoder(container: av.container.OutputContainer, source: av.VideoStream) -> av.VideoStream:
-    stream = container.add_stream("libx264", rate=source.average_rate, options={"preset": "veryfast", "crf": "23"})
+    options = encoders.settings("libx264", SinkOptions(), rate=source.average_rate, live=False).options
+    stream = container.add_stream("libx264", rate=source.average_rate, options=options)
     stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
+    stream.codec_context.gop_size = 30
     if source.time_base is not None:
         stream.codec_context.time_base = source.time_base
     return stream

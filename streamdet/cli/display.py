@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +17,8 @@ from streamdet.build import Job
 from streamdet.pipeline.report import Percentiles, Report, StreamReport
 
 _REFRESH_S = 0.25
-_LONGEST_NAME = 40
+_NAME_WIDTH = 28
+_PATIENCE_S = 0.3  # a stop that takes longer is worth a word
 
 
 class Display:
@@ -36,12 +38,14 @@ class Display:
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         self._shows_progress = not quiet and self._console.is_terminal
         self._next_s = 0.0
+        self._stopping_s = 0.0
+        self._said_stopping = False
 
     def __enter__(self) -> Self:
         if not self._quiet and self._job.detector is not None:
             detector = self._job.detector
-            text = f"{detector.spec.name}: running on {detector.provider} ({detector.explain})"
-            self._console.print(text, markup=False, soft_wrap=True)
+            words = f"{detector.spec.name}: running on {detector.provider} ({detector.explain})"
+            self._console.print(words, soft_wrap=not self._console.is_terminal, markup=False)
         if self._shows_progress:
             self._live.start()
         return self
@@ -59,9 +63,17 @@ class Display:
     def tick(self) -> None:
         """Redraws the progress, a few times a second at most."""
         now = time.monotonic()
+        if self._job.pipeline.stopping:
+            self._say_stopping(now)
         if self._shows_progress and now >= self._next_s:
             self._next_s = now + _REFRESH_S
             self._live.update(self._progress(), refresh=True)
+
+    def _say_stopping(self, now: float) -> None:
+        self._stopping_s = self._stopping_s or now
+        if not (self._quiet or self._said_stopping) and now - self._stopping_s > _PATIENCE_S:
+            self._said_stopping = True
+            self._console.print("stopping and closing files; Ctrl-C once more leaves at once")
 
     def _progress(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -80,38 +92,41 @@ class Display:
         return table
 
 
-def summary(report: Report) -> Table:
-    """Returns the table shown at the end of a run."""
+def summary(report: Report) -> Group:
+    """Returns what is shown at the end of a run; fits 80 columns."""
+    return Group(*(part for stream in report.streams for part in _about(stream, report.provider)))
+
+
+def _about(stream: StreamReport, provider: str) -> Iterator[RenderableType]:
+    where = f", inference on {provider}" if provider else ""
+    yield Text.assemble((stream.name, "bold"), f": {stream.fps:.1f} frames/s, {stream.mode}{where}")
+    yield Text(f"  captured {stream.captured} = shown {stream.shown}{_dropped(stream.dropped, ' + ')}")
+    if stream.faults:
+        yield Text(f"  source faults: {_counts(stream.faults)}")
+    yield _times(stream)
+
+
+def _times(stream: StreamReport) -> Table:
     table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column("", style="bold", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=20, max_width=_NAME_WIDTH)
     for column in ("frames", "p50 ms", "p95 ms", "p99 ms"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for stream in report.streams:
-        _add_stream(table, stream, report.provider)
+        table.add_column(column, justify="right", no_wrap=True, min_width=6)
+    table.add_column("")
+    for name, times in stream.stages.items():
+        table.add_row(f"  {name}", str(stream.inferred) if name == "infer" else "", *_columns(times))
+    if stream.mode == "live" and stream.inferred:
+        table.add_row("  age of detections", "", *_columns(stream.detection_age))
+    for sink in stream.sinks:
+        age_at = Text(f"  age at {_short(sink.name)}")
+        table.add_row(age_at, str(sink.written), *_columns(sink.age), _dropped(sink.dropped))
     return table
 
 
-def _add_stream(table: Table, stream: StreamReport, provider: str) -> None:
-    note = f"{stream.fps:.1f} fps, {stream.mode}" + (f", {provider}" if provider else "")
-    table.add_row(Text(stream.name), str(stream.captured), "", "", "", note)
-    for name, times in stream.stages.items():
-        count = str(stream.inferred) if name == "infer" else ""
-        table.add_row(f"  {name}", count, *_columns(times))
-    table.add_row("  shown", str(stream.shown), "", "", "", _dropped(stream.dropped))
-    if stream.mode == "live" and stream.inferred:
-        table.add_row("  age of detections", "", *_columns(stream.detection_age))
-    if stream.faults:
-        table.add_row("  source faults", str(sum(stream.faults.values())), "", "", "", _counts(stream.faults))
-    for sink in stream.sinks:
-        table.add_row(
-            Text(f"  {_short(sink.name)}"), str(sink.written), *_columns(sink.age), "age" + _dropped(sink.dropped, ", ")
-        )
-
-
 def _short(name: str) -> str:
-    """Returns the end of a long name: the numbers must stay on the line, and files are listed in full below."""
-    return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]
+    """Returns the end of a path, which tells it from others; the whole of it is in the list of files."""
+    name = name.rstrip("/").rpartition("/")[2]
+    most = _NAME_WIDTH - len("  age at ")
+    return name if len(name) <= most else f"…{name[-most + 1 :]}"
 
 
 def _columns(times: Percentiles) -> tuple[str, str, str]:

@@ -1,9 +1,11 @@
 """The `streamdet` command: one small tree, errors as one line, exit codes that mean something."""
 
+import contextlib
 import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +14,7 @@ from typing import TextIO
 import typer
 
 from streamdet.cli.bench import bench
+from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
 from streamdet.errors import StreamdetError
@@ -55,12 +58,15 @@ def doctor() -> None:
 
 def main() -> None:
     """Entry point of the process. Never returns."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     code = execute(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if code == 130:
-        os._exit(code)  # a library may still be busy in a thread after a second Ctrl-C; do not wait for it
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it may be gone
+            stream.flush()
+    if code == EXIT_CODE or threading.active_count() > 1:
+        os._exit(code)  # a library may still be busy in a thread; do not wait for it, and take nothing away from it
     sys.exit(code)
 
 
@@ -75,7 +81,7 @@ def execute(argv: Sequence[str]) -> int:
         try:
             return _run(arguments)
         except KeyboardInterrupt:
-            return 130
+            return EXIT_CODE
         except StreamdetError as error:
             _complain(error, debug)
             return error.exit_code
@@ -91,7 +97,7 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
-        return 130
+        return EXIT_CODE
     except typer.TyperException as error:
         if text := error.format_message():  # none where the help was the answer
             print(f"streamdet: {redact(text)} (see: streamdet --help)", file=sys.stderr)

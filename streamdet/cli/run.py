@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from streamdet.cli.interrupts import Interrupts
 from streamdet.errors import UsageError
 
 Text = str | None
@@ -81,18 +82,22 @@ def run(
         "max_frames": max_frames,
         "duration_s": duration,
     }
-    from streamdet.build import build
-    from streamdet.cli.display import Display
-    from streamdet.config import load_config
-    from streamdet.kernels import compiled_before
+    with Interrupts() as interrupts:
+        from streamdet.build import build
+        from streamdet.cli.display import Display
+        from streamdet.config import load_config
+        from streamdet.kernels import compiled_before
 
-    def tell_of_compiling() -> None:
-        if not quiet and not compiled_before():
-            print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
+        def tell_of_compiling() -> None:
+            if not quiet and not compiled_before():
+                print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
 
-    job = build(load_config(config, typed), on_warm_up=tell_of_compiling)
-    with Display(job, quiet) as display:
-        job.run(display.tick)
+        job = build(load_config(config, typed), leave_sources=True, on_warm_up=tell_of_compiling)
+        with Display(job, quiet) as display:
+            interrupts.stop = job.pipeline.stop
+            job.run(display.tick)
+    if interrupts.came:
+        raise KeyboardInterrupt
 
 
 def _names(text: str) -> list[str]:

@@ -24,8 +24,8 @@ class Preprocessor:
     """Fits pictures to the input of one model: resize, colour, normalisation.
 
     Resizing is bilinear on pixel centres without a low-pass filter, as `cv2.INTER_LINEAR` does it. Colour follows the
-    picture's own matrix and range; colours outside 0..255 are clipped as a conversion to RGB would. Results are not
-    rounded to whole colours in between.
+    picture's own matrix and range. YUV pixels become whole values of 0..255 first, as in `Picture.bgr`: both ways give
+    a network the same numbers. Blending without that rounding and clipping moved YOLOX-nano's scores by up to 0.07.
 
     Not for use by several threads at once: each needs one of its own.
 
@@ -47,8 +47,8 @@ class Preprocessor:
         self.dtype: np.dtype[Any] = np.dtype(np.uint8 if spec.uint8 else np.float32)
         self.shape = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
         self._pad = ((spec.pad_value - mean) / std).astype(self.dtype)
-        self._plans: dict[tuple[int, int, bool], _Plan] = {}
-        self._colors: dict[ColorSpace | None, Color] = {}
+        self._plans: dict[tuple[int, int], _Plan] = {}
+        self._colors: dict[ColorSpace, Color] = {}
 
     def __call__(self, picture: Picture, out: NDArray[np.float32] | NDArray[np.uint8]) -> Fit:
         """Writes `picture` to `out` and returns where it landed.
@@ -62,9 +62,7 @@ class Preprocessor:
         """
         if out.shape != self.shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise ValueError(f"expected a C-contiguous {self.dtype} array {self.shape}, got {out.dtype} {out.shape}")
-        packed = picture.format is PixelFormat.BGR24
-        plan = self._plan(picture.width, picture.height, packed)
-        color = self._color(None if packed else picture.color)
+        plan = self._plan(picture.width, picture.height)
         planes = tuple(_read_only(plane) for plane in picture.planes)
         self._fill_borders(plan.window, out)
         resample(
@@ -72,11 +70,10 @@ class Preprocessor:
             (planes[0], planes[-1] if len(planes) < 3 else planes[1], planes[-1]),
             picture.width,
             plan.axes,
-            plan.axes_c,
-            color,
+            self._color(picture.color),
             plan.scratch,
             out.reshape(-1, self.shape[2]) if self._spec.nchw else out.reshape(self.shape[0], -1),
-            Target(not self._spec.nchw, self._spec.height, plan.window.top, plan.window.left),
+            Target(not self._spec.nchw, int(self._spec.rgb), self._spec.height, plan.window.top, plan.window.left),
         )
         return plan.fit
 
@@ -85,26 +82,24 @@ class Preprocessor:
         out = np.empty(self.shape, self.dtype)
         self(Picture.from_bgr(np.zeros((2, 2, 3), np.uint8)), out)
 
-    def _plan(self, width: int, height: int, packed: bool) -> _Plan:
-        key = (width, height, packed)
+    def _plan(self, width: int, height: int) -> _Plan:
+        key = (width, height)
         if key not in self._plans:
             if len(self._plans) == _PLANS_KEPT:
                 del self._plans[next(iter(self._plans))]
-            self._plans[key] = _make_plan(self._spec, width, height, packed, self.dtype)
+            self._plans[key] = _make_plan(self._spec, width, height, self.dtype)
         return self._plans[key]
 
-    def _color(self, space: ColorSpace | None) -> Color:
-        """Returns the way from YUV samples, or from BGR where `space` is None, to the network's channels."""
+    def _color(self, space: ColorSpace) -> Color:
         if space not in self._colors:
-            to_rgb = np.eye(3, 4)[::-1] if space is None else space.yuv_to_rgb().astype(np.float64)
-            wanted = to_rgb if self._spec.rgb else to_rgb[::-1]
-            m = wanted / self._std[:, None]
-            m[:, 3] -= self._mean / self._std
+            to_bgr = space.yuv_to_rgb()[::-1].copy()
+            to_bgr[:, 3] += np.float32(0.5)  # the kernel cuts off
+            scale, shift = 1 / self._std, -self._mean / self._std
             if self._spec.uint8:
-                m[:, 3] += 0.5  # the kernel cuts off
-            ends = (np.array([[0.0], [255.0]]) - self._mean) / self._std
-            low, high = ends.min(axis=0).astype(np.float32), ends.max(axis=0).astype(np.float32)
-            self._colors[space] = Color(m.astype(np.float32), low, high)
+                shift = shift + 0.5  # here too
+            if self._spec.rgb:  # the kernel blends blue, green, red
+                scale, shift = scale[::-1], shift[::-1]
+            self._colors[space] = Color(to_bgr, scale.astype(np.float32), shift.astype(np.float32))
         return self._colors[space]
 
     def _fill_borders(self, window: Window, out: NDArray[np.float32] | NDArray[np.uint8]) -> None:
@@ -122,38 +117,23 @@ class _Plan:
     window: Window
     fit: Fit
     axes: Axes
-    axes_c: Axes
     scratch: Scratch
 
 
-def _make_plan(spec: ModelSpec, width: int, height: int, packed: bool, dtype: np.dtype[Any]) -> _Plan:
+def _make_plan(spec: ModelSpec, width: int, height: int, dtype: np.dtype[Any]) -> _Plan:
     if width > MAX_WIDTH:
         raise ValueError(f"pictures wider than {MAX_WIDTH} pixels are not supported, got {width}x{height}")
     window = place(spec, width, height)
-    axes = make_axes(width, height, window, False)
-    axes_c = axes if packed else make_axes(width, height, window, True)
     scratch = Scratch(
         np.zeros(width + 1, np.uint32), np.zeros((2, 3, window.width), np.float32), np.zeros((3, window.width), dtype)
     )
-    return _Plan(window, window.fit(width, height), axes, axes_c, scratch)
+    return _Plan(window, window.fit(width, height), make_axes(width, height, window), scratch)
 
 
-def make_axes(width: int, height: int, window: Window, chroma: bool) -> Axes:
-    """Returns where the samples of `window` come from in a picture of `width` x `height` pixels.
-
-    Args:
-        width: of the picture, in pixels.
-        height: of the picture, in pixels.
-        window: where the picture goes on the network's input.
-        chroma: taps of the half-size planes: those of the samples that `Picture.bgr` takes for the two luma taps. Both
-            ways then show a network the same colours; blending chroma more smoothly was no closer to the pictures
-            before their chroma was halved.
-    """
+def make_axes(width: int, height: int, window: Window) -> Axes:
+    """Returns where the pixels of `window` come from in a picture of `width` x `height` pixels."""
     columns, column_share = _taps(width, window.width)
     rows, row_share = _taps(height, window.height)
-    if chroma:  # an even pixel and the next one share a sample: nothing to blend
-        column_share, row_share = column_share * (columns & 1), row_share * (rows & 1)
-        columns, rows = columns >> 1, rows >> 1
     single = np.float32
     return Axes(columns.astype(np.uint16), column_share.astype(single), rows.astype(np.int32), row_share.astype(single))
 

@@ -4,7 +4,9 @@ One pass over the output. A source row is first resampled to the output's width,
 nearest cache, and is kept there for the output rows that need it again. An output row is then blended from two such
 rows, turned into the network's channels, and written once.
 
-The two taps of an output pixel are packed into one 32-bit word beforehand, so that one vector gather fetches both.
+The three samples of a pixel are packed into one 32-bit word beforehand, so that one vector gather fetches them. YUV
+taps become whole BGR values before anything is blended: a network then gets the same numbers from the planes as from
+the converted picture it was trained on. Only the taps that are used are converted.
 """
 
 from __future__ import annotations
@@ -31,7 +33,6 @@ PLANAR, SEMI_PLANAR, PACKED = 0, 1, 2
 _BYTE = np.uint32(0xFF)
 _8 = np.uint32(8)
 _16 = np.uint32(16)
-_24 = np.uint32(24)
 
 
 class Axes(NamedTuple):
@@ -51,25 +52,26 @@ class Axes(NamedTuple):
 
 
 class Color(NamedTuple):
-    """From the three samples of a pixel to the network's channels: ``clip(m[:, :3] @ samples + m[:, 3], low, high)``.
+    """What the samples of a pixel go through: YUV to whole BGR values, blending, and then to the network's channels.
 
     Attributes:
-        m: (3, 4) float32.
-        low: (3,) float32.
-        high: (3,) float32.
+        to_bgr: (3, 4) float32, YUV to BGR; values are clipped to 0..255 and cut off, so a half is added in [:, 3].
+        scale: (3,) float32, per blue, green and red.
+        shift: (3,) float32, likewise: the network's value is ``scale * value + shift``.
     """
 
-    m: Affine
-    low: Floats
-    high: Floats
+    to_bgr: Affine
+    scale: Floats
+    shift: Floats
 
 
 class Scratch(NamedTuple):
     """Row buffers of one preprocessor, kept between pictures.
 
     Attributes:
-        words: (source columns + 1,) uint32, packed taps of a row.
-        rows: (2, 3, n) float32, resampled source rows at place ``row & 1``: neighbours never share a place.
+        words: (source columns + 1,) uint32, packed pixels of a row.
+        rows: (2, 3, n) float32, resampled source rows as blue, green, red, at place ``row & 1``: neighbours never
+            share a place.
         line: (3, n) of the output's type, one output row before its channels are interleaved.
     """
 
@@ -83,34 +85,31 @@ class Target(NamedTuple):
 
     Attributes:
         interleaved: NHWC rather than NCHW.
+        red_first: 1 for RGB, 0 for BGR.
         height: rows of the input.
         top: first row of the picture.
         left: first column of the picture.
     """
 
     interleaved: bool
+    red_first: int
     height: int
     top: int
     left: int
 
 
 @kernel(apart=True)
-def pack_single(line: Plane, width: int, words: Words) -> None:
-    """Packs each sample of a row with its right neighbour: bits 0 to 7 and 8 to 15 of `words`."""
-    for x in range(width - 1):
-        words[x] = np.uint32(line[x]) | np.uint32(np.uint32(line[x + 1]) << _8)
-    words[width - 1] = np.uint32(line[width - 1]) * np.uint32(0x0101)
-
-
-@kernel(apart=True)
-def pack_double(first: Plane, second: Plane, step: int, width: int, words: Words) -> None:
-    """Packs two rows of samples, `step` bytes apart: from bit 0 up both of column x, then both of column x + 1."""
-    for x in range(width - 1):
-        here = np.uint32(np.uint32(first[step * x]) | np.uint32(np.uint32(second[step * x]) << _8))
-        there = np.uint32(np.uint32(first[step * x + step]) | np.uint32(np.uint32(second[step * x + step]) << _8))
-        words[x] = here | np.uint32(there << _16)
-    x = width - 1
-    words[x] = np.uint32(np.uint32(first[step * x]) | np.uint32(np.uint32(second[step * x]) << _8)) * np.uint32(0x10001)
+def pack_yuv(luma: Plane, second: Plane, third: Plane, step: int, width: int, words: Words) -> None:
+    """Packs Y, U and V of each pixel into one word, chroma `step` bytes apart; one more word repeats the last."""
+    for k in range(width >> 1):
+        chroma = np.uint32(np.uint32(second[step * k]) << _8) | np.uint32(np.uint32(third[step * k]) << _16)
+        words[2 * k] = np.uint32(luma[2 * k]) | chroma
+        words[2 * k + 1] = np.uint32(luma[2 * k + 1]) | chroma
+    if width & 1:
+        k = step * (width >> 1)
+        chroma = np.uint32(np.uint32(second[k]) << _8) | np.uint32(np.uint32(third[k]) << _16)
+        words[width - 1] = np.uint32(luma[width - 1]) | chroma
+    words[width] = words[width - 1]
 
 
 @kernel(apart=True)
@@ -123,26 +122,38 @@ def pack_triple(line: Plane, width: int, words: Words) -> None:
 
 
 @kernel(apart=True, contract=True)
-def spread_single(words: Words, columns: Columns, share: Floats, out: Floats) -> None:
-    """Resamples a row from `pack_single` to ``len(columns)`` samples."""
+def spread_yuv(
+    words: Words,
+    following: Words,
+    columns: Columns,
+    share: Floats,
+    m: Affine,
+    first: Floats,
+    second: Floats,
+    third: Floats,
+) -> None:
+    """Resamples a row from `pack_yuv` to blue, green and red; `following` is ``words[1:]``, `m` is `Color.to_bgr`."""
+    a0, b0, c0, d0 = m[0, 0], m[0, 1], m[0, 2], m[0, 3]
+    a1, b1, c1, d1 = m[1, 0], m[1, 1], m[1, 2], m[1, 3]
+    a2, b2, c2, d2 = m[2, 0], m[2, 1], m[2, 2], m[2, 3]
+    low, high = np.float32(0.0), np.float32(255.0)
     for x in range(len(columns)):
-        taps = words[columns[x]]
-        left = np.float32(np.int32(taps & _BYTE))
-        right = np.float32(np.int32((taps >> _8) & _BYTE))
-        out[x] = left + (right - left) * share[x]
-
-
-@kernel(apart=True, contract=True)
-def spread_double(words: Words, columns: Columns, share: Floats, first: Floats, second: Floats) -> None:
-    """Resamples a row from `pack_double`."""
-    for x in range(len(columns)):
-        taps = words[columns[x]]
-        left = np.float32(np.int32(taps & _BYTE))
-        right = np.float32(np.int32((taps >> _16) & _BYTE))
+        here, there = words[columns[x]], following[columns[x]]
+        y = np.float32(np.int32(here & _BYTE))
+        u = np.float32(np.int32((here >> _8) & _BYTE))
+        v = np.float32(np.int32((here >> _16) & _BYTE))
+        y1 = np.float32(np.int32(there & _BYTE))
+        u1 = np.float32(np.int32((there >> _8) & _BYTE))
+        v1 = np.float32(np.int32((there >> _16) & _BYTE))
+        left = np.float32(np.int32(min(max(a0 * y + (b0 * u + c0 * v + d0), low), high)))
+        right = np.float32(np.int32(min(max(a0 * y1 + (b0 * u1 + c0 * v1 + d0), low), high)))
         first[x] = left + (right - left) * share[x]
-        left = np.float32(np.int32((taps >> _8) & _BYTE))
-        right = np.float32(np.int32(taps >> _24))
+        left = np.float32(np.int32(min(max(a1 * y + (b1 * u + c1 * v + d1), low), high)))
+        right = np.float32(np.int32(min(max(a1 * y1 + (b1 * u1 + c1 * v1 + d1), low), high)))
         second[x] = left + (right - left) * share[x]
+        left = np.float32(np.int32(min(max(a2 * y + (b2 * u + c2 * v + d2), low), high)))
+        right = np.float32(np.int32(min(max(a2 * y1 + (b2 * u1 + c2 * v1 + d2), low), high)))
+        third[x] = left + (right - left) * share[x]
 
 
 @kernel(apart=True, contract=True)
@@ -165,43 +176,33 @@ def spread_triple(
 
 @kernel(apart=True, contract=True)
 def mix_row(
-    rows: NDArray[np.float32],
-    upper: np.int64,
-    upper_c: np.int64,
+    upper: NDArray[np.float32],
+    lower: NDArray[np.float32],
     share: np.float32,
-    share_c: np.float32,
-    color: Color,
-    first: Tensor,
-    second: Tensor,
-    third: Tensor,
+    scale: Floats,
+    shift: Floats,
+    blue: Tensor,
+    green: Tensor,
+    red: Tensor,
 ) -> None:
     """Blends two resampled rows and writes the three channels of one output row.
 
     Args:
-        rows: (2, 3, n) float32, `Scratch.rows`.
-        upper: place (0 or 1) of the upper row of the first plane; the lower one is in the other place.
-        upper_c: the same for the second and third plane.
-        share: of the lower row, first plane.
-        share_c: of the lower row, second and third plane.
-        color: to the network's channels.
-        first: (n,) float32 or uint8, written; bytes are cut off, not rounded (add a half to ``color.m[:, 3]``).
-        second: (n,) written.
-        third: (n,) written.
+        upper: (3, n) float32.
+        lower: (3, n) float32.
+        share: of the lower row.
+        scale: `Color.scale`.
+        shift: `Color.shift`; bytes are cut off, not rounded (add a half).
+        blue: (n,) float32 or uint8, written.
+        green: (n,) written.
+        red: (n,) written.
     """
-    p0, p1 = rows[upper, 0], rows[1 - upper, 0]
-    q0, q1 = rows[upper_c, 1], rows[1 - upper_c, 1]
-    r0, r1 = rows[upper_c, 2], rows[1 - upper_c, 2]
-    m, low, high = color
-    a0, b0, c0, d0, low0, high0 = m[0, 0], m[0, 1], m[0, 2], m[0, 3], low[0], high[0]
-    a1, b1, c1, d1, low1, high1 = m[1, 0], m[1, 1], m[1, 2], m[1, 3], low[1], high[1]
-    a2, b2, c2, d2, low2, high2 = m[2, 0], m[2, 1], m[2, 2], m[2, 3], low[2], high[2]
-    for x in range(len(first)):
-        p = p0[x] + (p1[x] - p0[x]) * share
-        q = q0[x] + (q1[x] - q0[x]) * share_c
-        r = r0[x] + (r1[x] - r0[x]) * share_c
-        first[x] = min(max(d0 + a0 * p + b0 * q + c0 * r, low0), high0)
-        second[x] = min(max(d1 + a1 * p + b1 * q + c1 * r, low1), high1)
-        third[x] = min(max(d2 + a2 * p + b2 * q + c2 * r, low2), high2)
+    b0, g0, r0 = upper[0], upper[1], upper[2]
+    b1, g1, r1 = lower[0], lower[1], lower[2]
+    for x in range(len(blue)):
+        blue[x] = (b0[x] + (b1[x] - b0[x]) * share) * scale[0] + shift[0]
+        green[x] = (g0[x] + (g1[x] - g0[x]) * share) * scale[1] + shift[1]
+        red[x] = (r0[x] + (r1[x] - r0[x]) * share) * scale[2] + shift[2]
 
 
 @kernel(apart=True)
@@ -219,7 +220,6 @@ def resample(
     planes: tuple[Plane, Plane, Plane],
     width: int,
     axes: Axes,
-    axes_c: Axes,
     color: Color,
     scratch: Scratch,
     out: Tensor,
@@ -231,8 +231,7 @@ def resample(
         layout: `PLANAR`, `SEMI_PLANAR` or `PACKED`.
         planes: (rows, line) uint8 each; where the layout has fewer than three, the last is repeated.
         width: pixels per row of the picture.
-        axes: taps of luma, or of all samples of a packed picture.
-        axes_c: taps of chroma; `axes` again for a packed picture.
+        axes: where the pixels of the window come from.
         color: from the picture's samples to the network's channels.
         scratch: row buffers, written.
         out: the network's input as rows: (3 * height, width) for NCHW, (height, 3 * width) for NHWC; written in the
@@ -241,67 +240,64 @@ def resample(
     """
     luma, second, third = planes
     words, rows, line = scratch
-    chroma_width = (width + 1) >> 1
     columns = len(axes.columns)
+    left = target.left
+    red_first = target.red_first
     kept = np.full(2, -1, np.int64)
-    kept_c = np.full(2, -1, np.int64)
     for i in range(len(axes.rows)):
-        upper, upper_c = np.int64(axes.rows[i]), np.int64(axes_c.rows[i])
+        upper = np.int64(axes.rows[i])
         for row in range(upper, min(upper + 2, luma.shape[0])):
             place = row & 1
             if kept[place] != row:
                 kept[place] = row
+                blue, green, red = rows[place, 0], rows[place, 1], rows[place, 2]
                 if layout == PACKED:
                     pack_triple(luma[row], width, words)
-                    first_row, second_row, third_row = rows[place, 0], rows[place, 1], rows[place, 2]
-                    spread_triple(words, words[1:], axes.columns, axes.column_share, first_row, second_row, third_row)
+                    spread_triple(words, words[1:], axes.columns, axes.column_share, blue, green, red)
                 else:
-                    pack_single(luma[row], width, words)
-                    spread_single(words, axes.columns, axes.column_share, rows[place, 0])
-        if layout != PACKED:
-            for row in range(upper_c, min(upper_c + 2, second.shape[0])):
-                place = row & 1
-                if kept_c[place] != row:
-                    kept_c[place] = row
+                    u, v = second[row >> 1], third[row >> 1]
                     if layout == PLANAR:
-                        pack_double(second[row], third[row], 1, chroma_width, words)
+                        pack_yuv(luma[row], u, v, 1, width, words)
                     else:
-                        pack_double(second[row], second[row][1:], 2, chroma_width, words)
-                    spread_double(words, axes_c.columns, axes_c.column_share, rows[place, 1], rows[place, 2])
-        share, share_c = axes.row_share[i], axes_c.row_share[i]
+                        pack_yuv(luma[row], u, u[1:], 2, width, words)
+                    spread_yuv(words, words[1:], axes.columns, axes.column_share, color.to_bgr, blue, green, red)
+        here, there, share = rows[upper & 1], rows[1 - (upper & 1)], axes.row_share[i]
         if target.interleaved:
-            mix_row(rows, upper & 1, upper_c & 1, share, share_c, color, line[0], line[1], line[2])
-            interleave(line, out[target.top + i, 3 * target.left : 3 * (target.left + columns)])
+            mix_row(here, there, share, color.scale, color.shift, line[2 * red_first], line[1], line[2 - 2 * red_first])
+            interleave(line, out[target.top + i, 3 * left : 3 * (left + columns)])
         else:
-            red = out[target.top + i, target.left : target.left + columns]
-            green = out[target.height + target.top + i, target.left : target.left + columns]
-            blue = out[2 * target.height + target.top + i, target.left : target.left + columns]
-            mix_row(rows, upper & 1, upper_c & 1, share, share_c, color, red, green, blue)
+            row_b = 2 * red_first * target.height + target.top + i
+            row_g = target.height + target.top + i
+            row_r = (2 - 2 * red_first) * target.height + target.top + i
+            blue_out = out[row_b, left : left + columns]
+            green_out = out[row_g, left : left + columns]
+            red_out = out[row_r, left : left + columns]
+            mix_row(here, there, share, color.scale, color.shift, blue_out, green_out, red_out)
 
 
 def resample_reference(
-    layout: int, planes: tuple[Plane, Plane, Plane], width: int, axes: Axes, axes_c: Axes, color: Color
+    layout: int, planes: tuple[Plane, Plane, Plane], width: int, axes: Axes, color: Color
 ) -> NDArray[np.float32]:
-    """The same as `resample` in plain numpy; returns (3, rows, columns) float32, channels before they become bytes."""
+    """The same as `resample` in plain numpy; returns (3, rows, columns) float32: blue, green, red."""
     luma, second, third = planes
-    chroma_width = (width + 1) // 2
     if layout == PACKED:
-        pixels = luma[:, : 3 * width].reshape(-1, width, 3)
-        samples = [_bilinear_reference(pixels[..., i], axes) for i in range(3)]
+        pixels: NDArray[np.float32] = luma[:, : 3 * width].reshape(-1, width, 3).astype(np.float32)
     else:
+        chroma_width = (width + 1) // 2
         if layout == SEMI_PLANAR:
             pairs = second[:, : 2 * chroma_width].reshape(-1, chroma_width, 2)
             second, third = pairs[..., 0], pairs[..., 1]
-        chroma = [_bilinear_reference(plane[:, :chroma_width], axes_c) for plane in (second, third)]
-        samples = [_bilinear_reference(luma[:, :width], axes), *chroma]
-    channels = np.tensordot(color.m[:, :3], np.stack(samples), 1) + color.m[:, 3, None, None]
-    clipped: NDArray[np.float32] = np.clip(channels, color.low[:, None, None], color.high[:, None, None])
-    return clipped
+        rows, columns = np.arange(luma.shape[0]) // 2, np.arange(width) // 2
+        yuv = np.stack([luma[:, :width], *(plane[rows][:, columns] for plane in (second, third))], -1)
+        bgr = yuv.astype(np.float32) @ color.to_bgr[:, :3].T + color.to_bgr[:, 3]
+        pixels = np.floor(np.clip(bgr, 0, 255))
+    channels = [_bilinear_reference(pixels[..., i], axes) * color.scale[i] + color.shift[i] for i in range(3)]
+    return np.stack(channels)
 
 
-def _bilinear_reference(plane: Plane, axes: Axes) -> NDArray[np.float32]:
-    left = plane[:, axes.columns].astype(np.float32)
-    right = plane[:, np.minimum(axes.columns.astype(np.int64) + 1, plane.shape[1] - 1)].astype(np.float32)
+def _bilinear_reference(plane: NDArray[np.float32], axes: Axes) -> NDArray[np.float32]:
+    left = plane[:, axes.columns]
+    right = plane[:, np.minimum(axes.columns.astype(np.int64) + 1, plane.shape[1] - 1)]
     rows = left + (right - left) * axes.column_share
     upper, lower = rows[axes.rows], rows[np.minimum(axes.rows + 1, plane.shape[0] - 1)]
     blended: NDArray[np.float32] = upper + (lower - upper) * axes.row_share[:, None]

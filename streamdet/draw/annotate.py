@@ -115,7 +115,7 @@ class Annotator:
         for format in (PixelFormat.I420, PixelFormat.BGR24):
             picture = Picture.allocate(64, 64, format, ColorSpace())
             annotator = Annotator(AnnotateOptions())
-            for step in range(2):
+            for step in range(3):  # a trail begins with its third point
                 annotator.draw(picture, some, time_s=0.1 * step, status="ready")
                 some.boxes_xyxy[:] += 8
             canvas_for(picture).fill((0, 0, 8, 8), WHITE, 0.5)

@@ -20,7 +20,8 @@ class Outlet:
     Args:
         sink: opened by the first result, closed when the channel ends.
         capacity: results the channel holds.
-        policy: BLOCK holds the stream back; DROP_OLDEST loses this sink's own frames, counted.
+        policy: BLOCK holds the stream back; DROP_OLDEST loses this sink's own frames, counted: those that do not fit
+            and those that are older than the sink's `max_lag_s`.
         info: gives the open source's info; called once, when the first result is there.
     """
 
@@ -31,7 +32,12 @@ class Outlet:
         self.write_ms = Histogram()
         self._info = info
         self._opened = False
-        self._channel: Channel[Result] = Channel(capacity, policy, lambda _, cause: self.account.drop(cause))
+        self._channel: Channel[Result] = Channel(
+            capacity, policy, lambda _, cause: self.account.drop(cause), late=self._is_late
+        )
+
+    def _is_late(self, result: Result) -> bool:
+        return time.monotonic_ns() - result.frame.captured_ns > 1e9 * self.sink.max_lag_s
 
     @property
     def capacity(self) -> int:
@@ -73,6 +79,8 @@ class Outlet:
         try:
             result = self._channel.get(timeout_s)
         except TimeoutError:
+            if self._opened:
+                self.sink.idle()
             return True
         except Closed:
             return False

@@ -12,6 +12,7 @@ from streamdet.errors import StreamdetError
 from streamdet.picture import Picture
 from streamdet.pipeline import ledger
 from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.interrupt import FirstInterrupt
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.queues import Closed
 from streamdet.pipeline.stages import Detected, Inferred
@@ -21,6 +22,8 @@ from streamdet.sinks.base import WindowClosed
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.05
+_WINDOW_S = 0.01  # windows take turns: one whose stream is silent must not hold up the others
+_SOURCE_S = 1.0  # what a source that does not hang needs to end
 
 
 class Detector(Protocol):
@@ -43,10 +46,19 @@ class Pipeline:
     Args:
         plans: the streams; names must differ.
         detector: shared by all of them, used by one thread; None shows frames without boxes.
-        stop_timeout_s: how long `run` waits for threads after a stop before it gives up on them.
+        stop_timeout_s: how long `run` waits for threads after a stop before it gives up on them. After half of it,
+            an inference or a sink that hangs no longer keeps the others from being finished.
+        leave_sources: after a stop, once all else has ended, do not wait for sources that hang in a library (a server
+            that does not answer): for processes that end next.
     """
 
-    def __init__(self, plans: Sequence[StreamPlan], detector: Detector | None, stop_timeout_s: float = 20.0) -> None:
+    def __init__(
+        self,
+        plans: Sequence[StreamPlan],
+        detector: Detector | None,
+        stop_timeout_s: float = 20.0,
+        leave_sources: bool = False,
+    ) -> None:
         names = [plan.source.name for plan in plans]
         if len(set(names)) != len(names):
             raise ValueError(f"streams need different names, got {names}")
@@ -58,10 +70,13 @@ class Pipeline:
         self.streams = [Stream(plan, self._batcher) for plan in plans]
         self._by_name = {stream.name: stream for stream in self.streams}
         self._stop_timeout_s = stop_timeout_s
+        self._leave_sources = leave_sources
         self._threads: list[threading.Thread] = []
+        self._captures: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._stopped_ns = 0
         self.started_ns = 0
         self.ended_ns = 0
 
@@ -86,12 +101,12 @@ class Pipeline:
         if self._batcher is not None:
             self._spawn("infer", self._guard, self._infer)
         for stream in self.streams:
-            self._spawn(f"capture:{stream.name}", self._capture, stream)
+            self._captures.append(self._spawn(f"capture:{stream.name}", self._capture, stream))
 
     def run(self, on_tick: Callable[[], None] = lambda: None) -> None:
         """Starts, shows windows in this thread, and returns when every stream has ended and every sink is closed.
 
-        Ctrl-C stops in order; a second one is left to the caller.
+        Ctrl-C stops in order, and is raised once everything is closed; a second one is raised at once.
 
         Args:
             on_tick: called a few times a second from this thread, for progress displays.
@@ -99,29 +114,43 @@ class Pipeline:
         Raises:
             StreamdetError: the first error of the run, after everything was closed.
             LedgerError: the books do not balance.
+            KeyboardInterrupt: Ctrl-C was pressed.
         """
-        self.start()
-        try:
-            self.wait(on_tick)
-        except KeyboardInterrupt:
-            self.stop()
-            self.wait(on_tick)
-            raise
+
+        def tick() -> None:
+            if interrupt.came:
+                self.stop()
+            on_tick()
+
+        with FirstInterrupt() as interrupt:
+            self.start()
+            try:
+                self.wait(tick)
+            except Exception:
+                if not self.ended and not self._stopping.is_set():  # `on_tick` failed
+                    self.stop()
+                    self.wait()
+                raise
+        if interrupt.came:
+            raise KeyboardInterrupt
 
     def wait(self, on_tick: Callable[[], None] = lambda: None) -> None:
         """Waits for the end of a started run, as `run` does."""
         windows = [outlet for stream in self.streams for outlet in stream.outlets if outlet.sink.main_thread]
-        give_up_s = float("inf")
+        last_tick_s = 0.0
         while windows or not self.ended:
             windows = [outlet for outlet in windows if self._show(outlet)]
             if not windows:
                 self._join_one(_TICK_S)
-            if self._stopping.is_set():
-                give_up_s = min(give_up_s, time.monotonic() + self._stop_timeout_s)
-                if time.monotonic() > give_up_s:
-                    self._fail(StreamdetError(f"threads did not end in time: {self._alive()}"))
-                    break
+            if time.monotonic() - last_tick_s < _TICK_S:
+                continue
+            last_tick_s = time.monotonic()
             on_tick()
+            for stream in self.streams:
+                if stream.overdue():
+                    stream.stop()
+            if self._stopping.is_set() and self._is_enough():
+                break
         self.ended_ns = self.ended_ns or time.monotonic_ns()
         if self._error is not None:
             raise self._error
@@ -132,6 +161,7 @@ class Pipeline:
 
         Returns at once; may be called from any thread, any number of times.
         """
+        self._stopped_ns = self._stopped_ns or time.monotonic_ns()
         self._stopping.set()
         for stream in self.streams:
             stream.stop()
@@ -142,18 +172,37 @@ class Pipeline:
         """The books of every stream and every sink."""
         return [a for s in self.streams for a in (s.account, *(outlet.account for outlet in s.outlets))]
 
+    def _is_enough(self) -> bool:
+        """Decides, after a stop, whether to go without the threads that are left."""
+        alive = [thread for thread in self._threads if thread.is_alive()]
+        stopped_s = (time.monotonic_ns() - self._stopped_ns) / 1e9
+        if self._leave_sources and stopped_s > _SOURCE_S and all(thread in self._captures for thread in alive):
+            return True
+        if stopped_s > self._stop_timeout_s / 2:
+            for stream in self.streams:
+                stream.hurry()
+        if stopped_s > self._stop_timeout_s:
+            stuck = ", ".join(thread.name for thread in alive)
+            self._remember(StreamdetError(f"did not end within {self._stop_timeout_s:g} s of being stopped: {stuck}"))
+            return True
+        return False
+
     # Below: the threads.
 
-    def _spawn(self, name: str, target: Callable[..., None], *args: object) -> None:
+    def _spawn(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
         # daemon: a thread stuck in a library must not keep the process alive once `run` has given up on it
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _capture(self, stream: Stream) -> None:
         try:
             stream.capture()
         except StreamdetError as error:
+            if self._stopping.is_set():  # it was torn from its work: that is no failure
+                log.debug("%s ended: %s", stream.name, error)
+                return
             self._remember(error)
             if len(self.streams) > 1:
                 log.warning("%s ended: %s", stream.name, error)
@@ -192,7 +241,7 @@ class Pipeline:
     def _show(self, outlet: Outlet) -> bool:
         """Gives a window its next frame, if there is one. Returns False once it has ended."""
         try:
-            if outlet.step(_TICK_S):
+            if outlet.step(_WINDOW_S):
                 return True
             outlet.finish()
         except WindowClosed:
@@ -215,6 +264,3 @@ class Pipeline:
         alive = [thread for thread in self._threads if thread.is_alive()]
         if alive:
             alive[0].join(timeout_s)
-
-    def _alive(self) -> str:
-        return ", ".join(thread.name for thread in self._threads if thread.is_alive())

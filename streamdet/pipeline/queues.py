@@ -30,17 +30,23 @@ class Channel(Generic[T]):
     Args:
         capacity: most items held, at least 1.
         policy: what `put` does when full.
-        on_drop: called with every item that is dropped and the cause ("queue_full", or what `abort` was told).
+        on_drop: called with every item that is dropped and the cause ("queue_full", "late", or what `abort` was told).
+        late: says that an item is too old to be worth keeping once newer ones follow; DROP_OLDEST asks it.
     """
 
     def __init__(
-        self, capacity: int, policy: Policy, on_drop: Callable[[T, str], None] = lambda item, cause: None
+        self,
+        capacity: int,
+        policy: Policy,
+        on_drop: Callable[[T, str], None] = lambda item, cause: None,
+        late: Callable[[T], bool] = lambda item: False,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.capacity = capacity
         self.policy = policy
         self._on_drop = on_drop
+        self._late = late
         self._items: deque[T] = deque()
         self._closed = False
         self._changed = threading.Condition()
@@ -56,11 +62,19 @@ class Channel(Generic[T]):
                 self._changed.wait_for(lambda: self._closed or len(self._items) < self.capacity)
             if self._closed:
                 raise Closed
-            dropped = self._items.popleft() if len(self._items) == self.capacity else None
+            dropped = self._make_room() if self.policy is Policy.DROP_OLDEST else []
             self._items.append(item)
             self._changed.notify_all()
-        if dropped is not None:
-            self._on_drop(dropped, "queue_full")
+        for old, cause in dropped:
+            self._on_drop(old, cause)
+
+    def _make_room(self) -> list[tuple[T, str]]:
+        dropped = []
+        while self._items and self._late(self._items[0]):
+            dropped.append((self._items.popleft(), "late"))
+        while len(self._items) >= self.capacity:
+            dropped.append((self._items.popleft(), "queue_full"))
+        return dropped
 
     def get(self, timeout_s: float | None = None) -> T:
         """Takes the oldest item, waiting for one.

@@ -66,9 +66,16 @@ class StreamPlan:
     duration_s: float = 0.0
 
 
-_IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy, and bounds the age of a live frame
+_IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy
+_BURST = 16  # the same for a live stream: servers begin with several frames at once
+_LIVE_LAG_S = 0.2  # but none that has waited so long is shown if there are newer ones: this bounds the age
+_SILENCE_S = 2.0
 _SINK_FRAMES = 64
 _SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 2 s at 720p30, without holding a gigabyte at 4K
+
+
+def _has_waited_long(frame: Frame) -> bool:
+    return time.monotonic_ns() - frame.captured_ns > 1e9 * _LIVE_LAG_S
 
 
 class StreamStats:
@@ -130,7 +137,9 @@ class Stream:
         self._live = plan.mode is Mode.LIVE
         self._batcher = batcher
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
-        self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause))
+        self._frames: Channel[Frame] = Channel(
+            _IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause), late=_has_waited_long
+        )
         # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
         self._inferred: Channel[Inferred] = Channel(2 * _IN_FLIGHT, Policy.DROP_OLDEST)
         self._own_boxes = BoxesOfThisFrame(plan.tracker)
@@ -158,10 +167,11 @@ class Stream:
                 self._batcher.close(self.name)
 
     def _make_room(self, info: SourceInfo) -> None:
-        """Lets a live stream's sinks fall behind by what memory allows before they lose frames."""
-        frame_bytes = 3 * info.width * info.height // 2
+        """Lets a live stream and its sinks fall behind by what memory allows before they lose frames."""
+        fitting = _SINK_BYTES // (3 * info.width * info.height // 2)
+        self._frames.capacity = max(_IN_FLIGHT, min(_BURST, fitting))
         for outlet in self.outlets:
-            outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, _SINK_BYTES // frame_bytes))
+            outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, fitting))
 
     def _limited(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         end_s = None
@@ -243,6 +253,27 @@ class Stream:
         status = None if self.plan.status is None else self.plan.status(result)
         return annotate(result, self.plan.annotator, status)
 
+    def overdue(self) -> bool:
+        """Says whether a live stream has gone silent and its time is up: no frame will come to end it.
+
+        `duration_s` counts the stream's own time, which goes on with the clock.
+        """
+        if not (self.plan.source.live and self.plan.duration_s and self.stats.first_ns):
+            return False
+        now_ns = time.monotonic_ns()
+        silent_s = (now_ns - self.stats.last_ns) / 1e9
+        return silent_s > _SILENCE_S and (now_ns - self.stats.first_ns) / 1e9 > self.plan.duration_s
+
     def stop(self) -> None:
-        """Asks the source to end; frames that wait for inference are given up by the batcher, the rest is finished."""
+        """Asks the source to end, and takes no more from it, should it hang.
+
+        What has been captured is finished; frames that wait for inference are given up by the batcher.
+        """
         self.plan.source.request_stop()
+        self._frames.close()
+
+    def hurry(self) -> None:
+        """Waits no longer for an inference or a sink that hangs, so that the other sinks can be finished."""
+        self._inferred.close()
+        for outlet in self.outlets:
+            outlet.end()

@@ -24,11 +24,14 @@ class Sink(ABC):
         name: what the user asked for, without credentials.
         wants_picture: it needs `Result.annotated`; where no sink does, nothing is drawn.
         main_thread: it must be opened, written and closed in the main thread (windows).
+        max_lag_s: of a live stream, results captured longer ago than this make way for newer ones. A recording rides
+            out a hiccup of its disk; who looks on wants to see what is now.
         files: what it has written so far, for the summary.
     """
 
     wants_picture: bool = False
     main_thread: bool = False
+    max_lag_s: float = 2.0
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -49,6 +52,13 @@ class Sink(ABC):
         Raises:
             SinkError: it can take no more (disk full, target gone). What was written before stays usable.
             WindowClosed: a person has closed the window; this result was shown.
+        """
+
+    def idle(self) -> None:  # noqa: B027  # most sinks have nothing to do
+        """Called in place of `write` from time to time while nothing comes, on sinks of the main thread only.
+
+        Raises:
+            WindowClosed: as `write`.
         """
 
     @abstractmethod

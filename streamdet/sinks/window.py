@@ -28,6 +28,7 @@ class WindowSink(Sink):
 
     wants_picture = True
     main_thread = True
+    max_lag_s = 0.1
 
     def __init__(self, title: str = "") -> None:
         super().__init__("window:" + title)
@@ -56,8 +57,15 @@ class WindowSink(Sink):
         cv2 = self._cv2
         try:
             cv2.imshow(self._window, result.picture.bgr())
-            key = cv2.waitKey(1) & 0xFF  # also lets the window draw itself and notice its close button
         except cv2.error as error:
+            raise SinkError(f"the window failed: {_first_line(error)}") from None
+        self.idle()
+
+    def idle(self) -> None:
+        """See `Sink.idle`. Lets the window draw itself and notice keys and its close button."""
+        try:
+            key = self._cv2.waitKey(1) & 0xFF
+        except self._cv2.error as error:
             raise SinkError(f"the window failed: {_first_line(error)}") from None
         if key in _KEYS_THAT_END or not self._is_there():
             raise WindowClosed(f"{self.name} was closed")

@@ -80,14 +80,11 @@ def video_frames(data_dir, name):
 
 
 def test_detections_agree_through_i420_and_through_bgr(data_dir):
-    """Not each and every one: BGR was rounded to bytes, which a near tie in the suppression can turn on."""
     names = ("people-walking.mp4", "one-by-one-person-detection.mp4", "bottle-detection.mp4")
     videos = itertools.chain.from_iterable(video_frames(data_dir, name) for name in names)
     with load_detector(data_dir / "models" / "yolox_nano.onnx", DetectorOptions(conf=0.2, provider="cpu")) as detector:
         for source in (photos(data_dir), videos):
             iou, difference = np.concatenate([agreement(detector, picture) for picture in source]).T
             assert len(iou) > 150
-            assert (iou >= 0.98).mean() >= 0.95
-            assert (difference <= 0.01).mean() >= 0.95
-            assert iou.mean() >= 0.99
-            assert difference.mean() <= 0.005
+            assert iou.min() >= 0.98
+            assert difference.max() <= 0.01

@@ -1,0 +1,138 @@
+"""Ctrl-C and SIGTERM at every phase of `streamdet run`: exit code 130, files closed, no traceback, and soon."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faultcam import FaultCam
+from tests.running import Running, records, times_s
+
+pytestmark = pytest.mark.timeout(150)
+
+ENDLESS = "synthetic:?frames=0&size=320x240"
+LIVE = ENDLESS + "&live=1&fps=30"
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+
+
+def assert_quiet(run: Running) -> None:
+    assert "Traceback" not in run.stderr
+    assert "Error" not in run.stderr, run.stderr
+
+
+def assert_same_times(video: Path, lines: Path, least: int) -> None:
+    """Both outputs were closed properly and agree on every frame."""
+    recorded = times_s(video)
+    assert len(recorded) >= least
+    assert recorded == pytest.approx([record["pts_s"] for record in records(lines)], abs=2e-3)
+
+
+@SIGNALS
+@pytest.mark.parametrize("module", ["typer", "numpy", "numba"])
+def test_while_importing(module, number, tmp_path):
+    with Running("run", ENDLESS, folder=tmp_path, python=("-X", "importtime")) as run:
+        run.wait_for(f"import of {module}", lambda: any(line.endswith(f" {module}") for line in run.stderr.split("\n")))
+        run.signal(number)
+        assert run.ends() == 130
+        assert_quiet(run)
+
+
+@SIGNALS
+@pytest.mark.parametrize("source", [ENDLESS, LIVE], ids=["every-frame", "live"])
+def test_while_running(source, number, tmp_path):
+    video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    with Running("run", source, "-o", video, "-o", lines, folder=tmp_path) as run:
+        run.wait_for_records(lines, 40)
+        run.signal(number)
+        assert run.ends() == 130
+        assert_quiet(run)
+        assert f"wrote {video}" in run.stderr
+    assert_same_times(video, lines, 40)
+
+
+@pytest.mark.parametrize("verb", ["accept_then_silent", "describe_slow"])
+def test_while_a_server_does_not_answer(verb, tmp_path):
+    with FaultCam([verb]) as camera, Running("run", camera.url, "-m", "none", "-o", "null:", folder=tmp_path) as run:
+        run.wait_for("a connection", lambda: camera.served)
+        asked = time.monotonic()
+        run.signal()
+        assert run.ends() == 130
+        assert time.monotonic() - asked < 4.5  # sooner than the connection would have timed out
+        assert_quiet(run)
+
+
+@SIGNALS
+def test_while_waiting_to_connect_again(number, tmp_path):
+    video, lines = tmp_path / "out.mkv", tmp_path / "out.jsonl"
+    with FaultCam(["rst_mid_stream", "refuse"]) as camera:
+        options = ("-m", "none", "-o", video, "-o", lines)
+        with Running("run", camera.url, *options, folder=tmp_path) as run:
+            run.wait_for_text("trying again")
+            run.signal(number)
+            assert run.ends() == 130
+            assert_quiet(run)
+            assert "s3cret" not in run.stderr
+    assert_same_times(video, lines, 5)
+
+
+# As libraries do it: a call that gives the interpreter free, but does not return when a signal comes.
+BUSY = """
+import ctypes, sys
+def busy(seconds):
+    print("busy", file=sys.stderr, flush=True)
+    ctypes.CDLL(None).poll(None, 0, 1000 * seconds)
+    return seconds
+"""
+LOADING = BUSY + "import streamdet.build as build; build.load_detector = lambda *_: busy(600)"
+INFERRING = (
+    BUSY
+    + """
+from streamdet.detect.detector import Detector
+detect, calls = Detector.detect, []
+Detector.detect = lambda self, pictures: (calls.append(1), len(calls) > 20 and busy(2), detect(self, pictures))[2]
+"""
+)
+WRITING = (
+    BUSY
+    + """
+from streamdet.sinks.jsonl import JsonLinesSink
+write = JsonLinesSink.write
+JsonLinesSink.write = lambda self, result: busy(600) if result.frame.index == 60 else write(self, result)
+"""
+)
+
+
+@SIGNALS
+def test_while_the_model_is_loaded(number, tmp_path):
+    with Running("run", ENDLESS, "-o", tmp_path / "out.mp4", folder=tmp_path, first=LOADING) as run:
+        run.wait_for_text("busy")
+        run.signal(number)
+        assert run.ends(20) == 130
+        assert_quiet(run)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("source", [ENDLESS, LIVE], ids=["every-frame", "live"])
+def test_while_inference_takes_long(source, tmp_path):
+    video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    with Running("run", source, "-o", video, "-o", lines, folder=tmp_path, first=INFERRING) as run:
+        run.wait_for_text("busy")
+        run.signal()
+        assert run.ends() == 130
+        assert_quiet(run)
+    assert_same_times(video, lines, 15)
+
+
+def test_the_second_signal_ends_at_once_although_a_sink_hangs(tmp_path):
+    video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    with Running("run", ENDLESS, "-o", video, "-o", lines, folder=tmp_path, first=WRITING) as run:
+        run.wait_for_text("busy")
+        run.signal()
+        run.wait_for_text("stopping")
+        asked = time.monotonic()
+        run.signal()
+        assert run.ends() == 130
+        assert time.monotonic() - asked < 5  # far sooner than it would have been given up
+        assert_quiet(run)
+    assert len(times_s(video)) >= 10

@@ -1,0 +1,39 @@
+"""Nothing is compiled once a run has begun: a kernel compiled on the way holds the picture up for seconds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Sources make their own kernels ready while they are opened, before their first frame.
+SCRIPT = """
+import json, sys
+from streamdet.build import build
+from streamdet.config import parse_config
+from streamdet.kernels import KERNELS
+def compiled():
+    return {f"{k.__module__}.{k.__name__}": len(k.signatures) for k in KERNELS if "sources" not in k.__module__}
+
+job = build(parse_config(json.loads(sys.argv[1])))
+before = compiled()
+(stream,) = job.run().streams
+assert stream.shown > 20 and stream.inferred > 5, stream
+print(json.dumps({name: count for name, count in compiled().items() if count != before[name]}))
+"""
+
+
+@pytest.mark.parametrize("mode", ["every-frame", "live"])
+def test_kernels_are_ready_before_the_first_frame(mode, tmp_path):
+    config = {
+        "sources": ["synthetic:?frames=45&size=320x240&live=" + str(int(mode == "live"))],
+        "outputs": [str(tmp_path / "out.mp4"), str(tmp_path / "out.jsonl")],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(config)], capture_output=True, text=True, timeout=100, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {}
