@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 
 from streamdet.cli.main import execute
 from streamdet.detect.providers import missing_driver
+from streamdet.sinks.encoders import is_encoder
 from tests.cli import bad_files
 from tests.faultcam import FaultCam
 from tests.sources.clips import encode
@@ -316,10 +318,10 @@ def test_config_files(cli, tmp_path, text, words):
 @pytest.mark.parametrize(
     ("verb", "words"),
     [
-        ("refuse", "the answer is no video stream: are the port and the path right?"),
-        ("accept_then_silent", "no answer for 1 s: is the source sending, and is the network up?"),
+        ("refuse", "the answer is no video stream|the connection was cut by the other side"),
+        ("accept_then_silent", "no answer for 1 s: is the source sending, and is the network up"),
         ("401", "the credentials were refused: check user and password in the address"),
-        ("404", "the server has no such stream (404): check the path in the address"),
+        ("404", r"the server has no such stream \(404\): check the path in the address"),
         ("sdp_without_video", "there is no video in it"),
     ],
 )
@@ -330,7 +332,7 @@ def test_cameras_in_the_network(cli, tmp_path, verb, words):
         outcome = cli("run", "-q", camera.url, "-m", "none", "-c", config, "-o", tmp_path / "out.mp4")
     assert outcome.code == SOURCE_OR_SINK
     (line,) = outcome.lines
-    assert words in line
+    assert re.search(words, line)
     assert "s3cret" not in line
     assert not (tmp_path / "out.mp4").exists()
 
@@ -504,6 +506,15 @@ def test_what_decodes_in_part_is_kept_and_told(cli, bad, tmp_path, name, words, 
     assert not any("libpng" in line or "Corrupt JPEG" in line for line in outcome.lines)
     frames = frames_in(tmp_path / "out.mp4")
     assert 0 < frames == len(records_in(tmp_path / "out.jsonl")) < bad_files.FRAMES
+
+
+@pytest.mark.parametrize("encoder", ["libsvtav1", "libx265", "libvpx-vp9"])
+def test_encoders_say_nothing_of_their_own(cli, tmp_path, encoder):
+    if not is_encoder(encoder):
+        pytest.skip(f"no {encoder} in this FFmpeg")
+    outcome = cli("run", "-q", SCENE, "-m", "none", "--encoder", encoder, "-o", tmp_path / "out.mkv")
+    assert (outcome.code, outcome.lines) == (0, [])
+    assert frames_in(tmp_path / "out.mkv") == 5
 
 
 def test_one_bad_source_among_good_ones(cli, bad, tmp_path):
