@@ -2,12 +2,16 @@
 
 import logging
 import os
+import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests.gstreamer import PYTHON
 
 # Compiling kernels and a busy machine make single examples slow; pytest-timeout guards against real hangs.
 hypothesis.settings.register_profile("streamdet", deadline=None, derandomize="CI" in os.environ)
@@ -23,6 +27,26 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"no test data at {path}: set STREAMDET_TEST_DATA")
     return path
+
+
+@pytest.fixture(scope="session")
+def server_script(data_dir: Path) -> Path:
+    script = data_dir.parent / "rtsp_server.py"
+    if not script.is_file():
+        pytest.skip(f"no RTSP server script at {script}")
+    check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    try:
+        subprocess.run([PYTHON, "-c", check], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("GStreamer's RTSP server for Python is not installed (gir1.2-gst-rtsp-server-1.0, python3-gi)")
+    return script
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from streamdet.pipeline.ledger import Account
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.stats import Histogram
-from streamdet.sinks.base import Sink
+from streamdet.sinks.base import Sink, WindowClosed
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
 
@@ -90,6 +90,9 @@ class Outlet:
                 self._opened = True
                 self.sink.open(self._info())
             self.sink.write(result)
+        except WindowClosed:
+            self.account.passes()  # it was shown
+            raise
         except BaseException:
             self.account.drop("sink_failed")
             raise

@@ -44,7 +44,7 @@ class WindowSink(Sink):
         name = self._title or f"streamdet: {info.name}"
         scale = min(1.0, _LARGEST[0] / info.width, _LARGEST[1] / info.height)
         try:
-            cv2.namedWindow(name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(name, max(1, round(info.width * scale)), max(1, round(info.height * scale)))
         except cv2.error as error:
             raise SinkError(f"cannot open a window ({_first_line(error)}); {_INSTEAD}") from None
@@ -103,6 +103,7 @@ def _usable_cv2() -> Any:
             raise SinkError(f"no screen answers at DISPLAY={display}; {_INSTEAD}")
     import cv2
 
+    _still_qt(cv2)
     framework = cv2.currentUIFramework()
     if not framework:
         raise SinkError(f"this OpenCV has no windows (opencv-python-headless?); install opencv-python, or {_INSTEAD}")
@@ -114,6 +115,15 @@ def _usable_cv2() -> Any:
             f"put 'import cv2' at the start of the program, or {_INSTEAD}"
         )
     return cv2
+
+
+def _still_qt(cv2: Any) -> None:
+    """Points Qt's search for fonts to a folder that exists: opencv-python names one that its wheel does not hold.
+
+    Qt would complain on stderr several times for each window. No text of ours is drawn with Qt.
+    """
+    if not os.path.isdir(os.environ.get("QT_QPA_FONTDIR", "/")):
+        os.environ["QT_QPA_FONTDIR"] = os.path.dirname(cv2.__file__)
 
 
 def _would_hang(loaded: list[str]) -> bool:

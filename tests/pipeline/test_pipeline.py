@@ -1,4 +1,5 @@
 import math
+import signal
 import threading
 
 import pytest
@@ -270,3 +271,83 @@ def test_repeated_runs_leave_no_threads():
     for _ in range(20):
         run(StreamPlan(CountingSource(20), [ListSink()]), detector=FakeDetector())
     assert threading.active_count() == before
+
+
+def test_a_live_sink_never_writes_what_is_older_than_it_takes_once_there_is_newer():
+    gate = threading.Event()
+    slow = ListSink("slow", gate)
+    slow.max_lag_s = 0.0
+    pipeline = Pipeline([StreamPlan(CountingSource(40, live=True), [slow], Mode.LIVE)], None)
+    pipeline.start()
+    for thread in pipeline._threads:
+        if thread.name.startswith(("capture", "render")):
+            thread.join()
+    gate.set()
+    pipeline.wait()
+    received, written, dropped = balanced(pipeline)["slow"]
+    assert written <= 2  # the one it was at, and the newest
+    assert dropped == {"late": received - written}
+
+
+def test_a_live_stream_that_has_gone_silent_ends_when_its_time_is_up(monkeypatch):
+    monkeypatch.setattr("streamdet.pipeline.stream._SILENCE_S", 0.02)
+
+    class Silent(CountingSource):
+        def frames(self):
+            yield from super().frames()
+            self.stopping.wait(20)
+
+    sink = ListSink()
+    pipeline = run(StreamPlan(Silent(3, live=True), [sink], Mode.LIVE, duration_s=0.5))
+    assert [result.frame.index for result in sink.results] == [0, 1, 2]
+    assert not pipeline.stopping
+
+
+def test_a_window_without_new_frames_still_handles_its_events():
+    class Window(ListSink):
+        main_thread = True
+
+        def idle(self):
+            assert threading.current_thread() is threading.main_thread()
+            raise WindowClosed
+
+    class Silent(CountingSource):
+        def frames(self):
+            yield from super().frames()
+            self.stopping.wait(20)
+
+    window, other = Window("window"), ListSink("other")
+    run(StreamPlan(Silent(1, live=True), [window, other], Mode.LIVE))
+    assert [len(window.results), len(other.results)] == [1, 1]
+    assert window.closed == other.closed == 1
+
+
+def test_ctrl_c_stops_in_order_and_is_raised_once_all_is_closed():
+    sink = ListSink()
+    pressed = []
+
+    def press():
+        if sink.results and not pressed:
+            pressed.append(True)
+            signal.raise_signal(signal.SIGINT)
+
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink])], FakeDetector())
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(press)
+    assert pipeline.ended
+    assert sink.closed == 1
+    balanced(pipeline)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_failing_progress_display_closes_everything_first():
+    sink = ListSink()
+
+    def broken():
+        raise BrokenPipeError("nobody reads this")
+
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink])], None)
+    with pytest.raises(BrokenPipeError):
+        pipeline.run(broken)
+    assert pipeline.ended
+    assert sink.closed == 1

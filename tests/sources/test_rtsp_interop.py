@@ -1,9 +1,5 @@
 """Against GStreamer's RTSP server, which nobody here wrote."""
 
-import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -11,43 +7,11 @@ import pytest
 
 from streamdet.sources.open import open_source
 from streamdet.sources.options import BackoffOptions, SourceOptions
+from tests.gstreamer import serving
 
 pytestmark = pytest.mark.rtsp
 
-PYTHON = "/usr/bin/python3"  # Debian's own: gi is a system package
 QUICK = SourceOptions(open_timeout_s=10, read_timeout_s=5, backoff=BackoffOptions(first_s=0.1, cap_s=0.2))
-
-
-@pytest.fixture(scope="module")
-def server_script(data_dir: Path) -> Path:
-    script = data_dir.parent / "rtsp_server.py"
-    if not script.is_file():
-        pytest.skip(f"no RTSP server script at {script}")
-    check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-    try:
-        subprocess.run([PYTHON, "-c", check], check=True, capture_output=True, timeout=60)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("GStreamer's RTSP server for Python is not installed (gir1.2-gst-rtsp-server-1.0, python3-gi)")
-    return script
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@contextmanager
-def serving(script: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [PYTHON, str(script), "--port", str(port), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        try:
-            assert server.stdout is not None
-            assert server.stdout.readline().strip() == "ready"
-            yield server
-        finally:
-            server.kill()
 
 
 def test_killed_and_restarted_it_goes_on(server_script: Path, port: int) -> None:

@@ -1,0 +1,262 @@
+"""Pipelines put together at random, with failures at random places: they end, answer for every frame, and tidy up."""
+
+import os
+import random
+import threading
+import time
+
+import psutil
+import pytest
+
+import streamdet
+from streamdet.errors import SinkError, SourceError, StreamdetError
+from streamdet.pipeline import ledger
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.stream import Mode, StreamPlan
+
+from .fakes import CountingSource, FakeDetector, ListSink
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Injected:
+    """Decides at random where this run breaks, and keeps what it has raised."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.raised = []
+
+    def at(self, chance):
+        """A frame to fail at, or None."""
+        return self.random.randrange(30) if self.random.random() < chance else None
+
+    def now(self, chance, error):
+        if self.random.random() < chance:
+            self.fail(error)
+
+    def fail(self, error):
+        self.raised.append(error)
+        raise error
+
+
+class ShakySource(CountingSource):
+    def __init__(self, name, live, injected):
+        super().__init__(injected.random.choice([0, 1, 30, 10**9]), name, live)
+        self.injected, self.breaks_at = injected, injected.at(0.3)
+        self.open_fails, self.close_fails = injected.at(0.1), injected.at(0.1)
+
+    def open(self):
+        if self.open_fails is not None:
+            self.injected.fail(SourceError("cannot open"))
+        return super().open()
+
+    def frames(self):
+        for frame in super().frames():
+            if frame.index == self.breaks_at:
+                self.injected.fail(SourceError("gone"))
+            if self.live:
+                self.stopping.wait(0.0005)
+            yield frame
+
+    def close(self):
+        super().close()
+        if self.close_fails is not None and self.closed == 1:
+            self.injected.fail(RuntimeError("close broke"))
+
+
+class ShakySink(ListSink):
+    def __init__(self, name, injected):
+        super().__init__(name, wants_picture=injected.random.random() < 0.5)
+        self.injected, self.breaks_at = injected, injected.at(0.2)
+        self.open_fails, self.close_fails = injected.at(0.1), injected.at(0.15)
+        self.pause_s = injected.random.choice([0, 0, 0.002])
+        self.threads = set()
+
+    def open(self, info):
+        self.threads.add(threading.get_ident())
+        super().open(info)
+        if self.open_fails is not None:
+            self.injected.fail(SinkError("cannot open"))
+
+    def write(self, result):
+        self.threads.add(threading.get_ident())
+        time.sleep(self.pause_s)
+        if result.frame.index == self.breaks_at:
+            self.injected.fail(SinkError("disk full"))
+        super().write(result)
+
+    def close(self):
+        self.threads.add(threading.get_ident())
+        super().close()
+        if self.close_fails is not None:
+            self.injected.fail(SinkError("cannot finish"))
+
+
+class ShakyDetector(FakeDetector):
+    def __init__(self, injected):
+        super().__init__(max_batch=injected.random.choice([1, 4]))
+        self.injected, self.breaks_at = injected, injected.at(0.15)
+        self.pause_s = injected.random.choice([0, 0.003])
+
+    def detect(self, pictures):
+        time.sleep(self.pause_s)
+        if self.breaks_at is not None and len(self.seen) >= self.breaks_at:
+            self.injected.fail(RuntimeError("inference broke"))
+        return super().detect(pictures)
+
+
+def shaky_stage(injected):
+    breaks_at, drops = injected.at(0.1), injected.random.choice([0, 7])
+
+    def stage(result):
+        if result.frame.index == breaks_at:
+            injected.fail(ZeroDivisionError("stage broke"))
+        return None if drops and result.frame.index % drops == 1 else result
+
+    return stage
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_failure_ends_in_order(seed):
+    injected = Injected(seed)
+    draw = injected.random
+    plans = []
+    for number in range(draw.randint(1, 3)):
+        mode = draw.choice(list(Mode))
+        source = ShakySource(f"cam{number}", mode is Mode.LIVE, injected)
+        sinks = [ShakySink(f"sink{number}.{k}", injected) for k in range(draw.randint(0, 3))]
+        plans.append(StreamPlan(source, sinks, mode, stages=[shaky_stage(injected)]))
+    detector = ShakyDetector(injected) if draw.random() < 0.8 else None
+    pipeline = Pipeline(plans, detector, stop_timeout_s=20)
+    stopper = threading.Timer(draw.choice([0, 0.01, 0.05, 0.2]), pipeline.stop)
+
+    pipeline.start()
+    stopper.start()
+    try:
+        pipeline.wait()
+        error = None
+    except Exception as caught:
+        error = caught
+    stopper.join()
+
+    assert pipeline.ended
+    ledger.check(pipeline.accounts())
+    if error is not None:
+        assert error in injected.raised
+    elif injected.raised:  # a source that fails once it is stopped has not failed
+        assert all(isinstance(raised, SourceError) for raised in injected.raised)
+    for plan in plans:
+        assert plan.source.closed >= 1
+        assert len(plan.source.threads) == 1
+        for sink in plan.sinks:
+            assert sink.opened <= 1
+            assert sink.closed >= 1
+            assert len(sink.threads) == 1
+            indices = [result.frame.index for result in sink.results]
+            assert indices == sorted(set(indices))
+
+
+class Stuck(CountingSource):
+    """Gives some frames, then hangs in a library until it is let go."""
+
+    def __init__(self, count, let_go, name="cam"):
+        super().__init__(10**9, name, live=True)
+        self.good, self.let_go = count, let_go
+
+    def frames(self):
+        for frame in super().frames():
+            if frame.index == self.good:
+                self.let_go.wait(60)
+            yield frame
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_stuck_source_does_not_keep_outputs_from_being_finished(mode):
+    let_go, sink = threading.Event(), ListSink()
+    pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], mode)], FakeDetector(), stop_timeout_s=0.5)
+    pipeline.start()
+    while len(sink.results) < 5:
+        time.sleep(0.001)
+    pipeline.stop()
+    with pytest.raises(StreamdetError, match="capture:cam"):
+        pipeline.wait()
+    assert sink.closed == 1
+    let_go.set()
+
+
+def test_a_process_that_ends_anyway_leaves_a_stuck_source_behind():
+    let_go, sink = threading.Event(), ListSink()
+    pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], Mode.LIVE)], None, leave_sources=True)
+    pipeline.start()
+    while len(sink.results) < 5:
+        time.sleep(0.001)
+    pipeline.stop()
+    pipeline.wait()
+    assert sink.closed == 1
+    let_go.set()
+
+
+def test_a_stuck_sink_does_not_keep_the_others_from_being_finished():
+    gate, good = threading.Event(), ListSink("good")
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [ListSink("bad", gate), good])], None, stop_timeout_s=1)
+    pipeline.start()
+    while not good.results:
+        time.sleep(0.001)
+    pipeline.stop()
+    with pytest.raises(StreamdetError, match="sink:cam:bad"):
+        pipeline.wait()
+    assert good.closed == 1
+    gate.set()
+
+
+def test_a_stuck_inference_does_not_keep_outputs_from_being_finished():
+    gate, entered, sink = threading.Event(), threading.Event(), ListSink()
+
+    class Hanging(FakeDetector):
+        def detect(self, pictures):
+            entered.set()
+            return super().detect(pictures)
+
+    pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink])], Hanging(gate=gate), stop_timeout_s=1)
+    pipeline.start()
+    assert entered.wait(20)
+    pipeline.stop()
+    with pytest.raises(StreamdetError, match="infer"):
+        pipeline.wait()
+    assert sink.closed == 1
+    gate.set()
+
+
+@pytest.mark.parametrize("trouble", ["stalls", "fails"])
+def test_one_source_in_trouble_leaves_the_others_going(trouble):
+    let_go, seen, other = threading.Event(), ListSink("seen"), ListSink("other")
+    bad = Stuck(3, let_go, "bad") if trouble == "stalls" else CountingSource(10, "bad", live=True, fail_at=3)
+    good = CountingSource(10**9, "good")
+    detector = FakeDetector(max_batch=4)
+    pipeline = Pipeline([StreamPlan(bad, [other], Mode.LIVE), StreamPlan(good, [seen])], detector)
+    pipeline.start()
+    while len(seen.results) < 300:
+        time.sleep(0.001)
+    pipeline.stop()
+    let_go.set()
+    if trouble == "fails":
+        with pytest.raises(SourceError, match="camera is gone"):
+            pipeline.wait()
+    else:
+        pipeline.wait()
+    ledger.check(pipeline.accounts())
+
+
+def test_repeated_runs_leave_no_threads_and_no_open_files(tmp_path):
+    def run():
+        outputs = [str(tmp_path / "out.mp4"), str(tmp_path / "out.jsonl")]
+        streamdet.run("synthetic:?frames=4&size=160x120", outputs=outputs, model="none")
+
+    run()  # libraries keep some things open once they are loaded
+    me = psutil.Process(os.getpid())
+    before = me.num_fds(), me.num_threads()
+    for _ in range(50):
+        run()
+    after = me.num_fds(), me.num_threads()
+    assert after[0] <= before[0]
+    assert after[1] <= before[1]

@@ -1,0 +1,75 @@
+"""`streamdet run` on an RTSP stream whose server goes away and comes back: nothing is lost but what was not sent."""
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.faultcam import FaultCam
+from tests.gstreamer import serving
+from tests.running import Running, records, times_s
+
+pytestmark = pytest.mark.timeout(150)
+
+WAIT_S = 0.5
+CONFIG = f"""
+source:
+  open_timeout_s: 10
+  backoff: {{first_s: {WAIT_S}, cap_s: {WAIT_S}, jitter: 0}}
+model: synthetic-shapes
+"""
+BEFORE, FRAMES = 25, 75
+
+
+def record_over_an_outage(url: str, folder: Path, go: Callable[[], None], come_back: Callable[[], None]) -> None:
+    """Records until `FRAMES` have come, with an outage after some of them, and checks what is left of it."""
+    config, video, lines = folder / "run.yaml", folder / "out.mp4", folder / "out.jsonl"
+    config.write_text(CONFIG)
+    options = ("-c", config, "-o", video, "-o", lines, "--max-frames", FRAMES)
+    with Running("run", url, *options, folder=folder) as run:
+        run.wait_for_records(lines, BEFORE)
+        gone_s = time.monotonic()
+        go()
+        run.wait_for_text("trying again until it is back")
+        come_back()
+        run.wait_for_text("back after")
+        outage_s = time.monotonic() - gone_s
+        assert run.ends() == 0, run.stderr
+        said = run.stderr
+    assert "source faults: reconnect 1" in said
+    assert "s3cret" not in said
+    captured, shown, dropped = re.search(r"captured (\d+) = shown (\d+)(?: \+ dropped (\d+))?", said).groups("0")
+    assert int(captured) == FRAMES == int(shown) + int(dropped)
+
+    times = [record["pts_s"] for record in records(lines)]
+    assert len(times) == int(shown)
+    assert times_s(video) == pytest.approx(times, abs=2e-3)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(gaps) > 0
+    longest = max(gaps)
+    assert WAIT_S <= longest <= outage_s + 1.5  # a server begins with frames that it has kept
+    assert gaps.index(longest) >= BEFORE - 1 - int(dropped)
+
+
+def test_a_camera_that_loses_power(tmp_path):
+    with FaultCam(["play"]) as camera:
+        record_over_an_outage(camera.url, tmp_path, camera.kill, camera.restart)
+
+
+@pytest.mark.rtsp
+def test_gstreamers_server_killed_and_started_again(server_script, port, tmp_path):
+    pattern = ("--size", "320x240", "--fps", "30")
+    with ExitStack() as later, serving(server_script, port, *pattern) as server:
+
+        def go() -> None:
+            server.kill()
+            server.wait()
+
+        def come_back() -> None:
+            later.enter_context(serving(server_script, port, *pattern))
+
+        record_over_an_outage(f"rtsp://127.0.0.1:{port}/cam", tmp_path, go, come_back)
