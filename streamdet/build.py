@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from streamdet.config import Config
-from streamdet.detect.detector import Detector, load_detector
+from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
 from streamdet.models.spec import Contract
@@ -64,6 +64,7 @@ def build(
     stages: Sequence[Stage] = (),
     extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
     always_annotate: bool = False,
+    on_warm_up: Callable[[], None] = lambda: None,
     leave_sources: bool = False,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
@@ -73,6 +74,7 @@ def build(
         stages: the user's own steps, for every stream.
         extra_sinks: makes the caller's own sinks of one stream.
         always_annotate: draw even where no sink wants pictures.
+        on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
         leave_sources: see `Pipeline`.
 
     Raises:
@@ -87,6 +89,9 @@ def build(
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     detector = _load_detector(config)
     tracker_options = _tracker_options(config, detector)
+    on_warm_up()
+    if detector is not None:
+        detector.warm_up()
     if tracker_options is not None:
         warm_up_tracking()
     annotator = Annotator(config.draw)
@@ -164,6 +169,7 @@ def output_for(uri: str, name: str, several: bool) -> str:
 
 def _load_detector(config: Config) -> Detector | None:
     if config.model == NO_MODEL:
+        _tell_of_no_effect(config)
         return None
     model = config.model
     if model is None:
@@ -179,10 +185,17 @@ def _load_detector(config: Config) -> Detector | None:
         conf = options.conf if options.conf is not None else 1.0
         options = replace(options, conf=min(conf, config.tracker.low_score))
     detector = load_detector(model, options, contract)
-    detector.warm_up()
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector
+
+
+def _tell_of_no_effect(config: Config) -> None:
+    default = DetectorOptions()
+    changed = [f.name for f in fields(default) if getattr(config.detector, f.name) != getattr(default, f.name)]
+    changed += ["contract"] if config.contract is not None else []
+    if changed:
+        log.warning("model %s looks for no objects: without effect is %s", NO_MODEL, ", ".join(changed))
 
 
 def _contract(name: str) -> Contract:

@@ -9,8 +9,8 @@ _QUERY_SECRET = re.compile(
     re.IGNORECASE,
 )
 
-
-_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)?[^/]*:.*@")
+# The whole text is one address; "C:\..." is a path.
+_ADDRESS = re.compile(r"\A(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)|(?![A-Za-z]:\\)[^/]*:).*@", re.DOTALL)
 
 
 def redact_address(address: str) -> str:

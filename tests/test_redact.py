@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.redact import redact
+from streamdet.redact import redact, redact_address
 
 SECRET = "c4nary"
 
@@ -39,3 +39,26 @@ def test_the_rest_stays(text):
 def test_random_passwords_do_not_survive(password):
     url = f"rtsp://user:{password}@camera.example:554/stream"
     assert redact(url) == "rtsp://***@camera.example:554/stream"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (f"rtsp://u:{SECRET}@10.0.0.7/ch1", "rtsp://***@10.0.0.7/ch1"),
+        (f"rtsp://u:open {SECRET}@10.0.0.7/ch1", "rtsp://***@10.0.0.7/ch1"),
+        (f"rtsp://u:'{SECRET}\"@10.0.0.7/ch1", "rtsp://***@10.0.0.7/ch1"),
+        (f"u:{SECRET}@10.0.0.7/ch1", "***@10.0.0.7/ch1"),
+        (f"u:a/{SECRET}@10.0.0.7:554/ch1", "***@10.0.0.7:554/ch1"),
+        (f"http://h/video?pwd={SECRET}", "http://h/video?pwd=***"),
+        ("rtsp://10.0.0.7:554/ch1", "rtsp://10.0.0.7:554/ch1"),
+        ("videos/a@b.mp4", "videos/a@b.mp4"),
+        ("C:\\videos\\a@b.mp4", "C:\\videos\\a@b.mp4"),
+    ],
+)
+def test_an_address_without_its_credentials(address, shown):
+    assert redact_address(address) == shown
+
+
+@given(st.text(max_size=20))
+def test_no_password_survives_in_an_address(password):
+    assert redact_address(f"rtsp://user:{password}{SECRET}@host/x") == "rtsp://***@host/x"

@@ -88,9 +88,11 @@ def run(
         from streamdet.config import load_config
         from streamdet.kernels import compiled_before
 
-        if not quiet and not compiled_before():
-            print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
-        job = build(load_config(config, typed), leave_sources=True)
+        def tell_of_compiling() -> None:
+            if not quiet and not compiled_before():
+                print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
+
+        job = build(load_config(config, typed), leave_sources=True, on_warm_up=tell_of_compiling)
         with Display(job, quiet) as display:
             interrupts.stop = job.pipeline.stop
             job.run(display.tick)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -24,8 +24,11 @@ from streamdet.models.zoo import resolve
 from streamdet.picture import Picture, PixelFormat, plane_shapes
 from streamdet.types import Detections, StageTimes
 
-_MAX_BATCH = 8
-"""How many pictures go together where the network takes any number: enough to fill a GPU, and still quick."""
+_GPU_BATCH = 8
+"""How many pictures go together on a GPU where the network takes any number: enough to fill it, and still quick."""
+
+_GPU = ("cuda", "tensorrt")
+"""Providers that run a batch faster than its pictures one by one; on a CPU it only makes the first ones wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class DetectorOptions:
         threads: for inference on the CPU; 0 leaves it to the session.
         max_detections: the best so many of a picture are reported.
         class_agnostic_nms: boxes of different classes suppress each other too.
+        max_batch: how many pictures go together where the network takes any number; 0 chooses 8 on a GPU, else 1.
     """
 
     conf: float | None = None
@@ -51,6 +55,7 @@ class DetectorOptions:
     threads: int = 0
     max_detections: int = 200
     class_agnostic_nms: bool = False
+    max_batch: int = 0
 
     def __post_init__(self) -> None:
         if self.conf is not None and not 0 <= self.conf < 1:
@@ -59,6 +64,8 @@ class DetectorOptions:
             raise UsageError(f"iou must be from 0 to 1, got {self.iou}")
         if self.threads < 0:
             raise UsageError(f"threads must be 0 (chosen here) or more, got {self.threads}")
+        if self.max_batch < 0:
+            raise UsageError(f"max_batch must not be negative, got {self.max_batch}")
         if self.max_detections < 1:
             raise UsageError(f"max_detections must be at least 1, got {self.max_detections}")
 
@@ -121,7 +128,7 @@ class Detector:
         self._rules = _rules(spec, options, self._decoder.classes)
         self._preprocess = Preprocessor(spec)
         self._fixed_batch = fixed(session.input.shape[0])
-        self.max_batch = self._fixed_batch or _MAX_BATCH
+        self.max_batch = self._fixed_batch or options.max_batch or (_GPU_BATCH if session.provider in _GPU else 1)
         self._batch: NDArray[np.float32] | NDArray[np.uint8] = self._new_batch(self._fixed_batch or 1)
 
     @property
@@ -146,10 +153,12 @@ class Detector:
         return detected
 
     def warm_up(self) -> None:
-        """Compiles every kernel for every pixel format and runs the session, so that the first frame does not wait."""
+        """Compiles every kernel for every pixel format and runs the session once, so that the first frame is quick."""
         for format in PixelFormat:
             self._preprocess(_gray(format), self._batch[0])
-        self.detect([_gray(PixelFormat.I420)])  # once: the flagship takes seconds on a CPU
+        outputs = self._session.run(self._batch)
+        everything = replace(self._rules, conf=0.0)
+        self._in_frame(self._decoder.decode(outputs, 0, everything), Fit(1.0, 1.0), _gray(PixelFormat.I420))
 
     def close(self) -> None:
         """Gives the session back. Idempotent."""

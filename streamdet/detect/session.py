@@ -174,7 +174,7 @@ def _parse_precision(name: str, operators: set[str], model: str) -> Precision:
     quantized = any("QuantizeLinear" in operator or operator.startswith("QLinear") for operator in operators)
     if precision is Precision.INT8 and not quantized:
         raise UsageError(
-            f"{model} is not quantised, so it cannot run in int8: give a quantised model, or leave the precision on auto"
+            f"{model} is not quantised, so it cannot run in int8: give one that is, or leave the precision on auto"
         )
     return precision
 

@@ -137,20 +137,20 @@ def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> 
     if isinstance(model, ModelSpec):
         return model, locate(model)
     path = Path(model).expanduser()
-    if str(model) == SHAPES and not path.exists():
+    if str(model) == SHAPES and not os.path.exists(path):
         from streamdet.models.shapes import shapes_model
 
         return shapes_model()
-    if (spec := known(str(model))) is not None and not path.is_file():
+    if (spec := known(str(model))) is not None and not os.path.isfile(path):
         return spec, locate(spec)
     if path.suffix.casefold() in (".yaml", ".yml"):
         description = read_description(path)
         if description.file is None:
             raise ConfigError(f"{path}: `file` is missing: name the ONNX file, like `file: {path.stem}.onnx`")
         return _describe(description.file, description, contract)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, these are false for names that cannot be
         raise ModelError(f"{path} is a folder: name an ONNX file in it")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(_no_model(str(model)))
     beside = next((p for p in (path.with_suffix(".yaml"), path.with_suffix(".yml")) if p.is_file()), None)
     return _describe(path, None if beside is None else read_description(beside), contract)

@@ -88,5 +88,5 @@ def check_folder(folder: Path, wanted: Path) -> None:
 def failure(path: Path, error: OSError) -> SinkError:
     """Returns the one-line error for a write that failed; what was written before is usable with every sink."""
     reason = "the disk is full" if error.errno in _FULL else (error.strerror or type(error).__name__)
-    kept = "; what was written before stays usable" if path.exists() else ""
+    kept = "; what was written before stays usable" if os.path.exists(path) else ""
     return SinkError(f"cannot write {path}: {reason}{kept}")

@@ -63,7 +63,7 @@ def explain(
         if network:
             return SourceError(f"{name}: the answer is no video stream: are the port and the path right?")
         return SourceError(
-            f"{name}: not a video FFmpeg can read, or damaged, or cut short while it was written: does it play elsewhere?"
+            f"{name}: not a video FFmpeg can read, or damaged, or cut short in writing: does it play elsewhere?"
         )
     if isinstance(error, av.error.ArgumentError) and opening:
         return SourceError(

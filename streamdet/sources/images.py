@@ -131,14 +131,14 @@ class ImagesSource(Source):
             yield frame
 
     def _tell_of_damage(self) -> None:
+        said = []
         if self._broken:
             names = ", ".join(path.name for path in self._broken[:3]) + (", ..." if len(self._broken) > 3 else "")
-            log.warning(
-                "%s: %d of %d images cannot be read and are left out: %s",
-                self.url, len(self._broken), len(self._all), names,
-            )  # fmt: skip
+            said.append(f"{len(self._broken)} cannot be decoded and are left out ({names})")
         if count := self.faults["damaged_image"]:
-            log.warning("%s: %d of %d images are damaged, and were read in part", self.url, count, len(self._all))
+            said.append(f"{count} are damaged and read in part")
+        if said:
+            log.warning("%s: of %d images %s", self.url, len(self._all), ", ".join(said))
 
     def _next(self) -> Frame | None:
         for path in self._waiting:

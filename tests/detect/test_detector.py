@@ -133,7 +133,7 @@ def test_batches_give_each_picture_its_own_answer(tmp_path, batch, together):
     path.write_bytes(model.SerializeToString())
     levels = list(range(20, 240, 20))
     grays = [Picture.from_bgr(np.full((48, 64, 3), level, np.uint8)) for level in levels]
-    with load(path, conf=0.01) as detector:
+    with load(path, conf=0.01, max_batch=8) as detector:
         assert detector.max_batch == together
         detector.warm_up()
         scores = [f.detections.scores.tolist() for f in detector.detect(grays)]

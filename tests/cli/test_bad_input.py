@@ -1,0 +1,600 @@
+"""Bad input, typed as a user would: one clear line, the right exit code, no secrets, no other program's messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import pytest
+
+from streamdet.cli.main import execute
+from streamdet.detect.providers import missing_driver
+from streamdet.sinks.encoders import is_encoder
+from tests.cli import bad_files
+from tests.faultcam import FaultCam
+from tests.sources.clips import encode
+from tests.sources.fakes import FakeCapture
+
+ROOT = Path(__file__).parents[2]
+SCENE = "synthetic:?frames=5&size=320x240&objects=1&noise=0"
+PASSWORD = "hunter2"
+SOURCE_OR_SINK, USAGE, HARDWARE, INTERRUPTED = 1, 2, 3, 130
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    lines: list[str]
+    """What was written to standard error, by whatever part of the process, without empty lines."""
+
+    @property
+    def complaint(self) -> str:
+        (line,) = [line for line in self.lines if line.startswith("streamdet: ")]
+        return line
+
+
+@pytest.fixture
+def cli(capfd) -> Callable[..., Outcome]:
+    def run(*argv: object) -> Outcome:
+        capfd.readouterr()
+        code = execute([str(argument) for argument in argv])
+        out, err = capfd.readouterr()
+        assert out == ""
+        return Outcome(code, [line for line in err.splitlines() if line.strip()])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory) -> Path:
+    """The folder of bad files; nothing in it is changed by a test."""
+    folder = tmp_path_factory.mktemp("bad")
+    bad_files.make_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def frames_in(video: Path) -> int:
+    with av.open(str(video)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def records_in(path: Path) -> list[dict]:
+    text = path.read_text()
+    assert text == "" or text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def row(name: str, argv: str, code: int, *has: str, without: tuple[str, ...] = ()) -> object:
+    """One command line, split at blanks; {bad}, {out} and {port} are filled in, ~ stands for a blank."""
+    return pytest.param(argv, code, has, without, id=name)
+
+
+NO_VIDEO = "not a video FFmpeg can read, or damaged, or cut short in writing"
+SOURCES = [
+    row("missing file", "{bad}/god.mp4", 1, "god.mp4: no such file: check the path", "did you mean good.mp4?"),
+    row("missing folder", "{bad}/no/a.mp4", 1, "no such file", "there is no directory {bad}/no"),
+    row("impossible name", "x" * 3000, 1, "no such file"),
+    row("missing file by address", "file:///no/such.mp4", 1, "/no/such.mp4: no such file"),
+    row("empty folder", "{bad}/nothing", 1, "no image in the directory", "looked for bmp,", "jpg"),
+    row("folder without images", "{bad}/texts", 1, "no image in the directory"),
+    row("pattern without images", "{bad}/texts/*.jpg", 1, "no image matches"),
+    row("mp4 without its end", "{bad}/cut.mp4", 1, f"/cut.mp4: {NO_VIDEO}"),
+    row("garbage as video", "{bad}/garbage.mp4", 1, f"/garbage.mp4: {NO_VIDEO}"),
+    row("text as video", "{bad}/text.mp4", 1, NO_VIDEO),
+    row("empty video", "{bad}/empty.mp4", 1, "the file is empty: copy or record it again"),
+    row("a device of zeros", "/dev/zero", 1, NO_VIDEO),
+    row("sound only", "{bad}/sound.mp4", 1, "/sound.mp4: there is only sound in it: give a source with a video"),
+    row("unknown codec", "{bad}/codec.mkv", 1, "no decoder for its video here (unknown codec): convert it to H.264"),
+    row("playlist", "{bad}/list.m3u8", 1, "of a kind that is not read here (playlists, for one)"),
+    row("wide video", "{bad}/wide.mkv", 1, "20000x16 pixels: a side may have 16384 at most: scale it down"),
+    row("wide picture", "{bad}/wide.jpg", 1, "20000x4 pixels: a side may have 16384 at most: scale it down"),
+    row("picture without size", "{bad}/zero.png", 1, "the picture is 0x0 pixels"),
+    row("picture that unpacks to much", "{bad}/bomb.png", 1, "over the limit of 33177600 pixels", "raise max_pixels"),
+    row("empty picture", "{bad}/empty.jpg", 1, "empty.jpg: the file is empty: copy or save it again"),
+    row("garbage as picture", "{bad}/garbage.jpg", 1, "not an image that can be decoded, or damaged"),
+    row("half a jpg", "{bad}/cut.jpg", 1, "not an image that can be decoded, or damaged"),
+    row("half a png", "{bad}/cut.png", 1, "not an image that can be decoded, or damaged", without=("libpng",)),
+    row("no such camera", "97", 1, "there is no camera 97: plugged in? Cameras here:", without=("VIDEOIO",)),
+    row("no such camera by path", "/dev/video97", 1, "there is no camera 97"),
+    row("impossible camera", "12345678901", 1, "no such file"),
+    row("refused rtsp", "rtsp://admin:hunter2@127.0.0.1:{port}/c", 1, "127.0.0.1_c: the connection was refused"),
+    row("refused rtmp", "rtmp://admin:hunter2@127.0.0.1:{port}/c", 1, "the connection was refused"),
+    row("refused http", "http://admin:hunter2@127.0.0.1:{port}/c.mp4", 1, "http://***@127.0.0.1", "was refused"),
+    row(
+        "misspelled kind", "rtps://admin:hunter2@host/c", 1, "unknown kind of address 'rtps'", "did you mean rtsps://?"
+    ),
+    row("unknown kind", "gopher://admin:hunter2@host/c", 1, "unknown kind of address 'gopher'", "known are rtsp:"),
+    row("kind left out", "admin:hunter2@10.0.0.1/c", 1, "***@10.0.0.1/c", "write rtsp://***@10.0.0.1/c"),
+    row("blank in a password", "rtps://admin:hun~hunter2@host/c", 1, "rtps://***@host/c: unknown kind"),
+    row("one slash", "rtsp:/host/c", 1, "did you mean rtsp://?"),
+    row("host forgotten", "rtsp://admin:hunter2/c", 2, "malformed address", "write rtsp://host:port/path"),
+    row("slash in a password", "rtsp://admin:hun/hunter2@host/c", 2, "malformed address", "in a password as %2F"),
+    row("no host", "rtsp://", 2, "malformed address: no host"),
+    row("port", "rtsp://admin:hunter2@host:99999/c", 2, "malformed address", "port up to 65535"),
+    row("empty address", "~", 1, "no such file"),
+    row("scene without colon", "synthetic", 1, "did you mean synthetic: (with a colon)?"),
+    row("unknown scene", "synthetic:circus", 2, "knows no scene 'circus': use synthetic:shapes?"),
+    row("unknown key of a scene", "synthetic:?frams=5", 2, "knows no key 'frams'", "use objects, fps, size"),
+    row("value of a scene", "synthetic:?frames=many", 2, "frames=many does not work: give a whole number"),
+    row("size of a scene", "synthetic:?size=9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT from 160x120"),
+    row("rate of a scene", "synthetic:?fps=1/0", 2, "fps=1/0 does not work: give frames per second"),
+    row("nothing", "", 2, "no source given: name a camera (0), a file"),
+]
+
+
+def fill(argv: str, **values: object) -> list[str]:
+    return [part.format(**values).replace("~", " ") for part in argv.split()]
+
+
+@pytest.mark.parametrize(("argv", "code", "has", "without"), SOURCES)
+def test_sources(cli, bad, tmp_path, closed_port, argv, code, has, without):
+    recording, records = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    asked = fill(argv, bad=bad, port=closed_port)
+    outcome = cli("run", "-q", *asked, "-m", "none", "-o", recording, "-o", records)
+    assert outcome.code == code
+    (line,) = outcome.lines
+    assert all(words.format(bad=bad) in line for words in has), line
+    assert not any(words in line for words in (*without, PASSWORD, "Traceback", "defect of streamdet")), line
+    assert not recording.exists()
+    assert not records.exists() or records_in(records) == []
+
+
+MODELS = [
+    row(
+        "missing model", "{bad}/nowhere.onnx", 2, "no model '{bad}/nowhere.onnx': neither a file here nor a known name"
+    ),
+    row("misspelled name", "yolox-nan", 2, "no model 'yolox-nan': did you mean 'yolox-nano'?"),
+    row("impossible model name", "x" * 3000, 2, "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano"),
+    row("known but not here", "yolox-nano", 2, "not on this machine: download https://", "save it as {out}/yolox-nano"),
+    row("folder as model", "{bad}", 2, "is a folder: name an ONNX file in it"),
+    row("text as model", "{bad}/text.onnx", 2, "not an ONNX model, or only a part of one: export or download it again"),
+    row("part of a model", "{bad}/cut.onnx", 2, "not an ONNX model, or only a part of one"),
+    row("empty model", "{bad}/empty.onnx", 2, "empty.onnx is not an ONNX model: there is no graph in it"),
+    row("web page as model", "{bad}/page.onnx", 2, "a web page or XML: the download went wrong"),
+    row("PyTorch model", "{bad}/net.pt", 2, "PyTorch checkpoint: export the model to ONNX"),
+    row(
+        "newer format",
+        "{bad}/future.onnx",
+        2,
+        "Unsupported model IR version: 99",
+        "update onnxruntime",
+        without=(".cc",),
+    ),
+    row("classifier", "{bad}/classifier.onnx", 2, "of no contract streamdet knows", "gives logits (1, 1000)"),
+    row("raw boxes", "{bad}/raw_boxes.onnx", 2, "of no contract", "export it with its NMS inside"),
+    row("contract that does not fit", "{bad}/lying.onnx -at ssd-heads", 2, "does not fit the contract ssd-heads"),
+    row("unknown contract", "{bad}/lying.onnx -at yolo", 2, "contract: 'yolo' is not known; it is one of ssd-heads"),
+    row("any size", "{bad}/dynamic.onnx", 2, "takes pictures of any size", "give `width` and `height` in a YAML"),
+    row("two inputs", "{bad}/two_inputs.onnx", 2, "looked for one image input", "found a (1, 3, 64, 64), b (1, 4)"),
+    row("graph against its word", "{bad}/lying.onnx", 2, "lying.onnx"),
+    row("description of nothing", "{bad}/lost.yaml", 2, "there is no model file {bad}/nowhere.onnx, named by"),
+    row("description with a typo", "{bad}/typo.yaml", 2, "unknown key `contarct`: did you mean `contract`?"),
+    row("unknown class", "synthetic-shapes --classes disk", 2, "unknown class 'disk': did you mean 'disc'?"),
+    row("unknown class number", "synthetic-shapes --classes 99", 2, "the model knows 3 classes (disc, box, triangle)"),
+    row("no class", "synthetic-shapes --classes ,", 2, "names no class: write for example --classes person,car"),
+    row("unknown provider", "synthetic-shapes --provider gpu", 2, "unknown provider 'gpu'; choose one of auto,"),
+    row("precision", "synthetic-shapes --provider cpu --precision fp16", 2, "cannot compute in fp16", "on auto"),
+    row("not quantised", "synthetic-shapes --provider cpu --precision int8", 2, "is not quantised", "on auto"),
+    row("unknown precision", "synthetic-shapes --precision fp8", 2, "unknown precision 'fp8'; choose one of auto"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "has", "without"), MODELS)
+def test_models(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
+    monkeypatch.setenv("STREAMDET_MODELS", str(tmp_path))
+    outcome = cli("run", "-q", SCENE, "-o", tmp_path / "out.mp4", "-m", *fill(argv, bad=bad))
+    assert outcome.code == code
+    (line,) = outcome.lines
+    assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
+    assert not any(words in line for words in (*without, "Traceback", "defect of streamdet")), line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_video_without_model_asks_for_one(cli, bad):
+    outcome = cli("run", bad / "good.mp4")
+    assert outcome.code == USAGE
+    assert outcome.lines == [
+        "streamdet: no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml "
+        "description"
+    ]
+
+
+def test_cuda_that_is_not_there_is_named(cli):
+    if missing_driver() is None:
+        pytest.skip("this machine has an NVIDIA driver")
+    outcome = cli("run", "-q", SCENE, "--provider", "cuda")
+    assert outcome.code == HARDWARE
+    (line,) = outcome.lines
+    assert "libcuda.so.1" in line or "nvcuda.dll" in line
+    assert "or use --provider auto" in line
+
+
+OPTIONS = [
+    row("unknown option", "--confi 0.5", 2, "No such option: --confi", "--conf", "streamdet --help"),
+    row("not a number", "--conf high", 2, "Invalid value for '--conf'", "valid number"),
+    row("not a whole number", "--max-frames 1.5", 2, "Invalid value for '--max-frames'"),
+    row("value left out", "--max-frames", 2, "'--max-frames' requires an argument"),
+    row("score", "--conf 1.5", 2, "conf must be at least 0 and less than 1, got 1.5"),
+    row("score that is none", "--conf nan", 2, "conf must be at least 0"),
+    row("overlap", "--iou -1", 2, "iou must be from 0 to 1, got -1.0"),
+    row("threads", "--threads -3", 2, "threads must be 0 (chosen here) or more, got -3"),
+    row("limit", "--max-frames -1", 2, "max_frames must be 0 (no limit) or more, got -1"),
+    row("length", "--duration nan", 2, "duration_s must be 0 (no limit) or more, got nan"),
+    row("mode", "--mode fast", 2, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
+    row("tracker", "--tracker sort", 2, "tracker.kind: 'sort' does not fit: give 'bytetrack' or 'none'"),
+    row("size", "--size big", 2, "source.size: 'big' does not fit: write for example 1280x720"),
+    row("no size", "--size 0x0", 2, "source.size must be positive, got 0x0"),
+    row("rate", "--fps 0", 2, "source.fps must be greater than 0, got 0.0"),
+    row("quality", "--quality 99", 2, "quality must be 0 to 51, got 99"),
+    row("unknown encoder", "--encoder xvid -o {out}/a.mp4", 2, "no video encoder 'xvid' in this FFmpeg; there are:"),
+    row("encoder and file", "--encoder prores -o {out}/a.mp4", 2, "cannot write mp4 files; leave the encoder on auto"),
+    row("missing config", "-c {out}/no.yaml", 2, "cannot read the config {out}/no.yaml: No such file"),
+    row("folder as config", "-c {out}", 2, "cannot read the config {out}: Is a directory"),
+    row("video as config", "-c {bad}/good.mp4", 2, "good.mp4 is not valid YAML"),
+    row("output of unknown kind", "-o {out}/a.xyz", 2, "cannot tell from the name", "use a file ending in .mp4"),
+    row("output without ending", "-o {out}/a", 2, "cannot tell from the name", "a folder ending in /"),
+    row("output without name", "-o=", 2, "cannot tell from the name"),
+    row("output to the future", "-o rtsp://admin:hunter2@h/c", 2, "cannot publish to rtsp yet; write a file"),
+    row("output of no kind", "-o foo://admin:hunter2@h/c", 2, "foo://***@h/c: no output of this kind; use a file"),
+    row("output folder missing", "-o {out}/no/a.mp4", 1, "there is no folder {out}/no; create it first"),
+    row("records folder missing", "-o {out}/no/a.jsonl", 1, "there is no folder {out}/no; create it first"),
+    row("pictures folder missing", "-o {out}/no/%06d.jpg", 1, "there is no folder {out}/no; create it first"),
+    row("file as output folder", "-o {bad}/good.mp4/a.mp4", 1, "{bad}/good.mp4 is not a folder"),
+    row("folder as output", "-o {out}/folder.mp4", 1, "folder.mp4 is a folder; give the name of a file in it"),
+    row("impossible output", f"-o {{out}}/{'x' * 300}.jsonl", 1, "File name too long"),
+    row("folder where nothing can be", "-o /proc/a.jsonl", 1, "cannot write /proc/a.jsonl", without=("stays usable",)),
+    row("two outputs of a name", "-o {out}/a.mp4 -o {out}/a.mp4", 2, "two outputs would write {out}/a.mp4"),
+    row("two spellings", "-o {out}/a.mp4 -o {out}/./folder.mp4/../a.mp4", 2, "two outputs would write"),
+    row("one picture for many", "-o {out}/a.jpg", 1, "holds one picture", "write {out}/%06d.jpg or a video"),
+    row("two numbers", "-o {out}/%d-%d.jpg", 2, "a pattern holds one number such as %06d"),
+    row("window without screen", "--show", 1, "no screen here", "record it instead (-o out.mp4)"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "has", "without"), OPTIONS)
+def test_options(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    if "/proc" in argv and not Path("/proc").is_dir():
+        pytest.skip("no /proc here")
+    if "--show" in argv and sys.platform != "linux":
+        pytest.skip("whether there is a screen is told by other means here")
+    (tmp_path / "folder.mp4").mkdir()
+    asked = fill(argv, bad=bad, out=tmp_path)
+    outcome = cli("run", "-q", SCENE, "-m", "none", *(["-o", ""] if asked == ["-o="] else asked))
+    assert outcome.code == code
+    (line,) = outcome.lines
+    assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
+    assert not any(words in line for words in (*without, PASSWORD, "Traceback", "defect of streamdet")), line
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.mp4"]
+
+
+CONFIGS = [
+    ("unknown key", "sourcs: [0]", "sourcs: unknown key; did you mean 'sources'?"),
+    ("unknown key below", "sources: {a: {url: '0', fsp: 5}}", "sources.0.fsp: unknown key; did you mean 'fps'?"),
+    ("value", "mode: fast", "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
+    ("branch", "source: 5", "source: 5 does not fit: give keys and values below it"),
+    ("broken", "a: [1,\nb", "is not valid YAML"),
+    ("list", "- a", "must hold keys and values at the top"),
+    (
+        "secret in a value",
+        "sources: [{url: x, fps: 'rtsp://a:hunter2@h'}]",
+        "'rtsp://***@h' does not fit: give a number",
+    ),
+    ("secret beside a typo", "sources: {a: {url: 'rtsp://a:hunter2@h/x', nme: b}}", "did you mean 'name'?"),
+    ("secret in broken YAML", "sources: [rtsp://a:hunter2@h/x\nb: ]:", "is not valid YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), [pytest.param(*rest, id=name) for name, *rest in CONFIGS])
+def test_config_files(cli, tmp_path, text, words):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    outcome = cli("run", "-c", path)
+    assert outcome.code == USAGE
+    (line,) = outcome.lines
+    assert words in line
+    assert PASSWORD not in line
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("refuse", "the answer is no video stream|the connection was cut by the other side"),
+        ("accept_then_silent", "no answer for 1 s: is the source sending, and is the network up"),
+        ("401", "the credentials were refused: check user and password in the address"),
+        ("404", r"the server has no such stream \(404\): check the path in the address"),
+        ("sdp_without_video", "there is no video in it"),
+    ],
+)
+def test_cameras_in_the_network(cli, tmp_path, verb, words):
+    config = tmp_path / "c.yaml"
+    config.write_text("source: {open_timeout_s: 1, read_timeout_s: 1}")
+    with FaultCam([verb]) as camera:
+        outcome = cli("run", "-q", camera.url, "-m", "none", "-c", config, "-o", tmp_path / "out.mp4")
+    assert outcome.code == SOURCE_OR_SINK
+    (line,) = outcome.lines
+    assert re.search(words, line)
+    assert "s3cret" not in line
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("name", ["same", "symbolic link", "hard link", "other spelling"])
+def test_output_that_is_the_input(cli, tmp_path, name):
+    video = encode(tmp_path / "a.mp4")
+    before = video.read_bytes()
+    target = tmp_path / "b.mp4"
+    match name:
+        case "same":
+            target = video
+        case "symbolic link":
+            target.symlink_to(video)
+        case "hard link":
+            target.hardlink_to(video)
+        case "other spelling":
+            target = tmp_path / ".." / tmp_path.name / "a.mp4"
+    outcome = cli("run", "-q", video, "-m", "none", "-o", target)
+    assert outcome.code == USAGE
+    assert outcome.lines == [f"streamdet: {target} is the file being read; give the output another name"]
+    assert video.read_bytes() == before
+
+
+def test_output_that_is_the_input_of_another_source(cli, tmp_path):
+    video = encode(tmp_path / "a.mp4")
+    before = video.read_bytes()
+    config = tmp_path / "c.yaml"
+    config.write_text(f"sources: {{a: 'synthetic:?frames=5', b: '{video}'}}\noutputs: ['{tmp_path}/{{source}}.mp4']")
+    outcome = cli("run", "-q", "-c", config, "-m", "none")
+    assert (outcome.code, "is the file being read" in outcome.complaint) == (USAGE, True)
+    assert video.read_bytes() == before
+
+
+@pytest.mark.parametrize("source", ["{folder}", "{folder}/*.jpg", "{folder}/whole.jpg"])
+def test_pictures_into_the_folder_they_come_from(cli, bad, tmp_path, source):
+    for name in ("whole.jpg", "000001.jpg"):
+        (tmp_path / name).write_bytes((bad / "whole.jpg").read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    asked = source.format(folder=tmp_path)
+    outcome = cli("run", "-q", asked, "-m", "none", "-o", f"{tmp_path}/")
+    assert outcome.code == USAGE
+    assert "is the folder being read; give the output another one" in outcome.complaint
+    outcome = cli("run", "-q", asked, "-m", "none", "-o", f"{tmp_path}/%06d.jpg")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """Takes root's rights away for the test: root may write everywhere."""
+    if not hasattr(os, "setresuid") or os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.fixture
+def read_only(tmp_path) -> Iterator[Path]:
+    """A folder that everybody may read and nobody may write, with a file that nobody may read."""
+    open_folders = [p for p in (tmp_path, *tmp_path.parents) if p.stat().st_uid == os.getuid() and p != Path("/")]
+    modes = {p: p.stat().st_mode for p in open_folders}
+    for folder, mode in modes.items():
+        folder.chmod(mode | 0o055)
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    encode(folder / "secret.mp4").chmod(0)
+    folder.chmod(0o555)
+    yield folder
+    folder.chmod(0o755)
+    for path, mode in modes.items():
+        path.chmod(mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are another matter on Windows")
+@pytest.mark.usefixtures("read_only", "nobody")
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (f"{SCENE} -o {{locked}}/a.mp4", "the folder {locked} may not be written to"),
+        (f"{SCENE} -o {{locked}}/a.jsonl", "the folder {locked} may not be written to"),
+        (f"{SCENE} -o {{locked}}/new/", "the folder {locked} may not be written to"),
+        ("{locked}/secret.mp4", "secret.mp4: it may not be read: check its permissions"),
+    ],
+    ids=["video", "records", "pictures", "source"],
+)
+def test_what_may_not_be_touched(cli, tmp_path, argv, words):
+    locked = tmp_path / "locked"
+    outcome = cli("run", "-q", *fill(argv, locked=locked), "-m", "none")
+    assert outcome.code == SOURCE_OR_SINK
+    (line,) = outcome.lines
+    assert words.format(locked=locked) in line
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of its own with 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, timeout=10).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a small disk needs root and Linux")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True, timeout=10)
+
+
+ENDLESS = "synthetic:?frames=0&size=320x240&noise=40"
+
+
+def check_recorded_until_full(outcome: Outcome, folder: Path) -> None:
+    assert outcome.code == SOURCE_OR_SINK
+    assert "the disk is full; what was written before stays usable" in outcome.complaint
+    assert outcome.lines[-1] == outcome.complaint
+    assert any(line.startswith("  captured ") for line in outcome.lines), "no summary"
+    assert any("dropped" in line and "sink_failed 1" in line for line in outcome.lines)
+    frames, records = frames_in(folder / "out.mp4"), records_in(folder / "out.jsonl")
+    assert frames > 10
+    assert len(records) >= frames
+    assert [record["index"] for record in records] == list(range(len(records)))
+
+
+def test_full_disk(cli, small_disk):
+    asked = ["-o", small_disk / "out.mp4", "-o", small_disk / "out.jsonl"]
+    check_recorded_until_full(cli("run", ENDLESS, "-m", "none", *asked), small_disk)
+
+
+def test_full_quota(cli, tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        outcome = cli("run", ENDLESS, "-m", "none", "-o", tmp_path / "out.mp4", "-o", tmp_path / "out.jsonl")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    check_recorded_until_full(outcome, tmp_path)
+
+
+def test_unplugged_camera(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", lambda index, api: FakeCapture(index, frames=12))
+    asked = ["--mode", "every-frame", "-o", tmp_path / "out.mp4", "-o", tmp_path / "out.jsonl"]
+    outcome = cli("run", "0", "-m", "none", *asked)
+    assert outcome.code == SOURCE_OR_SINK
+    assert outcome.complaint == "streamdet: camera0: camera 0 gives no more pictures: unplugged?"
+    assert outcome.lines[-1] == outcome.complaint
+    assert "  captured 12 = shown 12" in outcome.lines, "no summary"
+    assert frames_in(tmp_path / "out.mp4") == len(records_in(tmp_path / "out.jsonl")) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "fault"),
+    [
+        ("cut.mkv", "cut.mkv is damaged: it ends before its announced end", "truncated 1"),
+        ("flipped.mkv", "flipped.mkv is damaged: ", "decode_error"),
+        ("mixed", "of 7 images 4 cannot be decoded and are left out (cut.png, ", "broken_image 4"),
+        ("scratched.jpg", "of 1 images 1 are damaged and read in part", "damaged_image 1"),
+    ],
+)
+def test_what_decodes_in_part_is_kept_and_told(cli, bad, tmp_path, name, words, fault):
+    outcome = cli("run", bad / name, "-m", "none", "-o", tmp_path / "out.mp4", "-o", tmp_path / "out.jsonl")
+    assert outcome.code == 0
+    assert outcome.complaint.startswith("streamdet: WARNING: ")
+    assert words in outcome.complaint
+    assert any("source faults: " in line and fault in line for line in outcome.lines)
+    assert not any("libpng" in line or "Corrupt JPEG" in line for line in outcome.lines)
+    frames = frames_in(tmp_path / "out.mp4")
+    assert 0 < frames == len(records_in(tmp_path / "out.jsonl")) < bad_files.FRAMES
+
+
+@pytest.mark.parametrize("encoder", ["libsvtav1", "libx265", "libvpx-vp9"])
+def test_encoders_say_nothing_of_their_own(cli, tmp_path, encoder):
+    if not is_encoder(encoder):
+        pytest.skip(f"no {encoder} in this FFmpeg")
+    outcome = cli("run", "-q", SCENE, "-m", "none", "--encoder", encoder, "-o", tmp_path / "out.mkv")
+    assert (outcome.code, outcome.lines) == (0, [])
+    assert frames_in(tmp_path / "out.mkv") == 5
+
+
+def test_one_bad_source_among_good_ones(cli, bad, tmp_path):
+    outcome = cli("run", bad / "good.mp4", bad / "garbage.mp4", "-m", "none", "-o", tmp_path / "{source}.mp4")
+    assert outcome.code == SOURCE_OR_SINK
+    assert outcome.lines[0].startswith("streamdet: WARNING: garbage ended: ")
+    assert NO_VIDEO in outcome.lines[-1]
+    assert frames_in(tmp_path / "good.mp4") == bad_files.FRAMES
+    assert not (tmp_path / "garbage.mp4").exists()
+
+
+def test_without_model_a_tracker_has_nothing_to_do(cli, tmp_path):
+    outcome = cli("run", "-q", SCENE, "-m", "none", "--tracker", "bytetrack", "-o", tmp_path / "a.jsonl")
+    assert (outcome.code, outcome.lines) == (0, [])
+    assert [record["detections"] for record in records_in(tmp_path / "a.jsonl")] == [[]] * 5
+
+
+def test_what_has_no_effect_without_model_is_said(cli):
+    outcome = cli("run", "-q", SCENE, "-m", "none", "--classes", "person", "--conf", "0.4")
+    assert outcome.code == 0
+    assert outcome.complaint.endswith("model none looks for no objects: without effect is conf, classes")
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (["run", "/no/such.mp4"], "SourceError"),
+        (["run", SCENE, "-m", "nothing"], "ModelError"),
+        (["run", SCENE, "-m", "none", "-o", "/no/such/out.mp4"], "SinkError"),
+        (["run", f"rtps://admin:{PASSWORD}@host/c"], "SourceError"),
+    ],
+)
+def test_debug_shows_where(cli, argv, error):
+    plain, debug = cli(*argv), cli("--debug", *argv)
+    assert debug.code == plain.code
+    assert debug.lines[-1:] == plain.lines
+    assert "Traceback (most recent call last):" in debug.lines
+    assert any(line.startswith(f"streamdet.errors.{error}") for line in debug.lines)
+    assert not any(PASSWORD in line for line in debug.lines)
+
+
+def test_a_defect_says_that_it_is_one(cli, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError(f"cannot do rtsp://admin:{PASSWORD}@host/c\nat all")
+
+    monkeypatch.setattr("streamdet.build.build", broken)
+    outcome = cli("run", SCENE)
+    assert outcome.code == 1
+    assert outcome.lines == [
+        "streamdet: RuntimeError: cannot do rtsp://***@host/c at all (this looks like a defect of streamdet; --debug "
+        "shows where)"
+    ]
+
+
+def start(*argv: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "streamdet", *(str(argument) for argument in argv)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_process_of_its_own_says_the_same(tmp_path):
+    with start("run", tmp_path / "no.mp4", "-m", "none") as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (SOURCE_OR_SINK, "")
+    assert err.splitlines() == [f"streamdet: {tmp_path}/no.mp4: no such file: check the path"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(tmp_path, sent):
+    recording, records = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    source = "synthetic:?frames=0&live=1&size=320x240"
+    with start("run", source, "-m", "none", "-o", recording, "-o", records) as process:
+        deadline = time.monotonic() + 60
+        while not (records.exists() and records.read_bytes().count(b"\n") > 20) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (INTERRUPTED, "")
+    assert not [line for line in err.splitlines() if line.startswith("streamdet: ") and "first run" not in line]
+    assert "Traceback" not in err
+    assert f"wrote {recording}" in err
+    assert frames_in(recording) > 20
+    assert len(records_in(records)) > 20
