@@ -65,7 +65,7 @@ def build(
     extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
     always_annotate: bool = False,
     on_warm_up: Callable[[], None] = lambda: None,
-    leave_sources: bool = False,
+    leave_busy: bool = False,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -75,7 +75,7 @@ def build(
         extra_sinks: makes the caller's own sinks of one stream.
         always_annotate: draw even where no sink wants pictures.
         on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
-        leave_sources: see `Pipeline`.
+        leave_busy: see `Pipeline`.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -113,7 +113,7 @@ def build(
         )
         for source, stream_sinks in zip(sources, sinks, strict=True)
     ]
-    return Job(Pipeline(plans, detector, leave_sources=leave_sources), detector)
+    return Job(Pipeline(plans, detector, leave_busy=leave_busy), detector)
 
 
 def _open_sources(config: Config) -> list[Source]:
