@@ -17,7 +17,7 @@ from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.queues import Closed
 from streamdet.pipeline.stages import Detected, Inferred
 from streamdet.pipeline.stream import Mode, Stream, StreamPlan
-from streamdet.sinks.base import WindowClosed
+from streamdet.sinks.base import NoLongerWanted, WindowClosed
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +230,7 @@ class Pipeline:
     def _run_outlet(self, outlet: Outlet) -> None:
         try:
             outlet.run()
-        except WindowClosed:
+        except (NoLongerWanted, WindowClosed):
             self.stop()
         except BaseException as error:
             self._fail(error)
