@@ -59,7 +59,8 @@ def _web(url: str, name: str | None, options: SourceOptions) -> Source:
 def _synthetic(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.synthetic import SyntheticSource
 
-    return SyntheticSource(url, name or "synthetic")
+    source = SyntheticSource(url, name or "synthetic")
+    return source if source.live else _paced(source, options)  # with live=1 it has a clock of its own
 
 
 def _images(url: str, name: str | None, options: SourceOptions) -> Source:

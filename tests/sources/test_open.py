@@ -163,6 +163,8 @@ def test_a_local_path_may_look_like_settings(folder: Path) -> None:
 
 def test_options_choose_the_wrapper(folder: Path) -> None:
     assert isinstance(open_source("7.mkv", options=SourceOptions(realtime=True)), RealtimeSource)
+    assert isinstance(open_source("synthetic:", options=SourceOptions(realtime=True)), RealtimeSource)
+    assert isinstance(open_source("synthetic:?live=1", options=SourceOptions(realtime=True)), SyntheticSource)
     assert isinstance(open_source("rtsp://host/", options=SourceOptions(reconnect=False)), NetworkSource)
     assert open_source("7.mkv", name="door").name == "door"
 
