@@ -21,7 +21,8 @@ ROOT = Path(__file__).parent.parent.parent
 class Screen:
     """OpenCV with a window whose keys and close button the test presses."""
 
-    error, WINDOW_NORMAL, WINDOW_KEEPRATIO, WND_PROP_VISIBLE = cv2.error, 0, 16, 4
+    error, WND_PROP_VISIBLE = cv2.error, 4
+    WINDOW_NORMAL, WINDOW_KEEPRATIO, WINDOW_GUI_NORMAL = 0, 0, 16
 
     def __init__(self) -> None:
         self.key, self.visible, self.sizes, self.shown, self.fails = -1, 1.0, [], 0, ""
@@ -243,3 +244,15 @@ def test_shows_bgr_converted_once(screen):
         first = one.picture.bgr()
         b.write(one)
     assert one.picture.bgr() is first
+
+
+@pytest.mark.parametrize("changes", [{"key": ord("q")}, {"visible": 0.0}], ids=["q", "close button"])
+def test_a_person_ends_the_run_while_nothing_comes(screen, changes):
+    with WindowSink() as sink:
+        sink.open(info())
+        sink.write(result(0))
+        sink.idle()
+        for name, value in changes.items():
+            setattr(screen, name, value)
+        with pytest.raises(WindowClosed):
+            sink.idle()
