@@ -55,7 +55,7 @@ class _PlainLoader(yaml.SafeLoader):
     """SafeLoader without aliases, tags and endless numbers."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not supported")
         if getattr(event, "tag", None) is not None:  # "!!int x" and the like make PyYAML fail in ways of its own

@@ -90,7 +90,10 @@ def test_nothing_is_described(tmp_path):
         ("mean: &x [1, 1, 1]\nstd: *x", "aliases (*name) are not supported"),
         ("#" * (MAX_BYTES + 1), f"at most {MAX_BYTES} bytes are read"),
         ("urls: {rtsp://me:hunter2@h/x: 1}", "`urls: {'rtsp://***@h/x': 1}` cannot work"),
-        ("width: [" + "[], " * 9000 + "]", "`width: [[], [], [], [], [], [], [], [], [], [], [], [], [], [], [],` cannot"),
+        (
+            "width: [" + "[], " * 9000 + "]",
+            "`width: [[], [], [], [], [], [], [], [], [], [], [], [], [], [], [],` cannot",
+        ),
         (f"width: {'x' * 60_000}", "`width: " + "x" * 60 + "` cannot work"),
     ],
     ids=lambda value: repr(value)[:30],
