@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from streamdet.detect.detector import DetectorOptions
@@ -19,6 +18,7 @@ from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
 from streamdet.tracking.options import TrackerOptions
+from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
 
@@ -127,7 +127,7 @@ def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Co
     Raises:
         ConfigError: names the key, the value and the fix.
     """
-    tree = {} if path is None else _read(path)
+    tree = {} if path is None else read_yaml(path, _MAX_BYTES)
     typed = dict(typed or {})
     options = {key: value for key, value in (typed.pop("source", None) or {}).items() if value is not None}
     _overlay(tree, {**typed, "source": options})
@@ -171,33 +171,6 @@ def _with_size(where: str, options: Any) -> Any:
     if not (match := re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", size)):
         raise ConfigError(f"{where}.size: {redact(repr(size))[:80]} does not fit: write for example 1280x720")
     return {**options, "size": (int(match[1]), int(match[2]))}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read the config {path}: {error.strerror}") from None
-    if len(data) > _MAX_BYTES:
-        raise ConfigError(f"the config {path} has {len(data)} bytes; at most {_MAX_BYTES} are read")
-    try:
-        tree = yaml.load(data, _PlainLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {redact(' '.join(str(error).split()))}") from None
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} must hold keys and values at the top, like 'model: yolox-nano'")
-    return tree
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """SafeLoader without aliases, which can make a small file grow without bound."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not supported")
-        return super().compose_node(parent, index)
 
 
 def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:

@@ -81,7 +81,7 @@ def test_passwords_do_not_show_in_errors():
         ("- a\n- b", "must hold keys and values"),
         ("a: &x [1]\nb: *x", "aliases (*name) are not supported"),
         ("!!python/object/apply:os.system ['true']", "is not valid YAML"),
-        ("#" * 300_000, "at most 262144 are read"),
+        ("#" * 300_000, "at most 262144 bytes are read"),
     ],
     ids=["broken", "list", "alias", "tag", "huge"],
 )
@@ -94,7 +94,7 @@ def test_bad_files(tmp_path, text, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(UsageError, match="cannot read the config"):
+    with pytest.raises(UsageError, match=r"cannot read .*none\.yaml: No such file"):
         load_config(tmp_path / "none.yaml")
 
 

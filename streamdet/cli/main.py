@@ -49,11 +49,11 @@ def root(
 
 
 @app.command("doctor")
-def doctor() -> None:
+def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """Tell what this machine can do, and what is missing."""
     from streamdet.cli.doctor import doctor as run_doctor
 
-    run_doctor()
+    run_doctor(as_json)
 
 
 def main() -> None:

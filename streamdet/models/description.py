@@ -9,14 +9,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from streamdet.errors import ConfigError
 from streamdet.labels import COCO80, COCO90
 from streamdet.models.spec import Contract, Resize
+from streamdet.redact import redact
+from streamdet.yaml_file import read_yaml
 
 MAX_BYTES = 64 * 1024
 """No description is longer; a longer file is something else."""
+
+# Of a value in a message; `redact` takes longer over a long text than its length says.
+_LONGEST_LOOKED_AT = 400
 
 _Parse = Callable[[Any, Path], Any]
 _LABEL_SETS = {"coco80": COCO80, "coco90": COCO90}
@@ -43,21 +46,7 @@ def read_description(path: Path) -> Description:
     Raises:
         ConfigError: it cannot be read, or a key or value cannot work; the message names key, value and fix.
     """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path} is longer than {MAX_BYTES} bytes: a model's description is a few lines of YAML")
-    try:
-        content = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "nested too deeply"
-        raise ConfigError(f"{path} is not YAML: {reason}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold lines of `key: value`, like `file: model.onnx`")
-    return _checked(content, path)
+    return _checked(read_yaml(path, MAX_BYTES), path)
 
 
 def _checked(content: dict[Any, Any], path: Path) -> Description:
@@ -81,7 +70,8 @@ def _checked(content: dict[Any, Any], path: Path) -> Description:
 
 
 def _shown(value: Any) -> str:
-    return " ".join(str(value).split())[:60]
+    """Returns the start of a key or value, on one line and without credentials."""
+    return redact(" ".join(str(value).split())[:_LONGEST_LOOKED_AT])[:60]
 
 
 def _integer(low: int, high: int) -> _Parse:

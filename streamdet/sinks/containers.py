@@ -6,6 +6,11 @@ from fractions import Fraction
 # MP4 keeps the distance of two frames in 31 bits: microseconds allow gaps of 35 minutes.
 _FINEST_TIME_BASE = 1_000_000
 
+# MPEG-4 Part 2 counts in 16 bits, while every live source counts in 1/90000. In these units frames of 15, 24, 25, 30,
+# 50 and 60 per second have exact times, and of 29.97 and 59.94.
+_MPEG4_TIME_BASE = 60_000
+_MPEG4_FINEST = 65_535
+
 # What a killed process loses is at most one fragment and what waits in the encoder. Half a second of the one and, as
 # encoders.py has it, under half a second of the other keep both within the last second.
 _FRAGMENT_US = 500_000
@@ -52,12 +57,16 @@ CONTAINERS = {
 }
 
 
-def recorded_time_base(time_base: Fraction) -> Fraction:
-    """Returns the unit that a recording counts in: the source's, as long as files can hold it.
+def recorded_time_base(time_base: Fraction, encoder: str) -> Fraction:
+    """Returns the unit that a recording counts in: the source's, as long as encoder and files can hold it.
 
-    >>> recorded_time_base(Fraction(1, 30000)), recorded_time_base(Fraction(1, 10**9))
-    (Fraction(1, 30000), Fraction(1, 1000000))
+    >>> recorded_time_base(Fraction(1, 90000), "libx264"), recorded_time_base(Fraction(1, 10**9), "libx264")
+    (Fraction(1, 90000), Fraction(1, 1000000))
+    >>> recorded_time_base(Fraction(1, 90000), "mpeg4")
+    Fraction(1, 60000)
     """
+    if encoder == "mpeg4":
+        return time_base if time_base.denominator <= _MPEG4_FINEST else Fraction(1, _MPEG4_TIME_BASE)
     return time_base if time_base.denominator <= _FINEST_TIME_BASE else Fraction(1, _FINEST_TIME_BASE)
 
 

@@ -12,7 +12,9 @@ from av.video.frame import PictureType
 
 import streamdet
 from streamdet.color import Matrix
+from streamdet.errors import SinkError
 from streamdet.picture import Picture
+from streamdet.redact import redact
 from streamdet.sinks import encoders
 from streamdet.sinks.audio import open_audio
 from streamdet.sinks.containers import BUFFER_BYTES, CONTAINERS, muxer_options, recorded_time_base
@@ -52,7 +54,7 @@ class Recording:
         self._first_size = (first.width, first.height)
         self.width, self.height = even(first.width), even(first.height)
         self._color = recorded_color(first)
-        self._time_base = recorded_time_base(time_base)
+        self._time_base = recorded_time_base(time_base, encoder)
         self._gop_s = Fraction(options.gop_s).limit_denominator(1000)
         self._rate = info.average_rate
         self._key_frame_due_s: Fraction | None = None
@@ -73,6 +75,7 @@ class Recording:
         self._copies = self._graph()
         wanted = info.audio_from if options.audio else None
         self._audio = None if wanted is None else open_audio(wanted, self._container)
+        self._start(encoder)
 
     def write(self, picture: Picture, pts: int, time_base: Fraction, duration: int) -> None:
         """Encodes one picture. Times are in `time_base`; `duration` is 0 where not known.
@@ -112,6 +115,21 @@ class Recording:
             finally:
                 if self._audio is not None:
                     self._audio.close()
+
+    def _start(self, encoder: str) -> None:
+        """Opens the encoder and writes the file's header; left to the first frame, a refusal would leave a file."""
+        try:
+            self._container.start_encoding()
+        except (OSError, ValueError, RuntimeError) as error:
+            if self._audio is not None:
+                self._audio.close()
+            if self.file.error is not None:
+                raise
+            reason = redact(getattr(error, "strerror", None) or type(error).__name__)
+            raise SinkError(
+                f"cannot write {self.file.path}: the encoder {encoder} takes no pictures of {self.width}x{self.height} "
+                f"in units of {self._time_base} s ({reason}); choose another encoder"
+            ) from None
 
     def _video_stream(self, encoder: encoders.Encoder) -> VideoStream:
         # The rate is a hint for the encoder's level and rate control; nothing here counts frames.
@@ -200,9 +218,10 @@ class Recording:
 def begin(
     path: Path, encoder: str, info: SourceInfo, first: Picture, time_base: Fraction, options: SinkOptions
 ) -> Recording:
-    """Creates a file and begins a recording in it.
+    """Creates a file and begins a recording in it. Where that fails, a file that was not there is gone again.
 
     Raises:
+        SinkError: the encoder does not take the pictures.
         OSError: of the file or of FFmpeg.
     """
     file = GuardedFile(path, overwrite=options.overwrite)

@@ -7,6 +7,7 @@ import typer
 
 from streamdet import doctor
 from streamdet.cli import doctor as command
+from streamdet.cli.main import execute
 from streamdet.detect import providers
 from streamdet.doctor import Check, Status, examine, safely
 
@@ -112,3 +113,12 @@ def test_something_broken_is_exit_code_1(monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out) == [
         {"name": "video", "status": "fail", "detail": "no FFmpeg", "fix": "pip install av"}
     ]
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.WARN, 0), (Status.FAIL, 1)], ids=["warning", "broken"])
+def test_json_on_the_command_line(monkeypatch, capsys, status, code):
+    monkeypatch.setattr(command, "examine", lambda: [Check("video", status, "no FFmpeg", "pip install av")])
+    assert execute(["doctor", "--json"]) == code
+    out, err = capsys.readouterr()
+    assert [check["status"] for check in json.loads(out)] == [status.name.lower()]
+    assert err == ""

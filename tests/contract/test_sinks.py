@@ -26,7 +26,8 @@ URIS = {**FILES, **PICTURES, "null": "null:", "window": "window:"}
 class Screen:
     """Takes OpenCV's place where there is no screen; counts what is shown."""
 
-    error, WINDOW_NORMAL, WINDOW_KEEPRATIO, WND_PROP_VISIBLE = cv2.error, 0, 0, 4
+    error, WND_PROP_VISIBLE = cv2.error, 4
+    WINDOW_NORMAL, WINDOW_KEEPRATIO, WINDOW_GUI_NORMAL = 0, 0, 16
 
     def __init__(self) -> None:
         self.shown: list[tuple[int, ...]] = []

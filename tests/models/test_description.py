@@ -54,6 +54,11 @@ def test_labels(tmp_path, value, labels):
     assert read_description(written(tmp_path, f"labels: {value}")).fields["labels"] == labels
 
 
+def test_nothing_is_described(tmp_path):
+    description = read_description(written(tmp_path, ""))
+    assert (description.file, description.fields) == (None, {})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -80,14 +85,16 @@ def test_labels(tmp_path, value, labels):
         ("labels: []", "give coco80"),
         ("file: 3", "`file: 3` cannot work: give text, in quotes"),
         ("name: [a]", "`name: ['a']` cannot work"),
-        ("- a\n- b", "must hold lines of `key: value`"),
-        ("", "must hold lines of `key: value`"),
-        ("a: [", "is not YAML"),
-        ("name: !!python/object/apply:os.system [true]", "is not YAML"),
-        ("name: \0", "is not YAML"),
-        (b"name: \xff\xfe\xfa", "is not YAML"),
-        ("#" * (MAX_BYTES + 1), "is longer than"),
-        ("[" * 20000, "is not YAML"),
+        ("- a\n- b", "must hold keys and values"),
+        ("a: [", "is not valid YAML"),
+        ("mean: &x [1, 1, 1]\nstd: *x", "aliases (*name) are not supported"),
+        ("#" * (MAX_BYTES + 1), f"at most {MAX_BYTES} bytes are read"),
+        ("urls: {rtsp://me:hunter2@h/x: 1}", "`urls: {'rtsp://***@h/x': 1}` cannot work"),
+        (
+            "width: [" + "[], " * 9000 + "]",
+            "`width: [[], [], [], [], [], [], [], [], [], [], [], [], [], [], [],` cannot",
+        ),
+        (f"width: {'x' * 60_000}", "`width: " + "x" * 60 + "` cannot work"),
     ],
     ids=lambda value: repr(value)[:30],
 )

@@ -516,6 +516,48 @@ def test_encoders(tmp_path, encoder):
     np.testing.assert_allclose(brightness(decoded(path)), brightness(r.annotated.owner for r in results), atol=5)
 
 
+@pytest.mark.parametrize("encoder", ["libx265", "libsvtav1", "libvpx-vp9", "mpeg4"])
+@pytest.mark.parametrize(
+    ("time_base", "pts"),
+    [
+        pytest.param(Fraction(1, 90000), [3003 * n for n in range(10)], id="live"),
+        pytest.param(Fraction(1, 1_000_000), [16_667 * n for n in range(10)], id="camera"),
+    ],
+)
+def test_every_encoder_takes_the_clocks_of_live_sources(tmp_path, encoder, time_base, pts):
+    if not encoders.is_encoder(encoder):
+        pytest.skip(f"no {encoder} in this FFmpeg")
+    results = [result(n, value, time_base=time_base) for n, value in enumerate(pts)]
+    live = info(rate=None, live=True, time_base=time_base)
+    path = write(tmp_path / "out.mp4", results, SinkOptions(encoder=encoder), live)
+    wanted = [value * time_base for value in pts]
+    if time_base.denominator == 90000:
+        assert times(path) == wanted
+    np.testing.assert_allclose([float(t) for t in times(path)], [float(t) for t in wanted], rtol=0, atol=1e-5)
+
+
+def test_mpeg4_holds_a_clock_that_is_finer_than_its_own(tmp_path):
+    time_base = Fraction(1, 90000)
+    results = [result(n, n, time_base=time_base) for n in range(4)]
+    path = write(tmp_path / "out.mp4", results, SinkOptions(encoder="mpeg4"), info(time_base=time_base))
+    assert [60_000 * t for t in times(path)] == [0, 1, 2, 3]  # none is lost, and time never stands still
+
+
+@pytest.mark.parametrize("before", [None, b"precious"], ids=["no file", "a file"])
+def test_an_encoder_that_refuses_the_pictures_leaves_everything_as_it_was(tmp_path, before):
+    path = tmp_path / "out.mp4"
+    if before is not None:
+        path.write_bytes(before)
+    wide = [result(0, shown=picture(0, width=8200, height=2))]  # MPEG-4 has 13 bits for a width
+    with pytest.raises(SinkError) as raised:
+        write(path, wide, SinkOptions(encoder="mpeg4"), info(8200, 2))
+    assert str(raised.value) == (
+        f"cannot write {path}: the encoder mpeg4 takes no pictures of 8200x2 in units of 1/30000 s "
+        "(Invalid argument); choose another encoder"
+    )
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
 def test_h264_is_what_browsers_play(tmp_path):
     path = write(tmp_path / "out.mp4", [result(n) for n in range(10)])
     with av.open(str(path)) as container:
