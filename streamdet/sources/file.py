@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,26 +34,10 @@ CONTAINERS = (
 )
 
 
-class FileSource(DecodedSource):
-    """Every frame of a file, with the file's own timestamps: variable frame rates and gaps are kept exactly."""
+class RecordedSource(DecodedSource):
+    """Every frame of a recording, with its own timestamps: variable frame rates and gaps are kept exactly."""
 
-    def __init__(self, path: Path, name: str, options: SourceOptions | None = None) -> None:
-        # "file:" so that a colon in a name is not read as a protocol
-        super().__init__(name, str(path), f"file:{path}", options or SourceOptions(), label=str(path))
-        self.files = (path,)
-        self._path: Path | None = path
-        self._clock: FileClock | None = None
-
-    def open(self) -> SourceInfo:
-        """Opens the file and decodes its first picture; see `Source.open`."""
-        if self._path is not None and self._path.is_file() and not self._path.stat().st_size:
-            raise SourceError(f"{self._label}: the file is empty: copy or record it again")
-        return super().open()
-
-    def _settings(self) -> InputSettings:
-        return InputSettings(
-            options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}, max_pixels=self._options.max_pixels
-        )
+    _clock: FileClock | None = None
 
     def _start_clock(self, opened: VideoInput) -> Fraction:
         step = 1 if opened.average_rate is None else round(1 / (opened.average_rate * opened.time_base))
@@ -75,7 +60,6 @@ class FileSource(DecodedSource):
             average_rate=opened.average_rate,
             frame_count=expected,
             codec=opened.codec,
-            audio_from=self._path if opened.has_audio else None,
         )
 
     def _ended(self, cut_short: bool) -> None:
@@ -88,13 +72,35 @@ class FileSource(DecodedSource):
             )
 
 
-class WebFileSource(FileSource):
-    """A video file behind http(s)."""
+class FileSource(RecordedSource):
+    """A video file on this machine."""
+
+    def __init__(self, path: Path, name: str, options: SourceOptions | None = None) -> None:
+        # "file:" so that a colon in a name is not read as a protocol
+        super().__init__(name, str(path), f"file:{path}", options or SourceOptions(), label=str(path))
+        self.files = (path,)
+        self._path = path
+
+    def open(self) -> SourceInfo:
+        """Opens the file and decodes its first picture; see `Source.open`."""
+        if self._path.is_file() and not self._path.stat().st_size:
+            raise SourceError(f"{self._label}: the file is empty: copy or record it again")
+        return super().open()
+
+    def _settings(self) -> InputSettings:
+        return InputSettings(
+            options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}, max_pixels=self._options.max_pixels
+        )
+
+    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+        return replace(super()._info(opened, first), audio_from=self._path if opened.has_audio else None)
+
+
+class WebFileSource(RecordedSource):
+    """A video file behind http(s). Its sound is not passed through: that would need a second connection."""
 
     def __init__(self, location: str, shown: str, name: str, options: SourceOptions | None = None) -> None:
-        DecodedSource.__init__(self, name, shown, location, options or SourceOptions(), label=shown)
-        self._path = None  # its sound is not passed through: that would need a second connection
-        self._clock = None
+        super().__init__(name, shown, location, options or SourceOptions(), label=shown)
 
     def _settings(self) -> InputSettings:
         options = self._options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,6 +10,9 @@ from streamdet.errors import ConfigError
 
 MAX_SIDE_PX = 16384
 """Longest side of a picture. H.264 and HEVC encoders end here, and OpenCV's remap counts in 16 bits."""
+
+SLOWEST_IMAGE_FPS, FASTEST_IMAGE_FPS = 0.001, 1000
+"""From a quarter of an hour to a millisecond a picture: time bases that every container can count in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class SourceOptions:
         wait_for_source: also keep trying when the first connection fails; otherwise that is an error at once.
         backoff: waits between attempts.
         max_pixels: largest picture that is decoded; a guard against streams made to fill the memory.
-        image_fps: pictures per second that still images stand for.
+        image_fps: pictures per second that still images stand for, from 0.001 to 1000.
     """
 
     size: tuple[int, int] | None = None
@@ -71,6 +75,11 @@ class SourceOptions:
 
     def __post_init__(self) -> None:
         _positive("source", self, "open_timeout_s", "read_timeout_s", "stall_timeout_s", "max_pixels", "image_fps")
+        if not SLOWEST_IMAGE_FPS <= self.image_fps <= FASTEST_IMAGE_FPS:
+            raise ConfigError(
+                f"source.image_fps must be from {SLOWEST_IMAGE_FPS} to {FASTEST_IMAGE_FPS}, got {self.image_fps}: "
+                "write for example 0.5 for two seconds a picture"
+            )
         if self.fps is not None:
             _positive("source", self, "fps")
         if self.size is not None and min(self.size) < 1:
@@ -88,3 +97,5 @@ def _positive(where: str, options: object, *names: str) -> None:
         value = getattr(options, name)
         if not value > 0:
             raise ConfigError(f"{where}.{name} must be greater than 0, got {value}")
+        if value == math.inf:
+            raise ConfigError(f"{where}.{name} must be finite, got inf: give a large number")

@@ -46,8 +46,9 @@ class Guess:
 class FileClock:
     """Keeps the timestamps of a file exactly, unless they are missing or do not increase.
 
-    A single time that runs back is set between its neighbours. Where the next one goes on from there, a new time line
-    has begun (joined recordings, a wrapped counter), which is laid behind the old one.
+    A single time that runs back is set behind the one before, and the others keep theirs. Where the next one goes on
+    from there, still below what there was before, a new time line has begun (joined recordings, a wrapped counter),
+    which is laid behind the old one.
 
     Args:
         step: usual distance of two frames in units of the time base, at least 1; stands in for what is missing.
@@ -58,29 +59,33 @@ class FileClock:
         self._step = max(1, step)
         self._faults = faults
         self._last: int | None = None
+        self._highest: int | None = None  # of the time line, shifted: what a frame must exceed to go on with it
         self._shift = 0
         self._behind: int | None = None  # the raw time of the last frame, where it ran back
 
     def stamp(self, raw: int | None) -> int:
         """Returns the time of the next frame."""
-        if self._last is None:
-            self._last = -self._step if raw is None else raw - 1
+        if self._last is None or self._highest is None:
+            self._last = self._highest = -self._step if raw is None else raw - 1
         if raw is None:
             self._faults["missing_pts"] += 1
             self._last += self._step
+            self._highest = self._last
             return self._last
         pts = raw + self._shift
-        if pts > self._last:
+        if pts > self._highest and pts > self._last - self._step:
+            self._highest, self._behind = pts, None
+            self._last = max(pts, self._last + 1)  # it may have come to lie before a time that ran back
+            return self._last
+        self._faults["backward_pts"] += 1
+        if self._behind is not None and raw > self._behind:
+            self._shift = self._last - self._behind
+            self._last = self._highest = raw + self._shift
             self._behind = None
         else:
-            self._faults["backward_pts"] += 1
-            if self._behind is not None and raw > self._behind:
-                self._shift = self._last - self._behind
-                pts, self._behind = raw + self._shift, None
-            else:
-                pts, self._behind = self._last + max(1, self._step // 2), raw
-        self._last = pts
-        return pts
+            self._last += max(1, self._step // 2)
+            self._behind = raw
+        return self._last
 
 
 class LiveClock:

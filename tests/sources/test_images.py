@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamdet.errors import SourceError
 from streamdet.sources.image_header import image_size
 from streamdet.sources.images import ImagesSource, read_image
-from streamdet.sources.options import SourceOptions
+from streamdet.sources.options import FASTEST_IMAGE_FPS, SLOWEST_IMAGE_FPS, SourceOptions
 from tests.sources.clips import numbered, read_number
 
 LIMIT = SourceOptions().max_pixels
@@ -36,6 +36,15 @@ def test_natural_order_and_the_paths_of_frames(tmp_path: Path) -> None:
     assert [frame.index for frame in frames] == [0, 1, 2]
     assert source.faults == {"broken_image": 1}
     assert info.average_rate == 4
+
+
+@pytest.mark.parametrize("image_fps", [SLOWEST_IMAGE_FPS, 1 / 3, 29.97, FASTEST_IMAGE_FPS])
+def test_every_allowed_rate_is_kept(tmp_path: Path, image_fps: float) -> None:
+    for number in range(2):
+        write(tmp_path / f"{number}.png", number)
+    with ImagesSource(str(tmp_path), "shots", SourceOptions(image_fps=image_fps)) as source:
+        source.open()
+        assert [frame.pts_s for frame in source.frames()] == pytest.approx([0, 1 / image_fps])
 
 
 def test_pictures_of_all_sizes_pass(tmp_path: Path) -> None:

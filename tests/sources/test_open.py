@@ -173,6 +173,9 @@ def test_options_choose_the_wrapper(folder: Path) -> None:
     ("make", "words"),
     [
         (lambda: SourceOptions(read_timeout_s=0), r"source\.read_timeout_s must be greater than 0, got 0"),
+        (lambda: SourceOptions(read_timeout_s=float("inf")), r"source\.read_timeout_s must be finite, got inf"),
+        (lambda: SourceOptions(image_fps=0.000001), r"source\.image_fps must be from 0\.001 to 1000, got 1e-06"),
+        (lambda: SourceOptions(image_fps=1e9), r"source\.image_fps must be"),
         (lambda: SourceOptions(image_fps=-1), r"source\.image_fps"),
         (lambda: SourceOptions(fps=0), r"source\.fps"),
         (lambda: SourceOptions(size=(0, 10)), r"source\.size .* 0x10"),

@@ -1,7 +1,7 @@
 import random
 from collections import Counter
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -32,6 +32,14 @@ def test_good_file_times_are_kept_exactly(raw: set[int]) -> None:
     [
         pytest.param([0, 10, 10, 20], [0, 10, 15, 20], {"backward_pts": 1}, id="one repeats"),
         pytest.param([0, 10, 2, 20, 30], [0, 10, 15, 20, 30], {"backward_pts": 1}, id="one runs back"),
+        pytest.param(
+            [0, 10, 20, 3, 21, 30, 40],
+            [0, 10, 20, 25, 26, 30, 40],
+            {"backward_pts": 1},
+            id="the next is early",
+        ),
+        pytest.param([0, 10, 10, 10, 10, 20, 30], [0, 10, 15, 20, 25, 26, 30], {"backward_pts": 3}, id="one stands"),
+        pytest.param([0] * 5 + [10, 20], [0, 5, 10, 15, 20, 30, 40], {"backward_pts": 5}, id="one stands for long"),
         pytest.param([0, None, 20, 30], [0, 10, 20, 30], {"missing_pts": 1}, id="one is missing"),
         pytest.param([None, None, 20], [0, 10, 20], {"missing_pts": 2}, id="the first are missing"),
         pytest.param([100, 110, 0, 10, 20], [100, 110, 115, 125, 135], {"backward_pts": 2}, id="joined recordings"),
@@ -44,6 +52,35 @@ def test_file_times(raw: list[int | None], expected: list[int], faults: dict[str
     clock = FileClock(10, counted)
     assert [clock.stamp(t) for t in raw] == expected
     assert counted == faults
+
+
+@given(
+    st.integers(2, 5000).flatmap(lambda step: st.tuples(st.just(step), st.lists(st.integers(step // 2 + 1, 3 * step)))),
+    st.data(),
+)
+def test_a_single_time_that_runs_back_moves_no_other(distances: tuple[int, list[int]], data: st.DataObject) -> None:
+    step, others = distances
+    good = list(accumulate(others, initial=0))
+    place = data.draw(st.integers(1, len(good)))
+    outlier = data.draw(st.integers(-(2**40), good[place - 1]))
+    faults: Counter[str] = Counter()
+    clock = FileClock(step, faults)
+    given_times = [clock.stamp(t) for t in [*good[:place], outlier, *good[place:]]]
+    assert given_times[:place] + given_times[place + 1 :] == good
+    assert faults == {"backward_pts": 1}
+
+
+@given(st.sets(st.integers(0, 10_000), min_size=2, max_size=60), st.integers(0, 500), st.data())
+def test_what_follows_a_time_that_runs_back_moves_less_than_a_step(
+    times: set[int], step: int, data: st.DataObject
+) -> None:
+    good = sorted(times)
+    place = data.draw(st.integers(1, len(good)))
+    outlier = data.draw(st.integers(-100, good[place - 1]))
+    clock = FileClock(step, Counter())
+    given_times = [clock.stamp(t) for t in [*good[:place], outlier, *good[place:]]]
+    behind = given_times[place + 1 :]
+    assert all(0 <= b - g <= max(1, step // 2) for b, g in zip(behind, good[place:], strict=True))
 
 
 @pytest.mark.parametrize(
