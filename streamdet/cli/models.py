@@ -72,14 +72,12 @@ def build(
 ) -> None:
     """Write the flagship's architecture with RANDOM WEIGHTS: for timing and tests. It detects nothing."""
     from streamdet.models.zoo import known
+    from streamdet.sinks.targets import InputFiles, check_file
 
     spec = known(name)
     if spec is None or spec.name != "ssd-resnet34-1200":
         raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
-    if not output.parent.is_dir():
-        raise UsageError(f"cannot write {output}: there is no folder {output.parent}")
-    if output.is_dir():
-        raise UsageError(f"cannot write {output}: it is a folder, name a file like {output / 'model.onnx'}")
+    check_file(output, overwrite=True, inputs=InputFiles())
     from streamdet.models.ssd_resnet34 import Form
     from streamdet.models.ssd_resnet34 import build as build_graph
 
