@@ -6,8 +6,9 @@ import signal
 
 def main() -> None:
     """Entry point. Never returns."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # imports: there is nothing to finish, or to trace back
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is usual:
+            signal.signal(number, lambda *_: os._exit(130))  # imports: there is nothing to finish, or to trace back
     from streamdet.cli.main import main as command
 
     command()

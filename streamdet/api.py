@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike, fspath
 from typing import Any
 
 from streamdet.build import Job, build
-from streamdet.config import parse_config
+from streamdet.config import Config, parse_config
 from streamdet.errors import UsageError
-from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.report import Report
 from streamdet.pipeline.stages import Stage
-from streamdet.sinks.base import Sink, WindowClosed
+from streamdet.sinks.base import NoLongerWanted, Sink
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
+
+Where = str | int | PathLike[str]
+"""A url, a path, or the number of a camera."""
 
 _FRESH_S = 0.2  # who looks at a live stream's results wants what is now; a few frames of slack for an uneven loop
 
 
 def run(
-    source: str | Sequence[str] | dict[str, Any],
-    model: str | None = None,
+    sources: Where | Sequence[Where] | Mapping[str, Any],
+    model: Where | None = None,
     *,
-    outputs: Sequence[str] = (),
+    outputs: Where | Sequence[Where] = (),
     on_result: Callable[[Result], None] | None = None,
     stages: Sequence[Stage] = (),
     **options: Any,
@@ -31,25 +35,29 @@ def run(
     """Runs until every source has ended, and returns what was done.
 
     Args:
-        source: one or several urls as on the command line, or name -> url or options.
+        sources: one or several urls or paths as on the command line, or name -> url or options.
         model: name, .onnx or .yaml.
         outputs: files and folders to write.
-        on_result: called with every result, annotated if `outputs` need pictures, in a thread of its own.
-        stages: functions from result to result (or None, which drops the frame), between tracking and drawing.
+        on_result: called with every result, annotated if `outputs` need pictures; not in the caller's thread, but for
+            one result at a time.
+        stages: functions from result to result (or None, which drops the frame), between tracking and drawing. They
+            run in the thread of their stream: with several sources, for several results at a time.
         **options: further keys of the configuration, e.g. ``detector={"conf": 0.4}, mode="live", show=True``.
 
     Raises:
         StreamdetError: the first error of the run; what was recorded before it is kept.
     """
-    sinks = (lambda: [_Callback(on_result)]) if on_result is not None else (lambda: [])
-    return _job(source, model, outputs, options, stages=stages, extra_sinks=sinks).run()
+    config = _config(sources, model, outputs, options)
+    one_at_a_time = threading.Lock()
+    sinks = (lambda: [_Callback(on_result, one_at_a_time)]) if on_result is not None else (lambda: [])
+    return build(config, stages=stages, extra_sinks=sinks).run()
 
 
 def stream(
-    source: str | Sequence[str] | dict[str, Any],
-    model: str | None = None,
+    sources: Where | Sequence[Where] | Mapping[str, Any],
+    model: Where | None = None,
     *,
-    outputs: Sequence[str] = (),
+    outputs: Where | Sequence[Where] = (),
     stages: Sequence[Stage] = (),
     annotate: bool = False,
     **options: Any,
@@ -59,7 +67,7 @@ def stream(
     A loop slower than a file holds it back; a loop slower than a live source loses frames, which are counted.
 
     Args:
-        source: as for `run`.
+        sources: as for `run`.
         model: as for `run`.
         outputs: as for `run`.
         stages: as for `run`.
@@ -69,31 +77,28 @@ def stream(
     Raises:
         StreamdetError: the first error of the run, once the results before it were yielded.
     """
-    if options.get("show"):
-        raise UsageError("show=True needs the main thread: use streamdet.run(..., show=True)")
-    results: Channel[Result] = Channel(1, Policy.BLOCK)
-    job = _job(
-        source,
-        model,
-        outputs,
-        options,
-        stages=stages,
-        extra_sinks=lambda: [_Handover(results)],
-        always_annotate=annotate,
-    )
-    return _results(job, job.pipeline, results)
+    config = _config(sources, model, outputs, options)
+    if config.show or any(uri.startswith("window:") for uri in config.outputs):
+        raise UsageError("windows need the main thread: use streamdet.run(..., show=True)")
+    results: Channel[_Handed] = Channel(1, Policy.BLOCK, lambda handed, _: handed.drop())
+    sinks = lambda: [_Handover(results)]  # noqa: E731
+    return _results(build(config, stages=stages, extra_sinks=sinks, always_annotate=annotate), results)
 
 
-def _results(job: Job, pipeline: Pipeline, results: Channel[Result]) -> Iterator[Result]:
+def _results(job: Job, results: Channel[_Handed]) -> Iterator[Result]:
+    pipeline = job.pipeline
     pipeline.start()
     try:
         while True:
             ended = pipeline.ended  # asked before the channel: what was handed over by then is still taken
             try:
-                yield results.get(timeout_s=0.1)
+                handed = results.get(timeout_s=0.1)
             except TimeoutError:
                 if ended:
                     break
+                continue
+            handed.answered.set()
+            yield handed.result
     finally:
         results.abort("stopped")
         if not pipeline.ended:
@@ -104,18 +109,26 @@ def _results(job: Job, pipeline: Pipeline, results: Channel[Result]) -> Iterator
             job.close()
 
 
-def _job(
-    source: str | Sequence[str] | dict[str, Any],
-    model: str | None,
-    outputs: Sequence[str],
+def _config(
+    sources: Where | Sequence[Where] | Mapping[str, Any],
+    model: Where | None,
+    outputs: Where | Sequence[Where],
     options: dict[str, Any],
-    **parts: Any,
-) -> Job:
-    sources = [source] if isinstance(source, str) else dict(source) if isinstance(source, dict) else list(source)
-    tree = {**options, "sources": sources, "outputs": list(outputs)}
+) -> Config:
+    named = dict(sources) if isinstance(sources, Mapping) else [_text(url) for url in _several(sources)]
+    tree = {**options, "sources": named, "outputs": [_text(uri) for uri in _several(outputs)]}
     if model is not None:
-        tree["model"] = model
-    return build(parse_config(tree), **parts)
+        tree["model"] = _text(model)
+    return parse_config(tree)
+
+
+def _several(given: Where | Sequence[Where]) -> Sequence[Where]:
+    return [given] if isinstance(given, str | int | PathLike) else given
+
+
+def _text(where: Any) -> Any:
+    """Returns paths and camera numbers as a command line has them; the configuration judges the rest."""
+    return str(where) if isinstance(where, int) else fspath(where) if isinstance(where, PathLike) else where
 
 
 class _Callback(Sink):
@@ -123,19 +136,34 @@ class _Callback(Sink):
 
     max_lag_s = _FRESH_S
 
-    def __init__(self, function: Callable[[Result], None]) -> None:
+    def __init__(self, function: Callable[[Result], None], one_at_a_time: threading.Lock) -> None:
         super().__init__("callback")
         self._function = function
+        self._one_at_a_time = one_at_a_time
 
     def open(self, info: SourceInfo) -> None:
         """Nothing to prepare."""
 
     def write(self, result: Result) -> None:
         """Calls the function."""
-        self._function(result)
+        with self._one_at_a_time:
+            self._function(result)
 
     def close(self) -> None:
         """Nothing to finish."""
+
+
+class _Handed:
+    """A result on its way to the loop, and whether it got there."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.answered = threading.Event()
+        self.dropped = False
+
+    def drop(self) -> None:
+        self.dropped = True
+        self.answered.set()
 
 
 class _Handover(Sink):
@@ -143,7 +171,7 @@ class _Handover(Sink):
 
     max_lag_s = _FRESH_S
 
-    def __init__(self, results: Channel[Result]) -> None:
+    def __init__(self, results: Channel[_Handed]) -> None:
         super().__init__("iterator")
         self._results = results
 
@@ -151,11 +179,15 @@ class _Handover(Sink):
         """Nothing to prepare."""
 
     def write(self, result: Result) -> None:
-        """Waits until the loop asks for it."""
+        """Waits until the loop has taken it."""
+        handed = _Handed(result)
         try:
-            self._results.put(result)
+            self._results.put(handed)
         except Closed:
-            raise WindowClosed from None
+            raise NoLongerWanted from None
+        handed.answered.wait()
+        if handed.dropped:
+            raise NoLongerWanted
 
     def close(self) -> None:
         """Other streams may still use the channel."""

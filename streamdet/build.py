@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -23,7 +24,6 @@ from streamdet.sinks.open import check_distinct, open_sink
 from streamdet.sinks.targets import InputFiles
 from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
-from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker import warm_up as warm_up_tracking
 from streamdet.types import Result
@@ -65,7 +65,7 @@ def build(
     extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
     always_annotate: bool = False,
     on_warm_up: Callable[[], None] = lambda: None,
-    leave_sources: bool = False,
+    leave_busy: bool = False,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -75,7 +75,7 @@ def build(
         extra_sinks: makes the caller's own sinks of one stream.
         always_annotate: draw even where no sink wants pictures.
         on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
-        leave_sources: see `Pipeline`.
+        leave_busy: see `Pipeline`.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -87,12 +87,12 @@ def build(
         import cv2  # noqa: F401  # before the first import of av: the other way round, windows hang on Linux
     sources = _open_sources(config)
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
-    detector = _load_detector(config)
-    tracker_options = _tracker_options(config, detector)
+    tracked = [_is_tracked(config, source) for source in sources]
+    detector = _load_detector(config, weak_too=any(tracked))
     on_warm_up()
     if detector is not None:
         detector.warm_up()
-    if tracker_options is not None:
+    if any(tracked):
         warm_up_tracking()
     annotator = Annotator(config.draw)
     if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
@@ -103,17 +103,17 @@ def build(
             source=source,
             sinks=stream_sinks,
             mode=_mode(config, source),
-            tracker=None if tracker_options is None else ByteTracker(tracker_options),
+            tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
             annotator=Annotator(config.draw),
-            stages=stages,
+            stages=[*_only_sure(detector, is_tracked), *stages],
             status=_status if config.draw.status else None,
             always_annotate=always_annotate,
             max_frames=config.max_frames,
             duration_s=config.duration_s,
         )
-        for source, stream_sinks in zip(sources, sinks, strict=True)
+        for source, stream_sinks, is_tracked in zip(sources, sinks, tracked, strict=True)
     ]
-    return Job(Pipeline(plans, detector, leave_sources=leave_sources), detector)
+    return Job(Pipeline(plans, detector, leave_busy=leave_busy), detector)
 
 
 def _open_sources(config: Config) -> list[Source]:
@@ -157,17 +157,18 @@ def output_for(uri: str, name: str, several: bool) -> str:
     >>> output_for("frames/", "front", True), output_for("out.mp4", "front", False), output_for("null:", "front", True)
     ('frames/front/', 'out.mp4', 'null:')
     """
+    name = re.sub(r"[^\w.-]+", "_", name).lstrip(".") or "source"  # part of a file name, not a way to another folder
     if "{source}" in uri:
         return uri.replace("{source}", name)
-    if not several or uri.endswith(":"):
+    if not several or uri.endswith(":") or "://" in uri:
         return uri
-    if uri.endswith("/"):
-        return f"{uri}{name}/"
     path = Path(uri)
+    if uri.endswith("/") or path.is_dir():
+        return f"{uri.rstrip('/')}/{name}/"
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config) -> Detector | None:
+def _load_detector(config: Config, weak_too: bool) -> Detector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
@@ -178,13 +179,10 @@ def _load_detector(config: Config) -> Detector | None:
                 "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
             )
         model = SHAPES
-    options = config.detector
     contract = None if config.contract is None else _contract(config.contract)
-    if config.tracker.kind != "none":
-        # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
-        conf = options.conf if options.conf is not None else 1.0
-        options = replace(options, conf=min(conf, config.tracker.low_score))
-    detector = load_detector(model, options, contract)
+    # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
+    weakest = config.tracker.low_score if weak_too else 1.0
+    detector = load_detector(model, config.detector, contract, weakest)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector
@@ -206,10 +204,22 @@ def _contract(name: str) -> Contract:
         raise UsageError(f"contract: {name!r} is not known; it is one of {known}") from None
 
 
-def _tracker_options(config: Config, detector: Detector | None) -> TrackerOptions | None:
-    if config.tracker.kind == "none" or detector is None:
-        return None
-    return config.tracker.options(detector.spec.conf if config.detector.conf is None else config.detector.conf)
+def _is_tracked(config: Config, source: Source) -> bool:
+    if config.model == NO_MODEL:
+        return False
+    return config.tracker.kind == "bytetrack" or (config.tracker.kind == "auto" and not source.still)
+
+
+def _only_sure(detector: Detector | None, is_tracked: bool) -> list[Stage]:
+    """Returns what keeps detections that only a tracker wants out of a stream that has none."""
+    if detector is None or is_tracked:
+        return []
+    conf = detector.conf
+
+    def only_sure(result: Result) -> Result:
+        return replace(result, detections=result.detections[result.detections.scores > conf])
+
+    return [only_sure]
 
 
 def _status(result: Result) -> str:

@@ -33,10 +33,10 @@ class TrackerConfig:
     What counts as an object is `detector.conf`, so the scores that follow from it are not set here.
 
     Attributes:
-        kind: "bytetrack", or "none" for detections without ids.
+        kind: "bytetrack", or "none" for detections without ids; "auto" tracks whatever moves, but not still pictures.
     """
 
-    kind: Literal["bytetrack", "none"] = "bytetrack"
+    kind: Literal["auto", "bytetrack", "none"] = "auto"
     low_score: float = _TRACKER.low_score
     confirm_hits: int = _TRACKER.confirm_hits
     lost_after_s: float = _TRACKER.lost_after_s
@@ -45,6 +45,8 @@ class TrackerConfig:
     class_agnostic: bool = _TRACKER.class_agnostic
 
     def __post_init__(self) -> None:
+        if not 0 <= self.low_score < 1:
+            raise ConfigError(f"tracker.low_score must be at least 0 and less than 1, got {self.low_score}")
         self.options(1.0)  # complains about what cannot work
 
     def options(self, conf: float) -> TrackerOptions:
@@ -68,7 +70,7 @@ class SourceConfig(SourceOptions):
         name: labels windows, records and files; None takes one from the url.
     """
 
-    url: str
+    url: str = field(repr=False)  # it may hold a password
     name: str | None = None
 
 
@@ -126,7 +128,11 @@ def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Co
         ConfigError: names the key, the value and the fix.
     """
     tree = {} if path is None else read_yaml(path, _MAX_BYTES)
-    _overlay(tree, typed or {})
+    typed = dict(typed or {})
+    options = {key: value for key, value in (typed.pop("source", None) or {}).items() if value is not None}
+    _overlay(tree, {**typed, "source": options})
+    if options and "sources" in tree:
+        tree["sources"] = [{**source, **options} for source in _listed(tree["sources"])]
     return parse_config(tree)
 
 

@@ -1,6 +1,8 @@
 """How streamdet compiles its Numba kernels: one decorator, one private cache, one list of all of them."""
 
+import contextlib
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -32,14 +34,18 @@ def _fingerprint() -> str:
 
 
 def _cache_dir() -> Path | None:
-    """Returns the folder of these kernels' compiled code; those of others go when nobody wrote to them for a month."""
+    """Returns the folder of these kernels' compiled code; those of others go when nobody used them for a month."""
     folder = private_dir("numba")  # private, because Numba unpickles what it finds there
     if folder is None:
         return None
-    for other in folder.iterdir():
-        if time.time() - other.stat().st_mtime > _KEPT_S:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder / _fingerprint()
+    own = folder / _fingerprint()
+    with contextlib.suppress(OSError):  # another process may be tidying up too
+        if own.exists():
+            os.utime(own)
+        for other in folder.iterdir():
+            if other != own and time.time() - other.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
+    return own
 
 
 _KEPT_S = 30 * 24 * 3600

@@ -15,6 +15,14 @@ SLOW = 60
 """Longest wait for anything, in seconds: generous, since a busy machine is no failure."""
 
 
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+hear_ctrl_c = None if sys.platform == "win32" else _hear_ctrl_c
+"""For `preexec_fn`: a shell's background jobs ignore Ctrl-C, and so do their children until they are told not to."""
+
+
 class Running:
     """Runs ``streamdet ARGUMENTS`` until the end of its ``with`` block, which kills what is left of it.
 
@@ -32,8 +40,7 @@ class Running:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                # a shell's background jobs ignore Ctrl-C, and so do their children
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+                preexec_fn=hear_ctrl_c,
             )
 
     def __enter__(self) -> "Running":

@@ -130,3 +130,14 @@ def test_what_is_typed_wins_over_the_file(tmp_path):
     assert (config.model, config.detector.conf, config.detector.iou) == ("b", 0.3, 0.4)
     assert config.outputs == ["x.mp4"]
     assert config.sources[0].name == "a"
+
+
+def test_typed_source_options_win_over_those_of_a_source_in_the_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("sources: {door: {url: '0', size: [640, 480], fps: 5}}\n")
+    (source,) = load_config(path, {"source": {"size": "1280x720", "fps": None}}).sources
+    assert (source.size, source.fps) == ((1280, 720), 5)
+
+
+def test_a_config_does_not_show_passwords():
+    assert "c4nary" not in repr(parse_config({"sources": ["rtsp://u:c4nary@h/x"]}))

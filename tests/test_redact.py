@@ -21,6 +21,25 @@ SECRET = "c4nary"
         f"http://h/video?user=me&password={SECRET}&channel=1",
         f"http://h/video?auth_token={SECRET}",
         f"http://h/cgi?usr=a&pwd={SECRET}",
+        f"http://h/video?user=a&pw={SECRET}",
+        f"http://h/videostream.cgi?loginuse=a&loginpas={SECRET}",
+        f"http://h/videostream.cgi?usr={SECRET}&paswd={SECRET}",
+        f"http://h/video?PassWord={SECRET};x=1",
+        f"http://h/live#token={SECRET}",
+        f"http://h/video?user=me@example.com&password={SECRET}",
+        f"http://h/video?user=me&password=a@{SECRET}",
+        f"http://h:80/video?user=me&password={SECRET}@b",
+        f"http://u:{SECRET}@h/video?password={SECRET}@{SECRET}",
+        f"rtsp://h/user=a&password={SECRET}&channel=1&stream=0.sdp",
+        f"rtsp://h:554/user=a_password={SECRET}_channel=1_stream=0.sdp?real_stream",
+        f"rtsp://h/channel=1_stream=0_password={SECRET}.sdp",
+        f"rtsp://h/user%3Da%26password%3D{SECRET}",
+        f"rtsp://h/live/token={SECRET}/1",
+        f"rtsp://h/cam/realmonitor?channel=1&authbasic={SECRET}",
+        f"rtsp://user:a?pwd={SECRET}@h/ch1",
+        f"http://proxy/stream.mp4?src=rtsp%3A%2F%2Fa%3A{SECRET}%4010.0.0.7%2Fch1",
+        f"http://proxy/stream.mp4?src=rtsp://a:{SECRET}@10.0.0.7/ch1",
+        f"no answer to DESCRIBE 10.0.0.7/user=a_password={SECRET}_channel=1.sdp",
         f"two: rtsp://a:{SECRET}@h/1 and rtsp://b:{SECRET}@h/2",
     ],
 )
@@ -29,7 +48,18 @@ def test_no_secret_survives(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["rtsp://camera/ch1", "out.mp4", "user@host", "http://h/v?channel=1", "a@b rtsp://h/x"]
+    "text",
+    [
+        "rtsp://camera/ch1",
+        "out.mp4",
+        "user@host",
+        "http://h/v?channel=1",
+        "http://h:80/v?channel=1&size=a%40b",
+        "a@b rtsp://h/x",
+        "rtsp://h/cam/realmonitor?channel=1&subtype=0",
+        "a/b passes=3",
+        "num_keys=3",
+    ],
 )
 def test_the_rest_stays(text):
     assert redact(text) == text
@@ -50,6 +80,13 @@ def test_random_passwords_do_not_survive(password):
         (f"u:{SECRET}@10.0.0.7/ch1", "***@10.0.0.7/ch1"),
         (f"u:a/{SECRET}@10.0.0.7:554/ch1", "***@10.0.0.7:554/ch1"),
         (f"http://h/video?pwd={SECRET}", "http://h/video?pwd=***"),
+        (f"http://h/video?pwd=open '{SECRET}'&channel=1", "http://h/video?pwd=***&channel=1"),
+        (f"rtsp://h:554/user=a&password={SECRET}&channel=1", "rtsp://h:554/user=***&password=***&channel=1"),
+        (f"rtsp://h/user=a_password={SECRET}_channel=1.sdp", "rtsp://h/user=***"),
+        (f"rtsp://[fe80::1]:554/live/token={SECRET}", "rtsp://[fe80::1]:554/live/token=***"),
+        (f"rtsp://u:pass={SECRET}@h/ch1", "rtsp://***@h/ch1"),
+        (f"http://h:80/video?user=me@example.com&pwd={SECRET}", "http://h/***"),
+        (f"h/video?pwd=a@{SECRET}", "h/***"),
         ("rtsp://10.0.0.7:554/ch1", "rtsp://10.0.0.7:554/ch1"),
         ("videos/a@b.mp4", "videos/a@b.mp4"),
         ("C:\\videos\\a@b.mp4", "C:\\videos\\a@b.mp4"),

@@ -18,6 +18,7 @@ from streamdet.pipeline.report import Percentiles, Report, StreamReport
 
 _REFRESH_S = 0.25
 _NAME_WIDTH = 28
+_SILENT_S = 2.0
 _PATIENCE_S = 0.3  # a stop that takes longer is worth a word
 
 
@@ -77,14 +78,19 @@ class Display:
 
     def _progress(self) -> Table:
         table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, max_width=_NAME_WIDTH - 8)
+        for _ in range(5):
+            table.add_column(no_wrap=True)
         for stream, state in zip(self._job.report().streams, self._job.pipeline.streams, strict=True):
+            last_ns = state.stats.last_ns or self._job.pipeline.started_ns
+            silent_s = (time.monotonic_ns() - last_ns) / 1e9
             total = state.info.frame_count if state.info is not None else None
             count = f"{stream.shown}/{total}" if total else str(stream.shown)
             age = stream.sinks[0].age.p50_ms if stream.sinks else math.nan
             table.add_row(
                 Text(stream.name, style="bold"),
                 f"{count} frames",
-                f"{stream.fps:.1f} fps",
+                f"{stream.fps:.1f} fps" if silent_s < _SILENT_S else f"[yellow]silent {silent_s:.0f} s[/]",
                 f"{stream.inferred} inferred",
                 f"age {_ms(age)} ms",
                 f"dropped {sum(stream.dropped.values()) + sum(sum(s.dropped.values()) for s in stream.sinks)}",

@@ -58,9 +58,6 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
 
 def main() -> None:
     """Entry point of the process. Never returns."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
     code = execute(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):  # whoever read it may be gone
@@ -91,6 +88,9 @@ def execute(argv: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = app(arguments, prog_name="streamdet", standalone_mode=False)
         return result if isinstance(result, int) else 0

@@ -92,7 +92,7 @@ def run(
             if not quiet and not compiled_before():
                 print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
 
-        job = build(load_config(config, typed), leave_sources=True, on_warm_up=tell_of_compiling)
+        job = build(load_config(config, typed), leave_busy=True, on_warm_up=tell_of_compiling)
         with Display(job, quiet) as display:
             interrupts.stop = job.pipeline.stop
             job.run(display.tick)

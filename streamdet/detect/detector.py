@@ -84,7 +84,10 @@ class Detected:
 
 
 def load_detector(
-    model: str | Path | ModelSpec, options: DetectorOptions | None = None, contract: Contract | None = None
+    model: str | Path | ModelSpec,
+    options: DetectorOptions | None = None,
+    contract: Contract | None = None,
+    weakest: float = 1.0,
 ) -> Detector:
     """Loads a model and makes it ready to detect; call `Detector.warm_up` before the first frame that matters.
 
@@ -92,6 +95,7 @@ def load_detector(
         model: a known name, an ONNX file, a YAML description, or a spec.
         options: what to look for and on what to run.
         contract: what the outputs of a file mean, instead of recognising it.
+        weakest: report detections down to this score where that is less than the threshold, for a tracker.
 
     Raises:
         ModelError: the model is missing, broken, or of no known contract.
@@ -103,7 +107,7 @@ def load_detector(
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
     session = Session(file, provider=options.provider, precision=options.precision, threads=options.threads)
     try:
-        return Detector(spec, session, options)
+        return Detector(spec, session, options, weakest)
     except BaseException:
         session.close()
         raise
@@ -116,16 +120,18 @@ class Detector:
 
     Attributes:
         spec: how the model is fed and read.
+        conf: what counts as an object; weaker detections are reported where a tracker wants them.
         max_batch: how many pictures `detect` runs at once; more are run in several goes.
     """
 
-    def __init__(self, spec: ModelSpec, session: Session, options: DetectorOptions) -> None:
+    def __init__(self, spec: ModelSpec, session: Session, options: DetectorOptions, weakest: float = 1.0) -> None:
         """Ties a session to its model's description; the detector closes the session."""
         _check_input(spec, session.input)
         self.spec = spec
         self._session = session
         self._decoder: Decoder = bind(spec, session.outputs)
-        self._rules = _rules(spec, options, self._decoder.classes)
+        self.conf = spec.conf if options.conf is None else options.conf
+        self._rules = _rules(spec, options, self._decoder.classes, min(self.conf, weakest))
         self._preprocess = Preprocessor(spec)
         self._fixed_batch = fixed(session.input.shape[0])
         self.max_batch = self._fixed_batch or options.max_batch or (_GPU_BATCH if session.provider in _GPU else 1)
@@ -202,9 +208,8 @@ class Detector:
         return detections if inside.all() else detections[inside]
 
 
-def _rules(spec: ModelSpec, options: DetectorOptions, classes: int) -> Rules:
+def _rules(spec: ModelSpec, options: DetectorOptions, classes: int, conf: float) -> Rules:
     labels = spec.labels or tuple(str(i) for i in range(classes))
-    conf = spec.conf if options.conf is None else options.conf
     iou = spec.iou if options.iou is None else options.iou
     wanted = select_classes(labels, options.classes)
     return Rules(conf, iou, wanted, options.max_detections, options.class_agnostic_nms)

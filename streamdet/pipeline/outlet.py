@@ -9,7 +9,7 @@ from collections.abc import Callable
 from streamdet.pipeline.ledger import Account
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.stats import Histogram
-from streamdet.sinks.base import Sink, WindowClosed
+from streamdet.sinks.base import NoLongerWanted, Sink, WindowClosed
 from streamdet.sources.base import SourceInfo
 from streamdet.types import Result
 
@@ -92,6 +92,9 @@ class Outlet:
             self.sink.write(result)
         except WindowClosed:
             self.account.passes()  # it was shown
+            raise
+        except NoLongerWanted:
+            self.account.drop("stopped")
             raise
         except BaseException:
             self.account.drop("sink_failed")

@@ -17,13 +17,13 @@ from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.queues import Closed
 from streamdet.pipeline.stages import Detected, Inferred
 from streamdet.pipeline.stream import Mode, Stream, StreamPlan
-from streamdet.sinks.base import WindowClosed
+from streamdet.sinks.base import NoLongerWanted, WindowClosed
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.05
 _WINDOW_S = 0.01  # windows take turns: one whose stream is silent must not hold up the others
-_SOURCE_S = 1.0  # what a source that does not hang needs to end
+_GRACE_S = 1.0  # what sources and inferences take that are not busy for long
 
 
 class Detector(Protocol):
@@ -48,8 +48,8 @@ class Pipeline:
         detector: shared by all of them, used by one thread; None shows frames without boxes.
         stop_timeout_s: how long `run` waits for threads after a stop before it gives up on them. After half of it,
             an inference or a sink that hangs no longer keeps the others from being finished.
-        leave_sources: after a stop, once all else has ended, do not wait for sources that hang in a library (a server
-            that does not answer): for processes that end next.
+        leave_busy: after a stop, do not wait for long calls of libraries (a server that does not answer, an inference
+            of seconds): finish the outputs without them and return. For processes that end next.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Pipeline:
         plans: Sequence[StreamPlan],
         detector: Detector | None,
         stop_timeout_s: float = 20.0,
-        leave_sources: bool = False,
+        leave_busy: bool = False,
     ) -> None:
         names = [plan.source.name for plan in plans]
         if len(set(names)) != len(names):
@@ -70,9 +70,9 @@ class Pipeline:
         self.streams = [Stream(plan, self._batcher) for plan in plans]
         self._by_name = {stream.name: stream for stream in self.streams}
         self._stop_timeout_s = stop_timeout_s
-        self._leave_sources = leave_sources
+        self._leave_busy = leave_busy
         self._threads: list[threading.Thread] = []
-        self._captures: list[threading.Thread] = []
+        self._in_libraries: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -99,9 +99,9 @@ class Pipeline:
                     self._spawn(f"sink:{stream.name}:{outlet.sink.name}", self._run_outlet, outlet)
             self._spawn(f"render:{stream.name}", self._guard, stream.render)
         if self._batcher is not None:
-            self._spawn("infer", self._guard, self._infer)
+            self._in_libraries.append(self._spawn("infer", self._guard, self._infer))
         for stream in self.streams:
-            self._captures.append(self._spawn(f"capture:{stream.name}", self._capture, stream))
+            self._in_libraries.append(self._spawn(f"capture:{stream.name}", self._capture, stream))
 
     def run(self, on_tick: Callable[[], None] = lambda: None) -> None:
         """Starts, shows windows in this thread, and returns when every stream has ended and every sink is closed.
@@ -176,8 +176,11 @@ class Pipeline:
         """Decides, after a stop, whether to go without the threads that are left."""
         alive = [thread for thread in self._threads if thread.is_alive()]
         stopped_s = (time.monotonic_ns() - self._stopped_ns) / 1e9
-        if self._leave_sources and stopped_s > _SOURCE_S and all(thread in self._captures for thread in alive):
-            return True
+        if self._leave_busy and stopped_s > _GRACE_S:
+            for stream in self.streams:
+                stream.end_of_inference()
+            if all(thread in self._in_libraries for thread in alive):
+                return True
         if stopped_s > self._stop_timeout_s / 2:
             for stream in self.streams:
                 stream.hurry()
@@ -227,7 +230,7 @@ class Pipeline:
     def _run_outlet(self, outlet: Outlet) -> None:
         try:
             outlet.run()
-        except WindowClosed:
+        except (NoLongerWanted, WindowClosed):
             self.stop()
         except BaseException as error:
             self._fail(error)

@@ -34,8 +34,8 @@ class Histogram:
 
         >>> h = Histogram()
         >>> for ms in range(1, 101): h.add(ms)
-        >>> round(h.percentile(50)), round(h.percentile(99))
-        (50, 99)
+        >>> abs(h.percentile(50) - 50) < 1, abs(h.percentile(99) - 99) < 1
+        (True, True)
         """
         wanted = max(1, math.ceil(self.count * percent / 100))
         seen = 0

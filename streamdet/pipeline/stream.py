@@ -102,7 +102,8 @@ class StreamStats:
         """Counts one shown frame (render thread)."""
         self.first_ns = self.first_ns or result.frame.captured_ns
         self.last_ns = time.monotonic_ns()
-        self.track_ms.add(result.times.track_ms)
+        if result.times.track_ms:
+            self.track_ms.add(result.times.track_ms)
         if result.annotated is not None:
             self.draw_ms.add(result.times.draw_ms)
         self.detection_age_ms.add(1000 * result.detection_age_s)

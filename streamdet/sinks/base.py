@@ -14,6 +14,10 @@ class WindowClosed(Exception):
     """Raised by `Sink.write` when a person has ended the run at the sink: it stops as normal, without an error."""
 
 
+class NoLongerWanted(Exception):
+    """Raised by `Sink.write` when nobody takes results any more, this one included: the run stops without an error."""
+
+
 class Sink(ABC):
     """Takes the results of one stream.
 
@@ -52,6 +56,7 @@ class Sink(ABC):
         Raises:
             SinkError: it can take no more (disk full, target gone). What was written before stays usable.
             WindowClosed: a person has closed the window; this result was shown.
+            NoLongerWanted: nobody takes results any more; this one was not taken.
         """
 
     def idle(self) -> None:  # noqa: B027  # most sinks have nothing to do

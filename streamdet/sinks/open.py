@@ -103,7 +103,7 @@ def open_sink(uri: str, *, options: SinkOptions | None = None, inputs: InputFile
     if uri.endswith(("/", "\\")) or (by_suffix is None and uri and Path(uri).is_dir()):
         return _images(uri, options, inputs)
     if by_suffix is None:
-        raise UsageError(f"cannot tell from the name {uri!r} what to write; use {_known()}")
+        raise UsageError(f"cannot tell from the name {redact_address(uri)!r} what to write; use {_known()}")
     return by_suffix(uri, options, inputs)
 
 

@@ -95,6 +95,8 @@ class ImagesSource(Source):
     names each.
     """
 
+    still = True
+
     def __init__(self, pattern: str, name: str, options: SourceOptions | None = None) -> None:
         super().__init__(name, pattern)
         self._options = options or SourceOptions()

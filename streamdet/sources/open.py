@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 import re
 from collections.abc import Callable
@@ -32,7 +33,8 @@ def _network(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.retry import Reconnecting
 
     parts = _split(url)
-    shown, name = redact_address(url), name or _network_name(parts)
+    shown = redact_address(url)
+    name = name or _network_name(shown)
     scheme_lowered = parts.scheme + url[len(parts.scheme) :]
 
     def connect() -> Source:
@@ -50,13 +52,15 @@ def _web(url: str, name: str | None, options: SourceOptions) -> Source:
     parts = _split(url)
     if Path(parts.path).suffix.lower() not in suffixes.VIDEOS:
         return _network(url, name, options)
-    return _paced(WebFileSource(url, redact_address(url), name or _network_name(parts), options), options)
+    shown = redact_address(url)
+    return _paced(WebFileSource(url, shown, name or _network_name(shown), options), options)
 
 
 def _synthetic(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.synthetic import SyntheticSource
 
-    return SyntheticSource(url, name or "synthetic")
+    source = SyntheticSource(url, name or "synthetic")
+    return source if source.live else _paced(source, options)  # with live=1 it has a clock of its own
 
 
 def _images(url: str, name: str | None, options: SourceOptions) -> Source:
@@ -71,7 +75,8 @@ def _file(url: str, name: str | None, options: SourceOptions) -> Source:
 
     path = Path(unquote(url[len("file://") :]) if url.lower().startswith("file://") else url)
     if not os.path.exists(path):  # unlike Path's, it is false for names that cannot be
-        raise SourceError(f"{path}: no such file: check the path{_meant(path)}")
+        shown = redact_address(str(path))
+        raise SourceError(f"{shown}: no such file: check the path{_meant(path) if shown == str(path) else ''}")
     if path.is_dir() or path.suffix.lower() in suffixes.IMAGES:
         return _images(str(path), name, options)
     return _paced(FileSource(path, name or _safe_name(path.stem), options), options)
@@ -137,7 +142,7 @@ def _check_kind(url: str) -> None:
         close = difflib.get_close_matches(scheme[1].lower(), SCHEMES, n=1)
         hint = f"did you mean {close[0]}://?" if close else "known are " + ", ".join(f"{s}:" for s in SCHEMES)
         raise SourceError(f"{shown}: unknown kind of address {scheme[1]!r}: {hint}")
-    if shown != url:
+    if shown != url and next(glob.iglob(url, recursive=True), None) is None:
         raise SourceError(f"{shown}: no such file, and as an address it lacks its kind: write rtsp://{shown}")
     if url.lower() == "synthetic":
         raise SourceError("synthetic: no such file: did you mean synthetic: (with a colon)?")
@@ -168,9 +173,19 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _network_name(parts: SplitResult) -> str:
-    last = Path(parts.path).stem
-    return _safe_name(f"{parts.hostname}_{last}" if last else str(parts.hostname))
+def _network_name(shown: str) -> str:
+    """Returns the host and the last part of the path, of an address without its credentials.
+
+    A path with settings in it (``/user=admin&password=...``, ``/live/token=...``) is no name and may hold more secrets
+    than are known as such: then the host alone.
+    """
+    try:
+        parts = urlsplit(shown)
+        host = parts.hostname or parts.scheme
+    except ValueError:  # it was an address before its credentials were taken out: odd ones, but they may connect
+        return _safe_name(shown.partition(":")[0])
+    last = "" if re.search(r"[=&;@:*]", unquote(parts.path)) else Path(parts.path).stem
+    return _safe_name(f"{host}_{last}" if last else host)
 
 
 def _safe_name(text: str) -> str:

@@ -47,7 +47,7 @@ class SourceOptions:
         open_timeout_s: for connecting, and once more for finding out what the stream holds.
         read_timeout_s: longest silence of a network stream; also bounds how long a stop can take.
         stall_timeout_s: longest time without a decoded picture although data arrives.
-        realtime: play a file by its timestamps, as if it were live.
+        realtime: play what is not live (files, images, `synthetic:`) by its timestamps, as if it were.
         reconnect: get a lost network stream back instead of ending with an error.
         wait_for_source: also keep trying when the first connection fails; otherwise that is an error at once.
         backoff: waits between attempts.

@@ -14,6 +14,7 @@ from streamdet.errors import AuthError, SourceError
 from streamdet.redact import redact
 from streamdet.sources.base import Source, SourceInfo
 from streamdet.sources.options import BackoffOptions
+from streamdet.sources.timestamps import LEAD_SLEW
 from streamdet.types import Frame
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class Reconnecting(Source):
         self._lost_at: float | None = None  # start of the outage, None while frames flow
         self._index = 0
         self._last_pts = 0
+        self._last_ns = 0
         self._first_ns: int | None = None
 
     def open(self) -> SourceInfo:
@@ -166,12 +168,21 @@ class Reconnecting(Source):
         return not self._wait(delay)
 
     def _shift_for(self, frame: Frame) -> int:
-        """Returns what to add to the times of a connection whose first frame is `frame`."""
+        """Returns what to add to the times of a connection whose first frame is `frame`.
+
+        It begins at its arrival, shifted by how far the lost one's clock had drifted: the gap is as long as it was.
+        """
         if self._first_ns is None:
             self._first_ns = frame.captured_ns
             return 0
-        since_start = round((frame.captured_ns - self._first_ns) * 1e-9 / self._time_base)
-        return max(since_start, self._last_pts + 1) - self._units(frame.pts, frame)
+        arrival = self._since_start(frame.captured_ns)
+        most = round(LEAD_SLEW * arrival)  # what is more than a clock can drift was a burst: it must not add up
+        drift = min(max(self._last_pts - self._since_start(self._last_ns), -most), most)
+        return max(arrival + drift, self._last_pts + 1) - self._units(frame.pts, frame)
+
+    def _since_start(self, captured_ns: int) -> int:
+        assert self._first_ns is not None
+        return round((captured_ns - self._first_ns) * 1e-9 / self._time_base)
 
     def _carried_on(self, frame: Frame, shift: int) -> Frame:
         pts = self._units(frame.pts, frame) + shift
@@ -180,7 +191,7 @@ class Reconnecting(Source):
         duration = self._units(frame.duration, frame)
         carried = replace(frame, index=self._index, pts=pts, time_base=self._time_base, duration=duration)
         self._index += 1
-        self._last_pts = pts
+        self._last_pts, self._last_ns = pts, frame.captured_ns
         return carried
 
     @property

@@ -14,6 +14,10 @@ LIVE_TOLERANCE_S = 2.0
 SEGMENT_TOLERANCE_S = 20.0
 """The same for streams that come in segments (HLS): several seconds arrive at once."""
 
+LEAD_SLEW = 500e-6
+"""How fast a live stream's own time may drift from this machine's, seconds per second. Clocks in cameras are up to 100
+millionths off, and NTP, which some of them follow, slews a clock by 500 at most."""
+
 
 class Guess:
     """Takes each frame's presentation time, or its decoding time where that is the better one.
@@ -84,7 +88,8 @@ class LiveClock:
 
     The first frame is at 0. While the source's timestamps are sane their distances are kept exactly. When they jump,
     run away from arrival, or are missing for more than one frame, the time of arrival decides, so
-    that an outage of three seconds shows as three seconds.
+    that an outage of three seconds shows as three seconds. No two clocks run alike: how far the source's time leads
+    arrival is followed as fast as clocks drift (`LEAD_SLEW`), and only what is faster counts as running away.
 
     Args:
         time_base: seconds per unit of the raw timestamps.
@@ -102,7 +107,7 @@ class LiveClock:
         self._start_ns: int | None = None
         self._step = max(1, round(step_s / LIVE_TIME_BASE))
         self._last = -1
-        self._lead = 0  # time given minus arrival, at the anchor
+        self._lead = 0.0  # usual time given minus arrival
         self._missing = 0  # frames without a timestamp since the last one that had one
         self._anchor: tuple[int, int] | None = None  # a raw timestamp and the time given to it
 
@@ -137,11 +142,11 @@ class LiveClock:
         if self._missing == 0:
             return self._follow(arrival)
         self._anchor = None
-        return max(arrival, self._last + 1)
+        return self._arrived(arrival)
 
     def _with(self, ticks: int, arrival: int) -> int:
         if self._anchor is None:
-            return self._follow(arrival) if self._missing == 1 else max(arrival, self._last + 1)
+            return self._follow(arrival) if self._missing == 1 else self._arrived(arrival)
         raw, given = self._anchor
         pts = given + ticks - raw
         if abs(pts - arrival - self._lead) > self._tolerance:
@@ -153,9 +158,15 @@ class LiveClock:
             return self._last + max(1, self._step // 2)
         if self._missing == 0:
             self._step = pts - self._last
+        most = LEAD_SLEW * (pts - self._last)
+        self._lead += min(max(pts - arrival - self._lead, -most), most)
         return pts
 
     def _follow(self, arrival: int) -> int:
         """Returns the last time plus the usual step, or arrival where that tells of a gap."""
         pts = self._last + self._step
-        return pts if abs(pts - arrival - self._lead) <= self._tolerance else max(arrival, pts)
+        return pts if abs(pts - arrival - self._lead) <= self._tolerance else max(self._arrived(arrival), pts)
+
+    def _arrived(self, arrival: int) -> int:
+        """Returns the time of arrival on the source's time line."""
+        return max(arrival + round(self._lead), self._last + 1)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from streamdet.detect.providers import missing_driver
 from streamdet.sinks.encoders import is_encoder
 from tests.cli import bad_files
 from tests.faultcam import FaultCam
+from tests.running import hear_ctrl_c
 from tests.sources.clips import encode
 from tests.sources.fakes import FakeCapture
 
@@ -569,9 +571,15 @@ def test_a_defect_says_that_it_is_one(cli, monkeypatch):
     ]
 
 
-def start(*argv: object) -> subprocess.Popen[str]:
+@contextmanager
+def start(*argv: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "streamdet", *(str(argument) for argument in argv)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes, text=True, preexec_fn=hear_ctrl_c) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_process_of_its_own_says_the_same(tmp_path):

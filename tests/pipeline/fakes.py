@@ -96,3 +96,27 @@ class ListSink(Sink):
 
     def close(self):
         self.closed += 1
+
+
+class SteppedSource(CountingSource):
+    """Gives one frame for each `step`."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._steps = threading.Semaphore(0)
+
+    def step(self):
+        self._steps.release()
+
+    def frames(self):
+        for frame in super().frames():
+            self._steps.acquire(timeout=20)
+            yield frame
+
+
+def until(condition, timeout_s=20.0):
+    """Waits for a state that the threads of a pipeline bring about."""
+    end_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end_s, "it did not come to that in time"
+        time.sleep(0.001)

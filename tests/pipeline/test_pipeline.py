@@ -10,7 +10,7 @@ from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import Mode, StreamPlan
 from streamdet.sinks.base import WindowClosed
 
-from .fakes import CountingSource, FakeDetector, ListSink
+from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -58,47 +58,38 @@ def test_a_slow_sink_holds_the_source_back_and_loses_nothing():
 
 def test_live_shows_every_frame_although_inference_hangs():
     gate = threading.Event()
-    sink = ListSink()
-    detector = FakeDetector(gate=gate)
-    pipeline = Pipeline([StreamPlan(CountingSource(30, live=True), [sink], Mode.LIVE)], detector)
+    source, sink, detector = SteppedSource(30, live=True), ListSink(), FakeDetector(gate=gate)
+    pipeline = Pipeline([StreamPlan(source, [sink], Mode.LIVE)], detector)
     pipeline.start()
-    while pipeline.streams[0].outlets[0].account.passed + pipeline.streams[0].account.dropped.total() < 30:
-        pass
+    for number in range(30):
+        source.step()
+        until(lambda shown=number + 1: len(sink.results) == shown)
     gate.set()
     pipeline.wait()
-    books = balanced(pipeline)
-    assert books["cam"][0] == 30
-    assert math.isinf(sink.results[0].detection_age_s)
-    assert len(detector.seen) <= 3  # the first, the newest, and at most one between
+    assert balanced(pipeline)["cam"] == (30, 30, {})
+    assert all(math.isinf(result.detection_age_s) for result in sink.results)
+    assert detector.seen[-1] == 29  # the newest
+    assert len(detector.seen) <= 2  # and the first, which it hung on
 
 
 def test_live_detections_keep_the_time_of_their_frame():
-    source_gate = threading.Semaphore(0)
-
-    class Gated(CountingSource):
-        def frames(self):
-            for frame in super().frames():
-                source_gate.acquire(timeout=10)
-                yield frame
-
-    class Announcing(FakeDetector):
-        def detect(self, pictures):
-            found = super().detect(pictures)
-            return found
-
-    sink = ListSink()
-    pipeline = Pipeline([StreamPlan(Gated(6, live=True), [sink], Mode.LIVE)], Announcing())
-    pipeline.start()
+    source, sink, detector = SteppedSource(6, live=True), ListSink(), FakeDetector(gate=threading.Event())
+    pipeline = Pipeline([StreamPlan(source, [sink], Mode.LIVE)], detector)
     stream = pipeline.streams[0]
+    pipeline.start()
     for number in range(6):
-        source_gate.release()
-        while stream.stats.infer_ms.count <= number or stream.outlets[0].account.passed <= number:
-            pass
+        if number == 2:
+            detector.gate.set()  # frames 0 and 1 are shown, then both are inferred
+            until(lambda: stream.stats.infer_ms.count == 2)
+        source.step()
+        until(lambda shown=number + 1: len(sink.results) == shown)
+        if number >= 2:
+            until(lambda inferred=number + 1: stream.stats.infer_ms.count == inferred)
     pipeline.wait()
-    for result in sink.results:
-        if math.isfinite(result.detection_age_s):
-            left = result.detections.boxes_xyxy[0, 0] if len(result.detections) else result.frame.index
-            assert result.frame.index - left == pytest.approx(10 * result.detection_age_s, abs=1e-3)
+    ages = [round(10 * result.detection_age_s) for result in sink.results[2:]]
+    lefts = [int(result.detections.boxes_xyxy[0, 0]) for result in sink.results[2:]]
+    assert [index - left for index, left in zip(range(2, 6), lefts, strict=True)] == ages
+    assert set(ages) <= {0, 1}  # of this frame, or of the one before
 
 
 def test_a_live_sink_that_lags_loses_its_own_frames_and_counts_them():

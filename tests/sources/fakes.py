@@ -70,6 +70,7 @@ class ScriptedSource(Source):
         size: of its pictures.
         time_base: of its frames, which start at 0 in every connection.
         on_frame: called before each frame.
+        drift: how much faster than this machine's its clock runs.
     """
 
     live = True
@@ -82,12 +83,13 @@ class ScriptedSource(Source):
         size: tuple[int, int] = (8, 8),
         time_base: Fraction = Fraction(1, 90_000),
         on_frame: Callable[[], None] = lambda: None,
+        drift: float = 0.0,
     ) -> None:
         super().__init__("cam", "rtsp://cam")
         self.faults = Counter()
         self.closed = False
         self._script, self._open_error, self._size, self._time_base = script, open_error, size, time_base
-        self._on_frame = on_frame
+        self._on_frame, self._drift = on_frame, drift
 
     def open(self) -> SourceInfo:
         if self._open_error is not None:
@@ -103,7 +105,7 @@ class ScriptedSource(Source):
                 raise step
             self._on_frame()
             picture = Picture.from_bgr(np.zeros((self._size[1], self._size[0], 3), np.uint8))
-            pts = round((step - start) / self._time_base)
+            pts = round((step - start) * (1 + self._drift) / self._time_base)
             yield Frame(picture, "cam", index, pts, self._time_base, round(step * 1e9))
 
     def close(self) -> None:

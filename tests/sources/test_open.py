@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from streamdet.errors import ConfigError, SourceError, UsageError
+from streamdet.sources.base import Source
 from streamdet.sources.camera import CameraSource
 from streamdet.sources.file import FileSource, WebFileSource
 from streamdet.sources.images import ImagesSource
@@ -91,8 +92,79 @@ def test_what_cannot_work_is_said_before_anything_is_opened(
     assert "\n" not in str(raised.value)
 
 
+CANARY = "c4nary"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        pytest.param(f"rtsp://admin:{CANARY}@10.0.0.1:554/Streaming/Channels/101", "10.0.0.1_101", id="Hikvision"),
+        pytest.param(
+            f"rtsp://admin:{CANARY}@10.0.0.1/cam/realmonitor?channel=1&subtype=0", "10.0.0.1_realmonitor", id="Dahua"
+        ),
+        pytest.param(f"rtsp://h/cam/realmonitor?channel=1&authbasic={CANARY}", "h_realmonitor", id="Dahua, authbasic"),
+        pytest.param(
+            f"rtsp://10.0.0.1:554/user=admin&password={CANARY}&channel=1&stream=0.sdp", "10.0.0.1", id="XMEye"
+        ),
+        pytest.param(f"rtsp://10.0.0.1/user=admin_password={CANARY}_channel=1_stream=0.sdp", "10.0.0.1", id="XMEye, _"),
+        pytest.param(f"rtsp://h/user%3Dadmin%26password%3D{CANARY}", "h", id="XMEye, escaped"),
+        pytest.param(f"rtsp://h/user=a/{CANARY}", "h", id="XMEye, slash in the value"),
+        pytest.param(f"rtsp://h/live/token={CANARY}", "h", id="token in the path"),
+        pytest.param(f"rtsp://h/live/token={CANARY}/main", "h", id="token within the path"),
+        pytest.param(f"rtsp://h/live;token={CANARY}", "h", id="parameter of the path"),
+        pytest.param(f"rtsp://u:1/{CANARY}@10.0.0.1/ch1", "10.0.0.1_ch1", id="number and slash in a password"),
+        pytest.param(f"rtsp://u:1?{CANARY}@10.0.0.1/ch1", "10.0.0.1_ch1", id="number and ? in a password"),
+        pytest.param(f"rtsp://{CANARY}#x@10.0.0.1/ch1", "10.0.0.1_ch1", id="# in a password"),
+        pytest.param(f"rtsp://u:1/{CANARY}@[h/ch1", "rtsp", id="no host to name it after"),
+        pytest.param(
+            f"rtmp://h/bcs/channel0_main.bcs?channel=0&user=a&password={CANARY}", "h_channel0_main", id="Reolink"
+        ),
+        pytest.param(f"http://h/videostream.cgi?loginuse=a&loginpas={CANARY}", "h_videostream", id="Foscam"),
+        pytest.param(f"http://h/video?usr={CANARY}&pw={CANARY}", "h_video", id="short names"),
+        pytest.param(f"http://h/video?user=a&password=b@{CANARY}", "h", id="@ in a password of the query"),
+        pytest.param(f"https://u:{CANARY}@h/clip.mp4?token={CANARY}", "h_clip", id="file on the web"),
+        pytest.param(f"https://h/token={CANARY}/clip.mp4", "h", id="file on the web, token in its path"),
+        pytest.param(f"http://h/api/stream.m3u8?src=rtsp%3A%2F%2Fu%3A{CANARY}%40cam", "h_stream", id="through a proxy"),
+    ],
+)
+def test_no_source_shows_a_credential_of_its_address(url: str, name: str) -> None:
+    source = open_source(url, options=SourceOptions(realtime=True))
+    assert source.name == name
+    sources = [source, *(inner for inner in vars(source).values() if isinstance(inner, Source))]
+    assert len(sources) == 2  # the one that paces or reconnects, and the one within
+    for one in sources:
+        assert CANARY not in f"{one.name} {one.url} {one} {one!r} {one.files}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(f"rtsp://u:a/{CANARY}@10.0.0.1/ch1", id="slash in a password"),
+        pytest.param(f"rstp://h/user=a&password={CANARY}", id="misspelled kind"),
+        pytest.param(f"rtsp:///user=a&password={CANARY}", id="no host"),
+        pytest.param(f"10.0.0.1/user=a_password={CANARY}_channel=1", id="kind left out"),
+        pytest.param(f"10.0.0.1/video?pwd={CANARY}", id="kind left out, query"),
+        pytest.param(f"file://u:{CANARY}@h/clip.mp4", id="file"),
+    ],
+)
+def test_no_refused_address_shows_its_credential(folder: Path, url: str) -> None:
+    with pytest.raises((SourceError, UsageError)) as raised:
+        open_source(url)
+    assert CANARY not in f"{raised.value} {raised.value!r}"
+
+
+def test_a_local_path_may_look_like_settings(folder: Path) -> None:
+    kept = folder / "site" / "user=1"
+    kept.mkdir(parents=True)
+    (kept / "1.png").touch()
+    assert list(open_source("site/user=1/*.png").files) == [Path("site/user=1/1.png")]
+    assert open_source("site/user=1").name == "user_1"
+
+
 def test_options_choose_the_wrapper(folder: Path) -> None:
     assert isinstance(open_source("7.mkv", options=SourceOptions(realtime=True)), RealtimeSource)
+    assert isinstance(open_source("synthetic:", options=SourceOptions(realtime=True)), RealtimeSource)
+    assert isinstance(open_source("synthetic:?live=1", options=SourceOptions(realtime=True)), SyntheticSource)
     assert isinstance(open_source("rtsp://host/", options=SourceOptions(reconnect=False)), NetworkSource)
     assert open_source("7.mkv", name="door").name == "door"
 

@@ -124,6 +124,24 @@ def test_times_increase_even_where_the_lost_connection_ran_ahead() -> None:
         assert all(a.pts < b.pts for a, b in pairwise(source.frames()))
 
 
+@pytest.mark.parametrize("drift", [-100e-6, 100e-6])
+def test_the_gap_shows_in_full_after_a_day_of_drift(drift: float) -> None:
+    first = ScriptedSource([0.0, 86_400.0, LOST], drift=drift)  # 8.6 s apart
+    second = ScriptedSource([86_405.0])
+    with supervised([first, second]) as source:
+        source.open()
+        times = [frame.pts_s for frame in source.frames()]
+    assert times[2] - times[1] == pytest.approx(5, abs=0.001)
+
+
+def test_bursts_of_connections_do_not_add_up() -> None:
+    # each gives 3 s of video in its first second
+    connections = [ScriptedSource([i * 10.0, i * 10.0 + 1, LOST], drift=2.0) for i in range(20)]
+    with supervised([*connections, ScriptedSource([200.0])]) as source:
+        source.open()
+        assert list(source.frames())[-1].pts_s == pytest.approx(200, abs=0.2)
+
+
 def test_a_first_connection_that_fails_is_an_error_at_once() -> None:
     time = FakeTime()
     with supervised([ScriptedSource([], open_error=LOST)], time) as source, pytest.raises(SourceError, match="no data"):

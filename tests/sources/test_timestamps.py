@@ -1,3 +1,4 @@
+import random
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
@@ -126,6 +127,46 @@ def test_a_camera_whose_clock_runs_slow_stays_near_true_time() -> None:
     rows = [(i * 20, i * 40) for i in range(2000)]  # half speed for 80 s
     given_times = live(rows)
     assert all(abs(t - arrival) <= 2100 for t, (_, arrival) in zip(given_times, rows, strict=True))
+
+
+def drifting(ppm: int, hours: float, fps: int = 2) -> list[tuple[int, int]]:
+    """Rows of a camera whose clock runs `ppm` millionths fast, over a network that delays by up to 0.3 s."""
+    delays = random.Random(ppm)
+    count = round(hours * 3600 * fps)
+    return [
+        (round(i * 1000 / fps * (1 + ppm * 1e-6)), round(i * 1000 / fps) + delays.randrange(300)) for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("ppm", [-100, 100])
+def test_a_clock_that_drifts_leaves_no_hole(ppm: int) -> None:
+    faults: Counter[str] = Counter()
+    given_times = live(drifting(ppm, hours=12), faults)  # 4.3 s apart in the end
+    assert not faults
+    assert all(495 <= b - a <= 505 for a, b in pairwise(given_times))
+
+
+@pytest.mark.parametrize("ppm", [-100, 0, 100])
+@pytest.mark.parametrize("hidden", [True, False], ids=["hidden", "known"])
+def test_an_outage_after_hours_of_drift_shows_in_full(ppm: int, hidden: bool) -> None:
+    outage = 5000
+    before = drifting(ppm, hours=8)
+    (raw, arrival), step = before[-1], 500
+    after = [(raw + step * i + (0 if hidden else outage), arrival + step * i + outage) for i in range(1, 5)]
+    faults: Counter[str] = Counter()
+    given_times = live(before + after, faults)
+    distances = [b - a for a, b in pairwise(given_times[len(before) - 1 :])]
+    assert distances == pytest.approx([outage + step, step, step, step], abs=300 if hidden else 1)
+    assert faults == ({"timestamp_jump": 1} if hidden else {})
+
+
+def test_a_clock_that_is_simply_wrong_is_not_followed() -> None:
+    """One per cent slow: the time of the frames stays near that of arrival."""
+    faults: Counter[str] = Counter()
+    rows = drifting(-10_000, hours=1)
+    given_times = live(rows, faults)
+    assert faults["timestamp_jump"] > 10
+    assert all(abs(t - arrival) <= 2300 + 0.0005 * arrival for t, (_, arrival) in zip(given_times, rows, strict=True))
 
 
 def test_segments_that_arrive_at_once_keep_their_distances() -> None:

@@ -1,0 +1,62 @@
+import os
+import signal
+import sys
+
+import pytest
+
+from streamdet.cli.display import summary
+from streamdet.pipeline.report import Percentiles, Report, SinkReport, StreamReport
+from tests.running import ROOT
+
+
+def report():
+    times = Percentiles(12.3, 4567.8, 123456.7)
+    sinks = [SinkReport(name, 123456, 123450, {"late": 4, "queue_full": 2}, times, times, []) for name in NAMES]
+    stages = dict.fromkeys(("decode", "preprocess", "infer", "postprocess", "track", "draw"), times)
+    dropped, faults = {"queue_full": 12345, "stopped": 1}, {"reconnect": 3, "decode_error": 17}
+    return Report([StreamReport("c" * 64, "", "live", 2, 1, dropped, faults, 99, 30, stages, times, sinks)], "cpu", 1)
+
+
+NAMES = ["null:", f"/some/{'long/' * 20}recording.mp4", f"/{'n' * 100}.jsonl", "pictures/"]
+
+
+def test_the_summary_fits_80_columns_and_keeps_every_number():
+    from rich.console import Console
+
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(summary(report()))
+    text = captured.get()
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert text.count("123457") == 6 + 1 + len(NAMES)  # stages, age of detections, sinks
+    assert "age at recording.mp4" in text
+    assert "captured 2 = shown 1 + dropped 12346 (queue_full 12345, stopped 1)" in text
+    assert "decode_error 17, reconnect 3" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
+def test_on_a_terminal_progress_leaves_no_trace_and_ctrl_c_gives_the_cursor_back(tmp_path):
+    import pty
+
+    arguments = ["-m", "streamdet", "run", "synthetic:?frames=0&size=320x240&live=1", "-m", "none", "-o", "null:"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.environ |= {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.execv(sys.executable, [sys.executable, *arguments])
+    said, pressed = b"", False
+    while True:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:  # the other side is gone
+            break
+        if not pressed and said.count(b"fps") > 4:
+            pressed = True
+            os.write(terminal, b"\x03")
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert said.rfind(b"\x1b[?25h") > said.rfind(b"\x1b[?25l") >= 0  # the cursor is shown again
+    after = said[said.rfind(b"\x1b[?25h") :].decode()
+    assert after.count("captured") == 1
+    assert b"Traceback" not in said
