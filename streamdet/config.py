@@ -203,7 +203,6 @@ _FIXES = {
     "string": "give text, in quotes where it looks like something else",
     "list": "give a list, as in [a, b]",
     "tuple": "give a list, as in [a, b]",
-    "dataclass": "give keys and values below it, as in the manual configs/default.yaml",
     "invalid": "give text as the key",
 }
 
@@ -221,6 +220,8 @@ def _explain(problem: Any, before: list[Any]) -> str:
     value = redact(repr(problem["input"]))
     if problem["type"] == "literal_error":
         fix = f"give {problem['ctx']['expected']}"
+    elif problem["type"].startswith("dataclass"):
+        fix = f"give keys and values below it: {', '.join(_known_keys(path))}"
     else:
         fix = _FIXES.get(problem["type"].partition("_")[0], redact(problem["msg"]))
     return f"{key}: {value[:80]} does not fit: {fix}"

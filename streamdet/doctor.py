@@ -152,7 +152,7 @@ def check_providers() -> Iterator[Check]:
 
 def _check_cuda_libraries(no_driver: str | None) -> Iterator[Check]:
     """Names each CUDA library that cannot be loaded, where there is a GPU that would need it."""
-    from streamdet.detect.providers import cuda_libraries, preload
+    from streamdet.detect.providers import INSTALL_CUDA, cuda_libraries, preload
 
     if no_driver is not None:
         yield Check("nvidia gpu", Status.ABSENT, no_driver)
@@ -165,8 +165,8 @@ def _check_cuda_libraries(no_driver: str | None) -> Iterator[Check]:
         except OSError:
             missing.append(library)
     if missing:
-        fix = "pip install 'streamdet[cuda]'"
-        yield Check("nvidia gpu", Status.WARN, f"there is one, but these are missing: {', '.join(missing)}", fix)
+        detail = f"there is one, but these are missing: {', '.join(missing)}"
+        yield Check("nvidia gpu", Status.WARN, detail, INSTALL_CUDA)
     else:
         yield Check("nvidia gpu", Status.OK, "driver and CUDA libraries are here")
 

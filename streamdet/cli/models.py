@@ -14,6 +14,7 @@ from streamdet.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from streamdet.models.inspect import ModelInfo
+    from streamdet.models.load import ModelFile
     from streamdet.models.spec import ModelSpec
 
 app = typer.Typer(help="Known models, and what is inside a model file.", no_args_is_help=True)
@@ -48,8 +49,8 @@ def info(
     """Show a model's inputs, outputs, contract, parameters and arithmetic, read from its graph."""
     from streamdet.models.inspect import inspect_model
 
-    spec, path = _spec_and_path(model)
-    read = inspect_model(path, spec)
+    spec, source = _spec_and_source(model)
+    read = inspect_model(source, spec)
     if as_json:
         typer.echo(json.dumps(_as_dict(read), indent=2))
     else:
@@ -71,14 +72,12 @@ def build(
 ) -> None:
     """Write the flagship's architecture with RANDOM WEIGHTS: for timing and tests. It detects nothing."""
     from streamdet.models.zoo import known
+    from streamdet.sinks.targets import InputFiles, check_file
 
     spec = known(name)
     if spec is None or spec.name != "ssd-resnet34-1200":
         raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
-    if not output.parent.is_dir():
-        raise UsageError(f"cannot write {output}: there is no folder {output.parent}")
-    if output.is_dir():
-        raise UsageError(f"cannot write {output}: it is a folder, name a file like {output / 'model.onnx'}")
+    check_file(output, overwrite=True, inputs=InputFiles())
     from streamdet.models.ssd_resnet34 import Form
     from streamdet.models.ssd_resnet34 import build as build_graph
 
@@ -91,7 +90,7 @@ def build(
     )
 
 
-def _spec_and_path(model: str) -> tuple[ModelSpec | None, Path | bytes]:
+def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
     from streamdet.models.zoo import resolve
 

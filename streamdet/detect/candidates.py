@@ -43,7 +43,7 @@ def is_usable(left: float, top: float, right: float, bottom: float) -> bool:
     return bool(near)
 
 
-def usable(boxes_xyxy: Boxes) -> NDArray[np.bool_]:
+def are_usable(boxes_xyxy: Boxes) -> NDArray[np.bool_]:
     """The same as `is_usable` for each of (N, 4) boxes, in plain numpy."""
     with np.errstate(invalid="ignore"):
         near = np.abs(boxes_xyxy) <= FAR_PX

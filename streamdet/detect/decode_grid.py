@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.boxes import Boxes, cxcywh_to_xyxy
-from streamdet.detect.candidates import SCORE_CEILING, Candidates, is_usable, usable
+from streamdet.detect.candidates import SCORE_CEILING, Candidates, are_usable, is_usable
 from streamdet.kernels import kernel
 
 Grid = NDArray[np.float32]
@@ -98,7 +98,7 @@ def yolox_candidates_reference(cells: Grid, grid: Grid, wanted: NDArray[np.bool_
         centers, sizes = (cells[:, :2] + grid[:, :2]) * stride, np.exp(cells[:, 2:4]) * stride
         boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1))
         passes = (cells[:, 4:5] > threshold) & wanted & (scores > threshold) & (scores <= SCORE_CEILING)
-    picked, class_ids = np.nonzero(passes & usable(boxes)[:, None])
+    picked, class_ids = np.nonzero(passes & are_usable(boxes)[:, None])
     rows, box_ids = np.unique(picked, return_inverse=True)
     best = np.minimum(scores[picked, class_ids], _ONE)
     return Candidates(boxes[rows], box_ids.astype(np.int32), best, class_ids.astype(np.int32))
@@ -174,7 +174,7 @@ def fastestdet_candidates_reference(
         centers = (np.tanh(cells[:, 1:3]) + corner) * np.array([width / columns, height / rows], np.float32)
         sizes = np.array([width, height], np.float32) / (_ONE + np.exp(-cells[:, 3:5]))
         boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1).astype(np.float32))
-        passes = wanted[best] & (scores > threshold) & (scores <= SCORE_CEILING) & usable(boxes)
+        passes = wanted[best] & (scores > threshold) & (scores <= SCORE_CEILING) & are_usable(boxes)
     chosen = np.minimum(scores[passes], _ONE).astype(np.float32)
     return Candidates(boxes[passes], np.arange(len(chosen), dtype=np.int32), chosen, best[passes].astype(np.int32))
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.boxes import Boxes, cxcywh_to_xyxy
-from streamdet.detect.candidates import Candidates, is_usable, usable
+from streamdet.detect.candidates import Candidates, are_usable, is_usable
 from streamdet.kernels import kernel
 
 # How offsets were scaled in training (SSD, Liu et al. 2016; MLPerf keeps the values).
@@ -135,7 +135,7 @@ def ssd_candidates_reference(
         sizes = priors_cxcywh[:, 2:] * np.exp(SIZE_VARIANCE * loc[2:].T)
         scale = np.array([width, height, width, height], np.float32)
         boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1)) * scale
-        passes = (probabilities > threshold) & (probabilities <= 1) & wanted[:, None] & usable(boxes)
+        passes = (probabilities > threshold) & (probabilities <= 1) & wanted[:, None] & are_usable(boxes)
     anchors, class_ids = np.nonzero(passes.T)
     rows, box_ids = np.unique(anchors, return_inverse=True)
     scores = probabilities[class_ids, anchors]

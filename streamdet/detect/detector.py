@@ -103,9 +103,9 @@ def load_detector(
         HardwareError: the provider asked for is not available.
     """
     options = options or DetectorOptions()
-    spec, path = resolve(model, contract)
+    spec, file = resolve(model, contract)
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
-    session = Session(path, provider=options.provider, precision=options.precision, threads=options.threads)
+    session = Session(file, provider=options.provider, precision=options.precision, threads=options.threads)
     try:
         return Detector(spec, session, options, weakest)
     except BaseException:

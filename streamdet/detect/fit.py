@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from streamdet.boxes import Boxes, clip
 from streamdet.models.spec import ModelSpec, Resize
 
 
@@ -26,7 +26,7 @@ class Fit:
     offset_x: float = 0.0
     offset_y: float = 0.0
 
-    def to_frame(self, boxes_xyxy: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    def to_frame(self, boxes_xyxy: Boxes, width: int, height: int) -> Boxes:
         """Returns (N, 4) boxes in pixels of the frame, clipped to it, from boxes in pixels of the input.
 
         >>> Fit(0.5, 0.5, 0, 10).to_frame(np.array([[5, 15, 500, 60]], np.float32), 640, 480).tolist()
@@ -34,8 +34,8 @@ class Fit:
         """
         offset = np.array([self.offset_x, self.offset_y] * 2, np.float32)
         scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
-        boxes: NDArray[np.float32] = (boxes_xyxy - offset) / scale
-        return np.clip(boxes, np.float32(0), np.array([width, height] * 2, np.float32))
+        boxes: Boxes = (boxes_xyxy - offset) / scale
+        return clip(boxes, width, height)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.boxes import Boxes
-from streamdet.detect.candidates import SCORE_CEILING, Candidates, usable
+from streamdet.detect.candidates import SCORE_CEILING, Candidates, are_usable
 from streamdet.detect.nms import nms
 
 
@@ -76,7 +76,7 @@ def choose(boxes_xyxy: Boxes, scores: NDArray[np.floating], class_ids: NDArray[n
         rules: what to keep; `iou` and `class_agnostic` have no meaning here.
     """
     with np.errstate(invalid="ignore"):
-        keep = (scores > rules.conf) & (scores <= SCORE_CEILING) & usable(boxes_xyxy)
+        keep = (scores > rules.conf) & (scores <= SCORE_CEILING) & are_usable(boxes_xyxy)
         keep &= (class_ids >= 0) & (class_ids < len(rules.wanted))
     kept = np.flatnonzero(keep)
     kept = kept[rules.wanted[class_ids[kept].astype(np.int64)]]

@@ -45,10 +45,13 @@ class Precision(Enum):
 AUTO_ORDER = (Provider.CUDA, Provider.OPENVINO, Provider.CPU)
 """What ``auto`` tries. TensorRT only comes when asked for: it spends minutes on building an engine first."""
 
+INSTALL_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+"""Gets the CUDA libraries that this ONNX Runtime was built for."""
+
 _HINTS = {
-    Provider.CUDA: "install the CUDA libraries with: pip install 'streamdet[cuda]' (and an NVIDIA driver)",
-    Provider.TENSORRT: "install TensorRT 10 and pip install 'streamdet[cuda]' (and an NVIDIA driver)",
-    Provider.OPENVINO: "install the plug-in with: pip install 'streamdet[openvino]'",
+    Provider.CUDA: f"install the CUDA libraries with: {INSTALL_CUDA} (and an NVIDIA driver)",
+    Provider.TENSORRT: f"install TensorRT 10 and {INSTALL_CUDA} (and an NVIDIA driver)",
+    Provider.OPENVINO: "install the plug-in with: pip install onnxruntime-ep-openvino",
     Provider.CPU: "reinstall onnxruntime",
 }
 _PRECISIONS = {

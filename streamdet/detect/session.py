@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +21,8 @@ from streamdet.detect.providers import (
     parse_provider,
 )
 from streamdet.errors import HardwareError, ModelError, UsageError
-from streamdet.models.load import operator_types, parse_bytes, read_model
+from streamdet.models.load import ModelFile, operator_types, parse_bytes, read_model
+from streamdet.models.signature import Port
 from streamdet.redact import redact
 
 _DTYPES = {
@@ -42,26 +42,11 @@ _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _PLACE = re.compile(r"/?\S*\.(?:cc|cpp|h|hpp|cu):\d+ .*?\)(?: const)? (?=\S)")
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
-    """One input or output of a model.
-
-    Attributes:
-        name: in the graph.
-        shape: length of each axis; a name where the model leaves it open under that name, None where without one.
-        dtype: of its elements.
-    """
-
-    name: str
-    shape: tuple[int | str | None, ...]
-    dtype: np.dtype[Any]
-
-
 class Session:
     """Runs one model. May be called from one thread at a time; the caller's arrays are only read.
 
     Args:
-        model: an ONNX file, or its bytes.
+        model: an ONNX file, or its content.
         provider: ``auto``, ``cuda``, ``tensorrt``, ``openvino`` or ``cpu``. By name, that one or an error.
         precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
         threads: for inference on the CPU; 0 is all processors but one.
@@ -81,7 +66,7 @@ class Session:
 
     def __init__(
         self,
-        model: Path | bytes,
+        model: Path | bytes | ModelFile,
         *,
         provider: str = "auto",
         precision: str = "auto",
@@ -179,10 +164,10 @@ def _parse_precision(name: str, operators: set[str], model: str) -> Precision:
     return precision
 
 
-def _info(tensor: Any, model: str) -> TensorInfo:
+def _info(tensor: Any, model: str) -> Port:
     if tensor.type not in _DTYPES:
         raise ModelError(f"{model}: {tensor.name} is a {tensor.type}, which is not supported")
-    return TensorInfo(tensor.name, tuple(tensor.shape), np.dtype(_DTYPES[tensor.type]))
+    return Port(tensor.name, tuple(tensor.shape), np.dtype(_DTYPES[tensor.type]))
 
 
 def _one_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdet.errors import ModelError
-from streamdet.models.load import parse_bytes, read_model
+from streamdet.models.load import ModelFile, parse_bytes, read_model
 from streamdet.models.recognise import recognise
 from streamdet.models.signature import Signature, signature_of
 from streamdet.models.spec import ModelSpec
@@ -73,7 +73,7 @@ class ModelInfo:
         return sum(self.flops.values()) / 1e9
 
 
-def inspect_model(source: Path | bytes, given: ModelSpec | None = None) -> ModelInfo:
+def inspect_model(source: Path | bytes | ModelFile, given: ModelSpec | None = None) -> ModelInfo:
     """Reads a model without running it.
 
     Args:
@@ -95,7 +95,7 @@ def inspect_model(source: Path | bytes, given: ModelSpec | None = None) -> Model
     trainable, stored = count_parameters(model)
     flops, uncounted = count_flops(model)
     return ModelInfo(
-        name=spec.name if spec is not None and isinstance(source, bytes) else name,
+        name=name,
         size_bytes=len(data),
         signature=signature,
         spec=spec,

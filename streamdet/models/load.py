@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamdet.errors import ModelError
 from streamdet.redact import redact
@@ -25,35 +25,40 @@ _LOOKS_LIKE = {
 }
 
 
-def read_model(model: Path | bytes) -> tuple[bytes, str]:
-    """Returns the bytes of a model and a name for messages.
+class ModelFile(NamedTuple):
+    """What is in a model's file, read once: what was checked is what runs.
+
+    Attributes:
+        data: the whole file.
+        name: for messages, its path; another word where it was no file.
+    """
+
+    data: bytes
+    name: str
+
+
+def read_model(model: Path | bytes | ModelFile) -> ModelFile:
+    """Reads a model, unless it has been read.
 
     Raises:
         ModelError: the file is missing, unreadable or too large.
     """
+    if isinstance(model, ModelFile):
+        return model
     if isinstance(model, bytes):
-        return model, "the model"
+        return ModelFile(model, "the model")
     name = str(model)
     try:
         size = model.stat().st_size
         if size > MAX_BYTES:
             raise ModelError(f"{name} has {size / 2**20:.0f} MiB; models of up to {MAX_BYTES // 2**20} MiB are read")
-        return model.read_bytes(), name
+        return ModelFile(model.read_bytes(), name)
     except IsADirectoryError:
         raise ModelError(f"{name} is a directory; give the .onnx file") from None
     except FileNotFoundError:
         raise ModelError(f"{name} does not exist; `streamdet models list` shows what can be had by name") from None
     except OSError as error:
         raise ModelError(f"cannot read {name}: {error.strerror}") from None
-
-
-def parse(path: Path) -> onnx.ModelProto:
-    """Returns a parsed model that has passed the checks a session makes.
-
-    Raises:
-        ModelError: there is no such file, it is no ONNX model, or one that must not reach a runtime.
-    """
-    return parse_bytes(*read_model(path))
 
 
 def parse_bytes(data: bytes, name: str) -> onnx.ModelProto:

@@ -35,7 +35,7 @@ class Tensor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One input or output as the file states it."""
+    """One input or output, as the file or a session states it. See `Tensor`."""
 
     name: str
     shape: Shape

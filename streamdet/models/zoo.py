@@ -12,7 +12,7 @@ import platformdirs
 from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
 from streamdet.models.description import Description, read_description
-from streamdet.models.load import parse
+from streamdet.models.load import ModelFile, parse_bytes, read_model
 from streamdet.models.recognise import FAMILIES, recognise
 from streamdet.models.signature import signature_of
 from streamdet.models.spec import Contract, ModelSpec
@@ -82,8 +82,8 @@ def file_name(spec: ModelSpec) -> str:
     return f"{spec.name}.onnx"
 
 
-def locate(spec: ModelSpec, folder: Path | None = None) -> Path:
-    """Returns the checked file of a named model.
+def locate(spec: ModelSpec, folder: Path | None = None) -> ModelFile:
+    """Reads and checks the file of a named model.
 
     Args:
         spec: a model with its size and hash.
@@ -96,25 +96,25 @@ def locate(spec: ModelSpec, folder: Path | None = None) -> Path:
     if not path.is_file():
         where = f"download {spec.urls[0]} " if spec.urls else "get the file "
         raise ModelError(f"{spec.name} is not on this machine: {where}({_hash_text(spec)}) and save it as {path}")
-    verify(spec, path)
-    return path
+    file = read_model(path)
+    verify(spec, file)
+    return file
 
 
-def verify(spec: ModelSpec, path: Path) -> None:
+def verify(spec: ModelSpec, file: ModelFile) -> None:
     """Checks a file against the size and hashes of its spec, as far as they are known.
 
     Raises:
         ModelError: it differs.
     """
-    size = path.stat().st_size
+    size = len(file.data)
     if spec.size_bytes and size != spec.size_bytes:
-        raise ModelError(f"{path} has {size} bytes, {spec.name} has {spec.size_bytes}: delete it and get it again")
+        raise ModelError(f"{file.name} has {size} bytes, {spec.name} has {spec.size_bytes}: delete it and get it again")
     for algorithm, expected in (("sha256", spec.sha256), ("sha384", spec.sha384)):
         if expected:
-            with path.open("rb") as stream:
-                found = hashlib.file_digest(stream, algorithm).hexdigest()
+            found = hashlib.new(algorithm, file.data).hexdigest()
             if found != expected.lower():
-                raise ModelError(f"{path} is not {spec.name}: its {algorithm} is {found}, expected {expected}")
+                raise ModelError(f"{file.name} is not {spec.name}: its {algorithm} is {found}, expected {expected}")
 
 
 def _hash_text(spec: ModelSpec) -> str:
@@ -122,8 +122,8 @@ def _hash_text(spec: ModelSpec) -> str:
     return ", ".join([f"{spec.size_bytes} bytes", *hashes] if spec.size_bytes else hashes) or "no hash is known"
 
 
-def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> tuple[ModelSpec, Path | bytes]:
-    """Returns the description of a model and its file, or its content where it is made up here.
+def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> tuple[ModelSpec, ModelFile]:
+    """Returns the description of a model and what is in its file, read once and checked.
 
     Args:
         model: a known name, an ONNX file (described by a YAML file of the same name beside it, where there is one), a
@@ -140,9 +140,10 @@ def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> 
     if str(model) == SHAPES and not os.path.exists(path):
         from streamdet.models.shapes import shapes_model
 
-        return shapes_model()
-    if (spec := known(str(model))) is not None and not os.path.isfile(path):
-        return spec, locate(spec)
+        spec, data = shapes_model()
+        return spec, ModelFile(data, SHAPES)
+    if (named := known(str(model))) is not None and not os.path.isfile(path):
+        return named, locate(named)
     if path.suffix.casefold() in (".yaml", ".yml"):
         description = read_description(path)
         if description.file is None:
@@ -156,16 +157,17 @@ def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> 
     return _describe(path, None if beside is None else read_description(beside), contract)
 
 
-def _describe(path: Path, description: Description | None, contract: Contract | None) -> tuple[ModelSpec, Path]:
+def _describe(path: Path, description: Description | None, contract: Contract | None) -> tuple[ModelSpec, ModelFile]:
     if not path.is_file():
         named = f", named by {description.path}" if description else ""
         raise ModelError(f"there is no model file {path}{named}")
     given = {} if description is None else dict(description.fields)
     if contract is not None:
         given["contract"] = contract
-    spec = recognise(signature_of(parse(path)), path.name, given)
-    verify(spec, path)
-    return spec, path
+    file = read_model(path)
+    spec = recognise(signature_of(parse_bytes(*file)), path.name, given)
+    verify(spec, file)
+    return spec, file
 
 
 def _no_model(name: str) -> str:

@@ -249,7 +249,7 @@ OPTIONS = [
     row("unknown encoder", "--encoder xvid -o {out}/a.mp4", 2, "no video encoder 'xvid' in this FFmpeg; there are:"),
     row("encoder and file", "--encoder prores -o {out}/a.mp4", 2, "cannot write mp4 files; leave the encoder on auto"),
     row("missing config", "-c {out}/no.yaml", 2, "cannot read {out}/no.yaml: No such file"),
-    row("folder as config", "-c {out}", 2, "cannot read the config {out}: Is a directory"),
+    row("folder as config", "-c {out}", 2, "cannot read {out}: Is a directory"),
     row("video as config", "-c {bad}/good.mp4", 2, "good.mp4 is not valid YAML"),
     row("output of unknown kind", "-o {out}/a.xyz", 2, "cannot tell from the name", "use a file ending in .mp4"),
     row("output without ending", "-o {out}/a", 2, "cannot tell from the name", "a folder ending in /"),

@@ -1,6 +1,8 @@
 """doctor: what it says is true, and a broken part does not silence the others."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import typer
@@ -10,6 +12,16 @@ from streamdet.cli import doctor as command
 from streamdet.cli.main import execute
 from streamdet.detect import providers
 from streamdet.doctor import Check, Status, examine, safely
+
+
+def test_hints_name_packages_that_this_one_lists():
+    """A hint to install an extra of this package would need it to be on the package index."""
+    listed = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    for provider in providers.Provider:
+        hint = providers.ProviderMissing(provider, "gone").hint
+        assert "streamdet[" not in hint
+        for package in re.findall(r"pip install \"?([a-z0-9,\[\]-]+)", hint):
+            assert f'"{package}>=' in listed
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +90,11 @@ def test_a_gpu_without_its_libraries_is_a_warning(monkeypatch):
     found = {check.name: check for check in doctor.check_providers()}
     assert found["provider cuda"].status is Status.WARN
     assert "libcublasLt.so.13" in found["provider cuda"].detail
-    assert "streamdet[cuda]" in found["provider cuda"].fix
+    assert 'pip install "onnxruntime-gpu[cuda,cudnn]"' in found["provider cuda"].fix
     assert found["provider openvino"].status is Status.ABSENT
     assert found["nvidia gpu"].status is Status.WARN
     assert "libnone.so.9" in found["nvidia gpu"].detail
+    assert found["nvidia gpu"].fix == providers.INSTALL_CUDA
 
 
 def test_a_check_that_breaks_is_a_finding():

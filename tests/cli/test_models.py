@@ -74,7 +74,7 @@ def test_info_of_a_model_that_is_no_detector(run, tmp_path):
         (("info", "nothing.onnx"), "no model 'nothing.onnx'"),
         (("build", "yolox-nano", "-o", "x.onnx"), "cannot build 'yolox-nano'"),
         (("build", "ssd-resnet34-1200", "-o", "no/such/folder/x.onnx"), "there is no folder"),
-        (("build", "ssd-resnet34-1200", "-o", "."), "it is a folder"),
+        (("build", "ssd-resnet34-1200", "-o", "."), "is a folder; give the name of a file in it"),
     ],
 )
 def test_mistakes(run, arguments, message):

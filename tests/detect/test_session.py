@@ -231,14 +231,16 @@ def test_an_nvidia_provider_without_driver_names_the_library(provider, capfd):
     assert caught.value.exit_code == 3
     assert message.startswith(f"{provider} is not available: ")
     assert "libcuda.so.1" in message or "built without it" in message or sys.platform != "linux"
-    assert "streamdet[cuda]" in message
+    assert 'pip install "onnxruntime-gpu[cuda,cudnn]"' in message
     assert "\n" not in message
     assert capfd.readouterr() == ("", "")  # the runtime's own lines would bury ours
 
 
 @pytest.mark.skipif(HAS_OPENVINO, reason="the OpenVINO plug-in is installed")
 def test_openvino_without_its_plugin():
-    with pytest.raises(HardwareError, match=r"onnxruntime-ep-openvino is not installed; .*streamdet\[openvino\]"):
+    with pytest.raises(
+        HardwareError, match=r"onnxruntime-ep-openvino is not installed; .*pip install onnxruntime-ep-openvino"
+    ):
         Session(tiny_model(), provider="openvino")
 
 

@@ -2,10 +2,14 @@
 
 import dataclasses
 import hashlib
+import re
 
+import numpy as np
 import pytest
 
+from streamdet.detect.session import Session
 from streamdet.errors import ConfigError, ModelError
+from streamdet.models.shapes import shapes_model
 from streamdet.models.spec import Contract
 from streamdet.models.zoo import ALIASES, MODELS, file_name, known, locate, models_dir, resolve
 
@@ -52,8 +56,9 @@ def test_a_known_model_that_is_not_here(name, models):
 def test_a_known_model_that_is_here(models, data_dir):
     original = data_dir / "models" / "yolox_nano.onnx"
     (models / "yolox-nano.onnx").symlink_to(original)
-    spec, path = resolve("yolox-nano")
-    assert (spec.contract, path.read_bytes()) == (Contract.YOLOX, original.read_bytes())
+    spec, file = resolve("yolox-nano")
+    assert (spec.contract, file.data) == (Contract.YOLOX, original.read_bytes())
+    assert file.name == str(models / "yolox-nano.onnx")
 
 
 def test_the_folder_may_be_anywhere(models, monkeypatch):
@@ -68,7 +73,7 @@ def test_a_file_that_was_tampered_with(tmp_path, models):
     spec = dataclasses.replace(MODELS[1], size_bytes=len(good), sha256=hashlib.sha256(good).hexdigest())
     path = models / file_name(spec)
     path.write_bytes(good)
-    assert locate(spec) == path
+    assert locate(spec) == (good, str(path))
     path.write_bytes(b"weight!")
     with pytest.raises(ModelError, match=r"is not yolox-nano: its sha256 is .* expected"):
         locate(spec)
@@ -78,21 +83,21 @@ def test_a_file_that_was_tampered_with(tmp_path, models):
 
 
 def test_a_file(rows):
-    spec, path = resolve(rows)
-    assert (spec.name, spec.contract, path) == ("rows.onnx", Contract.END2END, rows)
+    spec, file = resolve(rows)
+    assert (spec.name, spec.contract, file) == ("rows.onnx", Contract.END2END, (rows.read_bytes(), str(rows)))
 
 
 def test_a_file_with_its_description_beside_it(rows):
     rows.with_suffix(".yaml").write_text("name: mine\nlabels: [a]")
-    spec, path = resolve(str(rows))
-    assert (spec.name, spec.labels, path) == ("mine", ("a",), rows)
+    spec, file = resolve(str(rows))
+    assert (spec.name, spec.labels, file.name) == ("mine", ("a",), str(rows))
 
 
 def test_a_description(rows, tmp_path):
     described = tmp_path / "other.yml"
     described.write_text("file: rows.onnx\nbox_normalized: true")
-    spec, path = resolve(described)
-    assert (spec.box_normalized, path) == (True, rows)
+    spec, file = resolve(described)
+    assert (spec.box_normalized, file.name) == (True, str(rows))
 
 
 def test_a_description_with_a_hash(rows):
@@ -102,6 +107,30 @@ def test_a_description_with_a_hash(rows):
     beside.write_text(f"sha256: '{'0' * 64}'")
     with pytest.raises(ModelError, match="its sha256 is"):
         resolve(rows)
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    """A file that really runs."""
+    path = tmp_path / "shapes.onnx"
+    path.write_bytes(shapes_model()[1])
+    return path
+
+
+@pytest.mark.parametrize("how", ["file", "description", "known name"])
+def test_what_was_checked_is_what_runs(shapes, models, tmp_path, how):
+    good = shapes.read_bytes()
+    (tmp_path / "own.yaml").write_text(f"file: shapes.onnx\nsha256: {hashlib.sha256(good).hexdigest()}")
+    known_one = dataclasses.replace(shapes_model()[0], name="mine", sha256=hashlib.sha256(good).hexdigest())
+    (models / "mine.onnx").write_bytes(good)
+    path = models / "mine.onnx" if how == "known name" else shapes
+    _, file = resolve({"file": shapes, "description": tmp_path / "own.yaml", "known name": known_one}[how])
+    path.write_bytes(b"swapped")
+    with (
+        Session(file, provider="cpu") as session,
+        pytest.raises(ModelError, match=re.escape(f"{path} failed on a batch of float32 (1, 7)")),
+    ):
+        session.run(np.zeros((1, 7), np.float32))
 
 
 @pytest.mark.parametrize(
