@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,20}://"  # bounded: a long word without one is read once, not from each letter
 
 # Words in the names of secrets. Cameras of many makes abbreviate: usr, pw, paswd, loginuse, loginpas.
 _WORDS = "pas|pw|token|secret|key|auth|cred|sig|session|login|user|usr"

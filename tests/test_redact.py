@@ -40,6 +40,8 @@ SECRET = "c4nary"
         f"http://proxy/stream.mp4?src=rtsp%3A%2F%2Fa%3A{SECRET}%4010.0.0.7%2Fch1",
         f"http://proxy/stream.mp4?src=rtsp://a:{SECRET}@10.0.0.7/ch1",
         f"no answer to DESCRIBE 10.0.0.7/user=a_password={SECRET}_channel=1.sdp",
+        f"{'x' * 40}://a:{SECRET}@h/1",
+        f"3rtsp://a:{SECRET}@h/1",
         f"two: rtsp://a:{SECRET}@h/1 and rtsp://b:{SECRET}@h/2",
     ],
 )
