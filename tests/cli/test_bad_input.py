@@ -241,7 +241,7 @@ OPTIONS = [
     row("limit", "--max-frames -1", 2, "max_frames must be 0 (no limit) or more, got -1"),
     row("length", "--duration nan", 2, "duration_s must be 0 (no limit) or more, got nan"),
     row("mode", "--mode fast", 2, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
-    row("tracker", "--tracker sort", 2, "tracker.kind: 'sort' does not fit: give 'bytetrack' or 'none'"),
+    row("tracker", "--tracker sort", 2, "tracker.kind: 'sort' does not fit: give 'auto', 'bytetrack' or 'none'"),
     row("size", "--size big", 2, "source.size: 'big' does not fit: write for example 1280x720"),
     row("no size", "--size 0x0", 2, "source.size must be positive, got 0x0"),
     row("rate", "--fps 0", 2, "source.fps must be greater than 0, got 0.0"),
