@@ -1,4 +1,4 @@
-"""Count objects that cross a line with `supervision` (pip install "streamdet[supervision]").
+"""Count objects that cross a line with `supervision` (pip install supervision).
 
 python examples/supervision_zones.py video.mp4 yolox-nano
 """
