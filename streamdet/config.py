@@ -213,7 +213,9 @@ def _explain(problem: Any, before: list[Any]) -> str:
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _known_keys(path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-        fix = f"did you mean {close[0]!r}?" if close else f"known keys here: {', '.join(known)}"
+        inner = [branch for branch in known if path[-1] in _known_keys([*path[:-1], branch])]
+        nearest = f"{inner[0]}.{path[-1]}" if inner else close[0] if close else ""
+        fix = f"did you mean {nearest!r}?" if nearest else f"known keys here: {', '.join(known)}"
         return f"{key}: unknown key; {fix}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{key}: is missing"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -16,6 +17,10 @@ from tests.gstreamer import PYTHON
 # Compiling kernels and a busy machine make single examples slow; pytest-timeout guards against real hangs.
 hypothesis.settings.register_profile("streamdet", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("streamdet")
+
+# A shell's background jobs ignore Ctrl-C, and so do their children; the tests of Ctrl-C need it there as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 

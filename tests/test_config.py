@@ -36,6 +36,8 @@ def test_every_shipped_config_loads(path):
     ("tree", "message"),
     [
         ({"modell": "x"}, "modell: unknown key; did you mean 'model'?"),
+        ({"conf": 0.5}, "conf: unknown key; did you mean 'detector.conf'?"),
+        ({"classes": ["person"]}, "classes: unknown key; did you mean 'detector.classes'?"),
         ({"detector": {"confidence": 0.3}}, "detector.confidence: unknown key; did you mean 'conf'?"),
         ({"detector": {"xyz": 1}}, "detector.xyz: unknown key; known keys here: class_agnostic_nms, classes, conf"),
         ({"sources": {"a": {"url": "0", "sise": [1, 2]}}}, "sources.0.sise: unknown key; did you mean 'size'?"),

@@ -18,10 +18,13 @@ class Benchmark(Enum):
 
 
 def bench(
-    what: Annotated[list[Benchmark], typer.Argument(help="One or more of them.")],
+    what: Annotated[list[Benchmark], typer.Argument(metavar="WHAT", help="One or more of them.")],
     rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often each candidate takes its turn.")] = 15,
 ) -> None:
-    """Measure a part of streamdet against its rivals, taking turns in one run. Medians and ratios."""
+    """Measure parts of streamdet against other ways to do the same.
+
+    All take turns in one run, since the speed of a machine changes with time; compare the ratios.
+    """
     from rich.console import Console
     from rich.table import Table
 

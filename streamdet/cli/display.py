@@ -60,6 +60,8 @@ class Display:
             self._console.print(summary(report))
             for path in report.files:
                 self._console.print(f"wrote {path}", markup=False, soft_wrap=True)
+            if error is None and not any(stream.sinks for stream in report.streams):
+                self._console.print("nothing was written: to keep the result add -o out.mp4, -o out.jsonl or --show")
 
     def tick(self) -> None:
         """Redraws the progress, a few times a second at most."""

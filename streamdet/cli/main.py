@@ -24,6 +24,7 @@ app = typer.Typer(
     name="streamdet",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -100,8 +101,17 @@ def _run(arguments: list[str]) -> int:
         return EXIT_CODE
     except typer.TyperException as error:
         if text := error.format_message():  # none where the help was the answer
-            print(f"streamdet: {redact(text)} (see: streamdet --help)", file=sys.stderr)
+            print(f"streamdet: {redact(text)} ({_advice(error, arguments)})", file=sys.stderr)
         return error.exit_code
+
+
+def _advice(error: typer.TyperException, arguments: Sequence[str]) -> str:
+    """Returns where to read on, or the command that was left out before a source."""
+    first = arguments[0]
+    if "No such command" in error.message and (first.isdecimal() or any(sign in first for sign in "./:")):
+        return f"did you mean: streamdet run {redact(first)}"
+    context = getattr(error, "ctx", None)
+    return f"see: {context.command_path if context else 'streamdet'} --help"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

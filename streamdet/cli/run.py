@@ -15,22 +15,27 @@ Text = str | None
 def run(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="SOURCE...", help="0, /dev/video0, file, folder, 'a/*.jpg', rtsp://, http://, synthetic:"
-        ),
+        typer.Argument(metavar="SOURCE", help="0, /dev/video0, file, folder, 'a/*.jpg', rtsp://, http://, synthetic:"),
     ] = None,
     more_sources: Annotated[
-        list[str] | None, typer.Option("--source", "-i", help="The same as SOURCE; may be repeated.")
+        list[str] | None, typer.Option("--source", "-i", metavar="SOURCE", help="The same as SOURCE; may be repeated.")
     ] = None,
-    model: Annotated[Text, typer.Option("--model", "-m", help="Model name, .onnx file or .yaml description.")] = None,
+    model: Annotated[
+        Text, typer.Option("--model", "-m", metavar="MODEL", help="Name, .onnx file or .yaml description.")
+    ] = None,
     outputs: Annotated[
         list[str] | None,
         typer.Option(
-            "--output", "-o", help="out.mp4, out.mkv, out.jsonl, 'img/%06d.jpg', folder/, null: (repeatable)."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="out.mp4, out.mkv, out.jsonl, 'img/%06d.jpg', folder/ or null:; may be repeated.",
         ),
     ] = None,
-    show: Annotated[bool | None, typer.Option("--show/--no-show", "--show/--no_show", help="Open a window.")] = None,
-    conf: Annotated[float | None, typer.Option("--conf", "-t", "--threshold", help="Least score to show.")] = None,
+    show: Annotated[bool | None, typer.Option("--show/--no-show", " /--no_show", help="Open a window.")] = None,
+    conf: Annotated[
+        float | None, typer.Option("--conf", "-t", "--threshold", help="Least score of an object, 0 to 1.")
+    ] = None,
     iou: Annotated[
         float | None, typer.Option("--iou", help="Overlap above which non-maximum suppression drops.")
     ] = None,
@@ -44,7 +49,7 @@ def run(
         Text, typer.Option("--contract", "-at", "--architecture-type", help="What the model's outputs mean.")
     ] = None,
     mode: Annotated[Text, typer.Option("--mode", help="auto, every-frame or live.")] = None,
-    tracker: Annotated[Text, typer.Option("--tracker", help="bytetrack or none.")] = None,
+    tracker: Annotated[Text, typer.Option("--tracker", help="auto, bytetrack or none.")] = None,
     size: Annotated[Text, typer.Option("--size", help="Size to ask a camera for, e.g. 1280x720.")] = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Rate to ask a camera for.")] = None,
     realtime: Annotated[bool | None, typer.Option("--realtime", help="Play files at their own pace.")] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import shlex
 from pathlib import Path
 
 import platformdirs
@@ -94,8 +95,9 @@ def locate(spec: ModelSpec, folder: Path | None = None) -> ModelFile:
     """
     path = (folder or models_dir()) / file_name(spec)
     if not path.is_file():
-        where = f"download {spec.urls[0]} " if spec.urls else "get the file "
-        raise ModelError(f"{spec.name} is not on this machine: {where}({_hash_text(spec)}) and save it as {path}")
+        command = f"curl -L --create-dirs -o {shlex.quote(str(path))} {spec.urls[0]}" if spec.urls else ""
+        how = f"get it with: {command}" if command else f"get the file and save it as {path}"
+        raise ModelError(f"{spec.name} is not on this machine: {how} ({_hash_text(spec)})")
     file = read_model(path)
     verify(spec, file)
     return file
@@ -174,5 +176,5 @@ def _no_model(name: str) -> str:
     names = [*(spec.name for spec in MODELS), SHAPES]
     close = difflib.get_close_matches(name, [*names, *ALIASES], n=1)
     if close:
-        return f"no model {name!r}: did you mean {close[0]!r}?"
+        return f"no model {name!r}: did you mean {ALIASES.get(close[0], close[0])!r}?"
     return f"no model {name!r}: neither a file here nor a known name ({', '.join(names)})"

@@ -165,7 +165,8 @@ MODELS = [
     ),
     row("misspelled name", "yolox-nan", 2, "no model 'yolox-nan': did you mean 'yolox-nano'?"),
     row("impossible model name", "x" * 3000, 2, "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano"),
-    row("known but not here", "yolox-nano", 2, "not on this machine: download https://", "save it as {out}/yolox-nano"),
+    row("known but not here", "yolox-nano", 2, "get it with: curl -L --create-dirs -o {out}/yolox-nano.onnx https://"),
+    row("part of another name of it", "yolox", 2, "no model 'yolox': did you mean 'yolox-nano'?"),
     row("folder as model", "{bad}", 2, "is a folder: name an ONNX file in it"),
     row("text as model", "{bad}/text.onnx", 2, "not an ONNX model, or only a part of one: export or download it again"),
     row("part of a model", "{bad}/cut.onnx", 2, "not an ONNX model, or only a part of one"),
@@ -230,7 +231,7 @@ def test_cuda_that_is_not_there_is_named(cli):
 
 
 OPTIONS = [
-    row("unknown option", "--confi 0.5", 2, "No such option: --confi", "--conf", "streamdet --help"),
+    row("unknown option", "--confi 0.5", 2, "No such option: --confi", "--conf", "(see: streamdet run --help)"),
     row("not a number", "--conf high", 2, "Invalid value for '--conf'", "valid number"),
     row("not a whole number", "--max-frames 1.5", 2, "Invalid value for '--max-frames'"),
     row("value left out", "--max-frames", 2, "'--max-frames' requires an argument"),
@@ -287,6 +288,29 @@ def test_options(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
     assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
     assert not any(words in line for words in (*without, PASSWORD, "Traceback", "defect of streamdet")), line
     assert [path.name for path in tmp_path.iterdir()] == ["folder.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("first", "advice"),
+    [
+        pytest.param("video.mp4", "(did you mean: streamdet run video.mp4)", id="file"),
+        pytest.param("0", "(did you mean: streamdet run 0)", id="camera"),
+        pytest.param("rtsp://admin:hunter2@h/c", "(did you mean: streamdet run rtsp://***@h/c)", id="stream"),
+        pytest.param("detect", "(see: streamdet --help)", id="another word"),
+    ],
+)
+def test_run_left_out(cli, first, advice):
+    outcome = cli(first)
+    assert outcome.code == 2
+    (line,) = outcome.lines
+    assert advice in line
+    assert PASSWORD not in line
+
+
+def test_a_run_that_keeps_nothing_says_so(cli, tmp_path):
+    words = "nothing was written: to keep the result add -o out.mp4"
+    assert any(words in line for line in cli("run", SCENE, "-m", "none").lines)
+    assert not any(words in line for line in cli("run", SCENE, "-m", "none", "-o", tmp_path / "out.mp4").lines)
 
 
 CONFIGS = [
