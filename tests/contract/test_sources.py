@@ -171,7 +171,7 @@ def test_pictures_are_whole_and_in_order(case: Case, source: Source) -> None:
 
 def test_ends_by_itself_and_stays_ended(case: Case, source: Source) -> None:
     if case.count is None:
-        pytest.skip("has no end")
+        pytest.skip("this source has no end: nothing to test")
     source.open()
     assert len(list(source.frames())) == case.count
     assert list(source.frames()) == []
