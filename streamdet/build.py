@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamdet.config import Config
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
+from streamdet.detect.providers import available_cpus
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
 from streamdet.models.spec import Contract
@@ -88,7 +89,8 @@ def build(
     sources = _open_sources(config)
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
-    detector = _load_detector(config, weak_too=any(tracked))
+    modes = [_mode(config, source) for source in sources]
+    detector = _load_detector(config, weak_too=any(tracked), live=Mode.LIVE in modes)
     on_warm_up()
     if detector is not None:
         detector.warm_up()
@@ -102,7 +104,7 @@ def build(
         StreamPlan(
             source=source,
             sinks=stream_sinks,
-            mode=_mode(config, source),
+            mode=mode,
             tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
             annotator=Annotator(config.draw),
             stages=[*_only_sure(detector, is_tracked), *stages],
@@ -111,7 +113,7 @@ def build(
             max_frames=config.max_frames,
             duration_s=config.duration_s,
         )
-        for source, stream_sinks, is_tracked in zip(sources, sinks, tracked, strict=True)
+        for source, stream_sinks, is_tracked, mode in zip(sources, sinks, tracked, modes, strict=True)
     ]
     return Job(Pipeline(plans, detector, leave_busy=leave_busy), detector)
 
@@ -168,7 +170,7 @@ def output_for(uri: str, name: str, several: bool) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config, weak_too: bool) -> Detector | None:
+def _load_detector(config: Config, weak_too: bool, live: bool) -> Detector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
@@ -182,7 +184,12 @@ def _load_detector(config: Config, weak_too: bool) -> Detector | None:
     contract = None if config.contract is None else _contract(config.contract)
     # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
     weakest = config.tracker.low_score if weak_too else 1.0
-    detector = load_detector(model, config.detector, contract, weakest)
+    options = config.detector
+    if options.threads == 0 and not live:
+        # Nobody waits for the other threads here. A live run leaves them a processor (the session's own choice).
+        # Two processors, flagship: 2.0 s per inference instead of 4.6; YOLOX-nano: the same rate either way.
+        options = replace(options, threads=available_cpus())
+    detector = load_detector(model, options, contract, weakest)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector
