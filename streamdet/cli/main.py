@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 import typer
 
@@ -77,7 +77,8 @@ def execute(argv: Sequence[str]) -> int:
     debug = len(arguments) < len(argv)
     with _logging(debug):
         try:
-            return _run(arguments)
+            with _signals():  # in here, since from then on Ctrl-C can come at any step
+                return _run(arguments)
         except KeyboardInterrupt:
             return EXIT_CODE
         except StreamdetError as error:
@@ -89,9 +90,6 @@ def execute(argv: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = app(arguments, prog_name="streamdet", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -112,6 +110,21 @@ def _advice(error: typer.TyperException, arguments: Sequence[str]) -> str:
         return f"did you mean: streamdet run {redact(first)}"
     context = getattr(error, "ctx", None)
     return f"see: {context.command_path if context else 'streamdet'} --help"
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Ends a command by Ctrl-C or SIGTERM; what these did in the process before is put back afterwards."""
+    before: dict[int, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+                before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
+            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

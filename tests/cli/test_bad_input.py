@@ -307,6 +307,13 @@ def test_run_left_out(cli, first, advice):
     assert PASSWORD not in line
 
 
+def test_a_command_leaves_the_signals_of_its_process_alone(cli):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert cli("run", "-q", SCENE, "-m", "none").code == 0
+    assert cli("run", "nowhere.mp4").code == 1
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
 def test_a_run_that_keeps_nothing_says_so(cli, tmp_path):
     words = "nothing was written: to keep the result add -o out.mp4"
     assert any(words in line for line in cli("run", SCENE, "-m", "none").lines)
