@@ -63,9 +63,9 @@ class Picture:
     width: int
     height: int
     format: PixelFormat
-    planes: tuple[Plane, ...]
+    planes: tuple[Plane, ...] = field(repr=False)
     color: ColorSpace = field(default_factory=ColorSpace)
-    owner: Any = None
+    owner: Any = field(default=None, repr=False)
     _bgr: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -59,7 +60,7 @@ class Frame:
         return self.picture.height
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Detections:
     """The objects of one frame as parallel arrays; filtered like numpy: ``detections[detections.scores > 0.5]``.
 
@@ -100,6 +101,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def __repr__(self) -> str:
+        names = ", ".join(f"{count} {name}" for name, count in Counter(self.class_names).most_common())
+        return f"Detections({names or 'nothing'})"
+
     def __getitem__(self, which: Any) -> Self:
         """Returns the detections picked by a boolean mask, an index array or a slice."""
         if isinstance(which, int | np.integer):
@@ -124,7 +129,10 @@ class Detections:
         Raises:
             ImportError: the `supervision` package is not installed.
         """
-        import supervision
+        try:
+            import supervision
+        except ImportError:
+            raise ImportError("to_supervision needs the package supervision: pip install supervision") from None
 
         return supervision.Detections(
             xyxy=self.boxes_xyxy.copy(),

@@ -34,3 +34,8 @@ def test_to_supervision_keeps_everything():
     np.testing.assert_array_equal(theirs.xyxy, make().boxes_xyxy)
     assert theirs.tracker_id is None
     assert theirs.data["class_name"].tolist() == ["person", "car", "2"]
+
+
+def test_printing_detections_is_short():
+    assert repr(make()) == "Detections(1 person, 1 car, 1 2)"
+    assert repr(make()[:0]) == "Detections(nothing)"

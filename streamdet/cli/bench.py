@@ -34,10 +34,14 @@ def bench(
         table = Table(title=title, title_justify="left", show_edge=False, box=None, padding=(0, 2))
         table.add_column("candidate", no_wrap=True)
         for column in ("median", "best", "times ours"):
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", no_wrap=True)
         for timing in timings:
-            table.add_row(timing.name, f"{timing.median_ms:.3g} ms", f"{timing.best_ms:.3g} ms", f"{timing.ratio:.2f}")
+            table.add_row(timing.name, _ms(timing.median_ms), _ms(timing.best_ms), f"{timing.ratio:.2f}")
         console.print(table)
         for note in notes:
             console.print(f"  {note}", soft_wrap=True)
         console.print()
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"

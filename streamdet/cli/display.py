@@ -45,7 +45,8 @@ class Display:
     def __enter__(self) -> Self:
         if not self._quiet and self._job.detector is not None:
             detector = self._job.detector
-            words = f"{detector.spec.name} runs on {detector.explain}"
+            chosen = detector.explain.partition(" (")[0]  # why not on something better is for `streamdet doctor`
+            words = f"{detector.spec.name} runs on {chosen}"
             self._console.print(words, soft_wrap=not self._console.is_terminal, markup=False)
         if self._shows_progress:
             self._live.start()

@@ -116,7 +116,8 @@ def parse_provider(name: str) -> Provider | None:
         return Provider[name.upper()]
     except KeyError:
         known = ", ".join(["auto", *(provider.short for provider in Provider)])
-        raise UsageError(f"unknown provider {name!r}; choose one of {known}") from None
+        meant = "; for an NVIDIA GPU that is cuda" if name.isdecimal() or name.startswith(("cuda:", "gpu")) else ""
+        raise UsageError(f"unknown provider {name!r}; choose one of {known}{meant}") from None
 
 
 @dataclass(frozen=True, slots=True)
