@@ -25,7 +25,7 @@ class Preprocessor:
 
     Resizing is bilinear on pixel centres without a low-pass filter, as `cv2.INTER_LINEAR` does it. Colour follows the
     picture's own matrix and range. YUV pixels become whole values of 0..255 first, as in `Picture.bgr`: both ways give
-    a network the same numbers. Blending without that rounding and clipping moved YOLOX-nano's scores by up to 0.07.
+    a network the same numbers. Blending without that rounding and clipping moved YOLOX-nano's scores by up to 0.05.
 
     Not for use by several threads at once: each needs one of its own.
 
