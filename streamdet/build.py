@@ -187,8 +187,8 @@ def _load_detector(config: Config, weak_too: bool, live: bool) -> Detector | Non
     options = config.detector
     if options.threads == 0 and not live:
         # Nobody waits for the other threads here. A live run leaves them a processor (the session's own choice).
-        # Two processors, all against all but one: the flagship takes 1.6 s per inference instead of 3.5; a small network
-        # loses, because decoding and encoding need as much as it does: YOLOX-nano 39 frames/s instead of 44.
+        # On two processors the flagship takes 1.6 s per inference instead of 3.5; a small network loses a little,
+        # because decoding and encoding need as much as it does: YOLOX-nano 39 frames/s instead of 44.
         options = replace(options, threads=available_cpus())
     detector = load_detector(model, options, contract, weakest)
     if detector.spec.random_weights:
