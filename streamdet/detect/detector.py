@@ -18,6 +18,7 @@ from streamdet.detect.preprocess import Fit, Preprocessor
 from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
 from streamdet.labels import select_classes
+from streamdet.models.load import ModelFile
 from streamdet.models.signature import Tensor, describe, fixed
 from streamdet.models.spec import Contract, ModelSpec
 from streamdet.models.zoo import resolve
@@ -84,7 +85,7 @@ class Detected:
 
 
 def load_detector(
-    model: str | Path | ModelSpec,
+    model: str | Path | ModelSpec | ModelFile,
     options: DetectorOptions | None = None,
     contract: Contract | None = None,
     weakest: float = 1.0,
@@ -92,7 +93,7 @@ def load_detector(
     """Loads a model and makes it ready to detect; call `Detector.warm_up` before the first frame that matters.
 
     Args:
-        model: a known name, an ONNX file, a YAML description, or a spec.
+        model: a known name, an ONNX file, a YAML description, a spec, or what is in a file.
         options: what to look for and on what to run.
         contract: what the outputs of a file mean, instead of recognising it.
         weakest: report detections down to this score where that is less than the threshold, for a tracker.

@@ -6,7 +6,9 @@ import difflib
 import hashlib
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -124,12 +126,12 @@ def _hash_text(spec: ModelSpec) -> str:
     return ", ".join([f"{spec.size_bytes} bytes", *hashes] if spec.size_bytes else hashes) or "no hash is known"
 
 
-def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> tuple[ModelSpec, ModelFile]:
+def resolve(model: str | Path | ModelSpec | ModelFile, contract: Contract | None = None) -> tuple[ModelSpec, ModelFile]:
     """Returns the description of a model and what is in its file, read once and checked.
 
     Args:
         model: a known name, an ONNX file (described by a YAML file of the same name beside it, where there is one), a
-            YAML description, or a spec of a model in the models folder.
+            YAML description, a spec of a model in the models folder, or what is in a file.
         contract: what the outputs of a file mean, instead of recognising it.
 
     Raises:
@@ -138,6 +140,8 @@ def resolve(model: str | Path | ModelSpec, contract: Contract | None = None) -> 
     """
     if isinstance(model, ModelSpec):
         return model, locate(model)
+    if isinstance(model, ModelFile):
+        return _recognised(model, {} if contract is None else {"contract": contract}), model
     path = Path(model).expanduser()
     if str(model) == SHAPES and not os.path.exists(path):
         from streamdet.models.shapes import shapes_model
@@ -167,9 +171,13 @@ def _describe(path: Path, description: Description | None, contract: Contract | 
     if contract is not None:
         given["contract"] = contract
     file = read_model(path)
-    spec = recognise(signature_of(parse_bytes(*file)), path.name, given)
+    spec = _recognised(file, given)
     verify(spec, file)
     return spec, file
+
+
+def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
+    return recognise(signature_of(parse_bytes(*file)), os.path.basename(file.name), given)
 
 
 def _no_model(name: str) -> str:

@@ -1,47 +1,22 @@
-"""`streamdet models`: what is known, what a file is, and the flagship's architecture with random weights."""
+"""`streamdet models info`: what a file is, read from its graph."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamdet.errors import ModelError, UsageError
+from streamdet.errors import ModelError
 
 if TYPE_CHECKING:
     from streamdet.models.inspect import ModelInfo
     from streamdet.models.load import ModelFile
     from streamdet.models.spec import ModelSpec
 
-app = typer.Typer(help="Known models, and what is inside a model file.", no_args_is_help=True)
 
-
-@app.command("list")
-def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the models that can be given by name."""
-    from streamdet.models.zoo import MODELS, file_name, models_dir
-
-    folder = models_dir()
-    here = {spec.name: (folder / file_name(spec)).is_file() for spec in MODELS}
-    if as_json:
-        rows = [
-            {"name": s.name, "about": s.about, "licence": s.licence, "size_bytes": s.size_bytes, "here": here[s.name]}
-            for s in MODELS
-        ]
-        typer.echo(json.dumps({"folder": str(folder), "models": rows}, indent=2))
-        return
-    for spec in MODELS:
-        state = "here" if here[spec.name] else "not downloaded"
-        typer.echo(f"{spec.name}  ({spec.size_bytes / 1e6:.1f} MB, {spec.licence}, {state})")
-        typer.echo(f"  {spec.about}")
-    typer.echo(f"Named models are kept in {folder}. `-m` also takes an ONNX file or a YAML description.")
-
-
-@app.command("info")
 def info(
     model: Annotated[str, typer.Argument(help="Known name, ONNX file or YAML description.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -56,38 +31,6 @@ def info(
     else:
         for title, text in _lines(read):
             typer.echo(f"{title:<12} {text}")
-
-
-class _Form(StrEnum):
-    heads = "heads"
-    published = "published"
-
-
-@app.command("build")
-def build(
-    name: Annotated[str, typer.Argument(help="ssd-resnet34-1200")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
-    form: Annotated[_Form, typer.Option(help="heads: raw, any batch. published: NMS inside, batch 1.")] = _Form.heads,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
-) -> None:
-    """Write the flagship's architecture with RANDOM WEIGHTS: for timing and tests. It detects nothing."""
-    from streamdet.models.zoo import known
-    from streamdet.sinks.targets import InputFiles, check_file
-
-    spec = known(name)
-    if spec is None or spec.name != "ssd-resnet34-1200":
-        raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
-    check_file(output, overwrite=True, inputs=InputFiles())
-    from streamdet.models.ssd_resnet34 import Form
-    from streamdet.models.ssd_resnet34 import build as build_graph
-
-    try:
-        output.write_bytes(build_graph(Form(form.value), seed=seed).SerializeToString())
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    typer.echo(
-        f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing"
-    )
 
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:

@@ -1,0 +1,40 @@
+"""`streamdet models build`: the flagship's architecture with random weights."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamdet.errors import UsageError
+
+
+class _Form(StrEnum):
+    heads = "heads"
+    published = "published"
+
+
+def build(
+    name: Annotated[str, typer.Argument(help="ssd-resnet34-1200")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
+    form: Annotated[_Form, typer.Option(help="heads: raw, any batch. published: NMS inside, batch 1.")] = _Form.heads,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
+) -> None:
+    """Write the flagship's architecture with RANDOM WEIGHTS: for timing and tests. It detects nothing."""
+    from streamdet.models.zoo import known
+    from streamdet.sinks.targets import InputFiles, check_file
+
+    spec = known(name)
+    if spec is None or spec.name != "ssd-resnet34-1200":
+        raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
+    check_file(output, overwrite=True, inputs=InputFiles())
+    from streamdet.models.ssd_resnet34 import Form
+    from streamdet.models.ssd_resnet34 import build as build_graph
+
+    try:
+        output.write_bytes(build_graph(Form(form.value), seed=seed).SerializeToString())
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+    typer.echo(
+        f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing"
+    )
