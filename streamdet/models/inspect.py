@@ -129,7 +129,7 @@ def count_flops(model: onnx.ModelProto) -> tuple[dict[str, int], int]:
 
     Shapes come from ONNX's shape inference; dimensions the file leaves open count as 1 (the batch).
     """
-    shapes = _shapes(model)
+    shapes = value_shapes(model)
     flops: Counter[str] = Counter()
     uncounted = 0
     for node in model.graph.node:
@@ -140,7 +140,12 @@ def count_flops(model: onnx.ModelProto) -> tuple[dict[str, int], int]:
     return dict(flops), uncounted
 
 
-def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+def value_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all values by ONNX's shape inference; dimensions the file leaves open are 1 or 0.
+
+    Raises:
+        ModelError: they do not fit together.
+    """
     import onnx
 
     light = onnx.ModelProto()

@@ -30,7 +30,7 @@ _EXTRAS = (
     (256, 128, 256, 2, 0),
     (256, 128, 256, 1, 0),
 )
-_FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
+FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
 _PUBLISHED_OPSET = 10  # the published file's
 _HEADS_OPSET = 13  # for tools of today; per-channel quantisation begins here
 _MIN_SIZE = 448  # below, the last feature map vanishes
@@ -122,7 +122,7 @@ def _features(graph: _Graph, image: str) -> list[str]:
 def _heads(graph: _Graph, maps: list[str]) -> tuple[str, str]:
     """Adds the twelve head convolutions; returns raw loc (n, 4, P) and conf (n, 81, P)."""
     parts: dict[int, list[str]] = {4: [], CLASSES: []}
-    for x, channels, boxes in zip(maps, _FEATURE_CHANNELS, BOXES_PER_CELL, strict=True):
+    for x, channels, boxes in zip(maps, FEATURE_CHANNELS, BOXES_PER_CELL, strict=True):
         for rows, gain in ((4, 0.5), (CLASSES, 2.0)):
             y = graph.conv(x, (channels, rows * boxes), 3, 3, 1, True, gain)
             parts[rows].append(graph.node("Reshape", y, graph.constant([0, rows, -1], np.int64)))
