@@ -16,7 +16,7 @@ import onnx
 
 from streamdet.errors import ModelError
 from streamdet.models.graph import Links, at_opset, attribute, cut, free_names, rename, tidied
-from streamdet.models.inspect import value_shapes
+from streamdet.models.arithmetic import value_shapes
 from streamdet.models.signature import fixed
 from streamdet.models.ssd_geometry import BOXES_PER_CELL, box_count, feature_sizes, head_grids
 from streamdet.models.ssd_resnet34 import FEATURE_CHANNELS
