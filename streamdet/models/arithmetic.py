@@ -125,6 +125,11 @@ def count_operations(model: onnx.ModelProto) -> Arithmetic:
 
 
 def value_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all values by ONNX's shape inference; an input's dimensions that are open count as 1.
+
+    Raises:
+        ModelError: they do not fit together.
+    """
     import onnx
 
     light = onnx.ModelProto()

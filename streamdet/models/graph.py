@@ -161,10 +161,13 @@ def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 
 
 def free_names(graph: onnx.GraphProto, wanted: Iterable[str]) -> dict[str, str]:
-    """Renames values that have a name of `wanted`, which new ones are to get; returns new names by old."""
+    """Renames values and nodes that have a name of `wanted`, which new ones are to get; returns values' new names."""
     wanted = set(wanted)
     taken = {name for node in graph.node for name in (*node.input, *node.output)}
     taken |= {value.name for value in (*graph.input, *graph.initializer)}
+    for node in graph.node:
+        if node.name in wanted:
+            node.name += "_before"
     names = {}
     for name in sorted(wanted & taken):
         number = 1
@@ -173,6 +176,14 @@ def free_names(graph: onnx.GraphProto, wanted: Iterable[str]) -> dict[str, str]:
         names[name] = f"{name}_{number}"
     rename(graph, names)
     return names
+
+
+def sort_nodes(model: onnx.ModelProto) -> None:
+    """Puts nodes in an order where each comes after those it depends on; those that nothing needs are left out."""
+    ordered = Links.of(model.graph).leading_to(value.name for value in model.graph.output)
+    ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
+    del model.graph.node[:]
+    model.graph.node.extend(ordered)
 
 
 def opset_of(model: onnx.ModelProto) -> int:

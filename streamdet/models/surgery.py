@@ -15,9 +15,8 @@ import numpy as np
 import onnx
 
 from streamdet.errors import ModelError
-from streamdet.models.graph import Links, at_opset, attribute, cut, free_names, rename, tidied
 from streamdet.models.arithmetic import value_shapes
-from streamdet.models.signature import fixed
+from streamdet.models.graph import Links, at_opset, attribute, cut, free_names, rename, tidied
 from streamdet.models.ssd_geometry import BOXES_PER_CELL, box_count, feature_sizes, head_grids
 from streamdet.models.ssd_resnet34 import FEATURE_CHANNELS
 
@@ -102,7 +101,9 @@ def find(model: onnx.ModelProto, name: str, size: int) -> Network:
     _check_grids(name, size, [shapes.get(head.loc, ()) for head in heads])
     named = len(_PUBLISHED_NAMES & {node.name for node in found})
     if 0 < named < _HEADS:
-        log.warning("%s: only %d of its 12 heads are called as in the published file: is it an edited one?", name, named)
+        log.warning(
+            "%s: only %d of its 12 heads are called as in the published file: is it an edited one?", name, named
+        )
     return Network(whole, image.name, size, classes, heads)
 
 
@@ -135,7 +136,9 @@ def to_heads(network: Network) -> onnx.ModelProto:
 
 
 def _new_names() -> set[str]:
-    return {f"{name}{end}" for name in ("loc", "conf") for end in ("", "_shape", *(f"_{i}" for i in range(_HEADS // 2)))}
+    return {
+        f"{name}{end}" for name in ("loc", "conf") for end in ("", "_shape", *(f"_{i}" for i in range(_HEADS // 2)))
+    }
 
 
 def set_batch(model: onnx.ModelProto, batch: int) -> None:
@@ -230,10 +233,8 @@ def _sorted_out(
     for feature, k in zip(features, BOXES_PER_CELL, strict=True):
         one, other = (node.output[0] for node in pairs[feature])
         channels = [shapes.get(value, (0, 0))[1] for value in (one, other)]
-        if channels == [4 * k, 4 * k]:  # three classes and the background: only what follows tells
-            swap = _meets_softmax(one, graph)
-        else:
-            swap = channels[0] != 4 * k
+        # With three classes and the background both have as many channels, and only what follows them tells.
+        swap = _meets_softmax(one, graph) if channels == [4 * k, 4 * k] else channels[0] != 4 * k
         loc, conf = (other, one) if swap else (one, other)
         count = shapes.get(conf, (0, 0))[1]
         if shapes.get(loc, (0, 0))[1] != 4 * k or count % k or count // k < 2:

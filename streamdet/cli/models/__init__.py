@@ -1,8 +1,9 @@
-"""`streamdet models`: what is known, what a file is, and the flagship's architecture with random weights."""
+"""`streamdet models`: what is known, what a file is, other forms of it, and the flagship with random weights."""
 
 import typer
 
 from streamdet.cli.models.build import build
+from streamdet.cli.models.convert import convert
 from streamdet.cli.models.info import info
 from streamdet.cli.models.listing import list_models
 
@@ -10,3 +11,4 @@ app = typer.Typer(help="Known models, and what is inside a model file.", no_args
 app.command("list")(list_models)
 app.command("info")(info)
 app.command("build")(build)
+app.command("convert")(convert)

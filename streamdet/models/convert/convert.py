@@ -1,0 +1,305 @@
+"""From a model and options to a new model that was proven to find the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import onnx
+
+from streamdet.errors import ModelError, UsageError
+from streamdet.models.arithmetic import value_shapes
+from streamdet.models.convert.front import fold, settle, transpose
+from streamdet.models.convert.half import to_half
+from streamdet.models.convert.openvino_ir import IrNetwork, check_installed, to_ir
+from streamdet.models.convert.options import Channels, ConvertOptions, Format, Layout, Precision
+from streamdet.models.convert.proof import COARSE, FLOAT, HALF, Proof, Runner, Sample, prove
+from streamdet.models.convert.record import record
+from streamdet.models.convert.tail import add_published_tail, add_top_boxes
+from streamdet.models.load import ModelFile, parse_bytes
+from streamdet.models.recognise import recognise
+from streamdet.models.signature import signature_of
+from streamdet.models.spec import Contract, ModelSpec
+from streamdet.models.ssd_geometry import box_count
+from streamdet.models.surgery import Network, find, resize_input, set_batch, to_heads
+
+Progress = Callable[[str], None]
+
+Quantise = Callable[[ModelFile, ModelSpec], tuple[bytes, Mapping[str, Any]]]
+"""Makes an INT8 model of a float one, with a report of what it cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A model that was made and proven, not yet written.
+
+    Attributes:
+        files: content by the ending of its file: `.onnx`, or `.xml` and `.bin`.
+        spec: how it is fed and read.
+        proof: that it finds the same as its source.
+        notes: what the user should know, in sentences.
+    """
+
+    files: Mapping[str, bytes]
+    spec: ModelSpec
+    proof: Proof
+    notes: tuple[str, ...]
+
+
+def convert(
+    file: ModelFile,
+    spec: ModelSpec,
+    samples: Sequence[Sample],
+    options: ConvertOptions,
+    quantise: Quantise | None = None,
+    progress: Progress = lambda _: None,
+) -> Converted:
+    """Converts a model and proves the result against it.
+
+    Args:
+        file: the source.
+        spec: how the source is fed and read.
+        samples: pictures for the proof; at least one.
+        options: what to make of it.
+        quantise: for INT8.
+        progress: told what is being done.
+
+    Raises:
+        ModelError: it is not a network that can be converted so, or the result does not find the same.
+        UsageError: the options do not go together, or a package is missing.
+    """
+    if options.format is Format.OPENVINO:
+        check_installed()
+    if options.precision is Precision.INT8 and quantise is None:
+        raise UsageError("--precision int8 needs --calibration, a folder of photos like those it will see")
+    source = parse_bytes(*file)
+    ssd = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED)
+    if not ssd and not options.changes_network and options.precision is not Precision.FP32:
+        return _other_precision(file, spec, source, samples, options, quantise, progress)
+    progress("looking for the heads")
+    network = find(source, file.name, spec.width)
+    job = _Job(file, source, spec, network, options, progress)
+    return job.run(samples, quantise)
+
+
+@dataclass(slots=True)
+class _Job:
+    """One conversion of the flagship's network."""
+
+    file: ModelFile
+    source: onnx.ModelProto
+    spec: ModelSpec
+    network: Network
+    options: ConvertOptions
+    progress: Progress
+
+    def run(self, samples: Sequence[Sample], quantise: Quantise | None) -> Converted:
+        """Makes the model step by step, each from the one before, and proves it."""
+        options, network = self.options, self.network
+        heads = to_heads(network)
+        fed, feed = settle(heads, self.spec, network.size)
+        notes = self._notes(fed)
+        base = _heads_spec(fed, network.classes)
+        progress_note = ""
+        size = options.input_size or network.size
+        reference = Runner.of(self.file, fed)
+        if size != network.size:
+            self.progress("proving the heads at the source's own size")
+            first = Runner.of(ModelFile(heads.SerializeToString(), self.file.name), base)
+            own = prove(reference, first, samples, FLOAT, self.progress)
+            heads, base = _sized(heads, base, network, size)
+            reference = _by_onnx(heads, base, network.classes, size)
+            progress_note = (
+                f"the source cannot run at {size}: proven were the heads at {network.size} against the source "
+                f"({own.agreement.matched} of {own.agreement.count} detections), and the result against ONNX's own "
+                f"operators on the resized network"
+            )
+            notes.append(
+                f"{size}x{size} is another accuracy point than {network.size}x{network.size}: measure it before use"
+            )
+        model, made = self._input(heads, base, feed, size)
+        report: Mapping[str, Any] = {}
+        if options.precision is Precision.FP16 and options.format is Format.ONNX:
+            self.progress("to half precision")
+            model = to_half(model, self.file.name)
+        elif options.precision is Precision.INT8 and quantise is not None:
+            _check(model)
+            data, report = quantise(ModelFile(model.SerializeToString(), self.file.name), made)
+            model = parse_bytes(data, self.file.name)
+        model, made = self._output(model, made, size)
+        _check(model)
+        strict = {Precision.FP32: FLOAT, Precision.FP16: HALF, Precision.INT8: COARSE}[options.precision]
+        result, files = _written(model, made, options, {})
+        proof = prove(reference, result, samples, strict, self.progress)
+        reference.network.close()
+        result.network.close()
+        notes += [*proof.notes, *([progress_note] if progress_note else [])]
+        properties = record(self.file, self.source, made, options, proof, notes, report, self._accuracy(size))
+        _, files = _written(model, made, options, properties, run=False)
+        if options.format is Format.ONNX:
+            _check_recognised(files[".onnx"], made, self.file.name)
+        return Converted(files, made, proof, tuple(notes))
+
+    def _accuracy(self, size: int) -> str:
+        native = self.network.size
+        if size == native:
+            return ""
+        return f"input {size}x{size} instead of {native}x{native}: another accuracy point, not measured"
+
+    def _notes(self, fed: ModelSpec) -> list[str]:
+        notes = []
+        if self.spec.contract is Contract.SSD_HEADS:
+            notes.append("the source has its raw heads already")
+        if (fed.mean, fed.std, fed.rgb) != (self.spec.mean, self.spec.std, self.spec.rgb):
+            order = "RGB" if fed.rgb else "BGR"
+            notes.append(f"the source normalises its own input: it is fed {order}, mean {fed.mean}, std {fed.std}")
+        if self.spec.labels and len(self.spec.labels) != self.network.classes - 1:
+            count = self.network.classes - 1
+            notes.append(f"it knows {count} classes without names: give `labels` in a YAML description beside it")
+        return notes
+
+    def _input(
+        self, heads: onnx.ModelProto, base: ModelSpec, feed: Any, size: int
+    ) -> tuple[onnx.ModelProto, ModelSpec]:
+        options = self.options
+        if options.folds_input:
+            if feed is None:
+                raise ModelError(
+                    f"{self.file.name} does something of its own to its input, more than choosing channels, adding and "
+                    "multiplying: it can only be kept as it is (leave out --input-type and --channels)"
+                )
+            own = Channels.BGR if options.published and options.format is Format.OPENVINO else _channels(base)
+            channels = options.channels or own
+            model = fold(heads, feed, channels, options.input_type, options.layout, size)
+            plain = replace(base, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), rgb=channels is Channels.RGB)
+            uint8 = options.input_type == "uint8"
+            return model, replace(plain, uint8=uint8, nchw=options.layout is Layout.NCHW)
+        if options.layout is Layout.NHWC and base.nchw:
+            if base.uint8:
+                raise UsageError("to change the layout of an input of bytes, give --input-type uint8 too")
+            return transpose(heads, size), replace(base, nchw=False)
+        return heads, base
+
+    def _output(self, model: onnx.ModelProto, made: ModelSpec, size: int) -> tuple[onnx.ModelProto, ModelSpec]:
+        options, classes = self.options, self.network.classes
+        if options.top_boxes:
+            model = add_top_boxes(model, options.top_boxes, classes, size)
+        if options.published:
+            set_batch(model, 1)
+            model = add_published_tail(model, classes, size)
+            made = replace(made, contract=Contract.SSD_PUBLISHED, label_offset=1)
+        set_batch(model, 1 if options.published else options.batch)
+        return model, made
+
+
+def _channels(spec: ModelSpec) -> Channels:
+    return Channels.RGB if spec.rgb else Channels.BGR
+
+
+def _heads_spec(fed: ModelSpec, classes: int) -> ModelSpec:
+    """Returns how the heads of a source are fed and read."""
+    return replace(
+        fed,
+        contract=Contract.SSD_HEADS,
+        label_offset=0,
+        box_order="xyxy",
+        box_normalized=True,
+        output_names=(),
+        labels=fed.labels if len(fed.labels) == classes - 1 else (),
+        urls=(),
+        size_bytes=0,
+        sha256="",
+        sha384="",
+    )
+
+
+def _sized(heads: onnx.ModelProto, base: ModelSpec, network: Network, size: int) -> tuple[onnx.ModelProto, ModelSpec]:
+    """Returns the network with another input size: it is convolutions all through, so only shapes change."""
+    sized = onnx.ModelProto()
+    sized.CopyFrom(heads)
+    resize_input(sized, size)
+    count = box_count(size)
+    for value in sized.graph.output:
+        value.type.tensor_type.shape.dim[2].dim_value = count
+    shapes = value_shapes(sized)
+    found = shapes.get("loc", ()), shapes.get("conf", ())
+    if found != ((1, 4, count), (1, network.classes, count)):
+        raise ModelError(f"its graph holds the size {network.size} in other places too, so it cannot take {size}")
+    return sized, replace(base, width=size, height=size)
+
+
+def _by_onnx(heads: onnx.ModelProto, base: ModelSpec, classes: int, size: int) -> Runner:
+    """Returns a reference at another size: the network with decoding and NMS by ONNX's own operators."""
+    whole = onnx.ModelProto()
+    whole.CopyFrom(heads)
+    set_batch(whole, 1)
+    whole = add_published_tail(whole, classes, size)
+    spec = replace(base, contract=Contract.SSD_PUBLISHED, label_offset=1)
+    return Runner.of(ModelFile(whole.SerializeToString(), "the resized network"), spec)
+
+
+def _other_precision(
+    file: ModelFile,
+    spec: ModelSpec,
+    source: onnx.ModelProto,
+    samples: Sequence[Sample],
+    options: ConvertOptions,
+    quantise: Quantise | None,
+    progress: Progress,
+) -> Converted:
+    """Converts another network, which keeps its form: only its precision changes."""
+    report: Mapping[str, Any] = {}
+    if options.precision is Precision.FP16:
+        model, strict = to_half(parse_bytes(*file), file.name), HALF
+    else:
+        assert quantise is not None
+        data, report = quantise(file, spec)
+        model, strict = parse_bytes(data, file.name), COARSE
+    _check(model)
+    plain = replace(spec, urls=(), size_bytes=0, sha256="", sha384="")
+    result, _ = _written(model, plain, options, {})
+    reference = Runner.of(file, spec)
+    proof = prove(reference, result, samples, strict, progress)
+    reference.network.close()
+    result.network.close()
+    properties = record(file, source, plain, options, proof, proof.notes, report, "")
+    _, files = _written(model, plain, options, properties, run=False)
+    _check_recognised(files[".onnx"], plain, file.name)
+    return Converted(files, plain, proof, proof.notes)
+
+
+def _check(model: onnx.ModelProto) -> None:
+    """Raises where a step left a graph that is none: a defect here, or a file that fooled every check before."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ModelError(f"the converted graph is not valid: {str(error).splitlines()[0]}") from None
+
+
+def _written(
+    model: onnx.ModelProto, spec: ModelSpec, options: ConvertOptions, properties: Mapping[str, str], run: bool = True
+) -> tuple[Any, Mapping[str, bytes]]:
+    """Returns a runner (None unless `run`), and the content of the files."""
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, dict(properties))
+    model.producer_name, model.producer_version = "streamdet", _version()
+    data = model.SerializeToString()
+    if options.format is Format.ONNX:
+        return (Runner.of(ModelFile(data, "the result"), spec) if run else None), {".onnx": data}
+    xml, weights = to_ir(data, options.precision is Precision.FP16, properties)
+    return (Runner(spec, IrNetwork(xml, weights)) if run else None), {".xml": xml, ".bin": weights}
+
+
+def _version() -> str:
+    import streamdet
+
+    return streamdet.__version__
+
+
+def _check_recognised(data: bytes, spec: ModelSpec, name: str) -> None:
+    """Raises where the file, read as a user's would be, is not understood as what was proven."""
+    read = recognise(signature_of(parse_bytes(data, name)), spec.name)
+    read = replace(read, random_weights=spec.random_weights, about=spec.about, licence=spec.licence)
+    if read != spec:
+        raise RuntimeError(f"the written description is read as {read}, meant was {spec}")

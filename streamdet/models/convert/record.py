@@ -1,0 +1,99 @@
+"""What a converted file says of itself: how it is fed, and where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from streamdet.models.convert.options import ConvertOptions
+from streamdet.models.convert.proof import Proof
+from streamdet.models.description import SPEC_KEY, metadata_text
+from streamdet.models.load import ModelFile
+from streamdet.models.spec import ModelSpec
+
+CONVERTED_KEY = "streamdet.converted"
+ACCURACY_KEY = "streamdet.accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a converted file says it comes from.
+
+    Attributes:
+        source: name of the file it was made from.
+        sha256: of that file.
+        options: as typed.
+        proof: in words.
+    """
+
+    source: str
+    sha256: str
+    options: str
+    proof: str
+
+
+def record(
+    file: ModelFile,
+    source: onnx.ModelProto,
+    spec: ModelSpec,
+    options: ConvertOptions,
+    proof: Proof,
+    notes: Sequence[str],
+    report: Mapping[str, Any],
+    accuracy: str,
+) -> dict[str, str]:
+    """Returns the metadata of a converted model: its source's own, and what was done.
+
+    Args:
+        file: the source.
+        source: the same, parsed.
+        spec: of the result.
+        options: of the conversion.
+        proof: that was made.
+        notes: what else was found.
+        report: the quantiser's; empty where there was none.
+        accuracy: what to know of the result's accuracy; "" where it is the source's.
+    """
+    import streamdet
+
+    before = {entry.key: entry.value for entry in source.metadata_props}
+    done: dict[str, Any] = {
+        "from": os.path.basename(file.name),
+        "sha256": hashlib.sha256(file.data).hexdigest(),
+        "options": options.as_text(),
+        "streamdet": streamdet.__version__,
+        "proof": proof.as_dict(),
+        "notes": list(notes),
+    }
+    if report:
+        done["quantised"] = dict(report)
+    if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_origin(earlier)) is not None:
+        done["before"] = {"from": origin.source, "sha256": origin.sha256, "options": origin.options}
+    properties = {**before, SPEC_KEY: metadata_text(spec), CONVERTED_KEY: json.dumps(done)}
+    if accuracy:
+        properties[ACCURACY_KEY] = accuracy
+    return properties
+
+
+def read_origin(text: str) -> Origin | None:
+    """Returns what the metadata `CONVERTED_KEY` says; None where it says nothing that can be read.
+
+    >>> read_origin("[]") is None
+    True
+    """
+    try:
+        done = json.loads(text)
+        proof = done["proof"]
+        words = (
+            f"{proof['matched']} of {proof['detections']} detections on {proof['pictures']} pictures agree within "
+            f"{proof['greatest_box_difference']:.2g} (boxes) and {proof['greatest_score_difference']:.2g} (scores)"
+        )
+        return Origin(str(done["from"]), str(done["sha256"]), str(done["options"]), words)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
