@@ -8,8 +8,10 @@ import math
 import warnings
 
 import numpy as np
-import torch
-from torch import nn
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: its export is not tested")
+nn = torch.nn
 
 EXTRAS = (
     (256, 256, 512, 2, 1),

@@ -38,7 +38,7 @@ def convert(
     input_size: Annotated[int, typer.Option(help="Side of the input; another accuracy point. 0: as it is.")] = 0,
     top_boxes: Annotated[int, typer.Option(help="Only so many boxes, the likeliest, leave the network. 0: all.")] = 0,
     batch: Annotated[str, typer.Option(help="dynamic, or a number.")] = "dynamic",
-    format: Annotated[Format, typer.Option(help="openvino: an .xml and a .bin.")] = Format.ONNX,
+    format: Annotated[Format | None, typer.Option(help="openvino: .xml and .bin. By default as -o ends.")] = None,
     images: Annotated[str | None, typer.Option(help="Photos for the proof: folder, pattern or list.")] = None,
     pictures: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
     calibration: Annotated[str | None, typer.Option(help="Photos for int8: folder, pattern or list.")] = None,
@@ -50,10 +50,11 @@ def convert(
     The flagship's network is found by its structure in any export of it, and cut before its NMS. Other models keep
     their form, and can change their precision.
     """
+    format = format or (Format.OPENVINO if output.suffix.casefold() == ".xml" else Format.ONNX)
     options = ConvertOptions(
         form, input_type, layout, channels, precision, input_size, top_boxes, _batch(batch), format
     )
-    _check_output(output, options)
+    _check_output(output, format)
     from streamdet.cli.models.pictures import load_samples
     from streamdet.models.convert.convert import convert as convert_model
     from streamdet.models.zoo import resolve
@@ -81,12 +82,12 @@ def _batch(text: str) -> int:
     return int(text[:6])
 
 
-def _check_output(output: Path, options: ConvertOptions) -> None:
+def _check_output(output: Path, format: Format) -> None:
     from streamdet.sinks.targets import InputFiles, check_file
 
-    suffix = ".xml" if options.format is Format.OPENVINO else ".onnx"
+    suffix = ".xml" if format is Format.OPENVINO else ".onnx"
     if output.suffix.casefold() != suffix:
-        raise UsageError(f"--format {options.format} writes {suffix} files: give -o {output.with_suffix(suffix).name}")
+        raise UsageError(f"--format {format} writes {suffix} files: give -o {output.with_suffix(suffix).name}")
     check_file(output, overwrite=True, inputs=InputFiles())
 
 

@@ -10,13 +10,14 @@ import onnx
 
 from streamdet.errors import ModelError, UsageError
 from streamdet.models.arithmetic import value_shapes
-from streamdet.models.convert.front import fold, settle, transpose
+from streamdet.models.convert.front import Feed, fold, has_front, measure, transpose, understood
 from streamdet.models.convert.half import to_half
 from streamdet.models.convert.openvino_ir import IrNetwork, check_installed, to_ir
 from streamdet.models.convert.options import Channels, ConvertOptions, Format, Layout, Precision
 from streamdet.models.convert.proof import COARSE, FLOAT, HALF, Proof, Runner, Sample, prove
 from streamdet.models.convert.record import record
 from streamdet.models.convert.tail import add_published_tail, add_top_boxes
+from streamdet.models.description import SPEC_KEY
 from streamdet.models.load import ModelFile, parse_bytes
 from streamdet.models.recognise import recognise
 from streamdet.models.signature import signature_of
@@ -98,7 +99,7 @@ class _Job:
         """Makes the model step by step, each from the one before, and proves it."""
         options, network = self.options, self.network
         heads = to_heads(network)
-        fed, feed = settle(heads, self.spec, network.size)
+        fed, feed = self._fed(heads)
         notes = self._notes(fed)
         base = _heads_spec(fed, network.classes)
         progress_note = ""
@@ -141,6 +142,18 @@ class _Job:
             _check_recognised(files[".onnx"], made, self.file.name)
         return Converted(files, made, proof, tuple(notes))
 
+    def _fed(self, heads: onnx.ModelProto) -> tuple[ModelSpec, Feed | None]:
+        """Returns how the source is fed, and what its first convolution gets then; None where that is not simple."""
+        if not has_front(heads):
+            return self.spec, Feed.of(self.spec)
+        signature = signature_of(self.source)
+        by_signature = recognise(replace(signature, metadata={}), self.spec.name, {"contract": self.spec.contract})
+        told = SPEC_KEY in signature.metadata or any(
+            getattr(self.spec, name) != getattr(by_signature, name) for name in ("mean", "std", "rgb")
+        )
+        fed = self.spec if told else understood(heads, self.spec, self.network.size)
+        return fed, measure(heads, fed, self.network.size)
+
     def _accuracy(self, size: int) -> str:
         native = self.network.size
         if size == native:
@@ -160,7 +173,7 @@ class _Job:
         return notes
 
     def _input(
-        self, heads: onnx.ModelProto, base: ModelSpec, feed: Any, size: int
+        self, heads: onnx.ModelProto, base: ModelSpec, feed: Feed | None, size: int
     ) -> tuple[onnx.ModelProto, ModelSpec]:
         options = self.options
         if options.folds_input:

@@ -112,36 +112,30 @@ def _three(values: list[float]) -> tuple[float, float, float]:
     return values[0], values[1], values[2]
 
 
-def settle(model: onnx.ModelProto, spec: ModelSpec, size: int) -> tuple[ModelSpec, Feed | None]:
-    """Returns how a source is really fed, and what its first convolution gets then.
+def understood(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
+    """Returns how a source is really fed that normalises its own input, which its inputs and outputs do not show.
 
-    A file that normalises its own input looks like one that does not. Where nothing but the family's habit says how it
-    is fed, its front decides: the network behind it wants what the family wants.
+    Its front tells, as the network behind it wants what its family wants: colours less their means, divided by their
+    deviations, in red, green, blue. The divisions and the order may also be inside the first weights; the means cannot.
+    Where it is none of these, the spec stays as it is.
     """
-    usual = ModelSpec(spec.name, spec.contract, 1, 1, **FAMILIES[spec.contract])
-    if not has_front(model):
-        return spec, Feed.of(spec)
-    by_habit = (spec.mean, spec.std, spec.rgb) == (usual.mean, usual.std, usual.rgb)
-    if not (by_habit or spec.uint8):
-        return spec, measure(model, spec, size)
     plain = replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), rgb=True)
     inside = measure(model, plain, size)
     if inside is None:
-        return spec, None
-    wanted = Feed.of(usual)
-    # The input's channels hold the colours that bring red, green and blue where the family wants them.
-    order = [inside.colours.index(colour) for colour in wanted.colours]
-    if order not in ([0, 1, 2], [2, 1, 0]):
-        return spec, inside
-    # inside: ((v - mean) / std - mean_in) * scale_in == (v - mean_wanted) * scale_wanted
-    std = [inside.scale[c] / wanted.scale[c] for c in range(3)]
-    mean = [wanted.mean[c] - inside.mean[c] * std[c] for c in range(3)]
-    if spec.uint8 or (
-        max(abs(value - 1) for value in std) < _EXACT and max(abs(value) for value in mean) < 100 * _EXACT
-    ):
-        std, mean = [1.0] * 3, [0.0] * 3
-    fed = replace(plain, rgb=order == [0, 1, 2], mean=_three(mean), std=_three(std))
-    return fed, measure(model, fed, size)
+        return spec
+    usual = FAMILIES[spec.contract]
+    mean, std = np.array(usual["mean"]), np.array(usual["std"])
+    for rgb in (True, False):
+        colours = [colour if rgb else 2 - colour for colour in inside.colours]
+        for unit in (1.0,) if spec.uint8 else (1.0, 255.0):
+            scale = np.array(inside.scale) / unit
+            if not np.allclose(np.array(inside.mean) * unit, mean[colours], rtol=_EXACT):
+                continue
+            if np.allclose(scale * unit, 1, rtol=_EXACT) or (
+                colours == [0, 1, 2] and np.allclose(scale, 1 / std, rtol=_EXACT)
+            ):
+                return replace(plain, rgb=rgb, std=(unit, unit, unit))
+    return spec
 
 
 def fold(

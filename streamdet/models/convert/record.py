@@ -1,4 +1,4 @@
-"""What a converted file says of itself: how it is fed, and where it comes from."""
+"""What a converted file says of itself: how it is fed, where it comes from, and what was proven."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import onnx
@@ -15,27 +14,8 @@ from streamdet.models.convert.options import ConvertOptions
 from streamdet.models.convert.proof import Proof
 from streamdet.models.description import SPEC_KEY, metadata_text
 from streamdet.models.load import ModelFile
+from streamdet.models.origin import ACCURACY_KEY, CONVERTED_KEY, read_origin
 from streamdet.models.spec import ModelSpec
-
-CONVERTED_KEY = "streamdet.converted"
-ACCURACY_KEY = "streamdet.accuracy"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a converted file says it comes from.
-
-    Attributes:
-        source: name of the file it was made from.
-        sha256: of that file.
-        options: as typed.
-        proof: in words.
-    """
-
-    source: str
-    sha256: str
-    options: str
-    proof: str
 
 
 def record(
@@ -79,21 +59,3 @@ def record(
     if accuracy:
         properties[ACCURACY_KEY] = accuracy
     return properties
-
-
-def read_origin(text: str) -> Origin | None:
-    """Returns what the metadata `CONVERTED_KEY` says; None where it says nothing that can be read.
-
-    >>> read_origin("[]") is None
-    True
-    """
-    try:
-        done = json.loads(text)
-        proof = done["proof"]
-        words = (
-            f"{proof['matched']} of {proof['detections']} detections on {proof['pictures']} pictures agree within "
-            f"{proof['greatest_box_difference']:.2g} (boxes) and {proof['greatest_score_difference']:.2g} (scores)"
-        )
-        return Origin(str(done["from"]), str(done["sha256"]), str(done["options"]), words)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
