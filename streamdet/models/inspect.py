@@ -129,15 +129,19 @@ def count_flops(model: onnx.ModelProto) -> tuple[dict[str, int], int]:
 
     Shapes come from ONNX's shape inference; dimensions the file leaves open count as 1 (the batch).
     """
-    shapes = _shapes(model)
     flops: Counter[str] = Counter()
     uncounted = 0
-    for node in model.graph.node:
-        if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
-            count = _node_flops(node, shapes)
-            uncounted += count is None
-            flops[node.op_type] += count or 0
+    for node, count in flops_by_node(model):
+        uncounted += count is None
+        flops[node.op_type] += count or 0
     return dict(flops), uncounted
+
+
+def flops_by_node(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, int | None]]:
+    """Returns 2 x multiply-adds of one picture for each node that has any; None where its shapes are not known."""
+    shapes = _shapes(model)
+    nodes = [node for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul")]
+    return [(node, _node_flops(node, shapes)) for node in nodes]
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
