@@ -78,6 +78,7 @@ class CocoResult:
         voc_map: Open Model Zoo's metric "map", 0 to 1.
         identity: what the detections depend on.
         explain: why it was that provider.
+        random_weights: the model detects nothing, and these numbers mean nothing.
         published: what others measured with this model.
         truth: of the pictures that were looked at.
         missing: how many more pictures the annotations file lists that were not there.
@@ -92,6 +93,7 @@ class CocoResult:
     voc_map: float
     identity: Identity
     explain: str
+    random_weights: bool
     published: Published | None
     truth: Truth
     missing: int
@@ -145,6 +147,7 @@ def evaluate_coco(
     del file  # up to half a gigabyte
     # The detector reads it again: of a file's content alone it would not know what is described beside it.
     with load_detector(model, detector_options(options, published(spec, sha256)), options.contract) as detector:
+        detector.warm_up()  # else the first pictures' times would be those of the compiler
         return work.run(detector, sha256)
 
 
@@ -196,6 +199,7 @@ class _Work:
             voc_map=voc_map(truth, found),
             identity=identity,
             explain=detector.explain,
+            random_weights=detector.spec.random_weights,
             published=published(detector.spec, sha256),
             truth=truth,
             missing=self._missing,

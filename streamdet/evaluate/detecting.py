@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from streamdet.evaluate.truth import TruthImage
 from streamdet.picture import Picture
 from streamdet.sources.images import read_image
 from streamdet.sources.options import SourceOptions
+
+log = logging.getLogger(__name__)
 
 _MAX_PIXELS = SourceOptions().max_pixels
 
@@ -50,7 +53,10 @@ def read_annotated(path: Path, image: TruthImage) -> NDArray[np.uint8]:
     Raises:
         SourceError: it cannot be read, or has another size than the file says.
     """
-    bgr = read_image(path, _MAX_PIXELS)
+    damage: list[str] = []
+    bgr = read_image(path, _MAX_PIXELS, damage)
+    if any("warning" not in message for message in damage):
+        log.warning("%s is damaged, a part of it is gray: copy it again", path)
     if not image.width or not image.height or bgr.shape[:2] == (image.height, image.width):
         return bgr
     if bgr.shape[:2] == (image.width, image.height):

@@ -44,7 +44,7 @@ def report(result: CocoResult) -> dict[str, Any]:
         "classes": [{key: _or_none(value) for key, value in asdict(row).items()} for row in result.coco.classes],
         "classes_without_category": list(result.classes.unmapped),
         "categories_without_class": list(result.classes.never_found),
-        "run": {**asdict(result.identity), "explain": result.explain},
+        "run": {**asdict(result.identity), "explain": result.explain, "random_weights": result.random_weights},
         "pycocotools_max_detections": MAX_DETECTIONS,
         "annotations": result.truth.name,
         "images": len(result.truth.images),

@@ -89,7 +89,10 @@ def coco(
     )
     from streamdet.cli.eval.progress import EvalProgress
     from streamdet.cli.eval.show import show
+    from streamdet.kernels import compiled_before
 
+    if not quiet and not compiled_before():
+        print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     with EvalProgress(quiet) as progress:
         try:
             result = evaluate_coco(model, images, annotations, options, progress)

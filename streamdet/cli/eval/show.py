@@ -89,6 +89,8 @@ def _remarks(result: CocoResult) -> list[str]:
         remarks.append(
             f"the published figures are of all {VAL2017_IMAGES} pictures of val2017: not comparable with these"
         )
+    if result.random_weights:
+        remarks.append(f"{result.identity.model} has random weights: these numbers mean nothing")
     if result.missing:
         remarks.append(f"left out: {result.missing} pictures that are not in the folder")
     if result.resumed:
