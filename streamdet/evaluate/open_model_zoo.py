@@ -79,10 +79,11 @@ _Indices = dict[int, NDArray[np.int64]]
 
 
 def _by_class(truth: Truth, found: FoundObjects) -> Iterator[tuple[_Indices, _Indices]]:
+    looked_at = np.isin(found.image_ids, [image.id for image in truth.images])
     for number in sorted(truth.categories):
         yield (
             _by_image(truth.image_ids, np.flatnonzero(truth.category_ids == number)),
-            _by_image(found.image_ids, np.flatnonzero(found.category_ids == number)),
+            _by_image(found.image_ids, np.flatnonzero(looked_at & (found.category_ids == number))),
         )
 
 
