@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -165,17 +166,18 @@ def free_names(graph: onnx.GraphProto, wanted: Iterable[str]) -> dict[str, str]:
     wanted = set(wanted)
     taken = {name for node in graph.node for name in (*node.input, *node.output)}
     taken |= {value.name for value in (*graph.input, *graph.initializer)}
+    called = {node.name for node in graph.node}
     for node in graph.node:
         if node.name in wanted:
-            node.name += "_before"
-    names = {}
-    for name in sorted(wanted & taken):
-        number = 1
-        while f"{name}_{number}" in taken | wanted:
-            number += 1
-        names[name] = f"{name}_{number}"
+            node.name = _free(node.name, called | wanted)
+            called.add(node.name)
+    names = {name: _free(name, taken | wanted) for name in sorted(wanted & taken)}
     rename(graph, names)
     return names
+
+
+def _free(name: str, taken: set[str]) -> str:
+    return next(free for i in itertools.count(1) if (free := f"{name}_{i}") not in taken)
 
 
 def sort_nodes(model: onnx.ModelProto) -> None:

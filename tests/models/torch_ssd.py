@@ -128,7 +128,7 @@ def network(seed: int, size: int, classes: int = 81, nms: bool = True) -> SSD:
     for name, module in ssd.named_modules():
         if isinstance(module, nn.Conv2d):
             head = name.startswith(("conf.", "loc."))
-            gain = 0.5 if name.startswith("loc.") else 2.0
+            gain = 0.5 if name.startswith("loc.") else 0.3 if head else 2.0
             fan_in = module.in_channels * module.kernel_size[0] ** 2
             nn.init.normal_(module.weight, std=math.sqrt(gain / fan_in))
             if module.bias is not None:

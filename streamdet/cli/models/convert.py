@@ -22,7 +22,7 @@ from streamdet.models.convert.options import (
 )
 
 if TYPE_CHECKING:
-    from streamdet.models.convert.convert import Converted, Quantise
+    from streamdet.models.convert.convert import Converted
 
 
 def convert(
@@ -56,6 +56,7 @@ def convert(
     )
     _check_output(output, format)
     from streamdet.cli.models.pictures import load_samples
+    from streamdet.cli.models.quantising import quantiser
     from streamdet.models.convert.convert import convert as convert_model
     from streamdet.models.zoo import resolve
 
@@ -63,8 +64,10 @@ def convert(
     with suppress(OSError):
         if os.path.samefile(file.name, output):
             raise UsageError(f"{output} is the model being converted; give the output another name")
+    if images is None and calibration is not None:
+        images = calibration
     samples = load_samples(images, pictures)
-    quantise = _quantiser(calibration, annotations, max_loss) if precision is Precision.INT8 else None
+    quantise = quantiser(calibration, annotations, images, max_loss) if precision is Precision.INT8 else None
     if images is None:
         typer.echo("the proof runs on a made-up scene; --images DIR proves it on your own photos")
     with _status() as tell:
@@ -89,10 +92,6 @@ def _check_output(output: Path, format: Format) -> None:
     if output.suffix.casefold() != suffix:
         raise UsageError(f"--format {format} writes {suffix} files: give -o {output.with_suffix(suffix).name}")
     check_file(output, overwrite=True, inputs=InputFiles())
-
-
-def _quantiser(calibration: str | None, annotations: Path | None, max_loss: float) -> Quantise:
-    raise UsageError("--precision int8 is not there yet")
 
 
 @contextmanager
@@ -125,18 +124,17 @@ def _write(files: Mapping[str, bytes], output: Path) -> None:
 
 
 def _summary(converted: Converted, output: Path) -> list[str]:
-    proof = converted.proof
+    proof, found = converted.proof, converted.proof.agreement
     size = sum(len(data) for data in converted.files.values()) / 1e6
-    found = proof.agreement
+    judged = f"allowed: {proof.strict}" if proof.strict.share else "told, not judged: see int8 below"
     lines = [
         f"wrote {output} ({size:.1f} MB)",
         f"proof: {found.matched} of {found.count} detections on {len(proof.samples)} pictures agree, boxes within "
-        f"{found.box:.1g} of the side, scores within {found.score:.1g} (allowed: {proof.strict})",
+        f"{found.box:.1g} of the side, scores within {found.score:.1g} ({judged})",
     ]
-    if found.borderline:
-        lines.append(
-            f"       {found.borderline} more are decided by roundings: at a threshold, or at the limit of overlap"
-        )
+    if found.borderline and proof.strict.share == 1:
+        lines.append(f"       {found.borderline} others are decided by roundings, at a threshold or limit of overlap")
+    lines += [f"int8: {line}" for line in converted.report_text.splitlines()]
     lines += [f"note: {note}" for note in converted.notes]
     if converted.spec.random_weights:
         lines.append("warning: random weights, it detects nothing")

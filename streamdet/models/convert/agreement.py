@@ -46,7 +46,7 @@ class Agreement:
         unexplained: of both, the rest of those without a partner.
         box: greatest difference of a matched corner, as a share of the input's side.
         score: greatest difference of a matched score.
-        first: the best detection that has no partner and no explanation, for people; "" where there is none.
+        first: the best detection without partner, for people, first of those without explanation; "" for none.
     """
 
     count: int = 0
@@ -106,7 +106,7 @@ def compare(reference: Found, result: Found, side: int, tolerance: Tolerance) ->
         unexplained=sum(len(left) for left in unexplained),
         box=float(boxes.max(initial=0)),
         score=float(scores.max(initial=0)),
-        first=_first(reference, result, unexplained, side),
+        first=_first(reference, result, unexplained, side) or _first(reference, result, list(lonely), side),
     )
 
 

@@ -27,8 +27,8 @@ from streamdet.models.surgery import Network, find, resize_input, set_batch, to_
 
 Progress = Callable[[str], None]
 
-Quantise = Callable[[ModelFile, ModelSpec], tuple[bytes, Mapping[str, Any]]]
-"""Makes an INT8 model of a float one, with a report of what it cost."""
+Quantise = Callable[[ModelFile, ModelSpec, Progress], tuple[bytes, Mapping[str, Any]]]
+"""Makes an INT8 model of a float one, with a report of what it cost; its `text` is for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,14 @@ class Converted:
         spec: how it is fed and read.
         proof: that it finds the same as its source.
         notes: what the user should know, in sentences.
+        report_text: the quantiser's, for people; "" where there was none.
     """
 
     files: Mapping[str, bytes]
     spec: ModelSpec
     proof: Proof
     notes: tuple[str, ...]
+    report_text: str = ""
 
 
 def convert(
@@ -126,7 +128,7 @@ class _Job:
             model = to_half(model, self.file.name)
         elif options.precision is Precision.INT8 and quantise is not None:
             _check(model)
-            data, report = quantise(ModelFile(model.SerializeToString(), self.file.name), made)
+            data, report = quantise(ModelFile(model.SerializeToString(), self.file.name), made, self.progress)
             model = parse_bytes(data, self.file.name)
         model, made = self._output(model, made, size)
         _check(model)
@@ -140,7 +142,7 @@ class _Job:
         _, files = _written(model, made, options, properties, run=False)
         if options.format is Format.ONNX:
             _check_recognised(files[".onnx"], made, self.file.name)
-        return Converted(files, made, proof, tuple(notes))
+        return Converted(files, made, proof, tuple(notes), str(report.get("text", "")))
 
     def _fed(self, heads: onnx.ModelProto) -> tuple[ModelSpec, Feed | None]:
         """Returns how the source is fed, and what its first convolution gets then; None where that is not simple."""
@@ -267,7 +269,7 @@ def _other_precision(
         model, strict = to_half(parse_bytes(*file), file.name), HALF
     else:
         assert quantise is not None
-        data, report = quantise(file, spec)
+        data, report = quantise(file, spec, progress)
         model, strict = parse_bytes(data, file.name), COARSE
     _check(model)
     plain = replace(spec, urls=(), size_bytes=0, sha256="", sha384="")
@@ -279,7 +281,7 @@ def _other_precision(
     properties = record(file, source, plain, options, proof, proof.notes, report, "")
     _, files = _written(model, plain, options, properties, run=False)
     _check_recognised(files[".onnx"], plain, file.name)
-    return Converted(files, plain, proof, proof.notes)
+    return Converted(files, plain, proof, proof.notes, str(report.get("text", "")))
 
 
 def _check(model: onnx.ModelProto) -> None:

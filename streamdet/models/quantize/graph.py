@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from streamdet.models.inspect import flops_by_node
+from streamdet.models.arithmetic import flops_by_node
 from streamdet.models.quantize import silu
 
 LAYERS = ("Conv", "Gemm", "MatMul")
