@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,21 +17,20 @@ from streamdet.models.signature import Port
 from streamdet.redact import redact
 
 
-def _openvino() -> Any:
+def load_openvino() -> Any:
+    """Returns the package `openvino`.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    # Merely imported, it reports to Google Analytics from a thread, unless its telemetry package is missing. A None here
+    # makes it missing for this process, and openvino has a stub for that.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError:
         raise UsageError("--format openvino needs the openvino package: pip install 'streamdet[convert]'") from None
     return openvino
-
-
-def check_installed() -> None:
-    """Says early that the package is missing.
-
-    Raises:
-        UsageError: it is.
-    """
-    _openvino()
 
 
 def to_ir(data: bytes, half: bool, notes: Mapping[str, str]) -> tuple[bytes, bytes]:
@@ -44,7 +44,7 @@ def to_ir(data: bytes, half: bool, notes: Mapping[str, str]) -> tuple[bytes, byt
     Raises:
         ModelError: OpenVINO cannot read the model.
     """
-    openvino = _openvino()
+    openvino = load_openvino()
     try:
         model = openvino.Core().read_model(io.BytesIO(data))
         for key, value in notes.items():
@@ -62,7 +62,7 @@ class IrNetwork:
     """A written model, read back and compiled for the CPU in float32; see `proof.Network`."""
 
     def __init__(self, xml: bytes, weights: bytes) -> None:
-        openvino = _openvino()
+        openvino = load_openvino()
         core = openvino.Core()
         tensor = openvino.Tensor(np.frombuffer(weights, np.uint8).copy())
         model = core.read_model(xml, tensor)

@@ -65,7 +65,7 @@ def many(count: int = 100) -> list[tuple[float, float, float, float, float, int]
     [
         pytest.param((0, 0, 3, 3, 0.05001, 7), None, id="at the threshold"),
         pytest.param((0, 0, 8, 4.0003, 0.5, 0), None, id="at the limit of overlap"),
-        pytest.param((40, 0, 49, 8, 0.5, 7), (40.5, 0, 49, 8, 0.5, 7), id="of two with the same score the other one"),
+        pytest.param((40, 0, 49, 8, 1.0, 7), (40.5, 0, 49, 8, 1.0, 7), id="of two that are sure the other one"),
     ],
 )
 def test_what_a_rounding_decides_is_explained(mine, theirs):
@@ -84,9 +84,10 @@ def test_many_roundings_are_something_else():
     assert not agreement.within(STRICT)
 
 
-def test_one_error_does_not_excuse_another():
-    """Two boxes that overlap, one in each, with scores far apart: neither explains the other."""
-    one, other = [*many(), (40, 0, 49, 8, 0.5, 7)], [*many(), (40.5, 0, 49, 8, 0.4, 7)]
+@pytest.mark.parametrize("score", [0.4, 0.5], ids=["another score", "the same score"])
+def test_one_error_does_not_excuse_another(score):
+    """Two boxes that overlap, one in each: neither explains the other."""
+    one, other = [*many(), (40, 0, 49, 8, 0.5, 7)], [*many(), (40.5, 0, 49, 8, score, 7)]
     assert compare(found(*one), found(*other), SIDE, STRICT).unexplained == 2
 
 
