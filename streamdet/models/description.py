@@ -199,9 +199,18 @@ def _labels(value: Any, path: Path) -> tuple[str, ...]:
 def _listed_labels(value: Any, path: Path) -> tuple[str, ...]:
     if value == []:
         return ()
+    if isinstance(value, list) and not all(isinstance(v, str) and v.isprintable() and len(v) <= 100 for v in value):
+        raise ValueError("give names of up to 100 printable characters")
     if isinstance(value, list) or (isinstance(value, str) and value in _LABEL_SETS):
         return _labels(value, path)
     raise ValueError("give coco80, coco90 or a list of names")
+
+
+def _short_text(value: Any, path: Path) -> str:
+    text = _text(value, path)
+    if not text.isprintable() or len(text) > 100:
+        raise ValueError("give up to 100 printable characters")
+    return text
 
 
 def _file(value: Any, path: Path) -> Path:
@@ -239,7 +248,10 @@ _PARSERS: dict[str, _Parse] = {
 _OF_A_FILE = frozenset(
     {"file", "name", "width", "height", "urls", "size_bytes", "sha256", "sha384", "licence", "about"}
 )
-_IN_METADATA = {key: parse for key, parse in _PARSERS.items() if key not in _OF_A_FILE} | {"labels": _listed_labels}
+_IN_METADATA = {key: parse for key, parse in _PARSERS.items() if key not in _OF_A_FILE} | {
+    "labels": _listed_labels,
+    "licence": _short_text,
+}
 # Where a family has a habit, the dataclass's default says nothing of it.
 _ALWAYS = frozenset(
     {"contract", "rgb", "mean", "std", "resize", "box_normalized", "labels", "label_offset", "conf", "iou"}

@@ -18,7 +18,7 @@ from .nets import model_with
 
 SPEC = ModelSpec(
     "net", Contract.SSD_HEADS, 448, 448, rgb=False, mean=(1.0, 2.5, 3.0), resize=Resize.LETTERBOX_CENTER, labels=COCO80,
-    conf=0.25, box_order="yxyx",
+    licence="Apache-2.0", conf=0.25, box_order="yxyx",
 )  # fmt: skip
 HEADS = {"loc": ["n", 4, 2256], "conf": ["n", 81, 2256]}
 
@@ -72,6 +72,8 @@ def test_what_is_given_wins():
         pytest.param('{"conf": 1e400}', "give a number from 0 to 1", id="conf"),
         pytest.param('{"rgb": 1}', "give true or false", id="rgb"),
         pytest.param('{"labels": "/etc/passwd"}', "give coco80, coco90 or a list of names", id="labels in a file"),
+        pytest.param('{"labels": ["a\\u001b[2J"]}', "names of up to 100 printable characters", id="escapes in labels"),
+        pytest.param('{"licence": "' + "x" * 101 + '"}', "up to 100 printable characters", id="long licence"),
         pytest.param('{"labels": {"0": "a"}}', "give coco80, coco90 or a list", id="labels of another kind"),
         pytest.param('{"file": "/etc/passwd"}', "unknown key `file`", id="file"),
         pytest.param('{"urls": ["http://x"]}', "unknown key `urls`", id="urls"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamdet.errors import UsageError
 
@@ -44,15 +43,12 @@ def quantiser(calibration: str | None, annotations: Path | None, labelled: str |
     if annotations is not None and not folder.is_dir():
         raise UsageError(f"--annotations needs the folder of its photos: give it with --images, {folder} is none")
 
-    def run(file: ModelFile, spec: ModelSpec, tell: Callable[[str], None]) -> tuple[bytes, Mapping[str, Any]]:
+    def run(file: ModelFile, spec: ModelSpec, tell: Callable[[str], None]) -> tuple[bytes, str]:
         from streamdet.models.quantize import QuantizeOptions, quantize
 
         score = None if annotations is None else _scorer(spec, folder, annotations)
         made = quantize(file, spec, paths, QuantizeOptions(max_loss=max_loss), score, tell)
-        report = json.loads(made.report.to_json())
-        report["in_float"] = [layer["name"] for layer in report.pop("layers") if not layer["int8"]]
-        report["text"] = made.report.text()
-        return made.data, report
+        return made.data, made.report.text()
 
     return run
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import onnx
 
 from streamdet.errors import ModelError, UsageError
 from streamdet.models.arithmetic import value_shapes
+from streamdet.models.convert.finish import check_graph, check_recognised, files_of, runner_of
 from streamdet.models.convert.front import Feed, fold, has_front, measure, transpose, understood
-from streamdet.models.convert.half import to_half
-from streamdet.models.convert.openvino_ir import IrNetwork, load_openvino, to_ir
+from streamdet.models.convert.half import refuse_quantised, to_half
+from streamdet.models.convert.openvino_ir import load_openvino
 from streamdet.models.convert.options import Channels, ConvertOptions, Format, Layout, Precision
 from streamdet.models.convert.proof import COARSE, FLOAT, HALF, Proof, Runner, Sample, prove
 from streamdet.models.convert.record import record
@@ -27,8 +27,8 @@ from streamdet.models.surgery import Network, find, resize_input, set_batch, to_
 
 Progress = Callable[[str], None]
 
-Quantise = Callable[[ModelFile, ModelSpec, Progress], tuple[bytes, Mapping[str, Any]]]
-"""Makes an INT8 model of a float one, with a report of what it cost; its `text` is for people."""
+Quantise = Callable[[ModelFile, ModelSpec, Progress], tuple[bytes, str]]
+"""Makes an INT8 model of a float one, its own report in the metadata; with the report for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,45 +104,59 @@ class _Job:
         fed, feed = self._fed(heads)
         notes = self._notes(fed)
         base = _heads_spec(fed, network.classes)
-        progress_note = ""
         size = options.input_size or network.size
         reference = Runner.of(self.file, fed)
         if size != network.size:
-            self.progress("proving the heads at the source's own size")
-            first = Runner.of(ModelFile(heads.SerializeToString(), self.file.name), base)
-            own = prove(reference, first, samples, FLOAT, self.progress)
-            heads, base = _sized(heads, base, network, size)
-            reference = _by_onnx(heads, base, network.classes, size)
-            progress_note = (
-                f"the source cannot run at {size}: proven were the heads at {network.size} against the source "
-                f"({own.agreement.matched} of {own.agreement.count} detections), and the result against ONNX's own "
-                f"operators on the resized network"
-            )
-            notes.append(
-                f"{size}x{size} is another accuracy point than {network.size}x{network.size}: measure it before use"
-            )
+            heads, base, reference = self._resized(heads, base, reference, samples, size, notes)
         model, made = self._input(heads, base, feed, size)
-        report: Mapping[str, Any] = {}
+        report = _Report()
+        if options.precision is not Precision.FP32:
+            refuse_quantised(model, self.file.name)
         if options.precision is Precision.FP16 and options.format is Format.ONNX:
             self.progress("to half precision")
-            model = to_half(model, self.file.name)
+            model = to_half(model)
         elif options.precision is Precision.INT8 and quantise is not None:
-            _check(model)
-            data, report = quantise(ModelFile(model.SerializeToString(), self.file.name), made, self.progress)
-            model = parse_bytes(data, self.file.name)
+            check_graph(model)
+            model, report = _quantised(
+                quantise, ModelFile(model.SerializeToString(), self.file.name), made, self.progress
+            )
         model, made = self._output(model, made, size)
-        _check(model)
+        check_graph(model)
         strict = {Precision.FP32: FLOAT, Precision.FP16: HALF, Precision.INT8: COARSE}[options.precision]
-        result, files = _written(model, made, options, {})
+        result = runner_of(files_of(model, options, {}), made)
         proof = prove(reference, result, samples, strict, self.progress)
         reference.network.close()
         result.network.close()
-        notes += [*proof.notes, *([progress_note] if progress_note else [])]
-        properties = record(self.file, self.source, made, options, proof, notes, report, self._accuracy(size))
-        _, files = _written(model, made, options, properties, run=False)
-        if options.format is Format.ONNX:
-            _check_recognised(files[".onnx"], made, self.file.name)
-        return Converted(files, made, proof, tuple(notes), str(report.get("text", "")))
+        notes += proof.notes
+        properties = record(self.file, self.source, made, options, proof, notes, report.metadata, self._accuracy(size))
+        files = files_of(model, options, properties)
+        check_recognised(files, made, self.file.name)
+        return Converted(files, made, proof, tuple(notes), report.text)
+
+    def _resized(
+        self,
+        heads: onnx.ModelProto,
+        base: ModelSpec,
+        source: Runner,
+        samples: Sequence[Sample],
+        size: int,
+        notes: list[str],
+    ) -> tuple[onnx.ModelProto, ModelSpec, Runner]:
+        """Proves the heads at their own size; returns them at another, and what to prove the result against."""
+        native = self.network.size
+        self.progress(f"proving the heads at {native}x{native}")
+        own = prove(
+            source, runner_of({".onnx": heads.SerializeToString()}, base), samples, FLOAT, self.progress
+        ).agreement
+        source.network.close()
+        sized, sized_spec = _sized(heads, base, self.network, size)
+        notes += [
+            f"{size}x{size} is another accuracy point than {native}x{native}: measure it before use",
+            f"the source cannot run at {size}x{size}: proven were the heads at {native}x{native} against it "
+            f"({own.matched} of {own.count} detections), and the result against ONNX's own decoding and NMS behind the "
+            "resized network",
+        ]
+        return sized, sized_spec, _by_onnx(sized, sized_spec, self.network.classes, size)
 
     def _fed(self, heads: onnx.ModelProto) -> tuple[ModelSpec, Feed | None]:
         """Returns how the source is fed, and what its first convolution gets then; None where that is not simple."""
@@ -208,6 +222,22 @@ class _Job:
         return model, made
 
 
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What the quantiser said: for people, and as metadata to keep."""
+
+    text: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def _quantised(
+    quantise: Quantise, file: ModelFile, spec: ModelSpec, progress: Progress
+) -> tuple[onnx.ModelProto, _Report]:
+    data, text = quantise(file, spec, progress)
+    model = parse_bytes(data, file.name)
+    return model, _Report(text, {entry.key: entry.value for entry in model.metadata_props})
+
+
 def _channels(spec: ModelSpec) -> Channels:
     return Channels.RGB if spec.rgb else Channels.BGR
 
@@ -264,57 +294,22 @@ def _other_precision(
     progress: Progress,
 ) -> Converted:
     """Converts another network, which keeps its form: only its precision changes."""
-    report: Mapping[str, Any] = {}
+    report = _Report()
+    refuse_quantised(source, file.name)
     if options.precision is Precision.FP16:
-        model, strict = to_half(parse_bytes(*file), file.name), HALF
+        model, strict = to_half(parse_bytes(*file)), HALF
     else:
         assert quantise is not None
-        data, report = quantise(file, spec, progress)
-        model, strict = parse_bytes(data, file.name), COARSE
-    _check(model)
+        model, report = _quantised(quantise, file, spec, progress)
+        strict = COARSE
+    check_graph(model)
     plain = replace(spec, urls=(), size_bytes=0, sha256="", sha384="")
-    result, _ = _written(model, plain, options, {})
+    result = runner_of(files_of(model, options, {}), plain)
     reference = Runner.of(file, spec)
     proof = prove(reference, result, samples, strict, progress)
     reference.network.close()
     result.network.close()
-    properties = record(file, source, plain, options, proof, proof.notes, report, "")
-    _, files = _written(model, plain, options, properties, run=False)
-    _check_recognised(files[".onnx"], plain, file.name)
-    return Converted(files, plain, proof, proof.notes, str(report.get("text", "")))
-
-
-def _check(model: onnx.ModelProto) -> None:
-    """Raises where a step left a graph that is none: a defect here, or a file that fooled every check before."""
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelError(f"the converted graph is not valid: {str(error).splitlines()[0]}") from None
-
-
-def _written(
-    model: onnx.ModelProto, spec: ModelSpec, options: ConvertOptions, properties: Mapping[str, str], run: bool = True
-) -> tuple[Any, Mapping[str, bytes]]:
-    """Returns a runner (None unless `run`), and the content of the files."""
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, dict(properties))
-    model.producer_name, model.producer_version = "streamdet", _version()
-    data = model.SerializeToString()
-    if options.format is Format.ONNX:
-        return (Runner.of(ModelFile(data, "the result"), spec) if run else None), {".onnx": data}
-    xml, weights = to_ir(data, options.precision is Precision.FP16, properties)
-    return (Runner(spec, IrNetwork(xml, weights)) if run else None), {".xml": xml, ".bin": weights}
-
-
-def _version() -> str:
-    import streamdet
-
-    return streamdet.__version__
-
-
-def _check_recognised(data: bytes, spec: ModelSpec, name: str) -> None:
-    """Raises where the file, read as a user's would be, is not understood as what was proven."""
-    read = recognise(signature_of(parse_bytes(data, name)), spec.name)
-    read = replace(read, random_weights=spec.random_weights, about=spec.about, licence=spec.licence)
-    if read != spec:
-        raise RuntimeError(f"the written description is read as {read}, meant was {spec}")
+    properties = record(file, source, plain, options, proof, proof.notes, report.metadata, "")
+    files = files_of(model, options, properties)
+    check_recognised(files, plain, file.name)
+    return Converted(files, plain, proof, proof.notes, report.text)

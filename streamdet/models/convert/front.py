@@ -154,6 +154,8 @@ def fold(
     weights = links.stored.get(first.input[1])
     if weights is None or attribute(first, "group", 1) != 1:
         raise ModelError("its first convolution is quantised, so nothing can be folded into it: convert the original")
+    if weights.data_type != onnx.TensorProto.FLOAT:
+        raise ModelError("its weights are not float32, so nothing can be folded into them: convert the original")
     kernels = onnx.numpy_helper.to_array(weights).astype(np.float64)
     folded, mean = np.empty_like(kernels), np.empty(3, np.float32)
     for channel, colour in enumerate(feed.colours):

@@ -14,16 +14,20 @@ from streamdet.models.load import operator_types
 _FRONT = ("image_nchw", "image_float", "image_centred")
 
 
-def to_half(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Returns the model computed in FP16; its inputs and outputs keep their types.
+def refuse_quantised(model: onnx.ModelProto, name: str) -> None:
+    """Refuses what is not in float32 any more: precision that is gone does not come back.
 
     Raises:
-        ModelError: it is not a float32 model.
+        ModelError: it is quantised, or in FP16.
     """
     if any("QuantizeLinear" in operator for operator in operator_types(model)):
-        raise ModelError(f"{name} is quantised already: convert the model it was made from to fp16")
+        raise ModelError(f"{name} is quantised already: convert the model it was made from")
     if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer):
-        raise ModelError(f"{name} is in FP16 already: leave out --precision")
+        raise ModelError(f"{name} is in FP16 already: convert the model it was made from")
+
+
+def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Returns a float32 model computed in FP16; its inputs and outputs keep their types."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     kept = [node.name for node in model.graph.node if node.name in _FRONT]

@@ -23,7 +23,7 @@ def load_openvino() -> Any:
     Raises:
         UsageError: it is not installed.
     """
-    # Merely imported, it reports to Google Analytics from a thread, unless its telemetry package is missing. A None here
+    # Merely imported, it reports to Google Analytics from a thread, unless its telemetry package is missing. None here
     # makes it missing for this process, and openvino has a stub for that.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:

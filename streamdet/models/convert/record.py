@@ -25,7 +25,7 @@ def record(
     options: ConvertOptions,
     proof: Proof,
     notes: Sequence[str],
-    report: Mapping[str, Any],
+    report: Mapping[str, str],
     accuracy: str,
 ) -> dict[str, str]:
     """Returns the metadata of a converted model: its source's own, and what was done.
@@ -37,7 +37,7 @@ def record(
         options: of the conversion.
         proof: that was made.
         notes: what else was found.
-        report: the quantiser's; empty where there was none.
+        report: the quantiser's own metadata; empty where there was none.
         accuracy: what to know of the result's accuracy; "" where it is the source's.
     """
     import streamdet
@@ -51,11 +51,9 @@ def record(
         "proof": proof.as_dict(),
         "notes": list(notes),
     }
-    if report:
-        done["quantised"] = dict(report)
     if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_origin(earlier)) is not None:
         done["before"] = {"from": origin.source, "sha256": origin.sha256, "options": origin.options}
-    properties = {**before, SPEC_KEY: metadata_text(spec), CONVERTED_KEY: json.dumps(done)}
+    properties = {**before, **report, SPEC_KEY: metadata_text(spec), CONVERTED_KEY: json.dumps(done)}
     if accuracy:
         properties[ACCURACY_KEY] = accuracy
     return properties

@@ -73,7 +73,7 @@ def test_other_forms(source, data_dir, options):
 
         paths = photo_paths(str(data_dir / "images"))[:3]
         made = quantize(file, spec, paths, QuantizeOptions(max_loss=0.9), None, progress)
-        return made.data, {"text": made.report.text()}
+        return made.data, made.report.text()
 
     samples = load_samples(str(data_dir / "images"), 3)
     converted = convert(file, resolve(file)[0], samples, options, quantise, print)
