@@ -63,7 +63,7 @@ def coco(
     """
     from streamdet.build import parse_contract
     from streamdet.evaluate.coco import CocoOptions, evaluate_coco
-    from streamdet.evaluate.plot import plot_precision_recall, require_matplotlib
+    from streamdet.evaluate.plot import check_plot, plot_precision_recall
     from streamdet.evaluate.report import write_report, write_results
     from streamdet.sinks.targets import InputFiles, check_file
 
@@ -73,7 +73,7 @@ def coco(
     for path in outputs:
         check_file(path, overwrite=True, inputs=InputFiles([annotations, Path(model)]))
     if plot is not None:
-        require_matplotlib()
+        check_plot(plot)
     options = CocoOptions(
         conf=conf,
         iou=iou,
