@@ -14,9 +14,13 @@ import pytest
 from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.errors import SourceError, UsageError
 from streamdet.evaluate.coco import CocoOptions, evaluate_coco
+from streamdet.evaluate.coco_ap import coco_ap
 from streamdet.evaluate.detecting import read_annotated
+from streamdet.evaluate.found import FoundObjects
+from streamdet.evaluate.open_model_zoo import coco_precision
 from streamdet.evaluate.truth import TruthImage, parse_truth, read_truth
 from streamdet.labels import COCO_IDS
+from streamdet.models.load import read_model
 from streamdet.models.zoo import SHAPES
 from streamdet.picture import Picture
 from tests.evaluate.making import write_scene
@@ -196,3 +200,33 @@ def test_a_broken_picture_ends_it(scene, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes()[:60])
     with pytest.raises(SourceError, match=r"000\.png: not an image that can be decoded"):
         evaluate_coco(SHAPES, tmp_path, scene[1])
+
+
+def test_pictures_may_go_through_the_network_together(scene):
+    folder, annotations = scene
+    one, several = (evaluate_coco(SHAPES, folder, annotations, CocoOptions(max_batch=n)) for n in (1, 4))
+    assert several.coco.numbers.ap == pytest.approx(one.coco.numbers.ap, abs=1e-3)
+    assert several.found.image_ids.tolist() == one.found.image_ids.tolist()
+
+
+def test_a_model_may_be_what_is_in_a_file(data_dir, result):
+    """As a quantiser has it, which asks for the score of a model that was never written."""
+    file = read_model(data_dir / "models" / "yolox_nano.onnx")
+    options = replace(OPTIONS, max_images=5)
+    again = evaluate_coco(file, data_dir / "images", read_truth(data_dir / "images" / "instances.json"), options)
+    ids = {image.id for image in again.truth.images}
+    assert again.found.rows() == [row for row in result.found.rows() if row["image_id"] in ids]
+    assert again.identity.model_sha256 == result.identity.model_sha256
+
+
+def test_open_model_zoo_equals_coco_where_they_do_not_differ(result):
+    """Without crowds, and with one detection of a class in a picture, nothing is left that tells them apart."""
+    crowded = set(result.truth.image_ids[result.truth.crowd].tolist())
+    truth = result.truth.only([image.id for image in result.truth.images if image.id not in crowded])
+    keys = list(zip(result.found.image_ids.tolist(), result.found.category_ids.tolist(), strict=True))
+    best = [i for i, key in enumerate(keys) if keys.index(key) == i and key[0] not in crowded]
+    found = FoundObjects(*(column[best] for column in astuple(result.found)[:4]))
+    expected = coco_ap(truth, found).numbers.ap
+    assert 0.2 < expected < 0.4
+    assert coco_precision(truth, found) == pytest.approx(expected, abs=1e-6)
+    assert coco_precision(truth, found, edge_px=1) > expected + 1e-4
