@@ -53,7 +53,7 @@ def test_writes_everything(scene, tmp_path):
     assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 7
 
     again = run("-m", SHAPES, "--images", folder, "-a", annotations, *written)
-    assert "of 6 pictures the detections were known from an earlier run" in again
+    assert "pictures whose detections were known from an earlier run: 6" in again
 
 
 def test_the_plot_is_a_picture_with_curves(scene, tmp_path):
@@ -73,7 +73,7 @@ def test_tells_what_does_not_fit(scene, tmp_path):
     tree["images"].append({"id": 99, "file_name": "gone.png"})
     (tmp_path / "truth.json").write_text(json.dumps(tree))
     text = run("-m", SHAPES, "--images", scene[0], "-a", tmp_path / "truth.json", "--allow-missing")
-    assert "left out: 1 pictures that are not in the folder" in text
+    assert "pictures left out because they are not in the folder: 1" in text
     assert "classes that are no category of the file, and do not count: disc" in text
     assert "categories that the model does not know, and that count as missed: sphere" in text
 
@@ -123,4 +123,4 @@ def test_ctrl_c_keeps_what_was_done(scene, tmp_path):
     done = len(kept.read_text().splitlines()) - 1
     assert 20 <= done + 1 < 4000
     text = run(*arguments, "--max-images", 10)
-    assert "of 10 pictures the detections were known from an earlier run" in text
+    assert "pictures whose detections were known from an earlier run: 10" in text
