@@ -75,6 +75,7 @@ def _metrics(result: CocoResult) -> Table:
     rows = (
         ("COCO AP, IoU 0.50:0.95", AP, result.ap),
         ("Open Model Zoo coco_precision", COCO_PRECISION, result.coco_precision),
+        ("  with inclusive box edges", "", result.coco_precision_inclusive),
         ("Open Model Zoo mAP (VOC, IoU 0.5)", VOC_MAP, result.voc_map),
     )
     for words, metric, value in rows:
