@@ -24,6 +24,7 @@ ONLY_HERE = {
         "api.py",
         "cli/",
         "detect/detector.py",
+        "models/fetch.py",
         "bench/",
         "doctor",
     ),
