@@ -163,7 +163,7 @@ class _Download:
             if self.origin.size_bytes and total and total != self.origin.size_bytes:
                 raise MirrorFailed(f"its file has {total} bytes, expected {self.origin.size_bytes}")
             if total > limit:
-                raise MirrorFailed(f"its file has {megabytes(total)}, at most {megabytes(limit)} are read")
+                raise MirrorFailed(f"its file has {total} bytes, at most {limit} are read")
             if start != self.part.size or not start:
                 self.part.restart(self.url)
             elif self.part.source != self.url:

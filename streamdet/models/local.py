@@ -51,15 +51,16 @@ def verify(origin: Origin, file: ModelFile) -> None:
     Raises:
         ModelError: it differs.
     """
+    again = "delete it, or replace it with: streamdet models pull --force"
     size = len(file.data)
     if origin.size_bytes and size != origin.size_bytes:
-        raise ModelError(
-            f"{file.name} has {size} bytes, {origin.name} has {origin.size_bytes}: delete it and get it again"
-        )
+        raise ModelError(f"{file.name} has {size} bytes, {origin.name} has {origin.size_bytes}: {again}")
     for algorithm, expected in origin.digests.items():
         found = hashlib.new(algorithm, file.data).hexdigest()
         if found != expected:
-            raise ModelError(f"{file.name} is not {origin.name}: its {algorithm} is {found}, expected {expected}")
+            raise ModelError(
+                f"{file.name} is not {origin.name}: its {algorithm} is {found}, expected {expected}: {again}"
+            )
 
 
 def pull(origin: Origin, path: Path, watcher: Watcher | None = None, *, replace: bool = False) -> bool:

@@ -26,6 +26,8 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_S = 30.0
+_AS_IT_IS = "%/:=&?~#+!$,;'@()*[]"
+"""Not quoted in addresses, which may be quoted already; what is not ASCII or not allowed there is."""
 
 
 class MirrorFailed(Exception):
@@ -91,9 +93,8 @@ def read(response: http.client.HTTPResponse) -> bytes:
 def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
     parts = urlsplit(url)
     user, has_user, _ = parts.netloc.rpartition("@")
-    # What is not ASCII or not allowed is quoted; "%" stays, since what is quoted already must not be quoted again.
     plain = parts._replace(netloc=_host(parts), fragment="").geturl()
-    request = urllib.request.Request(quote(plain, safe="%/:=&?~#+!$,;'@()*[]"), headers=dict(headers))
+    request = urllib.request.Request(quote(plain, safe=_AS_IT_IS), headers=dict(headers))
     from streamdet import __version__
 
     request.add_header("User-Agent", f"streamdet/{__version__} Python/{platform.python_version()}")
@@ -115,12 +116,12 @@ def _redirected(url: str, location: str) -> str:
     Raises:
         MirrorFailed: nowhere, or where it is not followed.
     """
-    old, target = urlsplit(url), urljoin(url, location)
     try:
+        target = urljoin(url, quote(location.encode("iso-8859-1"), safe=_AS_IT_IS))  # headers are read as that
         check_url(target)
     except ValueError:
         raise MirrorFailed("it redirects to what is no http or https address") from None
-    new = urlsplit(target)
+    old, new = urlsplit(url), urlsplit(target)
     if old.scheme == "https" and new.scheme == "http":
         raise MirrorFailed("it redirects from https to http, which anybody on the way could change")
     if (old.scheme, _host(old)) == (new.scheme, new.netloc):
