@@ -15,6 +15,8 @@ ONLY_HERE = {
     "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor"),
     "onnxruntime": ("detect/session", "detect/providers", "models/", "bench/", "doctor"),
     "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor"),
+    "http": ("models/web.py", "models/fetch.py"),
+    "ssl": ("models/web.py",),
     "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/"),
     "time": (
         "kernels.py",

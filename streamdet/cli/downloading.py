@@ -40,10 +40,10 @@ class Downloading(Watcher):
     def __exit__(self, *_: object) -> None:
         self._end_bar()
 
-    def begins(self, origin: Origin, url: str, path: Path) -> None:
+    def begins(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
         """Says what comes from where."""
         self._name = origin.name
-        self._say(announcement(origin, url, path))
+        self._say(announcement(origin, url, path, have_bytes))
 
     def arrived(self, have_bytes: int, total_bytes: int) -> None:
         """Moves the bar, a few times a second at most."""

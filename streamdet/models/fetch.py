@@ -65,9 +65,11 @@ def fetch(
     Raises:
         ModelError: no mirror gave it, with the reason of each; it cannot be kept here; or no digest is known.
     """
-    if not origin.digests or not origin.urls:
-        missing = "address" if origin.digests else "hash"
-        raise ModelError(f"{origin.name} has no known {missing}, and only what can be checked is downloaded")
+    if not origin.urls:
+        raise ModelError(f"nobody says where {origin.name} can be had: {by_hand(origin, path)}")
+    if not origin.digests:
+        fix = "say its `sha256` or `sha384` in the model's description"
+        raise ModelError(f"only what can be checked is downloaded: {fix}, or {by_hand(origin, path)}")
     watcher, patience = watcher or Watcher(), patience or Patience()
     part = part_path(path, origin)
     try:
@@ -83,7 +85,7 @@ def _from_mirrors(origin: Origin, path: Path, part: Part, watcher: Watcher, pati
     failures: list[str] = []
     for url in origin.urls:
         try:
-            watcher.begins(origin, url, path)
+            watcher.begins(origin, url, path, part.size)
             _from_mirror(_Download(origin, url, part, watcher, patience.timeout_s), patience.waits_s)
             part.become(path)
             return
@@ -209,7 +211,10 @@ def _version(response: http.client.HTTPResponse) -> dict[str, str]:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or "an address without a host"
+    try:
+        return urlsplit(url).hostname or "no host"
+    except ValueError:
+        return "no host"
 
 
 def _not_kept(origin: Origin, path: Path, part: Path, error: OSError) -> str:

@@ -140,11 +140,7 @@ class Part:
         os.replace(self.path, path)
         self._held = False
         if sys.platform != "win32":
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_folder(path.parent)
 
     def close(self) -> None:
         """Lets others have it; nothing is left behind where nothing came. Idempotent."""
@@ -153,6 +149,16 @@ class Part:
                 self.path.unlink()
         self._held = False
         self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Brings the new name to the disk; where that is not possible, the name is there all the same."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _opener(path: str, flags: int) -> int:

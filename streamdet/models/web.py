@@ -64,6 +64,10 @@ def opened(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[h
     Raises:
         MirrorFailed: it cannot be had from there; `Interrupted` where trying again may help, `RangeRefused` for 416.
     """
+    try:
+        check_url(url)
+    except ValueError:
+        raise MirrorFailed("its address is neither http nor https") from None
     opener = urllib.request.OpenerDirector()
     secure = urllib.request.HTTPSHandler(context=ssl.create_default_context())
     for handler in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), secure):

@@ -191,8 +191,16 @@ PULLED = [
     ("a file", "{tmp}/other.onnx", "is no description of a model: give a known name or a .yaml file"),
     ("a folder", "{tmp}", "neither a file here nor a known name"),
     ("made up here", "synthetic-shapes", "synthetic-shapes is made up when it is asked for: it has no file"),
-    ("no address", "{tmp}/bare.yaml", "bare has no known hash, and only what can be checked is downloaded"),
-    ("no hash", "{tmp}/unsure.yaml", "unsure has no known hash, and only what can be checked is downloaded"),
+    (
+        "no address",
+        "{tmp}/bare.yaml",
+        "nobody says where bare can be had: get the file and save it as {tmp}/gone.onnx (no hash is known)",
+    ),
+    (
+        "no hash",
+        "{tmp}/unsure.yaml",
+        "only what can be checked is downloaded: say its `sha256` or `sha384` in the model's description, or get it",
+    ),
     ("no model", "{tmp}/rc.yaml", "does not end in .onnx: only such files are downloaded"),
     ("no web address", "{tmp}/ftp.yaml", "`urls: ftp://***@h/a` cannot work: give addresses that begin with https://"),
     (
@@ -215,7 +223,7 @@ def test_what_cannot_be_pulled(cli, known, tmp_path, argument, words):
     outcome = cli("models", "pull", "-q", *argument.format(tmp=tmp_path).split())
     assert outcome.code == 2
     (line,) = outcome.err.splitlines()
-    assert words in line
+    assert words.format(tmp=tmp_path) in line
     assert "hunter2" not in line
     assert not (tmp_path / ".bashrc").exists()
 

@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamdet.errors import ModelError
 from streamdet.models import load
@@ -53,7 +55,7 @@ class Strict(Watcher):
         self.troubles: list[str] = []
         self.steps: list[int] = []
 
-    def begins(self, origin, url, path):
+    def begins(self, origin, url, path, have_bytes):
         assert not self.path.exists()
 
     def arrived(self, have_bytes, total_bytes):
@@ -418,10 +420,46 @@ def test_a_proxy_of_the_environment(path, monkeypatch):
 
 
 def test_only_what_can_be_checked_is_downloaded(path):
-    with pytest.raises(ModelError, match="net has no known hash, and only what can be checked is downloaded"):
-        fetch(Origin("net", ("http://127.0.0.1:9/",), 5), path)
-    with pytest.raises(ModelError, match="net has no known address"):
-        fetch(Origin("net", (), 5, sha256="0" * 64), path)
+    message = refused(Origin("net", ("http://127.0.0.1:9/a",), 5), path)
+    assert message.startswith("only what can be checked is downloaded: say its `sha256` or `sha384` in the model's")
+    assert "get it with: curl" in message
+    message = refused(Origin("net", (), 5, sha256="0" * 64), path)
+    assert f"nobody says where net can be had: get the file and save it as {path}" in message
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/a", "file:///etc/passwd", "a.onnx", "http://[::1/a"])
+def test_only_the_web_is_asked(path, url):
+    assert "its address is neither http nor https" in refused(origin(url), path)
+
+
+REPLIES = st.builds(
+    Reply,
+    status=st.sampled_from([200, 200, 200, 206, 404, 416, 500]),
+    body=st.sampled_from([None, None, CONTENT, OTHER, CONTENT[:HALF], CONTENT + b"more", b""]),
+    ranges=st.booleans(),
+    declared=st.sampled_from([None, None, -1, 0, SIZE, SIZE + 1]),
+    cut=st.none() | st.integers(0, SIZE),
+    headers=st.sampled_from([{}, {"Content-Range": f"bytes {HALF}-{SIZE - 1}/{SIZE}"}, {"ETag": '"other"'}]),
+)
+
+
+@settings(max_examples=60)
+@given(
+    replies=st.lists(REPLIES, min_size=1, max_size=6), left=st.none() | st.integers(0, SIZE + 1), known=st.booleans()
+)
+def test_whatever_servers_do_only_the_right_file_gets_the_name(tmp_path_factory, replies, left, known):
+    path = tmp_path_factory.mktemp("any") / "models" / "net.onnx"
+    with Mirror(CONTENT, *replies) as mirror:
+        wanted = origin(mirror.url, size=None if known else 0)
+        if left is not None:
+            begin(wanted, path, (CONTENT + b"more")[:left])
+        try:
+            fetch(wanted, path, Strict(path), patience=QUICK)
+        except ModelError:
+            assert not path.exists()
+        else:
+            assert path.read_bytes() == CONTENT
+            assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_is_there_stays(path):
