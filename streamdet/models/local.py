@@ -24,7 +24,8 @@ def not_here(origin: Origin, path: Path) -> None:
     Raises:
         ModelError: always.
     """
-    raise ModelError(f"{origin.name} is not on this machine: {by_hand(origin, path)}")
+    pull_it = "streamdet models pull downloads it, or " if origin.urls and origin.digests else ""
+    raise ModelError(f"{origin.name} is not on this machine: {pull_it}{by_hand(origin, path)}")
 
 
 def getter(watcher: Watcher) -> Get:
