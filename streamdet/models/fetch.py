@@ -20,6 +20,7 @@ from streamdet.models.watcher import Watcher
 from streamdet.models.web import Interrupted, MirrorFailed, RangeRefused, opened, read
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_ELSEWHERE = "STREAMDET_MODELS may name another folder for known models"
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -70,6 +71,8 @@ def fetch(
     if not origin.digests:
         fix = "say its `sha256` or `sha384` in the model's description"
         raise ModelError(f"only what can be checked is downloaded: {fix}, or {by_hand(origin, path)}")
+    if origin.size_bytes > MAX_BYTES:
+        raise ModelError(f"{origin.name} has {origin.size_bytes} bytes; models of up to {MAX_BYTES} bytes are read")
     watcher, patience = watcher or Watcher(), patience or Patience()
     part = part_path(path, origin)
     try:
@@ -219,7 +222,7 @@ def _host(url: str) -> str:
 
 def _not_kept(origin: Origin, path: Path, part: Path, error: OSError) -> str:
     if error.errno not in _FULL:
-        return f"cannot write {part}: {error.strerror or error}; another folder for models: STREAMDET_MODELS"
+        return f"cannot write {part}: {error.strerror or error}; {_ELSEWHERE}"
     have = part.stat().st_size if part.is_file() else 0
     kept = f"; {megabytes(have)} are kept in {os.fspath(part)}, and the next try goes on from there" if have else ""
-    return f"no room for {origin.name} in {path.parent} ({error.strerror}): make some, or set STREAMDET_MODELS{kept}"
+    return f"no room for {origin.name} in {path.parent} ({error.strerror}): make some; {_ELSEWHERE}{kept}"
