@@ -17,6 +17,8 @@ ONLY_HERE = {
     "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor"),
     "pycocotools": ("evaluate/",),
     "matplotlib": ("evaluate/",),
+    "http": ("models/web.py", "models/fetch.py"),
+    "ssl": ("models/web.py",),
     "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/"),
     "time": (
         "kernels.py",
@@ -27,6 +29,7 @@ ONLY_HERE = {
         "cli/",
         "detect/detector.py",
         "evaluate/",
+        "models/fetch.py",
         "bench/",
         "doctor",
     ),

@@ -166,7 +166,12 @@ MODELS = [
     ),
     row("misspelled name", "yolox-nan", 2, "no model 'yolox-nan': did you mean 'yolox-nano'?"),
     row("impossible model name", "x" * 3000, 2, "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano"),
-    row("known but not here", "yolox-nano", 2, "get it with: curl -L --create-dirs -o {out}/yolox-nano.onnx https://"),
+    row(
+        "known but not here",
+        "yolox-nano --no-download",
+        2,
+        "get it with: curl -L --create-dirs -o {out}/yolox-nano.onnx https://",
+    ),
     row("part of another name of it", "yolox", 2, "no model 'yolox': did you mean 'yolox-nano'?"),
     row("folder as model", "{bad}", 2, "is a folder: name an ONNX file in it"),
     row("text as model", "{bad}/text.onnx", 2, "not an ONNX model, or only a part of one: export or download it again"),
