@@ -87,10 +87,15 @@ def coco(
         max_images=max_images,
         detections=detections,
     )
+    from streamdet.cli.downloading import Downloading
     from streamdet.cli.eval.progress import EvalProgress
     from streamdet.cli.eval.show import show
     from streamdet.kernels import compiled_before
+    from streamdet.models.local import getter
+    from streamdet.models.zoo import resolve
 
+    with Downloading(quiet) as downloading:
+        resolve(model, options.contract, getter(downloading))  # a known model that is not here is downloaded
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     with EvalProgress(quiet) as progress:
