@@ -13,7 +13,9 @@ from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.detect.providers import available_cpus
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
+from streamdet.models.local import getter, not_here
 from streamdet.models.spec import Contract
+from streamdet.models.watcher import LogWatcher, Watcher
 from streamdet.models.zoo import SHAPES
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
@@ -67,6 +69,7 @@ def build(
     always_annotate: bool = False,
     on_warm_up: Callable[[], None] = lambda: None,
     leave_busy: bool = False,
+    watcher: Watcher | None = None,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -77,6 +80,7 @@ def build(
         always_annotate: draw even where no sink wants pictures.
         on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
         leave_busy: see `Pipeline`.
+        watcher: is told of the download of a model that is not here yet; else the log is.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -90,7 +94,7 @@ def build(
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
     modes = [_mode(config, source) for source in sources]
-    detector = _load_detector(config, weak_too=any(tracked), live=Mode.LIVE in modes)
+    detector = _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked), live=Mode.LIVE in modes)
     on_warm_up()
     if detector is not None:
         detector.warm_up()
@@ -170,7 +174,7 @@ def output_for(uri: str, name: str, several: bool) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config, weak_too: bool, live: bool) -> Detector | None:
+def _load_detector(config: Config, watcher: Watcher, weak_too: bool, live: bool) -> Detector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
@@ -190,7 +194,8 @@ def _load_detector(config: Config, weak_too: bool, live: bool) -> Detector | Non
         # On two processors the flagship takes 1.6 s per inference instead of 3.5; a small network loses a little,
         # because decoding and encoding need as much as it does: YOLOX-nano 39 frames/s instead of 44.
         options = replace(options, threads=available_cpus())
-    detector = load_detector(model, options, contract, weakest)
+    get = getter(watcher) if config.download else not_here
+    detector = load_detector(model, options, contract, weakest, get)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector

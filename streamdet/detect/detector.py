@@ -19,6 +19,7 @@ from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
 from streamdet.labels import select_classes
 from streamdet.models.load import ModelFile
+from streamdet.models.local import Get, not_here
 from streamdet.models.signature import Tensor, describe, fixed
 from streamdet.models.spec import Contract, ModelSpec
 from streamdet.models.zoo import resolve
@@ -89,6 +90,7 @@ def load_detector(
     options: DetectorOptions | None = None,
     contract: Contract | None = None,
     weakest: float = 1.0,
+    get: Get = not_here,
 ) -> Detector:
     """Loads a model and makes it ready to detect; call `Detector.warm_up` before the first frame that matters.
 
@@ -97,6 +99,8 @@ def load_detector(
         options: what to look for and on what to run.
         contract: what the outputs of a file mean, instead of recognising it.
         weakest: report detections down to this score where that is less than the threshold, for a tracker.
+        get: is asked for a known or described model's file that is not there; see `streamdet.models.local.getter`. By
+            default nothing is downloaded.
 
     Raises:
         ModelError: the model is missing, broken, or of no known contract.
@@ -104,7 +108,7 @@ def load_detector(
         HardwareError: the provider asked for is not available.
     """
     options = options or DetectorOptions()
-    spec, file = resolve(model, contract)
+    spec, file = resolve(model, contract, get)
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
     session = Session(file, provider=options.provider, precision=options.precision, threads=options.threads)
     try:

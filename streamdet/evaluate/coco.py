@@ -75,6 +75,7 @@ class CocoResult:
     Attributes:
         coco: COCO's own numbers, equal to pycocotools'.
         coco_precision: Open Model Zoo's metric of that name, 0 to 1.
+        coco_precision_inclusive: the same with the pixels of both box edges counted, as some describe it.
         voc_map: Open Model Zoo's metric "map", 0 to 1.
         identity: what the detections depend on.
         explain: why it was that provider.
@@ -90,6 +91,7 @@ class CocoResult:
 
     coco: CocoAp
     coco_precision: float
+    coco_precision_inclusive: float
     voc_map: float
     identity: Identity
     explain: str
@@ -196,6 +198,7 @@ class _Work:
         return CocoResult(
             coco=coco_ap(truth, found),
             coco_precision=coco_precision(truth, found),
+            coco_precision_inclusive=coco_precision(truth, found, edge_px=1),
             voc_map=voc_map(truth, found),
             identity=identity,
             explain=detector.explain,

@@ -104,7 +104,7 @@ def require_pycocotools() -> None:
     try:
         import pycocotools.cocoeval  # noqa: F401
     except ImportError:
-        raise UsageError("evaluation needs pycocotools: pip install 'streamdet[eval]'") from None
+        raise UsageError("evaluation needs pycocotools: pip install pycocotools") from None
 
 
 def coco_ap(truth: Truth, found: FoundObjects) -> CocoAp:

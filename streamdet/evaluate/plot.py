@@ -15,16 +15,18 @@ _CLASSES = 8  # more curves cannot be told apart
 _SHOWN_IOU = (0, 4, 5, 6, 7, 8, 9)  # 0.50, then from 0.70 on: below that they lie close together
 
 
-def require_matplotlib() -> None:
-    """Says what to install where it is missing, before anything takes long.
+def check_plot(path: Path) -> None:
+    """Checks that a plot can be made, before anything takes long.
 
     Raises:
-        UsageError: it cannot be imported.
+        UsageError: matplotlib is not installed, or does not write files that end so.
     """
     try:
-        import matplotlib.figure  # noqa: F401
+        from matplotlib.figure import Figure
     except ImportError:
-        raise UsageError("a plot needs matplotlib: pip install 'streamdet[eval]'") from None
+        raise UsageError("a plot needs matplotlib: pip install matplotlib") from None
+    if path.suffix[1:].lower() not in Figure().canvas.get_supported_filetypes():
+        raise UsageError(f"cannot draw {path}: give a name that ends with .png")
 
 
 def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
@@ -34,14 +36,14 @@ def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
 
     Args:
         coco: what to show.
-        path: ``.png``, or another format that matplotlib writes.
+        path: see `check_plot`.
         title: a line above.
 
     Raises:
-        UsageError: matplotlib is not installed, or does not know the format.
+        UsageError: see `check_plot`.
         SinkError: the file cannot be written.
     """
-    require_matplotlib()
+    check_plot(path)
     from matplotlib import colormaps
     from matplotlib.figure import Figure  # without pyplot: no window system is looked for
 
@@ -69,8 +71,6 @@ def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=9, frameon=False)
     try:
         figure.savefig(path)
-    except ValueError as error:
-        raise UsageError(f"cannot write {path}: {error}: give a name that ends with .png") from None
     except OSError as error:
         raise failure(path, error) from None
 

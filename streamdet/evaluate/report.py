@@ -38,7 +38,11 @@ def report(result: CocoResult) -> dict[str, Any]:
     preprocess, infer, postprocess = result.found.times_ms.mean(axis=0).round(3).tolist()
     return {
         "coco": asdict(result.coco.numbers),
-        "open_model_zoo": {"coco_precision": _or_none(result.coco_precision), "map": _or_none(result.voc_map)},
+        "open_model_zoo": {
+            "coco_precision": _or_none(result.coco_precision),
+            "coco_precision_inclusive_edges": _or_none(result.coco_precision_inclusive),
+            "map": _or_none(result.voc_map),
+        },
         "published": [asdict(figure) for figure in figures],
         "comparable_with_published": bool(figures) and is_val2017(result.truth),
         "classes": [{key: _or_none(value) for key, value in asdict(row).items()} for row in result.coco.classes],

@@ -1,68 +1,80 @@
-"""Where a converted file says it comes from."""
+"""Where a file of weights can be had, and how it is known to be the right one."""
 
 from __future__ import annotations
 
-import json
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from streamdet.redact import redact
-
-CONVERTED_KEY = "streamdet.converted"
-"""Metadata key of a converted file: JSON with its source, the options, and the numbers of its proof."""
-
-ACCURACY_KEY = "streamdet.accuracy"
-"""Metadata key of a file whose accuracy is not its source's: why, in words."""
-
-_LONGEST = 300
+from streamdet.redact import redact_address
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a converted file says it comes from; whoever made the file could write anything there.
+    """What one file should be, and where it can be had.
 
     Attributes:
-        source: name of the file it was made from.
-        sha256: of that file.
-        options: as typed.
-        before: the file that one was made from, with its options; "" where it was not converted itself.
-        proof: in words.
-        notes: what else was found.
+        name: of the model, for people.
+        urls: mirrors, best first; http or https.
+        size_bytes: exact size of the file, 0 where not known.
+        sha256: hex digest or "".
+        sha384: hex digest or "".
+        licence: SPDX identifier or a sentence.
+        about: one line for people.
     """
 
-    source: str
-    sha256: str
-    options: str
-    before: str
-    proof: str
-    notes: tuple[str, ...]
+    name: str
+    urls: tuple[str, ...] = ()
+    size_bytes: int = 0
+    sha256: str = ""
+    sha384: str = ""
+    licence: str = ""
+    about: str = ""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The known digests in lower-case hex by hashlib's name of the algorithm, the strongest first."""
+        known = {"sha384": self.sha384, "sha256": self.sha256}
+        return {algorithm: digest.lower() for algorithm, digest in known.items() if digest}
+
+    @property
+    def facts(self) -> str:
+        """Size and digests, for people: enough to check a file by hand."""
+        size = [f"{self.size_bytes} bytes"] if self.size_bytes else []
+        hashes = [f"SHA-{name.removeprefix('sha')} {digest}" for name, digest in self.digests.items()]
+        return ", ".join([*size, *hashes]) or "no hash is known"
 
 
-def read_origin(text: str) -> Origin | None:
-    """Returns what the metadata `CONVERTED_KEY` says; None where it says nothing that can be read.
+def by_hand(origin: Origin, path: Path) -> str:
+    """Returns where to put a model's file, and with which command."""
+    if not origin.urls:
+        return f"get the file and save it as {path} ({origin.facts})"
+    command = f"curl -L --create-dirs -o {shlex.quote(str(path))} {shlex.quote(redact_address(origin.urls[0]))}"
+    return f"get it with: {command} ({origin.facts})"
 
-    >>> read_origin("[]") is None
-    True
+
+def check_url(url: str) -> None:
+    """Refuses what is no address of a file on a web server.
+
+    Raises:
+        ValueError: neither http nor https, no host, an impossible port, or blanks and control characters.
+
+    >>> check_url("https://example.org/net.onnx")
     """
     try:
-        done = json.loads(text)
-        proof = done["proof"]
-        words = (
-            f"{int(proof['matched'])} of {int(proof['detections'])} detections on {int(proof['pictures'])} pictures "
-            f"agree with its source, boxes within {float(proof['greatest_box_difference']):.1g} of the side, scores "
-            f"within {float(proof['greatest_score_difference']):.1g}"
-        )
-        before = done.get("before")
-        return Origin(
-            source=_line(done["from"]),
-            sha256=_line(done["sha256"]),
-            options=_line(done["options"]),
-            before=_line(f"{before['from']} with {before['options'] or 'no options'}") if before else "",
-            proof=words,
-            notes=tuple(_line(note) for note in done["notes"])[:20],
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-        return None
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(ord(letter) <= 32 or ord(letter) == 127 for letter in url):
+        raise ValueError("give addresses that begin with https:// or http:// and hold no blanks")
 
 
-def _line(value: object) -> str:
-    return redact("".join(c if c.isprintable() else " " for c in str(value)[:_LONGEST]))
+def megabytes(size: int) -> str:
+    """Returns a size as people read it.
+
+    >>> megabytes(80_363_696), megabytes(12)
+    ('80.4 MB', '12 bytes')
+    """
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size} bytes"

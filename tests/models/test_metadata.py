@@ -8,7 +8,7 @@ from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.models.description import MAX_BYTES, SPEC_KEY, metadata_text, read_metadata
 from streamdet.models.load import ModelFile
-from streamdet.models.origin import CONVERTED_KEY, read_origin
+from streamdet.models.made_from import CONVERTED_KEY, read_made_from
 from streamdet.models.recognise import recognise
 from streamdet.models.signature import signature_of
 from streamdet.models.spec import Contract, ModelSpec, Resize
@@ -98,14 +98,14 @@ def test_metadata_that_cannot_be_used(text, words):
     ["", "{", "[]", "{}", '{"proof": 1}', '{"proof": {}, "from": "x"}', "[" * 50_000, '{"proof": {"matched": "x"}}'],
 )
 def test_an_origin_that_says_nothing(text):
-    assert read_origin(text) is None
+    assert read_made_from(text) is None
 
 
 def test_an_origin_is_shown_on_lines_of_its_own():
     proof = {key: 1 for key in ("matched", "detections", "pictures")}
     proof |= {"greatest_box_difference": 1e-7, "greatest_score_difference": 0}
     done = {"from": "a\x1b[2J\nb", "sha256": "f" * 1000, "options": "", "proof": proof, "notes": ["x\ny"]}
-    origin = read_origin(json.dumps(done))
+    origin = read_made_from(json.dumps(done))
     assert origin is not None
     assert origin.source == "a [2J b"
     assert len(origin.sha256) == 300

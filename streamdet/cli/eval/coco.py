@@ -63,7 +63,7 @@ def coco(
     """
     from streamdet.build import parse_contract
     from streamdet.evaluate.coco import CocoOptions, evaluate_coco
-    from streamdet.evaluate.plot import plot_precision_recall, require_matplotlib
+    from streamdet.evaluate.plot import check_plot, plot_precision_recall
     from streamdet.evaluate.report import write_report, write_results
     from streamdet.sinks.targets import InputFiles, check_file
 
@@ -73,7 +73,7 @@ def coco(
     for path in outputs:
         check_file(path, overwrite=True, inputs=InputFiles([annotations, Path(model)]))
     if plot is not None:
-        require_matplotlib()
+        check_plot(plot)
     options = CocoOptions(
         conf=conf,
         iou=iou,
@@ -87,10 +87,15 @@ def coco(
         max_images=max_images,
         detections=detections,
     )
+    from streamdet.cli.downloading import Downloading
     from streamdet.cli.eval.progress import EvalProgress
     from streamdet.cli.eval.show import show
     from streamdet.kernels import compiled_before
+    from streamdet.models.local import getter
+    from streamdet.models.zoo import resolve
 
+    with Downloading(quiet) as downloading:
+        resolve(model, options.contract, getter(downloading))  # a known model that is not here is downloaded
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     with EvalProgress(quiet) as progress:

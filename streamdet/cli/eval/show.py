@@ -75,6 +75,7 @@ def _metrics(result: CocoResult) -> Table:
     rows = (
         ("COCO AP, IoU 0.50:0.95", AP, result.ap),
         ("Open Model Zoo coco_precision", COCO_PRECISION, result.coco_precision),
+        ("  with inclusive box edges", "", result.coco_precision_inclusive),
         ("Open Model Zoo mAP (VOC, IoU 0.5)", VOC_MAP, result.voc_map),
     )
     for words, metric, value in rows:
@@ -92,9 +93,9 @@ def _remarks(result: CocoResult) -> list[str]:
     if result.random_weights:
         remarks.append(f"{result.identity.model} has random weights: these numbers mean nothing")
     if result.missing:
-        remarks.append(f"left out: {result.missing} pictures that are not in the folder")
+        remarks.append(f"pictures left out because they are not in the folder: {result.missing}")
     if result.resumed:
-        remarks.append(f"of {result.resumed} pictures the detections were known from an earlier run")
+        remarks.append(f"pictures whose detections were known from an earlier run: {result.resumed}")
     if result.classes.unmapped:
         names = _some(result.classes.unmapped)
         remarks.append(f"classes that are no category of the file, and do not count: {names}")

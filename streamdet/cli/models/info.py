@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 
 from streamdet.errors import ModelError
 from streamdet.models.description import SPEC_KEY
-from streamdet.models.origin import CONVERTED_KEY, read_origin
+from streamdet.models.made_from import CONVERTED_KEY, read_made_from
 
 if TYPE_CHECKING:
     from streamdet.models.arithmetic import Arithmetic
@@ -27,6 +28,9 @@ def info(
     """Show a model's inputs, outputs, contract, parameters and arithmetic, read from its graph."""
     from streamdet.models.inspect import inspect_model
 
+    if (named := _not_downloaded(model)) is not None:
+        _tell_of_spec(named, as_json)
+        return
     spec, source = _spec_and_source(model)
     read = inspect_model(source, spec)
     if as_json:
@@ -34,6 +38,27 @@ def info(
     else:
         for title, text in _lines(read):
             typer.echo(f"{title:<12} {text}")
+
+
+def _not_downloaded(model: str) -> ModelSpec | None:
+    """Returns the known model of that name whose file is not here; looking at a model downloads nothing."""
+    from streamdet.models.zoo import file_name, known, models_dir
+
+    spec = None if Path(model).exists() else known(model)
+    return None if spec is None or (models_dir() / file_name(spec)).exists() else spec
+
+
+def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
+    """Prints what is known of a model without its file."""
+    if as_json:
+        known = asdict(spec)
+        known |= {"contract": spec.contract.value, "resize": spec.resize.value, "here": False}
+        typer.echo(json.dumps(known, indent=2))
+        return
+    lines = [("model", f"{spec.name}: {spec.about}"), ("file", f"not downloaded: streamdet models pull {spec.name}")]
+    lines += [("", spec.origin.facts), *(("from", url) for url in spec.urls), *_feeding(spec)]
+    for title, text in lines:
+        typer.echo(f"{title:<12} {text}")
 
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
@@ -81,7 +106,7 @@ def _as_dict(read: ModelInfo) -> dict[str, Any]:
 
 
 def _json_or_none(text: str) -> Any:
-    return None if read_origin(text) is None else json.loads(text)
+    return None if read_made_from(text) is None else json.loads(text)
 
 
 def _lines(read: ModelInfo) -> list[tuple[str, str]]:
@@ -105,7 +130,7 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
 
 def _origin_lines(read: ModelInfo) -> list[tuple[str, str]]:
     """Returns where a converted file says it comes from."""
-    origin = read_origin(read.signature.metadata.get(CONVERTED_KEY, ""))
+    origin = read_made_from(read.signature.metadata.get(CONVERTED_KEY, ""))
     if origin is None:
         return []
     lines = [
@@ -121,6 +146,10 @@ def _spec_lines(read: ModelInfo) -> list[tuple[str, str]]:
     spec = read.spec
     if spec is None:
         return [("contract", f"not recognised: {read.unknown}")]
+    return _feeding(spec)
+
+
+def _feeding(spec: ModelSpec) -> list[tuple[str, str]]:
     order = "RGB" if spec.rgb else "BGR"
     feeding = f"{order}, {spec.resize.value}, mean {spec.mean}, std {spec.std}"
     lines = [

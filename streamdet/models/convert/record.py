@@ -14,7 +14,7 @@ from streamdet.models.convert.options import ConvertOptions
 from streamdet.models.convert.proof import Proof
 from streamdet.models.description import SPEC_KEY, metadata_text
 from streamdet.models.load import ModelFile
-from streamdet.models.origin import ACCURACY_KEY, CONVERTED_KEY, read_origin
+from streamdet.models.made_from import ACCURACY_KEY, CONVERTED_KEY, read_made_from
 from streamdet.models.spec import ModelSpec
 
 
@@ -51,7 +51,7 @@ def record(
         "proof": proof.as_dict(),
         "notes": list(notes),
     }
-    if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_origin(earlier)) is not None:
+    if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_made_from(earlier)) is not None:
         done["before"] = {"from": origin.source, "sha256": origin.sha256, "options": origin.options}
     properties = {**before, **report, SPEC_KEY: metadata_text(spec), CONVERTED_KEY: json.dumps(done)}
     if accuracy:

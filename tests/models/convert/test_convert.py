@@ -17,7 +17,7 @@ from streamdet.models.convert.options import Channels, ConvertOptions, Form, For
 from streamdet.models.convert.proof import Sample
 from streamdet.models.inspect import inspect_model
 from streamdet.models.load import ModelFile
-from streamdet.models.origin import read_origin
+from streamdet.models.made_from import read_made_from
 from streamdet.models.spec import Contract
 from streamdet.models.ssd_resnet34 import Form as Built
 from streamdet.models.ssd_resnet34 import build
@@ -89,7 +89,7 @@ def test_heads(source):
     assert record["sha256"] == hashlib.sha256(source.data).hexdigest()
     assert record["options"] == ""
     assert record["proof"]["detections"] == made.proof.agreement.count
-    assert read_origin(read.signature.metadata["streamdet.converted"]).source == "published.onnx"
+    assert read_made_from(read.signature.metadata["streamdet.converted"]).source == "published.onnx"
     assert_close(detected(file), detected(source))
 
 
@@ -110,7 +110,7 @@ def test_bytes_with_everything_inside_run_as_they_are(source):
     assert "the source has its raw heads already" in again.notes
     second = inspect_model(again.files[".onnx"])
     assert (second.spec.uint8, second.spec.nchw, second.spec.rgb, second.spec.mean) == (False, True, True, (0, 0, 0))
-    assert "published.onnx" in read_origin(second.signature.metadata["streamdet.converted"]).before
+    assert "published.onnx" in read_made_from(second.signature.metadata["streamdet.converted"]).before
     assert_close(detected(ModelFile(again.files[".onnx"], "again.onnx")), detected(source))
 
 
