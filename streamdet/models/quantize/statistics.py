@@ -11,7 +11,7 @@ BINS = 8192
 """Of a histogram; at least a quarter of them lie between zero and the largest value seen, 8 for each step of a grid."""
 
 _SAMPLED = 1 << 18
-"""Values of one tensor of one picture that go into the histogram; of more, every so many-th does. Extremes are exact."""
+"""Values of one tensor of one picture that go into its histogram; of more, every so many-th. Extremes are exact."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,8 @@ class Statistics:
     @property
     def channel_means(self) -> NDArray[np.float64]:
         """Returns (channels,) the mean of each channel over all pictures."""
-        return np.asarray(self.channel_sums) / max(1, self.pictures)
+        means: NDArray[np.float64] = np.divide(self.channel_sums, max(1, self.pictures))
+        return means
 
     @property
     def centres(self) -> NDArray[np.float64]:
