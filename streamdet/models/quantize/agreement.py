@@ -74,19 +74,19 @@ def agreement(wanted: Sequence[Found], got: Sequence[Found]) -> float:
     Returns:
         1 where all of `wanted` is found before anything else, or where there is nothing to be found.
     """
-    everything = float(sum((found.scores**2).sum() for found in wanted))
+    everything = float(sum(_weights(found).sum() for found in wanted))
     if not everything:
         return 1.0
-    scores = np.concatenate([found.scores for found in got])
-    order = np.argsort(-scores, kind="stable")
+    weights = np.concatenate([_weights(found) for found in got])
+    order = np.argsort(-weights, kind="stable")
     areas = []
     for threshold in _THRESHOLDS:
         found = np.concatenate([_found(first, second, threshold) for first, second in zip(wanted, got, strict=True)])
-        areas.append(_average_precision(found[order], scores[order] ** 2, everything))
+        areas.append(_average_precision(found[order], weights[order], everything))
     return float(np.mean(areas))
 
 
-def _average_precision(found: NDArray[np.float64], weights: NDArray[np.float32], everything: float) -> float:
+def _average_precision(found: NDArray[np.float64], weights: NDArray[np.float64], everything: float) -> float:
     """Returns the area under precision (made to fall) over recall.
 
     Args:
@@ -102,10 +102,14 @@ def _average_precision(found: NDArray[np.float64], weights: NDArray[np.float32],
 
 
 def _found(wanted: Found, got: Found, threshold: float) -> NDArray[np.float64]:
-    weights = np.zeros(len(got))
+    found, weights = np.zeros(len(got)), _weights(wanted)
     for i, j, _ in _pairs(wanted, got, threshold):
-        weights[j] = wanted.scores[i] ** 2
-    return weights
+        found[j] = weights[i]
+    return found
+
+
+def _weights(found: Found) -> NDArray[np.float64]:
+    return np.square(found.scores, dtype=np.float64)
 
 
 def _pairs(first: Found, second: Found, threshold: float) -> list[tuple[int, int, float]]:

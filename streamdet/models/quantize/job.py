@@ -19,6 +19,7 @@ from streamdet.models.quantize.weights import quantise_weights
 from streamdet.models.quantize.write import Parameters, write
 from streamdet.models.spec import ModelSpec
 
+_STANDARD_ERRORS = 2  # by which disagreement may exceed what the deciding photos show
 _MEASURING_MACS = 4e12  # multiply-adds that measuring all layers may take; more only where a loss has to be kept
 _MOST_PICTURES = 8  # that a single layer is measured on
 
@@ -101,7 +102,8 @@ class Job:
             candidate = self.file(chosen)
             agreement = self.judge.agreement(candidate)
             score = self.score(candidate) if self.score else agreement.value
-            loss = max(self.float_score - score, self.float_score * (1 - agreement.value + agreement.uncertainty))
+            disagreement = 1 - agreement.value + _STANDARD_ERRORS * agreement.uncertainty
+            loss = max(self.float_score - score, self.float_score * disagreement)
             self._verdicts[key] = Verdict(score, agreement.value, loss)
             self.say(f"{len(key)} of {len(self.graph.layers)} layers in INT8 lose {loss:.4f} at most")
         return self._verdicts[key]
@@ -118,7 +120,7 @@ class Job:
             return {}
         losses = {}
         for done, layer in enumerate(layers, 1):
-            losses[layer.name] = 1 - self.judge.closeness(self.file([layer.name]), max(1, pictures))
+            losses[layer.name] = max(0.0, 1 - self.judge.closeness(self.file([layer.name]), max(1, pictures)))
             self.say(f"measuring: layer {done} of {len(layers)} alone loses {losses[layer.name]:.5f}")
         return losses
 

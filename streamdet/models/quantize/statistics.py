@@ -33,7 +33,7 @@ class Statistics:
     highest: float = -np.inf
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
     width: float = 0.0
-    channel_sums: NDArray[np.float64] | float = 0.0
+    channel_sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     pictures: int = 0
 
     def add(self, values: NDArray[np.float32]) -> None:
@@ -55,7 +55,8 @@ class Statistics:
     @property
     def channel_means(self) -> NDArray[np.float64]:
         """Returns (channels,) the mean of each channel over all pictures."""
-        means: NDArray[np.float64] = np.divide(self.channel_sums, max(1, self.pictures))
+        means: NDArray[np.float64] = self.channel_sums.copy()
+        means /= max(1, self.pictures)
         return means
 
     @property
