@@ -55,14 +55,12 @@ class Statistics:
     @property
     def channel_means(self) -> NDArray[np.float64]:
         """Returns (channels,) the mean of each channel over all pictures."""
-        means: NDArray[np.float64] = self.channel_sums.copy()
-        means /= max(1, self.pictures)
-        return means
+        return self.channel_sums / max(1, self.pictures)
 
     @property
     def centres(self) -> NDArray[np.float64]:
         """Returns (BINS,) the middle of each bin."""
-        return (np.arange(BINS) - BINS // 2 + 0.5) * self.width
+        return (np.arange(BINS, dtype=np.float64) - BINS // 2 + 0.5) * self.width
 
     def _make_room(self, largest: float) -> None:
         if not self.width:
