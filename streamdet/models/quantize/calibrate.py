@@ -36,28 +36,29 @@ def inputs_of(paths: Iterable[Path], spec: ModelSpec) -> Iterable[Batch]:
         yield batch
 
 
-def calibrate(graph: Graph, batches: Iterable[Batch], progress: Callable[[int], None]) -> dict[str, Statistics]:
-    """Returns statistics of every tensor that a quantised form of the graph could put on a grid.
+def calibrate(
+    graph: Graph, batches: Iterable[Batch], seen: dict[str, Statistics], progress: Callable[[int], None]
+) -> None:
+    """Adds to the statistics of every tensor that a quantised form of the graph could put on a grid.
 
     One picture's activations are in memory at a time.
 
     Args:
         graph: of the float model.
         batches: pictures.
+        seen: is added to, empty at first.
         progress: told how many pictures are done.
     """
     names = tensors_between(graph)
     session = session_with(graph.model, [name for name in names if name in graph.producer])
     feed = session.get_inputs()[0].name
-    found = {name: Statistics() for name in names}
+    outputs = [output.name for output in session.get_outputs()]
     for done, batch in enumerate(batches, 1):
-        outputs = [output.name for output in session.get_outputs()]
         values = dict(zip(outputs, session.run(None, {feed: batch}), strict=True))
         values[feed] = batch
-        for name, statistics in found.items():
-            statistics.add(values[name])
+        for name in names:
+            seen.setdefault(name, Statistics()).add(values[name])
         progress(done)
-    return found
 
 
 def tensors_between(graph: Graph) -> list[str]:

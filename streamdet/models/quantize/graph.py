@@ -28,8 +28,8 @@ OWN_GRID = (
     "QuickGelu",
     "HardSwish",
 )
-"""Operators whose output has a grid of its own. ONNX Runtime has integer kernels for all but the last two, which compute
-in float between two grids: for a SiLU that is faster than two integer kernels, and more precise."""
+"""Operators whose output has a grid of its own. ONNX Runtime has integer kernels for all but the last two: those
+compute in float between two grids, which for a SiLU is faster than two integer kernels, and more precise."""
 
 ABSORBED = ("Relu", "Clip")
 """Activations that vanish in the grid of their output: whatever they cut off lies outside it."""
@@ -88,7 +88,7 @@ class Graph:
 
     def constant(self, name: str) -> NDArray[np.float32]:
         """Returns a stored array."""
-        return onnx.numpy_helper.to_array(self.constants[name])
+        return np.asarray(onnx.numpy_helper.to_array(self.constants[name]), np.float32)
 
     def output_of(self, node: onnx.NodeProto) -> str:
         """Returns what a node gives: the output of the activation that is absorbed into it, where there is one."""
@@ -105,7 +105,7 @@ class Graph:
         return [name for name in node.input[:count] if name]
 
     def able(self, chosen: Collection[str]) -> set[str]:
-        """Returns the nodes that could pass integers on behind the layers `chosen`, whether anybody wants them or not."""
+        """Returns the nodes that could pass on integers of the layers `chosen`, whether anybody wants them or not."""
         floats = onnx.TensorProto.FLOAT
         integer = {v.name for v in self.model.graph.input if v.type.tensor_type.elem_type == floats}
         found: set[str] = set()

@@ -33,7 +33,7 @@ class Grid:
 
     def nearest(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns the values of the grid nearest to `values`."""
-        return (np.clip(np.rint(values / self.scale) + self.zero, 0, 255) - self.zero) * self.scale
+        return np.asarray((np.clip(np.rint(values / self.scale) + self.zero, 0, 255) - self.zero) * self.scale)
 
 
 def identity(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,8 +75,8 @@ def choose(seen: Statistics, method: Method, symmetric: bool = False, behind: Be
     lowest, highest = min(seen.lowest, 0.0), max(seen.highest, 0.0)
     if method is Method.PERCENTILE:
         below = np.cumsum(seen.counts) / max(1, seen.counts.sum())
-        lowest = max(lowest, seen.centres[np.searchsorted(below, _LEFT_OUT / 2)])
-        highest = min(highest, seen.centres[min(np.searchsorted(below, 1 - _LEFT_OUT / 2), len(below) - 1)])
+        ends = np.searchsorted(below, [_LEFT_OUT / 2, 1 - _LEFT_OUT / 2]).clip(max=len(below) - 1)
+        lowest, highest = max(lowest, float(seen.centres[ends[0]])), min(highest, float(seen.centres[ends[1]]))
     elif method is Method.MSE:
         return _least_error(seen, lowest, highest, symmetric, behind)
     return spanning(lowest, highest, symmetric)

@@ -14,15 +14,15 @@ from streamdet.detect.postprocess import Found, Rules
 from streamdet.detect.providers import available_cpus
 from streamdet.detect.session import Session
 from streamdet.models.load import ModelFile
-from streamdet.models.quantize.agreement import agreement, closeness
+from streamdet.models.quantize.agreement import Agreement, agreement_with_error, closeness
 from streamdet.models.quantize.calibrate import Batch, inputs_of
 from streamdet.models.spec import ModelSpec
 
-AGREEMENT = "agreement with the float model's detections (AP, IoU 0.50 to 0.75)"
+AGREEMENT = "agreement with the float model's detections"
 SIGNAL = "share of the outputs' power that is not noise (there are no detections to compare)"
 
 _WEAKEST = 0.05  # score down to which detections are compared
-_SURE = 0.3  # score from which a detection of the float model counts as an object
+_SURE = 0.3  # where no score of the float model reaches it, there is nothing to compare
 _CLOSE_UP = 8  # pictures that single layers are judged on: their effect is continuous, so few do
 
 Outputs = dict[str, NDArray[np.float32]]
@@ -44,19 +44,18 @@ class Judge:
 
     def __init__(self, spec: ModelSpec, model: ModelFile, paths: Sequence[Path]) -> None:
         self._spec, self._paths = spec, paths
-        self._sure = min(spec.conf, _SURE)
         self._wanted = [] if spec.random_weights else self._detect(model, inputs_of(paths, spec))
-        self.compares_detections = any((found.scores >= self._sure).any() for found in self._wanted)
+        self.compares_detections = any((found.scores >= _SURE).any() for found in self._wanted)
         self.measure = AGREEMENT if self.compares_detections else SIGNAL
         self._few: list[Batch] = list(islice(inputs_of(paths, spec), _CLOSE_UP))
         self._outputs = [] if self.compares_detections else self._run(model, self._few)
 
-    def agreement(self, model: ModelFile) -> float:
-        """Returns how far a form of the model agrees with it, in [0, 1]."""
+    def agreement(self, model: ModelFile) -> Agreement:
+        """Returns how far a form of the model agrees with it."""
         if self.compares_detections:
             got = self._detect(model, inputs_of(self._paths, self._spec))
-            return agreement(self._wanted, got, self._sure) or 0.0
-        return _signal(self._outputs, self._run(model, self._few))
+            return agreement_with_error(self._wanted, got)
+        return Agreement(_signal(self._outputs, self._run(model, self._few)))
 
     def closeness(self, model: ModelFile, pictures: int) -> float:
         """Returns how close a form of the model comes on the first `pictures`, in [0, 1]; for small differences."""

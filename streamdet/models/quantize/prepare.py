@@ -1,4 +1,4 @@
-"""Makes a graph ready to be quantised: a current opset, batch normalisation folded, every node with a name."""
+"""Makes a graph ready to be quantised: a current opset, nodes with names, and no more of them than it takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnx
 
 from streamdet.errors import ModelError
 from streamdet.models.load import ModelFile, parse_bytes
-from streamdet.models.quantize import silu
+from streamdet.models.quantize import focus, silu
 from streamdet.redact import redact
 
 PER_CHANNEL_OPSET = 13
@@ -33,6 +33,7 @@ def prepare(file: ModelFile) -> onnx.ModelProto:
     onnx.helper.set_model_props(model, kept)
     _name_nodes(model)
     silu.fuse(model)
+    focus.fuse(model)
     return model
 
 

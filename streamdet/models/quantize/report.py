@@ -102,9 +102,9 @@ class QuantizeReport:
         lines = [
             f"{count} of {len(self.layers)} layers in INT8, {self.int8_share:.1%} of the multiply-adds",
             f"{self.measure}: {self.float_score:.4f} in float, {self.int8_score:.4f} in INT8, "
-            f"loss {self.loss:.4f} (at most {self.max_loss:g})",
+            f"loss {round(self.loss, 4) + 0.0:.4f} (at most {self.max_loss:g})",
         ]
-        if self.agreement is not None:
+        if self.agreement not in (None, self.int8_score):
             lines.append(f"agreement with the float model's detections: {self.agreement:.4f}")
         weights = "per channel" if self.per_channel else "per tensor"
         lines.append(

@@ -11,7 +11,7 @@ BINS = 8192
 """Of a histogram; at least a quarter of them lie between zero and the largest value seen, 8 for each step of a grid."""
 
 _SAMPLED = 1 << 18
-"""Values of one tensor of one picture that go into the histogram; of more, every so many-th does. Extremes are exact."""
+"""Values of one tensor of one picture that go into its histogram; of more, every so many-th. Extremes are exact."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Statistics:
     highest: float = -np.inf
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
     width: float = 0.0
-    channel_sums: NDArray[np.float64] | float = 0.0
+    channel_sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     pictures: int = 0
 
     def add(self, values: NDArray[np.float32]) -> None:
@@ -55,12 +55,12 @@ class Statistics:
     @property
     def channel_means(self) -> NDArray[np.float64]:
         """Returns (channels,) the mean of each channel over all pictures."""
-        return np.asarray(self.channel_sums) / max(1, self.pictures)
+        return self.channel_sums / max(1, self.pictures)
 
     @property
     def centres(self) -> NDArray[np.float64]:
         """Returns (BINS,) the middle of each bin."""
-        return (np.arange(BINS) - BINS // 2 + 0.5) * self.width
+        return (np.arange(BINS, dtype=np.float64) - BINS // 2 + 0.5) * self.width
 
     def _make_room(self, largest: float) -> None:
         if not self.width:

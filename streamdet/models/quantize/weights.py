@@ -12,8 +12,6 @@ from streamdet.models.quantize.graph import Graph
 from streamdet.models.quantize.options import QuantizeOptions
 from streamdet.models.quantize.statistics import Statistics
 
-_SHRINKS = np.linspace(0.6, 1.0, 17)  # of the largest weight, tried as the end of a channel's range
-
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -45,7 +43,8 @@ def quantise_weights(graph: Graph, node: onnx.NodeProto, seen: Statistics, optio
     axis = _output_axis(node, weights.ndim)
     largest = 63 if options.reduce_range else 127
     rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
-    scales = _scales(rows if options.per_channel else rows.reshape(1, -1), largest)
+    ends = np.abs(rows if options.per_channel else rows.reshape(1, -1)).max(axis=1)
+    scales = np.where(ends > 0, ends / largest, 1.0)  # clipping the largest weights to win finer steps never paid
     shape = [-1 if i == axis else 1 for i in range(weights.ndim)]
     values = np.clip(np.rint(weights / scales.reshape(shape if options.per_channel else ())), -largest, largest)
     bias = graph.constant(node.input[2]).astype(np.float64) if len(node.input) > 2 else None
@@ -66,19 +65,6 @@ def _output_axis(node: onnx.NodeProto, dimensions: int) -> int:
     if node.op_type == "Gemm":
         return 0 if any(a.name == "transB" and a.i for a in node.attribute) else 1
     return 0
-
-
-def _scales(rows: NDArray[np.float64], largest: int) -> NDArray[np.float64]:
-    """Returns (rows,) the scale of each row with the least square error."""
-    ends = np.abs(rows).max(axis=1)
-    best = np.where(ends > 0, ends / largest, 1.0)
-    least = np.full(len(rows), np.inf)
-    for shrink in _SHRINKS[::-1]:
-        scales = np.where(ends > 0, shrink * ends / largest, 1.0)
-        got = np.clip(np.rint(rows / scales[:, None]), -largest, largest) * scales[:, None]
-        error = ((got - rows) ** 2).sum(axis=1)
-        best, least = np.where(error < least, scales, best), np.minimum(error, least)
-    return best
 
 
 def _mean_shift(node: onnx.NodeProto, error: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:

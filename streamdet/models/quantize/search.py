@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from streamdet.models.quantize.graph import Layer
 
+_CHANGE = 4.0
+"""Cost of a layer in float among integer ones, in mean layers: its input and output are converted, and its neighbours
+no longer pass integers on."""
+
 
 def by_harm(layers: Sequence[Layer], sensitivity: Mapping[str, float]) -> list[str]:
     """Returns the layers' names, first the one whose staying in float buys most for what it costs.
 
-    The cost is its share of the compute plus its share of the layers: each change between integer and float takes time,
-    however small the layer.
+    The cost is its compute plus that of changing between integer and float, which takes time however small the layer.
     """
-    total = sum(layer.macs for layer in layers) or 1
-    costs = {layer.name: layer.macs / total + 1 / len(layers) for layer in layers}
+    mean = sum(layer.macs for layer in layers) / len(layers) or 1
+    costs = {layer.name: layer.macs / mean + _CHANGE for layer in layers}
     return sorted(costs, key=lambda name: -sensitivity[name] / costs[name])
 
 
