@@ -20,9 +20,10 @@ INT8 = ConvertOptions(precision=Precision.INT8)
 GRAY = [Sample("gray", Picture.from_bgr(np.full((64, 64, 3), 128, np.uint8)))]
 
 
-def test_a_trained_network(data_dir):
+def test_a_trained_network(data_dir, monkeypatch):
     from streamdet.cli.models.pictures import load_samples
 
+    monkeypatch.setattr("streamdet.cli.models.quantising.MOST_CALIBRATION", 6)
     file = read_model(data_dir / "models" / "yolox_nano.onnx")
     samples = load_samples(str(data_dir / "images"), 2)
     made = convert(
