@@ -2,6 +2,7 @@
 
 import typer
 
+from streamdet.cli.models.benchmark import benchmark
 from streamdet.cli.models.build import build
 from streamdet.cli.models.info import info
 from streamdet.cli.models.listing import list_models
@@ -10,3 +11,4 @@ app = typer.Typer(help="Known models, and what is inside a model file.", no_args
 app.command("list")(list_models)
 app.command("info")(info)
 app.command("build")(build)
+app.command("benchmark")(benchmark)

@@ -10,7 +10,7 @@ from streamdet.detect.providers.machine import default_threads
 from streamdet.detect.providers.names import Precision
 from streamdet.detect.providers.options import Network
 from streamdet.errors import ModelError
-from streamdet.models.inspect import count_flops
+from streamdet.models.arithmetic import count_operations
 from streamdet.models.load import ModelFile, operator_types, parse_bytes, read_model
 from streamdet.models.signature import signature_of
 
@@ -52,6 +52,6 @@ def stored_precision(graph: onnx.ModelProto) -> Precision:
 
 def _gflops(graph: onnx.ModelProto) -> float:
     try:
-        return sum(count_flops(graph)[0].values()) / 1e9
+        return count_operations(graph).gflops
     except ModelError:  # shapes that do not fit together are the runtime's to complain about
         return 0.0
