@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from streamdet.detect.providers import Options, Precision
+from streamdet.detect.providers import Options, Precision, Provider
 from streamdet.detect.session import Session
 
 CHANNELS, SIZE, LENGTH = 256, 150, 3
@@ -52,7 +52,7 @@ def chain_runner(
         threads: for inference on the CPU.
         shape: channels, and height and width.
     """
-    model = chain(weights, *shape)
+    model = chain(weights, *shape, signed=provider == Provider.TENSORRT.short)
     session = Session(
         model.SerializeToString(), provider=provider, precision=precision, threads=threads, options=Options(max_batch=1)
     )
@@ -62,15 +62,22 @@ def chain_runner(
     return lambda: session.run(batch)
 
 
-def chain(weights: Precision, channels: int = CHANNELS, size: int = SIZE) -> ModelProto:
-    """Returns 3x3 convolutions with ReLU one after another, and the mean of the last: all of it has to be computed."""
+def chain(weights: Precision, channels: int = CHANNELS, size: int = SIZE, signed: bool = False) -> ModelProto:
+    """Returns 3x3 convolutions with ReLU one after another, and the mean of the last: all of it has to be computed.
+
+    Args:
+        weights: what they are stored in; INT8 for a quantised network.
+        channels: of every convolution.
+        size: height and width.
+        signed: values between quantised convolutions are -128..127, which TensorRT wants, instead of 0..255.
+    """
     half = weights is Precision.FP16
     kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
     random = np.random.default_rng(0)
     nodes: list[NodeProto] = []
     constants = {
-        "one": np.float32(1 / 255),
-        "zero": np.uint8(0),
+        "step": np.float32(1 / 127 if signed else 1 / 255),
+        "zero": np.int8(0) if signed else np.uint8(0),
         "scales": np.full(channels, 2 / (73 * np.sqrt(9 * channels)), np.float32),  # values keep their size on the way
         "zeros": np.zeros(channels, np.int8),
     }
@@ -107,8 +114,8 @@ def chain(weights: Precision, channels: int = CHANNELS, size: int = SIZE) -> Mod
 def _rounded(value: str, result: str) -> list[NodeProto]:
     """Returns nodes that take a value through bytes."""
     return [
-        helper.make_node("QuantizeLinear", [value, "one", "zero"], [f"{result}_bytes"]),
-        helper.make_node("DequantizeLinear", [f"{result}_bytes", "one", "zero"], [result]),
+        helper.make_node("QuantizeLinear", [value, "step", "zero"], [f"{result}_bytes"]),
+        helper.make_node("DequantizeLinear", [f"{result}_bytes", "step", "zero"], [result]),
     ]
 
 

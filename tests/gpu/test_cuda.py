@@ -3,13 +3,16 @@
 Each check is one of `tests/detect/providers/checks.py`, which run on the CPU as well.
 """
 
+import cv2
 import numpy as np
 import pytest
 from onnx import TensorProto
 
+from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.detect.providers import Options, Precision, Provider, create
 from streamdet.detect.session import Session
 from streamdet.doctor import tiny_model
+from streamdet.picture import Picture
 from tests.detect.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
 from tests.detect.providers.networks import batch, convolution, network, quantised, with_nms
 
@@ -53,7 +56,7 @@ def test_a_quantised_network_is_not_said_to_be_int8(cuda):
     ours = create(network(quantised(), Precision.INT8), cuda, FP32)
     assert ours.precision == "fp32"
     assert any("tensorrt" in note for note in ours.notes)
-    np.testing.assert_array_equal(ours.run(np.full((1, 3, 16, 16), 1.2, np.float32))[0], np.ones((1, 3, 16, 16)))
+    binding_equals_plain_runs(ours, on_cpu(quantised()), [batch(2)], **CLOSE)
 
 
 @pytest.mark.parametrize("model", [convolution(), with_nms()], ids=["known-shape", "unknown-shape"])
@@ -102,3 +105,15 @@ def test_a_network_that_cannot_be_recorded_says_why_and_runs(cuda):
     ours = create(network(with_nms()), cuda, Options(Precision.FP32, cuda_graph=True))
     assert any(note.startswith("without the CUDA graph that was asked for: ") for note in ours.notes)
     binding_equals_plain_runs(ours, on_cpu(with_nms()), [batch(1, 0), batch(1, 1)])
+
+
+def test_a_detector_finds_the_same(cuda, data_dir):
+    picture = Picture.from_bgr(cv2.imread(str(sorted((data_dir / "images").glob("*.jpg"))[0])))
+    found = {}
+    for provider in ("cpu", "cuda"):
+        options = DetectorOptions(provider=provider, precision="fp32")
+        with load_detector(data_dir / "models" / "yolox_nano.onnx", options) as detector:
+            found[provider] = detector.detect([picture] * 3)[2].detections
+    np.testing.assert_array_equal(found["cuda"].class_ids, found["cpu"].class_ids)
+    np.testing.assert_allclose(found["cuda"].boxes_xyxy, found["cpu"].boxes_xyxy, atol=0.1)
+    np.testing.assert_allclose(found["cuda"].scores, found["cpu"].scores, atol=1e-3)

@@ -31,19 +31,27 @@ def with_nms(shape=(1, 3, 16, 16)):
     return model
 
 
-def quantised(shape=("batch", 3, 16, 16)):
-    """Returns a network that only rounds to whole numbers, through bytes."""
-    numbers = (numpy_helper.from_array(np.array(v), n) for n, v in (("s", np.float32(1)), ("z", np.uint8(128))))
+def quantised(shape=("batch", 3, 16, 16), channels=8):
+    """Returns a convolution of bytes: symmetric, as TensorRT wants it, with steps of 1/16 and 1/64."""
+    constants = {
+        "step": np.float32(1 / 16),
+        "zero": np.int8(0),
+        "w": np.random.default_rng(0).integers(-127, 128, (channels, 3, 3, 3), np.int8),
+        "steps": np.full(channels, 1 / 64, np.float32),
+        "zeros": np.zeros(channels, np.int8),
+    }
     nodes = [
-        helper.make_node("QuantizeLinear", ["image", "s", "z"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+        helper.make_node("QuantizeLinear", ["image", "step", "zero"], ["bytes"]),
+        helper.make_node("DequantizeLinear", ["bytes", "step", "zero"], ["x"]),
+        helper.make_node("DequantizeLinear", ["w", "steps", "zeros"], ["v"], axis=0),
+        helper.make_node("Conv", ["x", "v"], ["y"], pads=[1, 1, 1, 1]),
     ]
     graph = helper.make_graph(
         nodes,
         "quantised",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, list(shape))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, list(shape))],
-        list(numbers),
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [shape[0], channels, *shape[2:]])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
