@@ -17,6 +17,8 @@ from streamdet.detect.providers import Options, Precision, Provider, ProviderMis
 from streamdet.detect.providers.network import read_network
 from streamdet.detect.session import Session
 from streamdet.errors import HardwareError, ModelError, UsageError
+from streamdet.models.inspect import inspect_model
+from streamdet.models.ir import is_ir, read_weights
 from streamdet.models.load import ModelFile
 from streamdet.models.signature import fixed
 from streamdet.models.spec import ModelSpec
@@ -37,6 +39,7 @@ class Subject:
         file: what is in its file.
         weights: what its weights are stored in.
         threads: for inference on the CPU.
+        gflop: arithmetic of one picture, 0 where it cannot be read from the file.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Subject:
     file: ModelFile
     weights: Precision
     threads: int
+    gflop: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def subject(model: str | Path, threads: int = 0) -> Subject:
     """
     spec, file = resolve(model)
     network, threads = read_network(file, threads)
-    return Subject(Path(file.name).name, spec, file, network.weights, threads)
+    gflop = 0.0 if is_ir(file) else inspect_model(file, spec).arithmetic.gflops
+    return Subject(Path(file.name).name, spec, file, network.weights, threads, gflop)
 
 
 def contenders(
@@ -188,5 +193,7 @@ def _plain_openvino(subject: Subject, precision: str) -> _Infer:
     config: dict[str, str | int] = {"INFERENCE_NUM_THREADS": subject.threads, "PERFORMANCE_HINT": "LATENCY"}
     if precision != "int8":
         config["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision]
-    request = core.compile_model(core.read_model(subject.file.data, b""), "CPU", config).create_infer_request()
+    weights = read_weights(subject.file) if is_ir(subject.file) else b""
+    model = core.read_model(subject.file.data, weights)
+    request = core.compile_model(model, "CPU", config).create_infer_request()
     return lambda batch: request.infer([batch], share_inputs=True)

@@ -61,7 +61,6 @@ class Row:
 
 def measure(
     contenders: Sequence[Contender],
-    gflop: Callable[[Contender], float],
     rounds: int,
     batches: Sequence[int] = (),
     roofline: bool = True,
@@ -70,7 +69,6 @@ def measure(
 
     Args:
         contenders: what to time.
-        gflop: arithmetic of one picture, by contender.
         rounds: how often each is timed.
         batches: sizes of batches to measure throughput with, where a model takes any number.
         roofline: also time the chain of convolutions, within the same turns.
@@ -86,9 +84,9 @@ def measure(
     rates = {key: CHAIN_GFLOP / statistics.median(values) for key, values in chain_s.items()}
     rows = []
     for contender, kept in zip(contenders, times, strict=True):
-        row = _row(contender, kept, gflop(contender))
+        row = _row(contender, kept)
         rate = rates.get((contender.runs_on, contender.precision), 0.0)
-        rows.append(replace(row, machine_gflops=rate, images_per_s=()))
+        rows.append(replace(row, machine_gflops=rate))
     throughputs = _throughputs(contenders, batches, max(3, rounds // 3))
     return [replace(row, images_per_s=tuple(rate)) for row, rate in zip(rows, throughputs, strict=True)]
 
@@ -105,7 +103,7 @@ def busy() -> str:
     return f"the machine was busy before this started (load {load:.1f} on {processors} processors): compare ratios only"
 
 
-def _row(contender: Contender, times: Sequence[StageTimes], gflop: float) -> Row:
+def _row(contender: Contender, times: Sequence[StageTimes]) -> Row:
     infer = [stages.infer_ms for stages in times]
     median = statistics.median(infer)
     return Row(
@@ -116,8 +114,8 @@ def _row(contender: Contender, times: Sequence[StageTimes], gflop: float) -> Row
         p95_ms=float(np.percentile(infer, 95)),
         preprocess_ms=statistics.median(stages.preprocess_ms for stages in times),
         postprocess_ms=statistics.median(stages.postprocess_ms for stages in times),
-        gflop=gflop,
-        gflops=1000 * gflop / median,
+        gflop=contender.subject.gflop,
+        gflops=1000 * contender.subject.gflop / median,
         explain=contender.explain,
     )
 

@@ -15,6 +15,7 @@ import platformdirs
 from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
 from streamdet.models.description import Description, read_description
+from streamdet.models.ir import AS_CONVERTED, ir_signature, is_ir
 from streamdet.models.load import ModelFile, parse_bytes, read_model
 from streamdet.models.recognise import FAMILIES, recognise
 from streamdet.models.signature import signature_of
@@ -177,7 +178,11 @@ def _describe(path: Path, description: Description | None, contract: Contract | 
 
 
 def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
-    return recognise(signature_of(parse_bytes(*file)), os.path.basename(file.name), given)
+    name = os.path.basename(file.name)
+    if not is_ir(file):
+        return recognise(signature_of(parse_bytes(*file)), name, given)
+    signature = ir_signature(file)
+    return recognise(signature, name, given if signature.metadata else {**AS_CONVERTED, **given})
 
 
 def _no_model(name: str) -> str:

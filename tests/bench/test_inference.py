@@ -62,7 +62,7 @@ def test_measures_stages_and_batches(data_dir, small):
     assert skipped == []
     everybody = [*ours, *rivals(ours[0], against_openvino=False)]
     assert [c.runs_on for c in everybody] == ["cpu", "plain onnxruntime"]
-    row, rival = measure(everybody, lambda c: 1.0, 3, (1, 4))
+    row, rival = measure(everybody, 3, (1, 4))
     assert min(row.preprocess_ms, row.median_ms, row.postprocess_ms, row.machine_gflops) > 0
     assert row.median_ms <= row.p95_ms
     assert [count for count, _ in row.images_per_s] == [1]  # its batch is fixed

@@ -56,7 +56,6 @@ def benchmark(
     from streamdet.bench.roofline import copy_rate
     from streamdet.detect.providers import Precision, Provider
     from streamdet.errors import HardwareError, UsageError
-    from streamdet.models.inspect import inspect_model
 
     if against_openvino:
         from streamdet.openvino_module import has_openvino
@@ -65,13 +64,12 @@ def benchmark(
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = busy()
     subjects = [subject(model, threads) for model in models]
-    gflop = {id(given): inspect_model(given.file, given.spec).arithmetic.gflops for given in subjects}
     wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
     ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
     if not ours:
         raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
     everybody = [one for made in ours for one in (made, *rivals(made, against_openvino))]
-    rows = measure(everybody, lambda c: gflop[id(c.subject)], rounds, batch or (), roofline)
+    rows = measure(everybody, rounds, batch or (), roofline)
     most = max(given.threads for given in subjects)
     notes = [load] if load else []
     notes += [f"{given.name}: random weights, it detects nothing" for given in subjects if given.spec.random_weights]

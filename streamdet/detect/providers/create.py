@@ -32,6 +32,6 @@ def create(network: Network, provider: Provider, options: Options) -> Engine:
         Exception: whatever the runtime says where the model is at fault.
     """
     if network.binary is not None and provider is not Provider.OPENVINO:
-        raise UsageError(f"{network.name} is an OpenVINO model: use --provider openvino, or the ONNX file it is from")
+        raise UsageError(f"{network.name} is an OpenVINO model: use --provider openvino, or the ONNX file it came from")
     options.check(provider, network)
     return _CREATE[provider](network, options)

@@ -6,16 +6,19 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamdet.detect.providers.machine import default_threads
+from streamdet.detect.providers.machine import HEAVY_GFLOPS, default_threads
 from streamdet.detect.providers.names import Precision
 from streamdet.detect.providers.options import Network
 from streamdet.errors import ModelError
 from streamdet.models.arithmetic import count_operations
+from streamdet.models.ir import ir_signature, is_ir, read_weights
 from streamdet.models.load import ModelFile, operator_types, parse_bytes, read_model
 from streamdet.models.signature import signature_of
 
 if TYPE_CHECKING:
     import onnx
+
+_HEAVY_BYTES = 8 << 20
 
 
 def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Network, int]:
@@ -31,7 +34,13 @@ def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Net
     Raises:
         ModelError: it cannot be read, or is not a model.
     """
-    data, name = read_model(model)
+    file = read_model(model)
+    if is_ir(file):  # how much it computes is not counted: weights of this size come with much arithmetic
+        weights = read_weights(file)
+        heavy = HEAVY_GFLOPS if len(weights) > _HEAVY_BYTES else 0.0
+        network = Network(file.data, file.name, ir_signature(file).inputs, binary=weights)
+        return network, threads or default_threads(heavy)
+    data, name = file
     graph = parse_bytes(data, name)
     network = Network(data, name, signature_of(graph).inputs, stored_precision(graph))
     return network, threads or default_threads(_gflops(graph))

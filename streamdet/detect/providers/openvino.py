@@ -62,7 +62,7 @@ def properties(network: Network, options: Options, precision: Precision) -> dict
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "ENABLE_CPU_PINNING": False,
     }
-    if len(network.data) > _WORTH_KEEPING and (cache := private_dir("openvino")) is not None:
+    if len(network.binary or network.data) > _WORTH_KEEPING and (cache := private_dir("openvino")) is not None:
         chosen["CACHE_DIR"] = str(cache)
     return chosen
 

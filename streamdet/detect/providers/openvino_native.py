@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamdet.detect.providers.openvino import arithmetic, describe, properties
 from streamdet.detect.providers.options import Network, Options
-from streamdet.models.signature import Port
+from streamdet.models.ir import port_of
 from streamdet.openvino_module import openvino_module
 
 
@@ -28,8 +28,8 @@ class OpenVinoEngine:
         model = core.read_model(network.data, network.binary or b"")
         compiled = core.compile_model(model, "CPU", properties(network, options, precision))
         self.precision = describe(network, precision)
-        self.inputs = tuple(_port(port) for port in compiled.inputs)
-        self.outputs = tuple(_port(port) for port in compiled.outputs)
+        self.inputs = tuple(port_of(port) for port in compiled.inputs)
+        self.outputs = tuple(port_of(port) for port in compiled.outputs)
         self._request = compiled.create_infer_request()
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
@@ -38,8 +38,3 @@ class OpenVinoEngine:
             raise ValueError(f"Unexpected input data type: got {batch.dtype}, expected {self.inputs[0].dtype}")
         results = self._request.infer([np.ascontiguousarray(batch)], share_inputs=True, share_outputs=False)
         return list(results.values())
-
-
-def _port(port: Any) -> Port:
-    shape = tuple(d.get_length() if d.is_static else None for d in port.get_partial_shape())
-    return Port(port.get_any_name(), shape, np.dtype(port.get_element_type().to_dtype()))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from streamdet.detect.providers import Options, Precision, Provider, ProviderMissing, create, openvino
 from streamdet.detect.providers.openvino import openvino_devices
@@ -46,6 +47,16 @@ def test_equals_the_cpu(make):
         assert [port.name for port in ours.outputs] == [port.name for port in cpu.outputs]
         assert ours.precision == "fp32"
         binding_equals_plain_runs(ours, cpu, [batch(1, n) for n in range(2)], rtol=1e-4, atol=1e-5)
+
+
+def test_outputs_keep_their_names(make):
+    """OpenVINO removes steps that change nothing, and one tensor then has the names of several."""
+    model = convolution()
+    model.graph.output[0].name = "out"
+    model.graph.node.extend(
+        [helper.make_node("Identity", ["y"], ["same"]), helper.make_node("Identity", ["same"], ["out"])]
+    )
+    assert [port.name for port in make(model).outputs] == ["out"]
 
 
 def test_batches_of_any_size(make):
