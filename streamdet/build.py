@@ -12,7 +12,9 @@ from streamdet.config import Config
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
+from streamdet.models.local import getter, not_here
 from streamdet.models.spec import Contract
+from streamdet.models.watcher import LogWatcher, Watcher
 from streamdet.models.zoo import SHAPES
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
@@ -66,6 +68,7 @@ def build(
     always_annotate: bool = False,
     on_warm_up: Callable[[], None] = lambda: None,
     leave_busy: bool = False,
+    watcher: Watcher | None = None,
 ) -> Job:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -76,6 +79,7 @@ def build(
         always_annotate: draw even where no sink wants pictures.
         on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
         leave_busy: see `Pipeline`.
+        watcher: is told of the download of a model that is not here yet; else the log is.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -89,7 +93,7 @@ def build(
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
     modes = [_mode(config, source) for source in sources]
-    detector = _load_detector(config, weak_too=any(tracked))
+    detector = _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked))
     on_warm_up()
     if detector is not None:
         detector.warm_up()
@@ -169,7 +173,7 @@ def output_for(uri: str, name: str, several: bool) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config, weak_too: bool) -> Detector | None:
+def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
@@ -180,10 +184,11 @@ def _load_detector(config: Config, weak_too: bool) -> Detector | None:
                 "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
             )
         model = SHAPES
-    contract = None if config.contract is None else _contract(config.contract)
+    contract = None if config.contract is None else parse_contract(config.contract)
     # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
     weakest = config.tracker.low_score if weak_too else 1.0
-    detector = load_detector(model, config.detector, contract, weakest)
+    get = getter(watcher) if config.download else not_here
+    detector = load_detector(model, config.detector, contract, weakest, get)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector
@@ -197,7 +202,12 @@ def _tell_of_no_effect(config: Config) -> None:
         log.warning("model %s looks for no objects: without effect is %s", NO_MODEL, ", ".join(changed))
 
 
-def _contract(name: str) -> Contract:
+def parse_contract(name: str) -> Contract:
+    """Returns the contract of that name.
+
+    Raises:
+        UsageError: there is none; the message lists them.
+    """
     try:
         return Contract(name)
     except ValueError:

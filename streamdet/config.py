@@ -82,6 +82,7 @@ class Config:
         sources: at least one; a file may also write them as ``name: url`` or ``name: {url: ..., ...}``.
         source: options for all sources that do not set them themselves.
         model: name of a known model, an .onnx file, or a .yaml description; "none" shows frames without boxes.
+        download: get the file of a known or described model that is not here yet.
         contract: what the model's outputs mean, where that is not to be recognised.
         outputs: files and folders to write, for every source; "{source}" in them becomes the source's name.
         show: open a window for every source.
@@ -99,6 +100,7 @@ class Config:
     sources: list[SourceConfig] = field(default_factory=list)
     source: SourceOptions = field(default_factory=SourceOptions)
     model: str | None = None
+    download: bool = True
     contract: str | None = None
     outputs: list[str] = field(default_factory=list)
     show: bool = False

@@ -45,6 +45,9 @@ def run(
     ] = None,
     precision: Annotated[Text, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads for inference; 0 chooses.")] = None,
+    download: Annotated[
+        bool | None, typer.Option("--download/--no-download", help="Get a named model that is not here yet.")
+    ] = None,
     contract: Annotated[
         Text, typer.Option("--contract", "-at", "--architecture-type", help="What the model's outputs mean.")
     ] = None,
@@ -69,6 +72,7 @@ def run(
         "sources": [*(sources or []), *(more_sources or [])],
         "source": {"size": size, "fps": fps, "realtime": realtime},
         "model": model,
+        "download": download,
         "contract": contract,
         "outputs": outputs,
         "show": show,
@@ -90,6 +94,7 @@ def run(
     with Interrupts() as interrupts:
         from streamdet.build import build
         from streamdet.cli.display import Display
+        from streamdet.cli.downloading import Downloading
         from streamdet.config import load_config
         from streamdet.kernels import compiled_before
 
@@ -97,7 +102,9 @@ def run(
             if not quiet and not compiled_before():
                 print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
 
-        job = build(load_config(config, typed), leave_busy=True, on_warm_up=tell_of_compiling)
+        with Downloading(quiet) as downloading:
+            settings = load_config(config, typed)
+            job = build(settings, leave_busy=True, on_warm_up=tell_of_compiling, watcher=downloading)
         with Display(job, quiet) as display:
             interrupts.stop = job.pipeline.stop
             job.run(display.tick)

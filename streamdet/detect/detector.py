@@ -20,6 +20,7 @@ from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
 from streamdet.labels import select_classes
 from streamdet.models.load import ModelFile
+from streamdet.models.local import Get, not_here
 from streamdet.models.signature import Tensor, describe, fixed
 from streamdet.models.spec import Contract, ModelSpec
 from streamdet.models.zoo import resolve
@@ -92,6 +93,7 @@ def load_detector(
     options: DetectorOptions | None = None,
     contract: Contract | None = None,
     weakest: float = 1.0,
+    get: Get = not_here,
 ) -> Detector:
     """Loads a model and makes it ready to detect; call `Detector.warm_up` before the first frame that matters.
 
@@ -100,6 +102,8 @@ def load_detector(
         options: what to look for and on what to run.
         contract: what the outputs of a file mean, instead of recognising it.
         weakest: report detections down to this score where that is less than the threshold, for a tracker.
+        get: is asked for a known or described model's file that is not there; see `streamdet.models.local.getter`. By
+            default nothing is downloaded.
 
     Raises:
         ModelError: the model is missing, broken, or of no known contract.
@@ -107,7 +111,7 @@ def load_detector(
         HardwareError: the provider asked for is not available.
     """
     options = options or DetectorOptions()
-    spec, file = resolve(model, contract)
+    spec, file = resolve(model, contract, get)
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
     tuning = Options(max_batch=options.max_batch or _GPU_BATCH, cuda_graph=options.cuda_graph)
     session = Session(
@@ -128,6 +132,7 @@ class Detector:
     Attributes:
         spec: how the model is fed and read.
         conf: what counts as an object; weaker detections are reported where a tracker wants them.
+        rules: what is reported of what the network gives.
         max_batch: how many pictures `detect` runs at once; more are run in several goes.
     """
 
@@ -138,7 +143,7 @@ class Detector:
         self._session = session
         self._decoder: Decoder = bind(spec, session.outputs)
         self.conf = spec.conf if options.conf is None else options.conf
-        self._rules = _rules(spec, options, self._decoder.classes, min(self.conf, weakest))
+        self.rules = _rules(spec, options, self._decoder.classes, min(self.conf, weakest))
         self._preprocess = Preprocessor(spec)
         self._fixed_batch = fixed(session.input.shape[0])
         self.max_batch = self._fixed_batch or options.max_batch or (_GPU_BATCH if session.provider in _GPU else 1)
@@ -170,7 +175,7 @@ class Detector:
         for format in PixelFormat:
             self._preprocess(_gray(format), self._batch[0])
         outputs = self._session.run(self._batch)
-        everything = replace(self._rules, conf=0.0)
+        everything = replace(self.rules, conf=0.0)
         self._in_frame(self._decoder.decode(outputs, 0, everything), Fit(1.0, 1.0), _gray(PixelFormat.I420))
 
     def close(self) -> None:
@@ -201,7 +206,7 @@ class Detector:
         infer_ms = 1000 * (start - ticks[-1]) / len(pictures)
         detected: list[Detected] = []
         for i, (picture, fit) in enumerate(zip(pictures, fits, strict=True)):
-            detections = self._in_frame(self._decoder.decode(outputs, i, self._rules), fit, picture)
+            detections = self._in_frame(self._decoder.decode(outputs, i, self.rules), fit, picture)
             end = time.perf_counter()
             times = StageTimes(1000 * (ticks[i + 1] - ticks[i]), infer_ms, 1000 * (end - start))
             detected.append(Detected(detections, times))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from streamdet.errors import ConfigError
 from streamdet.labels import COCO80, COCO90
+from streamdet.models.origin import Origin, check_url
 from streamdet.models.spec import Contract, Resize
 from streamdet.redact import redact
 from streamdet.yaml_file import read_yaml
@@ -39,6 +41,12 @@ class Description:
     file: Path | None
     fields: Mapping[str, Any]
 
+    @property
+    def origin(self) -> Origin:
+        """Where the model's file can be had, as far as the description says so."""
+        known = {field.name: self.fields[field.name] for field in fields(Origin) if field.name in self.fields}
+        return Origin(**{"name": self.path.stem, **known})
+
 
 def read_description(path: Path) -> Description:
     """Reads a description.
@@ -50,7 +58,7 @@ def read_description(path: Path) -> Description:
 
 
 def _checked(content: dict[Any, Any], path: Path) -> Description:
-    fields: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     file: Path | None = None
     for key, value in content.items():
         parse = _PARSERS.get(key) if isinstance(key, str) else None
@@ -65,8 +73,8 @@ def _checked(content: dict[Any, Any], path: Path) -> Description:
         if key == "file":
             file = parsed
         else:
-            fields[key] = parsed
-    return Description(path, file, fields)
+            given[key] = parsed
+    return Description(path, file, given)
 
 
 def _shown(value: Any) -> str:
@@ -136,6 +144,23 @@ def _texts(value: Any, _: Path) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _urls(value: Any, path: Path) -> tuple[str, ...]:
+    urls = _texts(value, path)
+    for url in urls:
+        check_url(url)
+    return urls
+
+
+def _digest(digits: int) -> _Parse:
+    def parse(value: Any, path: Path) -> str:
+        digest = _text(value, path)
+        if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", digest):
+            raise ValueError(f"give the {digits} hexadecimal digits that sha{4 * digits}sum prints")
+        return digest
+
+    return parse
+
+
 def _labels(value: Any, path: Path) -> tuple[str, ...]:
     if isinstance(value, list) and value and all(isinstance(v, str | int) and not isinstance(v, bool) for v in value):
         return tuple(str(v) for v in value)
@@ -177,10 +202,10 @@ _PARSERS: dict[str, _Parse] = {
     "output_names": _texts,
     "conf": _fraction,
     "iou": _fraction,
-    "urls": _texts,
+    "urls": _urls,
     "size_bytes": _integer(0, 1 << 40),
-    "sha256": _text,
-    "sha384": _text,
+    "sha256": _digest(64),
+    "sha384": _digest(96),
     "licence": _text,
     "about": _text,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from streamdet.models.origin import Origin
+
 
 class Resize(Enum):
     """How a frame is fitted to the network's input.
@@ -93,3 +95,8 @@ class ModelSpec:
     licence: str = ""
     about: str = ""
     random_weights: bool = False
+
+    @property
+    def origin(self) -> Origin:
+        """Where its file can be had, and how that is known to be the right one."""
+        return Origin(self.name, self.urls, self.size_bytes, self.sha256, self.sha384, self.licence, self.about)

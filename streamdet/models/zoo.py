@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ from streamdet.labels import COCO80
 from streamdet.models.description import Description, read_description
 from streamdet.models.ir import AS_CONVERTED, ir_signature, is_ir
 from streamdet.models.load import ModelFile, parse_bytes, read_model
+from streamdet.models.local import Get, not_here, present, verify
+from streamdet.models.origin import Origin
 from streamdet.models.recognise import FAMILIES, recognise
 from streamdet.models.signature import signature_of
 from streamdet.models.spec import Contract, ModelSpec
@@ -86,61 +86,65 @@ def file_name(spec: ModelSpec) -> str:
     return f"{spec.name}.onnx"
 
 
-def locate(spec: ModelSpec, folder: Path | None = None) -> ModelFile:
-    """Reads and checks the file of a named model.
+def locate(spec: ModelSpec, folder: Path | None = None, get: Get = not_here) -> ModelFile:
+    """Reads and checks the file of a named model, after getting it where it is missing.
 
     Args:
         spec: a model with its size and hash.
         folder: where to look; `models_dir()` by default.
+        get: is asked for a file that is not there; by default it only says how to get it.
 
     Raises:
         ModelError: it is not there, or is not the file it should be.
     """
-    path = (folder or models_dir()) / file_name(spec)
-    if not path.is_file():
-        command = f"curl -L --create-dirs -o {shlex.quote(str(path))} {spec.urls[0]}" if spec.urls else ""
-        how = f"get it with: {command}" if command else f"get the file and save it as {path}"
-        raise ModelError(f"{spec.name} is not on this machine: {how} ({_hash_text(spec)})")
-    file = read_model(path)
-    verify(spec, file)
-    return file
+    return present(spec.origin, (folder or models_dir()) / file_name(spec), get)
 
 
-def verify(spec: ModelSpec, file: ModelFile) -> None:
-    """Checks a file against the size and hashes of its spec, as far as they are known.
+def place(model: str) -> tuple[Origin, Path]:
+    """Returns what the file of a named or described model should be, and where it is kept; nothing is read of it.
 
     Raises:
-        ModelError: it differs.
+        ModelError: there is no such model, or it has no file.
+        ConfigError: its description has an error.
     """
-    size = len(file.data)
-    if spec.size_bytes and size != spec.size_bytes:
-        raise ModelError(f"{file.name} has {size} bytes, {spec.name} has {spec.size_bytes}: delete it and get it again")
-    for algorithm, expected in (("sha256", spec.sha256), ("sha384", spec.sha384)):
-        if expected:
-            found = hashlib.new(algorithm, file.data).hexdigest()
-            if found != expected.lower():
-                raise ModelError(f"{file.name} is not {spec.name}: its {algorithm} is {found}, expected {expected}")
+    path = Path(model).expanduser()
+    if (named := known(model)) is not None and not os.path.isfile(path):
+        return named.origin, models_dir() / file_name(named)
+    if model == SHAPES:
+        raise ModelError(f"{SHAPES} is made up when it is asked for: it has no file")
+    if not os.path.isfile(path):
+        raise ModelError(_no_model(model))
+    if path.suffix.casefold() not in (".yaml", ".yml"):
+        raise ModelError(f"{path} is no description of a model: give a known name or a .yaml file")
+    description = read_description(path)
+    return description.origin, _file_of(description)
 
 
-def _hash_text(spec: ModelSpec) -> str:
-    hashes = [f"SHA-{name} {value}" for name, value in (("256", spec.sha256), ("384", spec.sha384)) if value]
-    return ", ".join([f"{spec.size_bytes} bytes", *hashes] if spec.size_bytes else hashes) or "no hash is known"
+def _file_of(description: Description) -> Path:
+    if description.file is None:
+        path = description.path
+        raise ConfigError(f"{path}: `file` is missing: name the ONNX file, like `file: {path.stem}.onnx`")
+    return description.file
 
 
-def resolve(model: str | Path | ModelSpec | ModelFile, contract: Contract | None = None) -> tuple[ModelSpec, ModelFile]:
+def resolve(
+    model: str | Path | ModelSpec | ModelFile, contract: Contract | None = None, get: Get = not_here
+) -> tuple[ModelSpec, ModelFile]:
     """Returns the description of a model and what is in its file, read once and checked.
 
     Args:
         model: a known name, an ONNX file (described by a YAML file of the same name beside it, where there is one), a
             YAML description, a spec of a model in the models folder, or what is in a file.
         contract: what the outputs of a file mean, instead of recognising it.
+        get: is asked for the file of a known or described model that is not there; by default it only says how to get
+            it, and nothing is downloaded.
 
     Raises:
         ModelError: it is not there, or cannot be understood; the message says what to do.
         ConfigError: its description has an error.
     """
     if isinstance(model, ModelSpec):
-        return model, locate(model)
+        return model, locate(model, get=get)
     if isinstance(model, ModelFile):
         return _recognised(model, {} if contract is None else {"contract": contract}), model
     path = Path(model).expanduser()
@@ -150,31 +154,32 @@ def resolve(model: str | Path | ModelSpec | ModelFile, contract: Contract | None
         spec, data = shapes_model()
         return spec, ModelFile(data, SHAPES)
     if (named := known(str(model))) is not None and not os.path.isfile(path):
-        return named, locate(named)
+        return named, locate(named, get=get)
     if path.suffix.casefold() in (".yaml", ".yml"):
         description = read_description(path)
-        if description.file is None:
-            raise ConfigError(f"{path}: `file` is missing: name the ONNX file, like `file: {path.stem}.onnx`")
-        return _describe(description.file, description, contract)
+        return _describe(_file_of(description), description, contract, get)
     if os.path.isdir(path):  # unlike Path's, these are false for names that cannot be
         raise ModelError(f"{path} is a folder: name an ONNX file in it")
     if not os.path.isfile(path):
         raise ModelError(_no_model(str(model)))
     beside = next((p for p in (path.with_suffix(".yaml"), path.with_suffix(".yml")) if p.is_file()), None)
-    return _describe(path, None if beside is None else read_description(beside), contract)
+    return _describe(path, None if beside is None else read_description(beside), contract, get)
 
 
-def _describe(path: Path, description: Description | None, contract: Contract | None) -> tuple[ModelSpec, ModelFile]:
-    if not path.is_file():
-        named = f", named by {description.path}" if description else ""
-        raise ModelError(f"there is no model file {path}{named}")
+def _describe(
+    path: Path, description: Description | None, contract: Contract | None, get: Get
+) -> tuple[ModelSpec, ModelFile]:
+    if not path.is_file() and description is not None:
+        if not description.origin.urls:
+            raise ModelError(f"there is no model file {path}, named by {description.path}")
+        get(description.origin, path)
     given = {} if description is None else dict(description.fields)
     if contract is not None:
         given["contract"] = contract
     file = read_model(path)
-    spec = _recognised(file, given)
-    verify(spec, file)
-    return spec, file
+    if description is not None:
+        verify(description.origin, file)
+    return _recognised(file, given), file
 
 
 def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:

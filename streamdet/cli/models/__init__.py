@@ -1,4 +1,4 @@
-"""`streamdet models`: what is known, what a file is, and the flagship's architecture with random weights."""
+"""`streamdet models`: what is known, getting and checking it, what a file is, the flagship with random weights."""
 
 import typer
 
@@ -6,9 +6,13 @@ from streamdet.cli.models.benchmark import benchmark
 from streamdet.cli.models.build import build
 from streamdet.cli.models.info import info
 from streamdet.cli.models.listing import list_models
+from streamdet.cli.models.pull import pull
+from streamdet.cli.models.verify import verify
 
 app = typer.Typer(help="Known models, and what is inside a model file.", no_args_is_help=True)
 app.command("list")(list_models)
 app.command("info")(info)
+app.command("pull")(pull)
+app.command("verify")(verify)
 app.command("build")(build)
 app.command("benchmark")(benchmark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,9 @@ def info(
     """Show a model's inputs, outputs, contract, parameters and arithmetic, read from its graph."""
     from streamdet.models.inspect import inspect_model
 
+    if (named := _not_downloaded(model)) is not None:
+        _tell_of_spec(named, as_json)
+        return
     spec, source = _spec_and_source(model)
     read = inspect_model(source, spec)
     if as_json:
@@ -32,6 +36,27 @@ def info(
     else:
         for title, text in _lines(read):
             typer.echo(f"{title:<12} {text}")
+
+
+def _not_downloaded(model: str) -> ModelSpec | None:
+    """Returns the known model of that name whose file is not here; looking at a model downloads nothing."""
+    from streamdet.models.zoo import file_name, known, models_dir
+
+    spec = None if Path(model).exists() else known(model)
+    return None if spec is None or (models_dir() / file_name(spec)).exists() else spec
+
+
+def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
+    """Prints what is known of a model without its file."""
+    if as_json:
+        known = asdict(spec)
+        known |= {"contract": spec.contract.value, "resize": spec.resize.value, "here": False}
+        typer.echo(json.dumps(known, indent=2))
+        return
+    lines = [("model", f"{spec.name}: {spec.about}"), ("file", f"not downloaded: streamdet models pull {spec.name}")]
+    lines += [("", spec.origin.facts), *(("from", url) for url in spec.urls), *_feeding(spec)]
+    for title, text in lines:
+        typer.echo(f"{title:<12} {text}")
 
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
@@ -97,6 +122,10 @@ def _spec_lines(read: ModelInfo) -> list[tuple[str, str]]:
     spec = read.spec
     if spec is None:
         return [("contract", f"not recognised: {read.unknown}")]
+    return _feeding(spec)
+
+
+def _feeding(spec: ModelSpec) -> list[tuple[str, str]]:
     order = "RGB" if spec.rgb else "BGR"
     feeding = f"{order}, {spec.resize.value}, mean {spec.mean}, std {spec.std}"
     lines = [

@@ -8,19 +8,32 @@ import typer
 
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the models that can be given by name."""
+    from streamdet.models.local import State, state
+    from streamdet.models.origin import megabytes
     from streamdet.models.zoo import MODELS, file_name, models_dir
 
     folder = models_dir()
-    here = {spec.name: (folder / file_name(spec)).is_file() for spec in MODELS}
+    found = {spec.name: state(spec.origin, folder / file_name(spec)) for spec in MODELS}
     if as_json:
         rows = [
-            {"name": s.name, "about": s.about, "licence": s.licence, "size_bytes": s.size_bytes, "here": here[s.name]}
+            {
+                "name": s.name,
+                "about": s.about,
+                "licence": s.licence,
+                "size_bytes": s.size_bytes,
+                "here": found[s.name].state is State.HERE,
+                "state": found[s.name].state.value,
+                "bytes_here": found[s.name].size,
+                "file": str(folder / file_name(s)),
+            }
             for s in MODELS
         ]
         typer.echo(json.dumps({"folder": str(folder), "models": rows}, indent=2))
         return
     for spec in MODELS:
-        state = "here" if here[spec.name] else "not downloaded"
-        typer.echo(f"{spec.name}  ({spec.size_bytes / 1e6:.1f} MB, {spec.licence}, {state})")
+        here = found[spec.name]
+        extra = f", {megabytes(here.size)} of it are here" if here.state in (State.PART, State.WRONG_SIZE) else ""
+        typer.echo(f"{spec.name}  ({megabytes(spec.size_bytes)}, {spec.licence}, {here.state.value}{extra})")
         typer.echo(f"  {spec.about}")
-    typer.echo(f"Named models are kept in {folder}. `-m` also takes an ONNX file or a YAML description.")
+    typer.echo(f"Named models are kept in {folder}; `-m NAME` and `streamdet models pull NAME` download them.")
+    typer.echo("`-m` also takes an ONNX file or a YAML description.")

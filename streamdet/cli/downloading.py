@@ -1,0 +1,88 @@
+"""What a download shows on the terminal: what comes from where, under which licence, and a bar. All on stderr."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TransferSpeedColumn as SpeedColumn
+
+from streamdet.models.origin import Origin
+from streamdet.models.watcher import Watcher, announcement
+from streamdet.redact import redact
+
+_REFRESH_S = 0.1
+
+
+class Downloading(Watcher):
+    """Shows downloads; a context around them.
+
+    Without a terminal there is no bar.
+
+    Args:
+        quiet: show nothing at all; what ends a download is told as any other error.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._next_s = 0.0
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_bar()
+
+    def begins(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
+        """Says what comes from where."""
+        self._name = origin.name
+        self._say(announcement(origin, url, path, have_bytes))
+
+    def arrived(self, have_bytes: int, total_bytes: int) -> None:
+        """Moves the bar, a few times a second at most."""
+        if self._quiet or not self._console.is_terminal:
+            return
+        if self._bar is None:
+            self._start_bar(have_bytes)
+        if self._bar is None:
+            return
+        now, whole = time.monotonic(), have_bytes == total_bytes
+        if now >= self._next_s or whole:
+            self._next_s = now + _REFRESH_S
+            self._bar.update(self._task, completed=have_bytes, total=total_bytes or None)
+            self._bar.refresh()
+        if whole:
+            self._end_bar()
+
+    def trouble(self, text: str) -> None:
+        """Says it, in a line of its own."""
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        self._end_bar()
+        if not self._quiet:
+            self._console.print(f"streamdet: {redact(text)}", markup=False, soft_wrap=True)
+
+    def _start_bar(self, have_bytes: int) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            SpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=self._console, auto_refresh=False)
+        self._task = self._bar.add_task(self._name, completed=have_bytes, total=None)
+        self._bar.start()
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

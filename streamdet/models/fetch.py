@@ -1,0 +1,228 @@
+"""Downloads a file from its mirrors: what was begun goes on, and only what is right gets the file's name."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streamdet.errors import ModelError
+from streamdet.models.load import MAX_BYTES
+from streamdet.models.origin import Origin, by_hand, megabytes
+from streamdet.models.part import Part, held_part, part_path
+from streamdet.models.watcher import Watcher
+from streamdet.models.web import Interrupted, MirrorFailed, RangeRefused, opened, read
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_ELSEWHERE = "STREAMDET_MODELS may name another folder for known models"
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for servers.
+
+    Attributes:
+        timeout_s: for a connection, and for the next byte.
+        waits_s: before each further try of a mirror that failed in a way that may pass. The count starts anew whenever
+            more of the file has come.
+    """
+
+    timeout_s: float = 30.0
+    waits_s: tuple[float, ...] = (1.0, 3.0, 9.0)
+
+
+class _Wrong(MirrorFailed):
+    """A whole file came, and it is another one."""
+
+
+def fetch(
+    origin: Origin,
+    path: Path,
+    watcher: Watcher | None = None,
+    *,
+    replace: bool = False,
+    patience: Patience | None = None,
+) -> None:
+    """Puts a file at `path`, from the first mirror that gives the right one.
+
+    It is written under another name in the same folder (`part_path`), and renamed once its size and digests are right.
+    An interrupted download leaves that part, and the next one, of any mirror, goes on from there. Of several processes
+    that want the same file one downloads it and the others wait.
+
+    Args:
+        origin: what it should be, and where it can be had.
+        path: where it should be; its folder is made, closed to others.
+        watcher: is told how it goes.
+        replace: also where there is a file already; else that one is left as it is.
+        patience: how long to wait for servers.
+
+    Raises:
+        ModelError: no mirror gave it, with the reason of each; it cannot be kept here; or no digest is known.
+    """
+    if not origin.urls:
+        raise ModelError(f"nobody says where {origin.name} can be had: {by_hand(origin, path)}")
+    if not origin.digests:
+        fix = "say its `sha256` or `sha384` in the model's description"
+        raise ModelError(f"only what can be checked is downloaded: {fix}, or {by_hand(origin, path)}")
+    if origin.size_bytes > MAX_BYTES:
+        raise ModelError(f"{origin.name} has {origin.size_bytes} bytes; models of up to {MAX_BYTES} bytes are read")
+    watcher, patience = watcher or Watcher(), patience or Patience()
+    part = part_path(path, origin)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with held_part(part, lambda: watcher.trouble(f"another process is getting {origin.name}; waiting for it")) as p:
+            if replace or not path.exists():
+                _from_mirrors(origin, path, p, watcher, patience)
+    except OSError as error:
+        raise ModelError(_not_kept(origin, path, part, error)) from None
+
+
+def _from_mirrors(origin: Origin, path: Path, part: Part, watcher: Watcher, patience: Patience) -> None:
+    failures: list[str] = []
+    for url in origin.urls:
+        try:
+            watcher.begins(origin, url, path, part.size)
+            _from_mirror(_Download(origin, url, part, watcher, patience.timeout_s), patience.waits_s)
+            part.become(path)
+            return
+        except MirrorFailed as failure:
+            failures.append(f"{_host(url)}: {failure}")
+            if url is not origin.urls[-1]:
+                watcher.trouble(f"{failures[-1]}; trying the next mirror")
+    begun = f"; {megabytes(part.size)} of it are kept for the next try" if part.size else ""
+    raise ModelError(f"cannot get {origin.name}: {'; '.join(failures)}{begun}; {by_hand(origin, path)}")
+
+
+def _from_mirror(download: _Download, waits_s: tuple[float, ...]) -> None:
+    """Asks one mirror until it has given the file, or no hope is left.
+
+    Raises:
+        MirrorFailed: as the last try ended.
+    """
+    tries, most = 0, download.part.size
+    while True:
+        begun_elsewhere = download.part.size > 0 and download.part.source != download.url
+        try:
+            download.go_on()
+            return
+        except _Wrong as failure:
+            if not begun_elsewhere:
+                raise
+            download.watcher.trouble(f"what was begun before does not fit ({failure}); starting anew")
+        except RangeRefused:
+            if not download.part.size:
+                raise
+            download.part.restart()
+        except Interrupted as failure:
+            if download.part.size > most:
+                tries, most = 0, download.part.size
+            if tries == len(waits_s):
+                raise
+            wait_s = max(waits_s[tries], failure.after_s)
+            tries += 1
+            download.watcher.trouble(f"{_host(download.url)}: {failure}; trying again in {wait_s:g} s")
+            time.sleep(wait_s)
+
+
+class _Download:
+    """A file on its way from one address into a part."""
+
+    def __init__(self, origin: Origin, url: str, part: Part, watcher: Watcher, timeout_s: float) -> None:
+        self.origin = origin
+        self.url = url
+        self.part = part
+        self.watcher = watcher
+        self._timeout_s = timeout_s
+        self._version: dict[str, str] = {}
+
+    def go_on(self) -> None:
+        """Gets what is missing, and checks the whole.
+
+        Raises:
+            MirrorFailed: it is not whole, or not right; what is not right is dropped.
+            OSError: it cannot be written.
+        """
+        limit = self.origin.size_bytes or MAX_BYTES
+        if self.part.size > limit:
+            self.part.restart()
+        if self.part.size < limit:
+            self._receive(limit)
+        wrong = self.part.mismatch(self.origin)
+        if wrong:
+            self.part.restart()
+            raise _Wrong(f"its file is another one: {wrong}")
+
+    def _receive(self, limit: int) -> None:
+        asked = {"Range": f"bytes={self.part.size}-", **self._version} if self.part.size else {}
+        with opened(self.url, asked, self._timeout_s) as response:
+            start, total = _offered(response)
+            if start not in (0, self.part.size):
+                raise MirrorFailed("it sends another part than was asked for")
+            if self.origin.size_bytes and total and total != self.origin.size_bytes:
+                raise MirrorFailed(f"its file has {total} bytes, expected {self.origin.size_bytes}")
+            if total > limit:
+                raise MirrorFailed(f"its file has {total} bytes, at most {limit} are read")
+            if start != self.part.size or not start:
+                self.part.restart(self.url)
+            elif self.part.source != self.url:
+                self.part.source = ""
+            self._version = _version(response)
+            total = total or self.origin.size_bytes
+            self._check_space(total - self.part.size)
+            self.watcher.arrived(self.part.size, total)
+            while data := read(response):
+                if self.part.size + len(data) > limit:
+                    self.part.restart()
+                    raise MirrorFailed(f"it sends more than {limit} bytes")
+                self.part.append(data)
+                self.watcher.arrived(self.part.size, total)
+        if self.part.size < total:
+            raise Interrupted(f"the connection ended after {self.part.size} of {total} bytes")
+
+    def _check_space(self, needed: int) -> None:
+        free = shutil.disk_usage(self.part.path.parent).free
+        if needed > free:
+            raise OSError(errno.ENOSPC, f"{megabytes(needed)} are needed, {megabytes(free)} are free")
+
+
+def _offered(response: http.client.HTTPResponse) -> tuple[int, int]:
+    """Returns where an answer's body begins in the file, and the file's size, 0 where it is not told.
+
+    Raises:
+        MirrorFailed: it does not say which part it is.
+    """
+    if response.status == 200:
+        return 0, response.length or 0
+    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if found is None:
+        raise MirrorFailed("it does not say which part of the file it sends")
+    return int(found[1]), 0 if found[3] == "*" else int(found[3])
+
+
+def _version(response: http.client.HTTPResponse) -> dict[str, str]:
+    """Returns what makes a server send the rest of a file only if it is still the same one (RFC 9110, If-Range)."""
+    tag, date = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+    strong = tag.startswith('"')  # a weak one (W/) is not allowed there
+    return {"If-Range": tag} if strong else {"If-Range": date} if date else {}
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "no host"
+    except ValueError:
+        return "no host"
+
+
+def _not_kept(origin: Origin, path: Path, part: Path, error: OSError) -> str:
+    if error.errno not in _FULL:
+        return f"cannot write {part}: {error.strerror or error}; {_ELSEWHERE}"
+    have = part.stat().st_size if part.is_file() else 0
+    kept = f"; {megabytes(have)} are kept in {os.fspath(part)}, and the next try goes on from there" if have else ""
+    return f"no room for {origin.name} in {path.parent} ({error.strerror}): make some; {_ELSEWHERE}{kept}"

@@ -1,0 +1,117 @@
+"""The files of known models on this machine: found, checked, and got where they are missing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+from streamdet.errors import ModelError
+from streamdet.models.load import ModelFile, parse_bytes, read_model
+from streamdet.models.origin import Origin, by_hand
+from streamdet.models.part import part_path
+from streamdet.models.watcher import Watcher
+
+Get = Callable[[Origin, Path], object]
+"""Puts a model's file where it is missing, or raises ModelError."""
+
+
+def not_here(origin: Origin, path: Path) -> None:
+    """Gets nothing, and says how a person does.
+
+    Raises:
+        ModelError: always.
+    """
+    pull_it = "streamdet models pull downloads it, or " if origin.urls and origin.digests else ""
+    raise ModelError(f"{origin.name} is not on this machine: {pull_it}{by_hand(origin, path)}")
+
+
+def getter(watcher: Watcher) -> Get:
+    """Returns what downloads missing models and tells `watcher`."""
+    return lambda origin, path: pull(origin, path, watcher)
+
+
+def present(origin: Origin, path: Path, get: Get = not_here) -> ModelFile:
+    """Reads and checks a model's file, after getting it where it is missing.
+
+    Raises:
+        ModelError: it is not there, or is not the file it should be.
+    """
+    if not path.is_file():
+        get(origin, path)
+    file = read_model(path)
+    verify(origin, file)
+    return file
+
+
+def verify(origin: Origin, file: ModelFile) -> None:
+    """Checks a file against the size and digests that are known.
+
+    Raises:
+        ModelError: it differs.
+    """
+    again = "delete it, or replace it with: streamdet models pull --force"
+    size = len(file.data)
+    if origin.size_bytes and size != origin.size_bytes:
+        raise ModelError(f"{file.name} has {size} bytes, {origin.name} has {origin.size_bytes}: {again}")
+    for algorithm, expected in origin.digests.items():
+        found = hashlib.new(algorithm, file.data).hexdigest()
+        if found != expected:
+            raise ModelError(
+                f"{file.name} is not {origin.name}: its {algorithm} is {found}, expected {expected}: {again}"
+            )
+
+
+def pull(origin: Origin, path: Path, watcher: Watcher | None = None, *, replace: bool = False) -> bool:
+    """Makes sure that a model's file is at `path`, is the right one, and is a model that may be loaded.
+
+    Args:
+        origin: what it should be, and where it can be had.
+        path: ends in .onnx: descriptions come from anywhere, and should not write other files than models.
+        watcher: is told how a download goes.
+        replace: download it in any case, and replace what is there.
+
+    Returns:
+        Whether it was downloaded.
+
+    Raises:
+        ModelError: it is not, and the message says what to do.
+    """
+    from streamdet.models.fetch import fetch
+
+    if path.suffix.casefold() != ".onnx":
+        raise ModelError(f"{path} does not end in .onnx: only such files are downloaded")
+    missing = replace or not path.exists()
+    if missing:
+        fetch(origin, path, watcher, replace=replace)
+    file = read_model(path)
+    verify(origin, file)
+    parse_bytes(*file)
+    return missing
+
+
+class State(Enum):
+    """What is here of a model's file, by a look at its size; `verify` reads it."""
+
+    HERE = "here"
+    MISSING = "not downloaded"
+    PART = "begun"
+    WRONG_SIZE = "damaged"
+
+
+class Found(NamedTuple):
+    """The state of a file, and how many bytes are here."""
+
+    state: State
+    size: int
+
+
+def state(origin: Origin, path: Path) -> Found:
+    """Looks what is here of a model's file."""
+    if path.is_file():
+        size = path.stat().st_size
+        return Found(State.HERE if size == origin.size_bytes or not origin.size_bytes else State.WRONG_SIZE, size)
+    part = part_path(path, origin)
+    return Found(State.PART, part.stat().st_size) if part.is_file() else Found(State.MISSING, 0)

@@ -1,0 +1,614 @@
+"""Downloads against servers that misbehave: what goes on, what starts anew, and what never gets the file's name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamdet.errors import ModelError
+from streamdet.models.fetch import Patience, fetch
+from streamdet.models.origin import Origin, check_url
+from streamdet.models.part import held_part, part_path
+from streamdet.models.watcher import Watcher
+from tests.mirror import Mirror, Reply
+
+CONTENT = bytes(range(256)) * 2000
+SIZE = len(CONTENT)
+HALF = SIZE // 2 + 17
+OTHER = CONTENT[:-1] + b"?"
+QUICK = Patience(timeout_s=10.0, waits_s=(0.0, 0.0, 0.0))
+IMPATIENT = Patience(timeout_s=0.3, waits_s=(0.0,) * 50)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "models" / "net.onnx"
+
+
+def origin(*urls: str, content: bytes = CONTENT, size: int | None = None) -> Origin:
+    size = len(content) if size is None else size
+    return Origin("net", urls, size, sha256=hashlib.sha256(content).hexdigest())
+
+
+class Strict(Watcher):
+    """Fails where the file has its name while anything can still go wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.troubles: list[str] = []
+        self.steps: list[int] = []
+
+    def begins(self, origin, url, path, have_bytes):
+        assert not self.path.exists()
+
+    def arrived(self, have_bytes, total_bytes):
+        assert not self.path.exists()
+        self.steps.append(have_bytes)
+
+    def trouble(self, text):
+        assert not self.path.exists()
+        self.troubles.append(text)
+
+
+def got(wanted: Origin, path: Path, patience: Patience = QUICK) -> Strict:
+    """Fetches, and checks that the file is right and alone."""
+    watcher = Strict(path)
+    fetch(wanted, path, watcher, patience=patience)
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+    return watcher
+
+
+def refused(wanted: Origin, path: Path, patience: Patience = QUICK) -> str:
+    """Fetches in vain, and checks that nothing has the file's name; returns the message."""
+    with pytest.raises(ModelError) as error:
+        fetch(wanted, path, Strict(path), patience=patience)
+    assert not path.exists()
+    assert "\x1b" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_plain_download(path):
+    with Mirror(CONTENT) as mirror:
+        watcher = got(origin(mirror.url), path)
+        (asked,) = mirror.asked
+    assert asked.range is None
+    assert asked.headers["user-agent"].startswith("streamdet/")
+    assert asked.headers["accept-encoding"] == "identity"
+    assert watcher.steps[0] == 0
+    assert watcher.steps[-1] == SIZE
+    if os.name == "posix":
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("etag", ['"v1"', None, 'W/"v1"'])
+def test_a_cut_connection_goes_on_where_it_ended(path, etag):
+    with Mirror(CONTENT, Reply(cut=HALF), Reply(), etag=etag) as mirror:
+        watcher = got(origin(mirror.url), path)
+        first, second = mirror.asked
+    assert (first.range, second.range) == (None, f"bytes={HALF}-")
+    assert (first.sent, second.sent) == (HALF, SIZE - HALF)
+    assert second.headers.get("if-range") == (etag if etag == '"v1"' else None)
+    assert watcher.troubles == [
+        f"127.0.0.1: the connection ended after {HALF} of {SIZE} bytes; trying again in 0 s",
+    ]
+
+
+def test_the_date_says_whether_it_is_the_same_file(path):
+    date = "Wed, 21 Oct 2015 07:28:00 GMT"
+    with Mirror(CONTENT, Reply(cut=HALF, headers={"Last-Modified": date}), Reply(), etag=None) as mirror:
+        got(origin(mirror.url), path)
+        assert mirror.asked[1].headers["if-range"] == date
+
+
+def test_a_file_that_changed_meanwhile_starts_anew(path):
+    with Mirror(CONTENT, Reply(cut=HALF, headers={"ETag": '"old"'}), Reply()) as mirror:
+        got(origin(mirror.url), path)
+        assert mirror.asked[1].headers["if-range"] == '"old"'
+        assert mirror.asked[1].sent == SIZE
+
+
+def test_tries_are_counted_anew_while_more_comes(path):
+    step = SIZE // 6
+    with Mirror(CONTENT, *[Reply(cut=step)] * 6, Reply()) as mirror:
+        got(origin(mirror.url), path)
+        assert mirror.ranges == [None, *(f"bytes={n * step}-" for n in range(1, 7))]
+
+
+def test_a_server_that_knows_no_ranges_starts_anew(path):
+    with Mirror(CONTENT, Reply(cut=HALF), Reply(ranges=False)) as mirror:
+        got(origin(mirror.url), path)
+        assert [asked.sent for asked in mirror.asked] == [HALF, SIZE]
+
+
+def begin(wanted: Origin, path: Path, content: bytes) -> Path:
+    """Leaves a part, as an ended process does."""
+    part = part_path(path, wanted)
+    part.parent.mkdir()
+    part.write_bytes(content)
+    return part
+
+
+def test_what_an_ended_process_left_is_gone_on_with(path):
+    with Mirror(CONTENT) as mirror:
+        wanted = origin(mirror.url)
+        begin(wanted, path, CONTENT[:HALF])
+        watcher = got(wanted, path)
+        assert mirror.ranges == [f"bytes={HALF}-"]
+        assert mirror.asked[0].sent == SIZE - HALF
+    assert watcher.steps[0] == HALF
+
+
+def test_a_whole_part_needs_no_server(path):
+    wanted = origin("http://127.0.0.1:9/net.onnx")
+    begin(wanted, path, CONTENT)
+    got(wanted, path)
+
+
+def test_another_version_is_not_gone_on_with(path):
+    with Mirror(CONTENT) as mirror:
+        begin(origin(mirror.url, content=OTHER), path, OTHER[:HALF])
+        fetch(origin(mirror.url), path, patience=QUICK)
+        assert mirror.ranges == [None]
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("left", "ranges"),
+    [
+        (b"rubbish", ["bytes=7-", None]),
+        (OTHER[:-1] + b"!", [None]),
+        (CONTENT + b"more", [None]),
+    ],
+    ids=["wrong beginning", "wrong whole", "too long"],
+)
+def test_a_part_that_does_not_fit_is_dropped(path, left, ranges):
+    with Mirror(CONTENT) as mirror:
+        wanted = origin(mirror.url)
+        begin(wanted, path, left)
+        got(wanted, path)
+        assert mirror.ranges == ranges
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])
+@pytest.mark.parametrize("left", [CONTENT[:HALF], CONTENT, CONTENT + b"more"], ids=["half", "whole", "too long"])
+def test_a_range_that_is_refused(path, left, known):
+    with Mirror(CONTENT, Reply(416), Reply()) as mirror:
+        wanted = origin(mirror.url, size=None if known else 0)
+        begin(wanted, path, left)
+        if len(left) >= SIZE and known:
+            mirror._replies = [Reply()]
+        got(wanted, path)
+
+
+def test_a_server_that_refuses_even_the_whole(path):
+    with Mirror(CONTENT, Reply(416)) as mirror:
+        assert "HTTP 416 " in refused(origin(mirror.url), path)
+        assert len(mirror.asked) == 1
+
+
+CONTENT_RANGES = [
+    ("none", "", "it does not say which part"),
+    ("garbage", "bytes one-two/three", "it does not say which part"),
+    ("huge", f"bytes {'9' * 5000}-1/2", "it does not say which part"),
+    ("another part", f"bytes 5-{SIZE - 1}/{SIZE}", "it sends another part than was asked for"),
+    ("another file", f"bytes {HALF}-{SIZE}/{SIZE + 1}", f"its file has {SIZE + 1} bytes, expected {SIZE}"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [row[1:] for row in CONTENT_RANGES], ids=[row[0] for row in CONTENT_RANGES]
+)
+def test_a_lie_about_the_range(path, value, words):
+    with Mirror(CONTENT, Reply(cut=HALF), Reply(206, CONTENT[HALF:], headers={"Content-Range": value})) as mirror:
+        message = refused(origin(mirror.url), path)
+    assert words in message
+    assert "of it are kept for the next try" in message
+
+
+WRONG = [
+    ("longer", Reply(body=CONTENT + b"more"), f"its file has {SIZE + 4} bytes, expected {SIZE}"),
+    ("shorter", Reply(body=CONTENT[:-4]), f"its file has {SIZE - 4} bytes, expected {SIZE}"),
+    ("a page", Reply(body=b"<html>not here</html>"), f"its file has 21 bytes, expected {SIZE}"),
+    ("longer, length not told", Reply(body=CONTENT + b"more", declared=-1), f"it sends more than {SIZE} bytes"),
+    ("other bytes", Reply(body=OTHER), f"its file is another one: SHA-256 is {hashlib.sha256(OTHER).hexdigest()}"),
+    ("packed", Reply(headers={"Content-Encoding": "gzip"}), "it sends the file packed"),
+    ("404", Reply(404), "HTTP 404 Not Found"),
+    ("403", Reply(403), "HTTP 403 Forbidden"),
+    ("a status of its own", Reply(299), "HTTP 299"),
+    ("no content", Reply(204), "HTTP 204 No Content"),
+]
+
+
+@pytest.mark.parametrize(("reply", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_the_next_mirror_is_asked(path, reply, words):
+    with Mirror(CONTENT, reply) as bad, Mirror(CONTENT) as good:
+        watcher = got(origin(bad.url, good.url), path)
+        assert len(bad.asked) == 1
+        assert good.ranges == [None]
+    (trouble,) = watcher.troubles
+    assert trouble.startswith(f"127.0.0.1: {words}")
+    assert trouble.endswith("; trying the next mirror")
+
+
+@pytest.mark.parametrize(("reply", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+def test_no_mirror_has_it(path, reply, words):
+    with Mirror(CONTENT, reply) as bad:
+        wanted = origin(bad.url)
+        message = refused(wanted, path)
+    assert f"cannot get net: 127.0.0.1: {words}" in message
+    assert f"get it with: curl -L --create-dirs -o {path} {bad.url} ({SIZE} bytes, SHA-256 " in message
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_length_that_is_too_large_for_its_body(path):
+    with Mirror(CONTENT, Reply(body=CONTENT[:HALF], declared=SIZE)) as mirror:
+        message = refused(origin(mirror.url), path)
+        assert mirror.ranges[1] == f"bytes={HALF}-"
+    assert "the connection ended after" in message or "HTTP 416" in message
+
+
+def test_a_body_that_never_ends(path, monkeypatch):
+    monkeypatch.setattr("streamdet.models.fetch.MAX_BYTES", 100_000)
+    with Mirror(CONTENT, Reply(declared=-1)) as mirror:
+        assert "it sends more than 100000 bytes" in refused(origin(mirror.url, size=0), path)
+    with Mirror(CONTENT) as mirror:
+        assert "its file has 512000 bytes, at most 100000 are read" in refused(origin(mirror.url, size=0), path)
+    assert "net has 100001 bytes; models of up to 100000 bytes are read" in refused(
+        origin("http://h/a", size=100001), path
+    )
+
+
+def test_without_size_the_digest_decides(path):
+    with Mirror(CONTENT, Reply(declared=-1)) as mirror:
+        got(origin(mirror.url, size=0), path)
+
+
+def test_both_digests_are_checked(path):
+    with Mirror(CONTENT) as mirror:
+        good = origin(mirror.url)
+        wrong = Origin("net", good.urls, SIZE, good.sha256, "0" * 96)
+        assert "its file is another one: SHA-384 is" in refused(wrong, path)
+        right = Origin("net", good.urls, SIZE, good.sha256.upper(), hashlib.sha384(CONTENT).hexdigest().upper())
+        got(right, path)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_what_may_pass_is_tried_again(path, status):
+    with Mirror(CONTENT, Reply(status), Reply(status), Reply()) as mirror:
+        got(origin(mirror.url), path)
+        assert len(mirror.asked) == 3
+
+
+def test_what_does_not_pass_is_given_up(path):
+    with Mirror(CONTENT, Reply(503)) as mirror:
+        assert "HTTP 503 Service Unavailable" in refused(origin(mirror.url), path)
+        assert len(mirror.asked) == 4
+
+
+def test_a_server_may_ask_for_patience(path, monkeypatch):
+    waited = []
+    monkeypatch.setattr("streamdet.models.fetch.time.sleep", waited.append)
+    replies = [Reply(429, headers={"Retry-After": after}) for after in ("7", "9999", "Fri, 31 Dec 1999 23:59:59 GMT")]
+    with Mirror(CONTENT, *replies, Reply()) as mirror:
+        got(origin(mirror.url), path, Patience(10.0, (1.0, 3.0, 9.0)))
+    assert waited == [7.0, 30.0, 9.0]
+
+
+@pytest.mark.parametrize("stopped", [0, HALF])
+def test_silence_ends(path, stopped):
+    with Mirror(CONTENT, Reply(hold=stopped), Reply()) as mirror:
+        watcher = got(origin(mirror.url), path, IMPATIENT)
+        assert (mirror.ranges[-1] is None) == (stopped == 0)
+    # On a busy machine even a willing server is silent for so long.
+    assert set(watcher.troubles) == {"127.0.0.1: nothing came for too long; trying again in 0 s"}
+
+
+def test_nobody_listens(path, port):
+    message = refused(origin(f"http://127.0.0.1:{port}/a", f"http://127.0.0.1:{port}/b"), path)
+    assert message.count("127.0.0.1: the connection was refused") == 2
+
+
+def test_a_name_that_does_not_exist(path):
+    assert "its name cannot be resolved: no network, or no such host" in refused(origin("http://no.invalid/a"), path)
+
+
+def test_something_that_is_no_web_server(path, monkeypatch):
+    with Mirror(CONTENT) as mirror:
+        monkeypatch.setattr(mirror._server.RequestHandlerClass, "do_GET", lambda handler: handler.wfile.write(b"SSH-2"))
+        assert "its answer is not HTTP" in refused(origin(mirror.url), path)
+
+
+@pytest.fixture
+def certificate(tmp_path) -> Path:
+    """A certificate for 127.0.0.1 that nobody but itself vouches for, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("making a certificate needs the openssl command")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=mirror"
+    file = tmp_path / "both.pem"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", str(file) + ".crt"]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True, timeout=60)
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file
+
+
+def test_a_certificate_is_checked(path, certificate, monkeypatch):
+    with Mirror(CONTENT, tls=certificate) as mirror:
+        message = refused(origin(mirror.url), path)
+        assert "127.0.0.1: its certificate is not valid (self-signed certificate)" in message
+        assert mirror.asked == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        got(origin(mirror.url), path)
+
+
+def test_a_server_without_encryption_is_no_https_server(path):
+    with Mirror(CONTENT) as mirror:
+        assert "no secure connection" in refused(origin(mirror.url.replace("http:", "https:")), path)
+        assert mirror.asked == []
+
+
+REDIRECTS = [
+    ("to a file", "file:///etc/passwd", "it redirects to what is no http or https address"),
+    ("to ftp", "ftp://127.0.0.1/x", "it redirects to what is no http or https address"),
+    ("to nowhere", "http://", "more than 5 redirects"),
+    ("to itself", "/again", "more than 5 redirects"),
+    ("to a broken address", "http://[::1/x", "it redirects to what is no http"),
+]
+
+
+@pytest.mark.parametrize(("location", "words"), [row[1:] for row in REDIRECTS], ids=[row[0] for row in REDIRECTS])
+def test_redirects_that_are_not_followed(path, location, words):
+    with Mirror(CONTENT, Reply(302, headers={"Location": location})) as mirror:
+        assert words in refused(origin(mirror.url), path)
+
+
+def test_no_way_from_https_to_http():
+    from streamdet.models.web import MirrorFailed, _redirected
+
+    assert _redirected("https://a/x", "//b/y") == "https://b/y"
+    assert _redirected("http://a/x", "https://b/y") == "https://b/y"
+    with pytest.raises(MirrorFailed, match="from https to http"):
+        _redirected("https://a/x", "http://a/y")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed_with_the_range(path, status):
+    with Mirror(CONTENT, Reply(cut=HALF), Reply()) as target:
+        # Its body is endless as far as a client can know: it must not be read.
+        way = Reply(status, body=b"x" * 100, declared=10**15, headers={"Location": target.url})
+        with Mirror(b"", way) as mirror:
+            got(origin(mirror.url), path)
+            assert mirror.ranges == target.ranges == [None, f"bytes={HALF}-"]
+
+
+def test_credentials_stay_with_their_host(path):
+    with Mirror(CONTENT) as other, Mirror(b"") as mirror:
+        ways = ("/b c", f"http://{mirror.host}/d", other.url)
+        mirror._replies = [Reply(302, headers={"Location": way}) for way in ways]
+        got(origin(mirror.url.replace("://", "://me:p%40ss@")), path)
+        assert [asked.headers.get("authorization") for asked in mirror.asked] == ["Basic bWU6cEBzcw=="] * 3
+        assert mirror.asked[1].path == "/b%20c"
+        assert "authorization" not in other.asked[0].headers
+
+
+def test_messages_hold_no_credentials(path):
+    with Mirror(CONTENT, Reply(503), Reply(404)) as mirror:
+        message = refused(origin(mirror.url.replace("://", "://me:hunter2@") + "?token=s3cret"), path)
+    assert "hunter2" not in message
+    assert "s3cret" not in message
+    assert "***@127.0.0.1" in message
+
+
+def test_a_proxy_of_the_environment(path, monkeypatch):
+    with Mirror(CONTENT) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://{proxy.host}")
+        got(origin("http://example.invalid/net.onnx"), path)
+        assert proxy.asked[0].path == "http://example.invalid/net.onnx"
+
+
+def test_only_what_can_be_checked_is_downloaded(path):
+    message = refused(Origin("net", ("http://127.0.0.1:9/a",), 5), path)
+    assert message.startswith("only what can be checked is downloaded: say its `sha256` or `sha384` in the model's")
+    assert "get it with: curl" in message
+    message = refused(Origin("net", (), 5, sha256="0" * 64), path)
+    assert f"nobody says where net can be had: get the file and save it as {path}" in message
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/a", "file:///etc/passwd", "a.onnx", "http://[::1/a"])
+def test_only_the_web_is_asked(path, url):
+    assert "its address is neither http nor https" in refused(origin(url), path)
+
+
+REPLIES = st.builds(
+    Reply,
+    status=st.sampled_from([200, 200, 200, 206, 404, 416, 500]),
+    body=st.sampled_from([None, None, CONTENT, OTHER, CONTENT[:HALF], CONTENT + b"more", b""]),
+    ranges=st.booleans(),
+    declared=st.sampled_from([None, None, -1, 0, SIZE, SIZE + 1]),
+    cut=st.none() | st.integers(0, SIZE),
+    headers=st.sampled_from([{}, {"Content-Range": f"bytes {HALF}-{SIZE - 1}/{SIZE}"}, {"ETag": '"other"'}]),
+)
+
+
+@settings(max_examples=30)
+@given(
+    replies=st.lists(REPLIES, min_size=1, max_size=6), left=st.none() | st.integers(0, SIZE + 1), known=st.booleans()
+)
+def test_whatever_servers_do_only_the_right_file_gets_the_name(tmp_path_factory, replies, left, known):
+    path = tmp_path_factory.mktemp("any") / "models" / "net.onnx"
+    with Mirror(CONTENT, *replies) as mirror:
+        wanted = origin(mirror.url, size=None if known else 0)
+        if left is not None:
+            begin(wanted, path, (CONTENT + b"more")[:left])
+        try:
+            fetch(wanted, path, Strict(path), patience=QUICK)
+        except ModelError:
+            assert not path.exists()
+        else:
+            assert path.read_bytes() == CONTENT
+            assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_is_there_stays(path):
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    with Mirror(CONTENT) as mirror:
+        fetch(origin(mirror.url), path, patience=QUICK)
+        assert (path.read_bytes(), mirror.asked) == (b"mine", [])
+        fetch(origin(mirror.url), path, replace=True, patience=QUICK)
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_is_replaced_is_there_until_the_end(path):
+    path.parent.mkdir()
+    path.write_bytes(b"old")
+    with Mirror(CONTENT, Reply(404)) as mirror, pytest.raises(ModelError, match="HTTP 404"):
+        fetch(origin(mirror.url), path, replace=True, patience=QUICK)
+    assert path.read_bytes() == b"old"
+
+
+def test_no_room(path, monkeypatch):
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=400_000))
+    with Mirror(CONTENT) as mirror:
+        message = refused(origin(mirror.url), path)
+    assert message.startswith(f"no room for net in {path.parent} (0.5 MB are needed, 0.4 MB are free)")
+    assert list(path.parent.iterdir()) == []
+
+
+def test_room_that_ends_on_the_way(path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Mirror(CONTENT) as mirror:
+        wanted = origin(mirror.url)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (HALF, hard))  # Python ignores SIGXFSZ: writing fails with EFBIG
+        try:
+            message = refused(wanted, path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert f"0.3 MB are kept in {part_path(path, wanted)}" in message
+        got(wanted, path)
+        assert mirror.ranges == [None, f"bytes={HALF}-"]
+
+
+@pytest.fixture
+def closed_folder():
+    """A folder that this process may not write to, whoever runs it."""
+    if not hasattr(os, "seteuid"):
+        pytest.skip("permissions of POSIX")
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o555)
+        if root:
+            os.seteuid(65534)
+        try:
+            yield Path(name)
+        finally:
+            if root:
+                os.seteuid(0)
+            os.chmod(name, 0o755)
+
+
+def test_a_folder_that_is_not_ours(closed_folder):
+    with pytest.raises(
+        ModelError, match=r"cannot write .*\.part: Permission denied; STREAMDET_MODELS may name another folder"
+    ):
+        fetch(origin("http://127.0.0.1:9/"), closed_folder / "net.onnx")
+    with pytest.raises(ModelError, match="Permission denied"):
+        fetch(origin("http://127.0.0.1:9/"), closed_folder / "deeper" / "net.onnx")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_is_no_part_is_not_written_to(path, kind, tmp_path):
+    wanted = origin("http://127.0.0.1:9/")
+    part = part_path(path, wanted)
+    part.parent.mkdir()
+    canary = tmp_path / "canary"
+    canary.write_text("untouched")
+    {"link": lambda: part.symlink_to(canary), "pipe": lambda: os.mkfifo(part), "folder": part.mkdir}[kind]()
+    assert "cannot write" in refused(wanted, path)
+    assert canary.read_text() == "untouched"
+
+
+def test_the_second_of_two_waits_and_finds_it(path):
+    with Mirror(CONTENT, Reply(hold=HALF), Reply()) as mirror:
+        wanted, waits = origin(mirror.url), threading.Event()
+        first = threading.Thread(target=fetch, args=(wanted, path), kwargs={"patience": Patience(60.0, (0.0,))})
+        first.start()
+        mirror.holding.wait(30)
+
+        class Second(Watcher):
+            def trouble(self, text):
+                assert text == "another process is getting net; waiting for it"
+                waits.set()
+
+        second = threading.Thread(target=fetch, args=(wanted, path, Second()))
+        second.start()
+        assert waits.wait(30)
+        assert not path.exists()
+        mirror._released.set()  # the connection ends; the first one gets the rest
+        first.join(30)
+        second.join(30)
+        assert mirror.ranges == [None, f"bytes={HALF}-"]
+    assert path.read_bytes() == CONTENT
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_part_that_was_taken_away_while_waiting(tmp_path):
+    part, waits, order = tmp_path / "a.part", threading.Event(), []
+
+    def second() -> None:
+        with held_part(part, waits.set) as mine:
+            order.append(mine.size)
+
+    with held_part(part, lambda: None) as first:
+        first.append(b"content")
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(30)
+        first.become(tmp_path / "a")
+    thread.join(30)
+    assert order == [0]
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("url", ["https://example.org/a.onnx", "http://me:pw@10.0.0.1:8080/a?b=c", "http://[::1]/a"])
+def test_addresses(url):
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "a.onnx",
+        "ftp://h/a",
+        "file:///a",
+        "http://",
+        "http:///a",
+        "http://h:99999/",
+        "http://h/a b",
+        "http://h/\n",
+        "http://[::1/",
+    ],
+)
+def test_no_addresses(url):
+    with pytest.raises(ValueError, match="give addresses that begin with https:// or http://"):
+        check_url(url)
