@@ -65,6 +65,7 @@ def _open(network: Network, options: Options) -> tuple[Any, str]:
         if fixed_outputs(image, outputs):
             return session, "as one CUDA graph"
         why = "how large its outputs are is only known when it ran"
+        del session  # its memory, before another asks for as much
     # A broken model raises here again.
     return attempt(replace(options, cuda_graph=False)), f"without the CUDA graph that was asked for: {why}"
 
