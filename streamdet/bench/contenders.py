@@ -23,7 +23,7 @@ from streamdet.models.load import ModelFile
 from streamdet.models.signature import fixed
 from streamdet.models.spec import ModelSpec
 from streamdet.models.zoo import resolve
-from streamdet.openvino_module import has_openvino, openvino_module
+from streamdet.openvino_module import has_openvino, openvino_core
 from streamdet.types import StageTimes
 
 _Infer = Callable[[NDArray[np.generic]], object]
@@ -189,7 +189,7 @@ def _plain_onnxruntime(subject: Subject) -> _Infer:
 
 
 def _plain_openvino(subject: Subject, precision: str) -> _Infer:
-    core = openvino_module().Core()
+    core = openvino_core()
     config: dict[str, str | int] = {"INFERENCE_NUM_THREADS": subject.threads, "PERFORMANCE_HINT": "LATENCY"}
     if precision != "int8":
         config["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision]

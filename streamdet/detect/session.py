@@ -28,7 +28,8 @@ from streamdet.redact import redact
 
 # Code and name of the error class, then where in its sources the runtime noticed: file, line and function.
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
-_PLACE = re.compile(r"/?\S*\.(?:cc|cpp|h|hpp|cu):\d+:? .*?\)(?: const)? (?=\S)")
+_PLACE = re.compile(r"/?\S*\.(?:cc|cpp|h|hpp|cu):\d+ .*?\)(?: const)? (?=\S)")
+_OPENVINO = re.compile(r"(?:Exception from|Check '.*?' failed at) \S+:\d+: *")
 
 
 class Session:
@@ -149,4 +150,5 @@ def _create(network: Network, provider: Provider, options: Options) -> Engine:
 
 def _one_line(error: Exception) -> str:
     """Returns the runtime's message without its prefix and line breaks."""
-    return redact(_PLACE.sub("", _PREFIX.sub("", " ".join(str(error).split()))))
+    words = _OPENVINO.sub("", _PLACE.sub("", _PREFIX.sub("", " ".join(str(error).split()))))
+    return redact(words)

@@ -10,7 +10,7 @@ import numpy as np
 from streamdet.errors import ModelError
 from streamdet.models.load import ModelFile, read_model
 from streamdet.models.signature import Port, Signature
-from streamdet.openvino_module import has_openvino, openvino_module
+from streamdet.openvino_module import has_openvino, openvino_core
 from streamdet.redact import redact
 
 AS_CONVERTED: dict[str, Any] = {"rgb": False, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
@@ -47,7 +47,7 @@ def ir_signature(file: ModelFile) -> Signature:
             f"{file.name} is an OpenVINO model: pip install openvino, or give the ONNX file that it was made from"
         )
     try:
-        model = openvino_module().Core().read_model(file.data, read_weights(file))
+        model = openvino_core().read_model(file.data, read_weights(file))
     except RuntimeError as error:
         reason = redact(" ".join(str(error).split()))[-200:]
         raise ModelError(f"OpenVINO cannot read {file.name}: {reason}; convert it again") from None

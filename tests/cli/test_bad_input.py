@@ -181,7 +181,7 @@ MODELS = [
     row("PyTorch model", "{bad}/net.pt", 2, "PyTorch checkpoint: export the model to ONNX"),
     row(
         "newer format",
-        "{bad}/future.onnx",
+        "{bad}/future.onnx -d cpu",
         2,
         "Unsupported model IR version: 99",
         "update onnxruntime",

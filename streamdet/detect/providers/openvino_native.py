@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamdet.detect.providers.openvino import arithmetic, describe, properties
 from streamdet.detect.providers.options import Network, Options
 from streamdet.models.ir import port_of
-from streamdet.openvino_module import openvino_module
+from streamdet.openvino_module import openvino_core
 
 
 class OpenVinoEngine:
@@ -23,7 +23,7 @@ class OpenVinoEngine:
             UsageError: the processor cannot compute in the precision asked for.
             Exception: whatever OpenVINO says where the model is at fault.
         """
-        core = openvino_module().Core()
+        core = openvino_core()
         precision, self.notes = arithmetic(network, options, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         model = core.read_model(network.data, network.binary or b"")
         compiled = core.compile_model(model, "CPU", properties(network, options, precision))

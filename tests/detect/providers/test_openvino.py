@@ -87,7 +87,10 @@ def test_auto_is_bf16_only_where_the_processor_has_it(make):
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [(batch()[:, :2], "failed on a batch of float32"), (batch().astype(np.float64), "Unexpected input data type")],
+    [
+        (batch()[:, :2], "failed on a batch of float32 (1, 2, 16, 16): Can't set the input tensor"),
+        (batch().astype(np.float64), "Unexpected input data type"),
+    ],
     ids=["shape", "type"],
 )
 def test_a_batch_that_does_not_fit(monkeypatch, given, words):
@@ -106,6 +109,32 @@ def test_neither_is_installed(monkeypatch):
     monkeypatch.setattr(openvino, "has_openvino", lambda: False)
     with pytest.raises(HardwareError, match=r"neither is openvino; install it with: pip install openvino"):
         Session(tiny_model(), provider="openvino")
+
+
+@pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_after_sessions_that_overlapped():
+    """Cores that end in the order they began in leave signals a stack that was freed."""
+    program = """
+import signal
+from streamdet.detect.providers import openvino
+from streamdet.detect.session import Session
+from streamdet.doctor import tiny_model
+from tests.detect.providers.test_openvino import no_plugin
+openvino._plugin_device = no_plugin
+first = Session(tiny_model(), provider="openvino")
+second = Session(tiny_model(), provider="openvino")
+first.close()
+second.close()
+del first, second
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("raised")
+"""
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root)
+    assert (done.returncode, done.stdout) == (0, "raised\n"), done.stderr
 
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
