@@ -86,9 +86,11 @@ def create(network: Network, options: Options) -> Engine:
         device = _plugin_device()
     except ProviderMissing as missing:
         if not has_openvino():
-            raise ProviderMissing(Provider.OPENVINO, f"{missing.reason}, and neither is openvino") from None
+            raise ProviderMissing(
+                Provider.OPENVINO, f"{missing.reason}, and the package openvino is not installed"
+            ) from None
         return OpenVinoEngine(network, options)
-    precision, notes = arithmetic(network, options, device.ep_metadata["OPTIMIZATION_CAPABILITIES"].split())
+    precision, notes = arithmetic(network, options, device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "FP32").split())
     so = session_options(options)
     config = json.dumps({"CPU": properties(network, options, precision)})
     so.add_provider_for_devices([device], {"load_config": config})

@@ -107,7 +107,9 @@ def test_a_batch_that_does_not_fit(monkeypatch, given, words):
 def test_neither_is_installed(monkeypatch):
     monkeypatch.setattr(openvino, "_plugin_device", no_plugin)
     monkeypatch.setattr(openvino, "has_openvino", lambda: False)
-    with pytest.raises(HardwareError, match=r"neither is openvino; install it with: pip install openvino"):
+    with pytest.raises(
+        HardwareError, match=r"and the package openvino is not installed; install it with: pip install openvino"
+    ):
         Session(tiny_model(), provider="openvino")
 
 
