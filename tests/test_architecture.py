@@ -13,8 +13,8 @@ MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"
 # module or folder -> packages and modules that nothing else may import
 ONLY_HERE = {
     "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor"),
-    "onnxruntime": ("detect/session", "detect/providers", "models/", "bench/", "doctor"),
-    "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor"),
+    "onnxruntime": ("detect/providers", "models/", "bench/", "doctor"),
+    "onnx": ("models/", "detect/providers", "bench/", "doctor"),
     "pycocotools": ("evaluate/",),
     "matplotlib": ("evaluate/",),
     "http": ("models/web.py", "models/fetch.py"),

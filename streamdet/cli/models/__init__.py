@@ -2,6 +2,7 @@
 
 import typer
 
+from streamdet.cli.models.benchmark import benchmark
 from streamdet.cli.models.build import build
 from streamdet.cli.models.convert import convert
 from streamdet.cli.models.info import info
@@ -16,3 +17,4 @@ app.command("pull")(pull)
 app.command("verify")(verify)
 app.command("build")(build)
 app.command("convert")(convert)
+app.command("benchmark")(benchmark)

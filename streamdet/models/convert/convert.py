@@ -12,7 +12,7 @@ from streamdet.models.arithmetic import value_shapes
 from streamdet.models.convert.finish import check_graph, check_recognised, files_of, runner_of
 from streamdet.models.convert.front import Feed, fold, has_front, measure, transpose, understood
 from streamdet.models.convert.half import refuse_quantised, to_half
-from streamdet.models.convert.openvino_ir import load_openvino
+from streamdet.models.convert.openvino_ir import require_openvino
 from streamdet.models.convert.options import Channels, ConvertOptions, Format, Layout, Precision
 from streamdet.models.convert.proof import COARSE, FLOAT, HALF, Proof, Runner, Sample, prove
 from streamdet.models.convert.record import record
@@ -73,7 +73,7 @@ def convert(
         UsageError: the options do not go together, or a package is missing.
     """
     if options.format is Format.OPENVINO:
-        load_openvino()  # before anything takes long
+        require_openvino()  # before anything takes long
     if options.precision is Precision.INT8 and quantise is None:
         raise UsageError("--precision int8 needs --calibration, a folder of photos like those it will see")
     source = parse_bytes(*file)

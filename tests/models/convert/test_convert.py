@@ -1,9 +1,7 @@
 """Conversions of the whole network at a small size, each proving itself; what is written is run as a user would."""
 
 import hashlib
-import importlib.util
 import json
-import sys
 
 import cv2
 import numpy as np
@@ -12,7 +10,6 @@ import pytest
 from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.errors import ModelError, UsageError
 from streamdet.models.convert.convert import convert
-from streamdet.models.convert.openvino_ir import load_openvino
 from streamdet.models.convert.options import Channels, ConvertOptions, Form, Format, InputType, Layout, Precision
 from streamdet.models.convert.proof import Sample
 from streamdet.models.inspect import inspect_model
@@ -22,6 +19,7 @@ from streamdet.models.spec import Contract
 from streamdet.models.ssd_resnet34 import Form as Built
 from streamdet.models.ssd_resnet34 import build
 from streamdet.models.zoo import resolve
+from streamdet.openvino_module import has_openvino, openvino_core, openvino_module
 from streamdet.picture import Picture
 
 from .. import disguise
@@ -64,13 +62,6 @@ def assert_close(ours, theirs, share=0.97):
             (int(c), *np.round(b).astype(int)) in rows for c, b in zip(other.class_ids, other.boxes_xyxy, strict=True)
         ]
         assert np.mean(same) >= share
-
-
-def openvino_or_skip():
-    """Without `importorskip`, which would import it with its telemetry."""
-    if importlib.util.find_spec("openvino") is None:
-        pytest.skip("openvino is not installed")
-    return load_openvino()
 
 
 def test_heads(source):
@@ -157,11 +148,12 @@ def test_another_size_is_marked(source):
 
 
 def test_openvino_as_its_page_describes_it(source):
-    openvino = openvino_or_skip()
+    if not has_openvino():
+        pytest.skip("openvino is not installed")
     made = converted(source, format=Format.OPENVINO)
     assert made.proof.agreement.unexplained == 0
-    weights = openvino.Tensor(np.frombuffer(made.files[".bin"], np.uint8).copy())
-    model = openvino.Core().read_model(made.files[".xml"], weights)
+    weights = openvino_module().Tensor(np.frombuffer(made.files[".bin"], np.uint8).copy())
+    model = openvino_core().read_model(made.files[".xml"], weights)
     assert [(p.any_name, tuple(p.shape)) for p in model.inputs] == [("image", (1, 3, SIZE, SIZE))]
     shapes = {port.any_name: tuple(port.shape) for port in model.outputs}
     assert shapes == {"bboxes": (1, 200, 4), "labels": (1, 200), "scores": (1, 200)}
@@ -172,7 +164,7 @@ def test_openvino_as_its_page_describes_it(source):
 
 
 def test_openvino_missing_is_said_before_anything_runs(source, monkeypatch):
-    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("streamdet.models.convert.openvino_ir.has_openvino", lambda: False)
     with pytest.raises(UsageError, match=r"needs the openvino package: pip install 'streamdet\[convert\]'"):
         converted(source, format=Format.OPENVINO)
 

@@ -12,7 +12,7 @@ import pytest
 
 from streamdet.cli.models.pictures import load_samples, photo_paths
 from streamdet.models.convert.convert import convert
-from streamdet.models.convert.openvino_ir import load_openvino
+from streamdet.models.convert.openvino_ir import require_openvino
 from streamdet.models.convert.options import Channels, ConvertOptions, Format, InputType, Layout, Precision
 from streamdet.models.load import ModelFile
 from streamdet.models.zoo import resolve
@@ -65,7 +65,7 @@ def test_heads_equal_the_graph_on_twenty_photos(source, data_dir, seed):
 )
 def test_other_forms(source, data_dir, options):
     if options.format is Format.OPENVINO:
-        load_openvino()
+        require_openvino()
     file = source(0)
 
     def quantise(file, spec, progress):
