@@ -20,7 +20,7 @@ from streamdet.models.quantize.write import Parameters, write
 from streamdet.models.spec import ModelSpec
 
 _STANDARD_ERRORS = 2  # by which disagreement may exceed what the deciding photos show
-_MEASURING_MACS = 4e12  # multiply-adds that measuring all layers may take; more only where a loss has to be kept
+_MEASURING_MACS = 1e12  # multiply-adds that measuring all layers may take; more only where a loss has to be kept
 _MOST_PICTURES = 8  # that a single layer is measured on
 
 
