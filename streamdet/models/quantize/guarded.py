@@ -71,12 +71,14 @@ def quantize(
     sensitivity = job.measure(able, needed=not job.keeps(everything))
     ranked = by_harm(able, sensitivity) if sensitivity else everything
     count = fewest(len(able), lambda n: job.keeps(ranked[n:]))
+    if count < len(able):
+        job.calibrate(job.deciding)  # they have decided; ranges from all photos proved better than from half of them
+        count += fewest(len(able) - count, lambda n: job.keeps(ranked[count + n :]))
     if count == len(able):
         raise ModelError(
             f"{file.name}: nothing in it can be quantised without losing more than {options.max_loss:g}: allow a "
             "larger loss, or give more photos of what it will see"
         )
-    job.recalibrate(ranked[count:])
     return _finish(job, ranked[count:], sensitivity)
 
 

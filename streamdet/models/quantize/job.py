@@ -124,14 +124,6 @@ class Job:
             self.say(f"measuring: layer {done} of {len(layers)} alone loses {losses[layer.name]:.5f}")
         return losses
 
-    def recalibrate(self, chosen: Collection[str]) -> None:
-        """Calibrates on the deciding photos as well, now that they have decided; undone where it makes things worse."""
-        before, verdict = self.parameters, self.verdict(chosen)
-        self.calibrate(self.deciding)
-        if self.verdict(chosen).loss > self.options.max_loss:
-            self.parameters = before
-            self._verdicts[frozenset(chosen)] = verdict
-
 
 def _parameters(graph: Graph, seen: Mapping[str, Statistics], options: QuantizeOptions) -> Parameters:
     nodes = {node.name: node for node in graph.model.graph.node}
