@@ -72,7 +72,9 @@ def quantize(
     ranked = by_harm(able, sensitivity) if sensitivity else everything
     count = fewest(len(able), lambda n: job.keeps(ranked[n:]))
     if count < len(able):
-        job.calibrate(job.deciding)  # they have decided; ranges from all photos proved better than from half of them
+        job.calibrate(
+            [path for path in job.deciding if path not in job.calibrating]
+        )  # they have decided; ranges from all photos proved better than from half of them
         count += fewest(len(able) - count, lambda n: job.keeps(ranked[count + n :]))
     if count == len(able):
         raise ModelError(
@@ -133,7 +135,7 @@ def _finish(job: Job, chosen: Collection[str], sensitivity: Mapping[str, float])
         max_loss=job.options.max_loss,
         method=job.options.method.value,
         per_channel=job.options.per_channel,
-        calibrated_on=len(job.calibrating),
+        calibrated_on=job.calibrated_on,
         decided_on=len(job.deciding),
         layers=tuple(
             LayerReport(

@@ -55,6 +55,7 @@ class Job:
         score: accuracy on labelled photos, where there are any.
         float_score: of the float model.
         say: told in words what is being done.
+        calibrated_on: how many photos the ranges come from so far.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Job:
     float_score: float
     say: Callable[[str], None]
     parameters: Parameters = field(init=False)
+    calibrated_on: int = field(default=0, init=False)
     _verdicts: dict[frozenset[str], Verdict] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +84,7 @@ class Job:
 
         calibrate(self.graph, inputs_of(paths, self.spec), self.seen, tell)
         self.parameters = _parameters(self.graph, self.seen, self.options)
+        self.calibrated_on += len(paths)
         self._verdicts.clear()
 
     def form(self, chosen: Collection[str]) -> onnx.ModelProto:

@@ -38,6 +38,7 @@ def test_a_sound_network_is_quantised_whole(sound):
     assert sound.report.int8_share == pytest.approx(1)
     assert sound.report.loss <= 0.01
     assert sound.report.agreement >= 0.99
+    assert (sound.report.calibrated_on, sound.report.decided_on) == (8, 4)
 
 
 def test_layers_stand_between_pairs_and_have_a_scale_for_each_channel(sound):
