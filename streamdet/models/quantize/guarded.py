@@ -71,10 +71,9 @@ def quantize(
     sensitivity = job.measure(able, needed=not job.keeps(everything))
     ranked = by_harm(able, sensitivity) if sensitivity else everything
     count = fewest(len(able), lambda n: job.keeps(ranked[n:]))
-    if count < len(able):
-        job.calibrate(
-            [path for path in job.deciding if path not in job.calibrating]
-        )  # they have decided; ranges from all photos proved better than from half of them
+    if count < len(able):  # decided: the deciding photos calibrate too, since ranges from more photos proved better
+        job.decided = True
+        job.calibrate([path for path in job.deciding if path not in job.calibrating])
         count += fewest(len(able) - count, lambda n: job.keeps(ranked[count + n :]))
     if count == len(able):
         raise ModelError(

@@ -31,7 +31,7 @@ class Verdict:
     Attributes:
         score: of `score` where there is one, else the agreement.
         agreement: with the float model.
-        loss: what was lost in either, the uncertainty of the agreement on top.
+        loss: what was lost in either; until the layers are decided on, the uncertainty of the agreement on top.
     """
 
     score: float
@@ -56,6 +56,7 @@ class Job:
         float_score: of the float model.
         say: told in words what is being done.
         calibrated_on: how many photos the ranges come from so far.
+        decided: the choice of layers was made with a margin for chance, which is not needed twice.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Job:
     say: Callable[[str], None]
     parameters: Parameters = field(init=False)
     calibrated_on: int = field(default=0, init=False)
+    decided: bool = field(default=False, init=False)
     _verdicts: dict[frozenset[str], Verdict] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -105,8 +107,8 @@ class Job:
             candidate = self.file(chosen)
             agreement = self.judge.agreement(candidate)
             score = self.score(candidate) if self.score else agreement.value
-            disagreement = 1 - agreement.value + _STANDARD_ERRORS * agreement.uncertainty
-            loss = max(self.float_score - score, self.float_score * disagreement)
+            margin = 0.0 if self.decided else _STANDARD_ERRORS * agreement.uncertainty
+            loss = max(self.float_score - score, self.float_score * (1 - agreement.value + margin))
             self._verdicts[key] = Verdict(score, agreement.value, loss)
             self.say(f"{len(key)} of {len(self.graph.layers)} layers in INT8 lose {loss:.4f} at most")
         return self._verdicts[key]
