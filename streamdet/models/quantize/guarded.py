@@ -71,12 +71,15 @@ def quantize(
     sensitivity = job.measure(able, needed=not job.keeps(everything))
     ranked = by_harm(able, sensitivity) if sensitivity else everything
     count = fewest(len(able), lambda n: job.keeps(ranked[n:]))
+    if count < len(able):  # decided: the deciding photos calibrate too, since ranges from more photos proved better
+        job.decided = True
+        job.calibrate([path for path in job.deciding if path not in job.calibrating])
+        count += fewest(len(able) - count, lambda n: job.keeps(ranked[count + n :]))
     if count == len(able):
         raise ModelError(
             f"{file.name}: nothing in it can be quantised without losing more than {options.max_loss:g}: allow a "
             "larger loss, or give more photos of what it will see"
         )
-    job.recalibrate(ranked[count:])
     return _finish(job, ranked[count:], sensitivity)
 
 
@@ -131,7 +134,7 @@ def _finish(job: Job, chosen: Collection[str], sensitivity: Mapping[str, float])
         max_loss=job.options.max_loss,
         method=job.options.method.value,
         per_channel=job.options.per_channel,
-        calibrated_on=len(job.calibrating),
+        calibrated_on=job.calibrated_on,
         decided_on=len(job.deciding),
         layers=tuple(
             LayerReport(

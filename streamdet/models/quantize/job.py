@@ -20,7 +20,7 @@ from streamdet.models.quantize.write import Parameters, write
 from streamdet.models.spec import ModelSpec
 
 _STANDARD_ERRORS = 2  # by which disagreement may exceed what the deciding photos show
-_MEASURING_MACS = 4e12  # multiply-adds that measuring all layers may take; more only where a loss has to be kept
+_MEASURING_MACS = 1e12  # multiply-adds that measuring all layers may take; more only where a loss has to be kept
 _MOST_PICTURES = 8  # that a single layer is measured on
 
 
@@ -31,7 +31,7 @@ class Verdict:
     Attributes:
         score: of `score` where there is one, else the agreement.
         agreement: with the float model.
-        loss: what was lost in either, the uncertainty of the agreement on top.
+        loss: what was lost in either; until the layers are decided on, the uncertainty of the agreement on top.
     """
 
     score: float
@@ -55,6 +55,8 @@ class Job:
         score: accuracy on labelled photos, where there are any.
         float_score: of the float model.
         say: told in words what is being done.
+        calibrated_on: how many photos the ranges come from so far.
+        decided: the choice of layers was made with a margin for chance, which is not needed twice.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Job:
     float_score: float
     say: Callable[[str], None]
     parameters: Parameters = field(init=False)
+    calibrated_on: int = field(default=0, init=False)
+    decided: bool = field(default=False, init=False)
     _verdicts: dict[frozenset[str], Verdict] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +86,7 @@ class Job:
 
         calibrate(self.graph, inputs_of(paths, self.spec), self.seen, tell)
         self.parameters = _parameters(self.graph, self.seen, self.options)
+        self.calibrated_on += len(paths)
         self._verdicts.clear()
 
     def form(self, chosen: Collection[str]) -> onnx.ModelProto:
@@ -102,8 +107,8 @@ class Job:
             candidate = self.file(chosen)
             agreement = self.judge.agreement(candidate)
             score = self.score(candidate) if self.score else agreement.value
-            disagreement = 1 - agreement.value + _STANDARD_ERRORS * agreement.uncertainty
-            loss = max(self.float_score - score, self.float_score * disagreement)
+            margin = 0.0 if self.decided else _STANDARD_ERRORS * agreement.uncertainty
+            loss = max(self.float_score - score, self.float_score * (1 - agreement.value + margin))
             self._verdicts[key] = Verdict(score, agreement.value, loss)
             self.say(f"{len(key)} of {len(self.graph.layers)} layers in INT8 lose {loss:.4f} at most")
         return self._verdicts[key]
@@ -123,14 +128,6 @@ class Job:
             losses[layer.name] = max(0.0, 1 - self.judge.closeness(self.file([layer.name]), max(1, pictures)))
             self.say(f"measuring: layer {done} of {len(layers)} alone loses {losses[layer.name]:.5f}")
         return losses
-
-    def recalibrate(self, chosen: Collection[str]) -> None:
-        """Calibrates on the deciding photos as well, now that they have decided; undone where it makes things worse."""
-        before, verdict = self.parameters, self.verdict(chosen)
-        self.calibrate(self.deciding)
-        if self.verdict(chosen).loss > self.options.max_loss:
-            self.parameters = before
-            self._verdicts[frozenset(chosen)] = verdict
 
 
 def _parameters(graph: Graph, seen: Mapping[str, Statistics], options: QuantizeOptions) -> Parameters:

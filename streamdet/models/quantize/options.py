@@ -37,7 +37,7 @@ class QuantizeOptions:
         exclude: names of layers to leave in float in any case.
         fuse_silu: write a SiLU as ONNX Runtime's own operator (com.microsoft.QuickGelu), which is faster; False for
             runtimes that know standard operators only.
-        decide_share: share of the images that judge instead of calibrate,.
+        decide_share: share of the images that decide which layers stay in float; they calibrate only after that.
     """
 
     max_loss: float = 0.01

@@ -44,7 +44,7 @@ class QuantizeReport:
         method: how ranges were chosen.
         per_channel: weights have a scale for each channel.
         calibrated_on: images that ranges come from.
-        decided_on: images that agreement was measured on.
+        decided_on: images that agreement was measured on; the choice of layers was made before they calibrated too.
         layers: in the graph's order.
     """
 
@@ -109,7 +109,7 @@ class QuantizeReport:
         weights = "per channel" if self.per_channel else "per tensor"
         lines.append(
             f"ranges by {self.method}, weights {weights}; "
-            f"calibrated on {self.calibrated_on} images, decided on {self.decided_on}"
+            f"calibrated on {self.calibrated_on} photos, decided on {self.decided_on}"
         )
         listed = [layer for layer in self.layers if every_layer or not layer.int8]
         if listed:

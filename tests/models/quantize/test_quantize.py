@@ -1,6 +1,7 @@
 """The whole quantiser on a small detector of known weaknesses."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -12,6 +13,9 @@ from streamdet.models.load import ModelFile
 from streamdet.models.quantize import Method, QuantizeOptions, QuantizeReport, quantize
 from streamdet.models.quantize.guarded import split
 from streamdet.models.quantize.report import METADATA_KEY
+from streamdet.models.recognise import recognise
+from streamdet.models.signature import signature_of
+from streamdet.models.ssd_resnet34 import Form, build
 from tests.models.quantize.nets import SPEC, as_file, detector, photos
 
 
@@ -34,6 +38,7 @@ def test_a_sound_network_is_quantised_whole(sound):
     assert sound.report.int8_share == pytest.approx(1)
     assert sound.report.loss <= 0.01
     assert sound.report.agreement >= 0.99
+    assert (sound.report.calibrated_on, sound.report.decided_on) == (8, 4)
 
 
 def test_layers_stand_between_pairs_and_have_a_scale_for_each_channel(sound):
@@ -192,8 +197,6 @@ def test_every_method_gives_a_model_that_runs(method, paths):
 
 
 def test_random_weights_are_judged_by_their_outputs(paths):
-    from dataclasses import replace
-
     found = quantize(as_file(detector()), replace(SPEC, random_weights=True), paths)
     assert "power" in found.report.measure
     assert found.report.agreement is None
@@ -219,3 +222,29 @@ def test_photos_are_split_without_overlap(count, calibrating, deciding):
     assert (len(first), len(second)) == (calibrating, deciding)
     assert (set(first) & set(second) == set()) == (count > 3)
     assert set(first) | set(second) == set(range(count))
+
+
+def test_a_model_that_takes_bytes(paths):
+    model = detector()
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    for node in model.graph.node:
+        if node.op_type == "Conv" and node.input[0] == "images":
+            node.input[0] = "floats"
+    model.graph.node.insert(0, onnx.helper.make_node("Cast", ["images"], ["floats"], "cast", to=onnx.TensorProto.FLOAT))
+    found = quantize(as_file(model), replace(SPEC, uint8=True), paths)
+    assert found.report.in_float == ()
+    with Session(ModelFile(found.data, "int8"), provider="cpu") as session:
+        assert session.input.dtype == np.uint8
+
+
+def test_the_flagship_is_quantised_whole_with_any_batch(tmp_path):
+    model = build(Form.HEADS, size=448)
+    file = ModelFile(model.SerializeToString(), "flagship")
+    spec = replace(recognise(signature_of(model), "flagship"), random_weights=True)
+    found = quantize(file, spec, photos(tmp_path, count=2))
+    assert len(found.report.layers) == 51
+    assert found.report.in_float == ()
+    assert found.report.loss <= 0.01
+    with Session(ModelFile(found.data, "int8"), provider="cpu") as session:
+        loc = session.run(np.zeros((2, 3, 448, 448), np.float32))["loc"]
+    assert loc.shape[:2] == (2, 4)
