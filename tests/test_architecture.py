@@ -12,10 +12,10 @@ MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"
 
 # module or folder -> packages and modules that nothing else may import
 ONLY_HERE = {
-    "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor"),
-    "onnxruntime": ("detect/session", "detect/providers", "models/", "bench/", "doctor"),
-    "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor"),
-    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/"),
+    "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor/"),
+    "onnxruntime": ("detect/session", "detect/providers", "models/", "bench/", "doctor/"),
+    "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor/"),
+    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/", "doctor/"),
     "time": (
         "kernels.py",
         "pipeline/",
@@ -25,7 +25,7 @@ ONLY_HERE = {
         "cli/",
         "detect/detector.py",
         "bench/",
-        "doctor",
+        "doctor/",
     ),
 }
 PURE = ("detect/", "tracking/", "draw/")  # but the edges inside detect: session, providers, detector

@@ -1,0 +1,109 @@
+"""Runs a tiny model on a provider: what is listed is not what works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from streamdet.doctor.findings import Check, Status, one_line
+from streamdet.doctor.processor import read_processor
+from streamdet.errors import ModelError, StreamdetError
+
+if TYPE_CHECKING:
+    from streamdet.detect.providers import Provider, ProviderMissing
+    from streamdet.detect.session import Session
+
+AUTO = "provider auto"
+TAKES = "takes "
+"""What the detail of the finding `AUTO` begins with; the name of a provider follows."""
+
+_REINSTALL = "pip install --force-reinstall onnxruntime-gpu (or onnxruntime, where that is what you had)"
+
+
+def look(short: str) -> Iterator[Check]:
+    """Looks at one provider, or at what ``auto`` takes."""
+    from streamdet.detect.providers import Provider, ProviderMissing, runtime
+
+    name = f"provider {short}"
+    if (absent := _absent(short)) is not None:
+        yield absent
+        return
+    try:
+        runtime()
+    except Exception as error:  # a broken installation raises anything
+        if short == Provider.CPU.short:
+            yield Check(name, Status.FAIL, f"onnxruntime cannot be imported: {one_line(error)}", _REINSTALL)
+        else:
+            yield Check(name, Status.ABSENT, "onnxruntime cannot be imported")
+        return
+    from streamdet.detect.session import Session
+
+    try:
+        with Session(tiny_model(), provider=short) as session:
+            _run_once(session)
+            detail = f"{TAKES}{session.provider}" if short == "auto" else "runs a model"
+            yield Check(name, Status.OK, detail)
+    except ProviderMissing as error:
+        yield _missing(name, Provider[short.upper()], error)
+    except StreamdetError as error:
+        yield Check(name, Status.FAIL, str(error), _REINSTALL if short == Provider.CPU.short else _leave(short))
+
+
+def _leave(short: str) -> str:
+    return "" if short == "auto" else f"update its driver and libraries; until then leave --provider {short} out"
+
+
+def _absent(short: str) -> Check | None:
+    """Returns a finding where the hardware, or an extra that was never asked for, is not here: all is as it should be.
+
+    Found out without loading anything large.
+    """
+    from streamdet.detect.providers import missing_driver
+
+    name = f"provider {short}"
+    if short in ("cuda", "tensorrt") and (reason := missing_driver()) is not None:
+        return Check(name, Status.ABSENT, reason)
+    if short != "openvino":
+        return None
+    processor, installed = read_processor(), find_spec("onnxruntime_ep_openvino") is not None
+    if processor.flags and not processor.is_intel:  # the plug-in offers devices of Intel only, unlike OpenVINO itself
+        detail = "its plug-in takes Intel processors only, and this is another"
+        return Check(name, Status.ABSENT, detail if installed else f"not installed; {detail}")
+    if not installed:
+        gain = "often several times faster than cpu on Intel processors"
+        return Check(name, Status.ABSENT, f"not installed; {gain}", "pip install onnxruntime-ep-openvino")
+    return None
+
+
+def _missing(name: str, provider: Provider, error: ProviderMissing) -> Check:
+    if "nvinfer" in error.reason:  # TensorRT is an extra that was never asked for; CUDA does without
+        return Check(name, Status.ABSENT, error.reason, error.hint)
+    fix = "pip install --upgrade onnxruntime-ep-openvino" if provider.short == "openvino" else error.hint
+    return Check(name, Status.WARN, error.reason, fix)
+
+
+def _run_once(session: Session) -> None:
+    """Raises ModelError where a provider computes something else than the mean of ones."""
+    import numpy as np
+
+    middle = float(session.run(np.ones((1, 1, 8, 8), np.float32))["y"][0, 0, 4, 4])
+    if not abs(middle - 1) <= 0.01:  # also true for NaN
+        raise ModelError(f"{session.provider} computes {middle:.3g} where 1 is right: update its driver and libraries")
+
+
+def tiny_model() -> bytes:
+    """Returns a model of one 3x3 convolution, which every provider can take."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = numpy_helper.from_array(np.full((1, 1, 3, 3), 1 / 9, np.float32), "weight")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "weight"], ["y"], pads=[1, 1, 1, 1])],
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 8, 8])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
