@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import typer
@@ -62,9 +63,9 @@ def _print_table(console: Console, checks: list[Check]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column()
-    for check in checks:
+    for check, following in zip_longest(checks, checks[1:]):
         detail = Text(check.detail)
-        if check.fix:
+        if check.fix and (following is None or following.fix != check.fix):  # one step may help several in a row
             detail.append(f"\n{_arrow(console)} {check.fix}", style="cyan")
         table.add_row(Text(check.status.value, style=_STYLES[check.status]), check.name, detail)
     console.print(table)

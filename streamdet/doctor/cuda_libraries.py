@@ -16,7 +16,7 @@ from streamdet.doctor.findings import Check, Status, homely
 INSTALL_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 """Gets all of them. Both extras are needed: cuBLAS comes with cuDNN only."""
 
-_SYSTEM_FOLDERS = ("/usr/local/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64")
+_SYSTEM_FOLDERS = ("usr/local/cuda*/lib*", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64")
 
 # From CUDA 13 on, NVIDIA's packages are called after the library alone; cuDNN's keeps the number.
 _SUFFIX_UNTIL = 12
@@ -69,32 +69,42 @@ def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None
     folders = library_folders() if folders is None else folders
     wanted = libraries(cuda[0])
     preload()
-    broken = [check for library in wanted if (check := _check(library, folders)) is not None]
-    yield from broken
+    broken = [(library, why) for library in wanted if (why := _why_not(library, folders)) is not None]
+    for library, why in broken:
+        fix = f"pip install {library.package}" if len(broken) == 1 else INSTALL_CUDA
+        yield Check(library.file, Status.WARN, f"{why}; the package {library.package} brings it", fix)
     if not broken:
         yield Check("cuda libraries", Status.OK, f"all {len(wanted)} load, {_cudnn_version()}for CUDA {cuda[0]}")
     if sys.platform == "linux":
         yield from shadowed(wanted, os.environ.get("LD_LIBRARY_PATH", ""))
 
 
-def _check(library: Library, folders: Sequence[Path]) -> Check | None:
+def _why_not(library: Library, folders: Sequence[Path]) -> str | None:
+    """Returns why a library cannot be loaded; None where it can."""
     try:
         ctypes.CDLL(library.file)
     except OSError as error:
         reason = " ".join(str(error).split())
     else:
         return None
-    if library.file in reason.partition(":")[0]:
-        others = _others(library, folders)
-        detail = "missing" + (f"; found instead: {', '.join(map(homely, others))}" if others else "")
-    else:
-        detail = f"does not load: {reason}"
-    return Check(library.file, Status.WARN, detail, f"pip install {library.package} (or all: {INSTALL_CUDA})")
+    if plain(reason) != f"{library.file} is missing" and sys.platform != "win32":
+        return f"does not load: {plain(reason)}"
+    others = _others(library, folders)
+    return "missing" + (f", found instead: {', '.join(map(homely, others))}" if others else "")
+
+
+def plain(reason: str) -> str:
+    """Returns the loader's words in fewer.
+
+    >>> plain("libcublas.so.13: cannot open shared object file: No such file or directory")
+    'libcublas.so.13 is missing'
+    """
+    return reason.replace(": cannot open shared object file: No such file or directory", " is missing")
 
 
 def _others(library: Library, folders: Sequence[Path]) -> list[Path]:
     """Returns the same library in other versions."""
-    return sorted(path for folder in folders for path in folder.glob(f"lib{library.stem}.so.*"))[:3]
+    return sorted(path for folder in folders for path in folder.glob(f"lib{library.stem}.so.*"))[:2]
 
 
 def library_folders() -> list[Path]:
@@ -102,7 +112,8 @@ def library_folders() -> list[Path]:
     told = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
     packages = [folder for entry in sys.path if entry for folder in Path(entry).glob("nvidia/*/lib")]
     torch = [Path(entry) / "torch/lib" for entry in sys.path if entry]
-    return [*told, *packages, *torch, *map(Path, _SYSTEM_FOLDERS)]
+    system = [folder for pattern in _SYSTEM_FOLDERS for folder in Path(os.sep).glob(pattern)]
+    return [*told, *packages, *torch, *system]
 
 
 def shadowed(wanted: Sequence[Library], search_path: str) -> Iterator[Check]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from streamdet.doctor.cuda_libraries import INSTALL_CUDA, plain
 from streamdet.doctor.findings import Check, Status, one_line
 from streamdet.doctor.processor import read_processor
 from streamdet.errors import ModelError, StreamdetError
@@ -45,7 +46,7 @@ def look(short: str) -> Iterator[Check]:
             detail = f"{TAKES}{session.provider}" if short == "auto" else "runs a model"
             yield Check(name, Status.OK, detail)
     except ProviderMissing as error:
-        yield _missing(name, Provider[short.upper()], error)
+        yield _missing(Provider[short.upper()], error)
     except StreamdetError as error:
         yield Check(name, Status.FAIL, str(error), _REINSTALL if short == Provider.CPU.short else _leave(short))
 
@@ -68,19 +69,18 @@ def _absent(short: str) -> Check | None:
         return None
     processor, installed = read_processor(), find_spec("onnxruntime_ep_openvino") is not None
     if processor.flags and not processor.is_intel:  # the plug-in offers devices of Intel only, unlike OpenVINO itself
-        detail = "its plug-in takes Intel processors only, and this is another"
-        return Check(name, Status.ABSENT, detail if installed else f"not installed; {detail}")
+        return Check(name, Status.ABSENT, "its plug-in takes Intel processors only")
     if not installed:
-        gain = "often several times faster than cpu on Intel processors"
-        return Check(name, Status.ABSENT, f"not installed; {gain}", "pip install onnxruntime-ep-openvino")
+        detail = f"its plug-in is not installed; with it {processor.gain()}"
+        return Check(name, Status.ABSENT, detail, "pip install onnxruntime-ep-openvino")
     return None
 
 
-def _missing(name: str, provider: Provider, error: ProviderMissing) -> Check:
-    if "nvinfer" in error.reason:  # TensorRT is an extra that was never asked for; CUDA does without
-        return Check(name, Status.ABSENT, error.reason, error.hint)
-    fix = "pip install --upgrade onnxruntime-ep-openvino" if provider.short == "openvino" else error.hint
-    return Check(name, Status.WARN, error.reason, fix)
+def _missing(provider: Provider, error: ProviderMissing) -> Check:
+    """TensorRT is never taken unless asked for, so nothing is lost without it."""
+    fixes = {"openvino": "pip install --upgrade onnxruntime-ep-openvino", "cuda": INSTALL_CUDA}
+    status = Status.ABSENT if provider.short == "tensorrt" else Status.WARN
+    return Check(f"provider {provider.short}", status, plain(error.reason), fixes.get(provider.short, error.hint))
 
 
 def _run_once(session: Session) -> None:

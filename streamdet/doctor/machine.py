@@ -64,7 +64,7 @@ def _memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/
     for line in meminfo.read_text().splitlines():
         key, _, value = line.partition(":")
         values[key] = int(value.split()[0]) * 1024
-    total, free = values["MemTotal"], values.get("MemAvailable", values["MemFree"])
+    total, free = values["MemTotal"], values["MemAvailable"]
     detail = f"{free / 1e9:.1f} GB free of {total / 1e9:.1f} GB"
     limit, used = _group_memory(groups)
     if limit is not None and limit < total:

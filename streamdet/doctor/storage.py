@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def _models() -> Iterator[Check]:
             good.append(f"{spec.name} ({path.stat().st_size / 1e6:.1f} MB)")
     if reason := why_not_writable(folder):
         fix = "make it writable, or name another folder in STREAMDET_MODELS"
-        yield Check("models", Status.WARN, f"no model can be kept in {homely(folder)}: {reason}", fix)
+        yield Check("models", Status.WARN, f"no model can be kept in {homely(folder)} ({reason})", fix)
     elif good:
         yield Check("models", Status.OK, f"{', '.join(good)}, whole, in {homely(folder)}")
     else:
@@ -73,8 +74,9 @@ def why_not_private(folder: Path) -> tuple[str, str]:
         if stat.S_IMODE(status.st_mode) & 0o022:
             reason = f"others may write to {homely(folder)}, so code from there is not run"
             return reason, f"chmod go-w {homely(folder)}"
-    reason = why_not_writable(folder) or "it cannot be used"
-    return f"{homely(folder)}: {reason}", "make it writable, or name another folder in XDG_CACHE_HOME"
+    return why_not_writable(
+        folder
+    ) or f"{homely(folder)} cannot be used", "make it writable, or name another folder in XDG_CACHE_HOME"
 
 
 def why_not_writable(folder: Path) -> str:
@@ -82,8 +84,10 @@ def why_not_writable(folder: Path) -> str:
     there = _nearest(folder)
     if not there.is_dir():
         return f"{homely(there)} is not a folder"
-    if not os.access(there, os.W_OK | os.X_OK):
-        return f"{homely(there)} is read-only for this user"
+    try:
+        os.rmdir(tempfile.mkdtemp(dir=there))  # tried, since neither root nor network disks tell the truth before
+    except OSError as error:
+        return f"{homely(there)}: {error.strerror}"
     return ""
 
 

@@ -41,7 +41,9 @@ def judge(checks: Sequence[Check]) -> Verdict:
 
 def _summary(provider: str, by_name: dict[str, Check]) -> str:
     if not provider:
-        return "No detector can run here."
+        others = [name for name, check in by_name.items() if name.startswith("provider ") and check.status is Status.OK]
+        works = f"but it does with --{others[0]}" if others else "nor with any other"
+        return f"Detection does not run with --provider auto, {works}."
     where = {"cpu": "the processor", "cuda": "the NVIDIA GPU", "openvino": "the processor, through OpenVINO"}
     sentences = [f"Detection runs on {where.get(provider, provider)}: --provider auto takes {provider}."]
     passed_over = {"cuda": (), "openvino": ("cuda",)}.get(provider, ("cuda", "openvino"))

@@ -7,25 +7,28 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 
-from streamdet.doctor.findings import Check, Status
+from streamdet.doctor.findings import Check, Status, one_line
 
 # Reading network streams with older ones is a risk: FFmpeg's fixes of 2026, and PyAV's of streams freed too early.
 _LEAST_AV = (18, 1)
 _BEST_AV = (19, 0, 2)
 _BEST_PYTHON = (3, 12)  # PyAV 19 has no wheel for older ones
 
+_REINSTALL_AV = "pip install --force-reinstall --only-binary=:all: av (the wheel from PyPI brings FFmpeg and libx264)"
+
 _SOFTWARE = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "libopenh264", "mpeg4")
 
 
 def look(_: str = "") -> Iterator[Check]:
     """Looks at PyAV and at the encoders it brings, each by encoding one picture."""
-    import cv2  # before PyAV: the other way round windows can hang on Linux
-
-    import av  # isort: skip
-
+    yield _opencv()  # before PyAV: the other way round windows can hang on Linux
+    try:
+        import av
+    except ImportError as error:
+        yield Check("video", Status.FAIL, f"PyAV cannot be imported: {one_line(error)}", _REINSTALL_AV)
+        return
     yield check_version(av.__version__, str(getattr(av, "ffmpeg_version_info", "unknown")), sys.version_info[:2])
     yield _encoders()
-    yield _opencv(cv2.__version__, cv2.getBuildInformation())
 
 
 def check_version(version: str, ffmpeg: str, python: tuple[int, ...]) -> Check:
@@ -54,9 +57,8 @@ def _encoders() -> Check:
         detail += f"; these fail: {', '.join(broken)}"
     if any("264" in name for name in working):
         return Check("video encoders", Status.OK, detail)
-    fix = "pip install --force-reinstall --only-binary av av: the wheel from PyPI has libx264"
     status = Status.WARN if working else Status.FAIL
-    return Check("video encoders", status, f"{detail}; no H.264, so recordings are larger", fix)
+    return Check("video encoders", status, f"{detail}; no H.264, so recordings are larger", _REINSTALL_AV)
 
 
 def encodes(name: str) -> str | None:
@@ -83,10 +85,20 @@ def encodes(name: str) -> str | None:
     return None if any(packet.size for packet in packets) else "it gives nothing"
 
 
-def _opencv(version: str, information: str) -> Check:
-    """OpenCV's build information is text for people; what is not found in it is left out."""
+def _opencv() -> Check:
+    try:
+        import cv2
+    except ImportError as error:  # of the system's libraries, minimal containers lack these two
+        packages = " (on Debian and Ubuntu: apt install libgl1 libglib2.0-0)" if ".so" in str(error) else ""
+        fix = f"pip install --force-reinstall opencv-python{packages}"
+        return Check("opencv", Status.FAIL, f"OpenCV cannot be imported: {one_line(error)}", fix)
+    return Check("opencv", Status.OK, describe_opencv(cv2.__version__, cv2.getBuildInformation()))
+
+
+def describe_opencv(version: str, information: str) -> str:
+    """Returns what matters of OpenCV's build information, a text for people; what is not found in it is left out."""
     codec = re.search(r"avcodec:\s+YES \(([\d.]+)\)", information)
     ffmpeg = f"; its own FFmpeg (avcodec {codec[1]}) is never used" if codec else ""
     gui = re.search(r"GUI:\s+(\w+)", information)
     windows = f", windows by {gui[1]}" if gui and gui[1] != "NONE" else ", without windows"
-    return Check("opencv", Status.OK, f"OpenCV {version}{windows}{ffmpeg}")
+    return f"OpenCV {version}{windows}{ffmpeg}"

@@ -15,7 +15,7 @@ def look(_: str = "") -> Iterator[Check]:
     try:
         WindowSink()
     except SinkError as error:
-        yield Check("windows", Status.ABSENT, str(error))
+        yield Check("windows", Status.ABSENT, str(error).partition(";")[0])
         return
     import cv2
     import numpy as np
