@@ -13,7 +13,7 @@ from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates, ssd_candidates_reference
 from streamdet.detect.nms import nms_reference
 from streamdet.detect.postprocess import Rules, suppress
-from streamdet.models.ssd_geometry import FLAGSHIP_SIZE, default_boxes_cxcywh
+from streamdet.models.ssd_geometry import FLAGSHIP_SIZE, box_count, default_boxes_cxcywh
 from streamdet.models.ssd_resnet34 import CLASSES, tail
 
 Heads = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -66,36 +66,54 @@ def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
     return run_tail
 
 
+def undecided(seed: int = 0) -> Heads:
+    """Returns raw heads of a network that cannot tell: some four classes of every default box pass the threshold."""
+    random = np.random.default_rng(seed)
+    conf = 2 * random.standard_normal((CLASSES, box_count(FLAGSHIP_SIZE)), dtype=np.float32)
+    return scene(seed, 0)[0], conf
+
+
+LOADS: dict[str, Callable[[], Heads]] = {
+    "few": lambda: scene(objects=3),
+    "typical": scene,
+    "crowded": lambda: scene(objects=200),
+    "worst case": undecided,
+}
+"""What raw heads may look like."""
+
+
 def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
-    """Times all three on the same heads.
+    """Times all three on the same heads, under every load.
 
     Returns:
-        A title, the timings with ours first, and notes on what was measured.
+        A title, the timings with ours first under each load, and notes on what was measured.
     """
-    heads = scene()
     priors = default_boxes_cxcywh(FLAGSHIP_SIZE)
     rules = Rules(_CONF, _IOU, np.ones(CLASSES - 1, np.bool_))
-    size = FLAGSHIP_SIZE
-
-    def ours() -> int:
-        return len(suppress(ssd_candidates(*heads, priors, rules.wanted, rules.conf, size, size), rules))
-
-    def numpy() -> int:
-        found = ssd_candidates_reference(*heads, priors, rules.wanted, rules.conf, size, size)
-        boxes = found.boxes_xyxy, found.box_ids, found.scores, found.class_ids
-        return len(nms_reference(*boxes, np.float32(rules.iou), 200, 200))
-
     run_tail = tail_runner()
+    timings: list[Timing] = []
+    notes = [f"raw heads (4, {len(priors)}) and ({CLASSES}, {len(priors)}), score > {_CONF}, IoU {_IOU}, best 200"]
+    for name, make in LOADS.items():
+        heads = make()
+        arguments = *heads, priors, rules.wanted, rules.conf, FLAGSHIP_SIZE, FLAGSHIP_SIZE
 
-    def in_graph() -> int:
-        return int(run_tail(heads)["scores"].shape[1])
+        def ours(arguments: Any = arguments) -> int:
+            return len(suppress(ssd_candidates(*arguments), rules))
 
-    candidates = len(ssd_candidates(*heads, priors, rules.wanted, rules.conf, size, size))
-    counts = ours(), numpy(), in_graph()
-    timings = take_turns({"streamdet": ours, "numpy": numpy, "in-graph tail (ONNX Runtime)": in_graph}, rounds)
-    notes = [
-        f"raw heads (4, {len(priors)}) and ({CLASSES}, {len(priors)}) of a made-up scene, score > {_CONF}, IoU {_IOU}",
-        f"{candidates} candidates pass; detections: {counts[0]} streamdet, {counts[1]} numpy, {counts[2]} in the graph",
-        "streamdet and numpy run on one thread, ONNX Runtime on as many as it likes",
-    ]
+        def numpy(arguments: Any = arguments) -> int:
+            found = ssd_candidates_reference(*arguments)
+            boxes = found.boxes_xyxy, found.box_ids, found.scores, found.class_ids
+            return len(nms_reference(*boxes, np.float32(rules.iou), 200, 200))
+
+        def in_graph(heads: Heads = heads) -> int:
+            return int(run_tail(heads)["scores"].shape[1])
+
+        counts = ours(), numpy(), in_graph()
+        candidates = {f"{name}: streamdet": ours, f"{name}: numpy": numpy, f"{name}: in-graph tail": in_graph}
+        timings += take_turns(candidates, rounds)
+        notes.append(
+            f"{name}: {len(ssd_candidates(*arguments))} candidates pass; detections: "
+            f"{counts[0]} streamdet, {counts[1]} numpy, {counts[2]} in the graph"
+        )
+    notes.append("streamdet and numpy run on one thread, ONNX Runtime (in-graph tail) on as many as it likes")
     return "Post-processing of raw SSD heads", timings, notes

@@ -1,110 +1,191 @@
 """Decodes the raw heads of the flagship's SSD: kernel and plain numpy twin."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.boxes import Boxes, cxcywh_to_xyxy
 from streamdet.detect.candidates import Candidates, are_usable, is_usable
+from streamdet.detect.exponential import exponentials
 from streamdet.kernels import kernel
 
 # How offsets were scaled in training (SSD, Liu et al. 2016; MLPerf keeps the values).
 CENTER_VARIANCE = np.float32(0.1)
 SIZE_VARIANCE = np.float32(0.2)
 
-_BLOCK = 512  # default boxes looked at together: their running maxima stay in the first-level cache
-_ONE = np.float32(1.0)
-_Arrays = tuple[Boxes, NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]
+_BLOCK = 2048  # default boxes looked at together: their running maxima stay in the first-level cache
+_GROUP = 256  # default boxes whose softmax is computed together: their 81 exponentials stay in the second-level cache
+_HALF, _ONE = np.float32(0.5), np.float32(1.0)
+_ALMOST = np.float32(0.9999)  # a limit a little lower than the exact test spares most classes its division
+
+
+class _Arrays(NamedTuple):
+    """The fields of `Candidates`, as kernels pass them around."""
+
+    boxes_xyxy: Boxes
+    box_ids: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int32]
+
+
+class _Rules(NamedTuple):
+    """What passes."""
+
+    wanted: NDArray[np.bool_]
+    threshold: np.float32
+
+
+@kernel(apart=True)
+def _greatest(conf: Boxes, first: int, best: NDArray[np.float32]) -> None:
+    """Writes the greatest of each column's foreground logits, for the columns from `first` on.
+
+    Eight rows at a time: the running maximum is read and written an eighth as often, which made this 7 times faster.
+    """
+    last = first + len(best)
+    best[:] = conf[1, first:last]
+    done = 2
+    while done + 8 <= len(conf):
+        a, b, c, d = (
+            conf[done, first:last],
+            conf[done + 1, first:last],
+            conf[done + 2, first:last],
+            conf[done + 3, first:last],
+        )
+        e, f, g, h = (
+            conf[done + 4, first:last],
+            conf[done + 5, first:last],
+            conf[done + 6, first:last],
+            conf[done + 7, first:last],
+        )
+        for j in range(len(best)):
+            ab = a[j] if a[j] > b[j] else b[j]
+            cd = c[j] if c[j] > d[j] else d[j]
+            ef = e[j] if e[j] > f[j] else f[j]
+            gh = g[j] if g[j] > h[j] else h[j]
+            abcd = ab if ab > cd else cd
+            efgh = ef if ef > gh else gh
+            value = abcd if abcd > efgh else efgh
+            best[j] = value if value > best[j] else best[j]
+        done += 8
+    for row in range(done, len(conf)):
+        values = conf[row, first:last]
+        for j in range(len(best)):
+            best[j] = values[j] if values[j] > best[j] else best[j]
 
 
 @kernel
-def _prune(conf: Boxes, margin: np.float32) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _prune(conf: Boxes, first: int, margin: np.float32, best: NDArray[np.float32], anchors: NDArray[np.int32]) -> int:
     """Finds default boxes where some class can still pass the threshold, without computing one exponential.
 
     The sum under a softmax is at least the exponential of its greatest logit, so a class whose logit lies `margin`
     = -log(threshold) or more below that cannot pass. Rows are read along memory, which the compiler vectorises.
 
+    Args:
+        conf: all logits.
+        first: the first default box of the block.
+        margin: how far below the background a class may lie.
+        best: (size of the block,) receives the greatest logits, in the places of those that are kept.
+        anchors: (size of the block,) receives the default boxes that are kept.
+
     Returns:
-        (M,) indices of default boxes and (M,) their greatest logits.
+        How many are kept.
     """
-    rows, count = conf.shape
-    boxes = np.empty(count, np.int32)
-    peaks = np.empty(count, np.float32)
+    _greatest(conf, first, best)
     found = 0
-    best = np.empty(_BLOCK, np.float32)
-    for start in range(0, count, _BLOCK):
-        size = min(_BLOCK, count - start)
-        for j in range(size):
-            best[j] = conf[1, start + j]
-        for row in range(2, rows):
-            for j in range(size):
-                value = conf[row, start + j]
-                best[j] = value if value > best[j] else best[j]
-        for j in range(size):
-            background = conf[0, start + j]
-            if not background - best[j] > margin:  # also true for NaN, which the softmax settles
-                boxes[found] = start + j
-                peaks[found] = background if background > best[j] else best[j]
-                found += 1
-    return boxes[:found], peaks[:found]
+    for j in range(len(best)):  # written always, kept or not: a branch here costs more
+        background, foreground = conf[0, first + j], best[j]
+        anchors[found] = first + j
+        best[found] = background if background > foreground else foreground
+        found += not background - foreground > margin  # also kept for NaN, which the softmax settles
+    return found
 
 
 @kernel
-def _ssd_candidates(
-    loc: Boxes,
-    conf: Boxes,
-    priors_cxcywh: Boxes,
-    wanted: NDArray[np.bool_],
-    threshold: np.float32,
-    width: int,
-    height: int,
-) -> _Arrays:
-    # A little wider than -log(threshold), so that rounding cannot prune what the exact test would keep.
-    margin = np.float32(-math.log(max(threshold, np.float32(1e-30))) + 1e-3)
-    anchors, peaks = _prune(conf, margin)
-    classes = len(wanted)
-    boxes = np.empty((len(anchors), 4), np.float32)
-    box_ids = np.empty(len(anchors) * classes, np.int32)
-    scores = np.empty(len(anchors) * classes, np.float32)
-    class_ids = np.empty(len(anchors) * classes, np.int32)
-    exponentials = np.empty(classes, np.float32)
-    box_count = 0
+def _passing(exps: NDArray[np.float32], limits: NDArray[np.float32]) -> int:
+    """Returns how many values of a row are over their limits; a sum of whole numbers, which the compiler vectorises."""
     count = 0
-    half = np.float32(0.5)
-    for a in range(len(anchors)):
-        anchor = anchors[a]
-        total = np.exp(conf[0, anchor] - peaks[a])
-        for c in range(classes):
-            exponentials[c] = np.exp(conf[c + 1, anchor] - peaks[a])
-            total += exponentials[c]
-        first = count
-        for c in range(classes):
-            score = exponentials[c] / total
-            if wanted[c] and score > threshold and score <= _ONE:
-                box_ids[count] = box_count
-                scores[count] = score
-                class_ids[count] = c
-                count += 1
-        if count == first:
+    for g in range(len(limits)):
+        count += exps[g] > limits[g]
+    return count
+
+
+@kernel
+def _decode(
+    loc: Boxes, priors_cxcywh: Boxes, anchor: int, width: np.float32, height: np.float32, out: NDArray[np.float32]
+) -> bool:
+    """Writes the corners of one default box, moved by its offsets, and says whether they are usable; else zeros."""
+    half_width = _HALF * priors_cxcywh[anchor, 2] * np.exp(SIZE_VARIANCE * loc[2, anchor])
+    half_height = _HALF * priors_cxcywh[anchor, 3] * np.exp(SIZE_VARIANCE * loc[3, anchor])
+    center_x = priors_cxcywh[anchor, 0] + CENTER_VARIANCE * loc[0, anchor] * priors_cxcywh[anchor, 2]
+    center_y = priors_cxcywh[anchor, 1] + CENTER_VARIANCE * loc[1, anchor] * priors_cxcywh[anchor, 3]
+    out[0] = (center_x - half_width) * width
+    out[1] = (center_y - half_height) * height
+    out[2] = (center_x + half_width) * width
+    out[3] = (center_y + half_height) * height
+    usable = bool(is_usable(out[0], out[1], out[2], out[3]))
+    if not usable:
+        out[:] = 0
+    return usable
+
+
+@kernel
+def _write_passing(
+    exps: Boxes,
+    totals: NDArray[np.float32],
+    limits: NDArray[np.float32],
+    first_box: int,
+    rules: _Rules,
+    out: _Arrays,
+    count: int,
+) -> int:
+    """Writes the candidates of a group of default boxes, class by class, from place `count` on; returns the next place.
+
+    Most classes of most groups have none, and are passed over at the speed of memory.
+    """
+    for c in range(len(rules.wanted)):
+        values = exps[c + 1, : len(totals)]
+        if not rules.wanted[c] or not _passing(values, limits):
             continue
-        center_x = priors_cxcywh[anchor, 0] + CENTER_VARIANCE * loc[0, anchor] * priors_cxcywh[anchor, 2]
-        center_y = priors_cxcywh[anchor, 1] + CENTER_VARIANCE * loc[1, anchor] * priors_cxcywh[anchor, 3]
-        half_width = half * priors_cxcywh[anchor, 2] * np.exp(SIZE_VARIANCE * loc[2, anchor])
-        half_height = half * priors_cxcywh[anchor, 3] * np.exp(SIZE_VARIANCE * loc[3, anchor])
-        left = (center_x - half_width) * np.float32(width)
-        top = (center_y - half_height) * np.float32(height)
-        right = (center_x + half_width) * np.float32(width)
-        bottom = (center_y + half_height) * np.float32(height)
-        if is_usable(left, top, right, bottom):
-            boxes[box_count, 0] = left
-            boxes[box_count, 1] = top
-            boxes[box_count, 2] = right
-            boxes[box_count, 3] = bottom
-            box_count += 1
-        else:
-            count = first
-    return boxes[:box_count], box_ids[:count], scores[:count], class_ids[:count]
+        for g in range(len(totals)):
+            if values[g] > limits[g]:
+                score = values[g] / totals[g]
+                if score > rules.threshold and score <= _ONE:
+                    out.box_ids[count] = first_box + g
+                    out.scores[count] = score
+                    out.class_ids[count] = c
+                    count += 1
+    return count
+
+
+@kernel
+def _ssd_candidates(loc: Boxes, conf: Boxes, priors_cxcywh: Boxes, rules: _Rules, width: int, height: int) -> _Arrays:
+    # A little wider than -log(threshold), so that rounding cannot prune what the exact test would keep.
+    margin = np.float32(-math.log(max(rules.threshold, np.float32(1e-30))) + 1e-3)
+    boxes_in_all = conf.shape[1]
+    most = boxes_in_all * (len(conf) - 1)  # memory that is never written costs nothing
+    anchors, peaks = np.empty(boxes_in_all, np.int32), np.empty(boxes_in_all, np.float32)
+    kept = 0
+    for first in range(0, boxes_in_all, _BLOCK):
+        last = kept + min(_BLOCK, boxes_in_all - first)
+        kept += _prune(conf, first, margin, peaks[kept:last], anchors[kept:last])
+
+    boxes = np.empty((kept, 4), np.float32)
+    most = kept * (len(conf) - 1)  # memory that is never written costs nothing
+    out = _Arrays(boxes, np.empty(most, np.int32), np.empty(most, np.float32), np.empty(most, np.int32))
+    exps = np.empty((len(conf), _GROUP), np.float32)
+    totals, limits = np.empty(_GROUP, np.float32), np.empty(_GROUP, np.float32)
+    count = 0
+    for start in range(0, kept, _GROUP):
+        group = anchors[start : min(start + _GROUP, kept)]
+        n = len(group)
+        exponentials(conf, group, peaks[start : start + n], exps, totals[:n])
+        for g in range(n):
+            usable = _decode(loc, priors_cxcywh, group[g], np.float32(width), np.float32(height), boxes[start + g])
+            limits[g] = _ALMOST * rules.threshold * totals[g] if usable else np.float32(np.inf)
+        count = _write_passing(exps, totals[:n], limits[:n], start, rules, out, count)
+    return _Arrays(boxes, out.box_ids[:count], out.scores[:count], out.class_ids[:count])
 
 
 def ssd_candidates(
@@ -121,7 +202,7 @@ def ssd_candidates(
         width: of the network's input, in pixels.
         height: of the network's input, in pixels.
     """
-    return Candidates(*_ssd_candidates(loc, conf, priors_cxcywh, wanted, np.float32(threshold), width, height))
+    return Candidates(*_ssd_candidates(loc, conf, priors_cxcywh, _Rules(wanted, np.float32(threshold)), width, height))
 
 
 def ssd_candidates_reference(

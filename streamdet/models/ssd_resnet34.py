@@ -160,7 +160,9 @@ def _decode_and_suppress(graph: _Graph, loc: str, conf: str, priors: NDArray[np.
     count = graph.node("Cast", at_most, to=TensorProto.INT64)
     best_scores, order = graph.node("TopK", kept_scores, count, outputs=2, axis=0)
     labels = graph.node("Add", graph.node("Gather", column[0], order, axis=0), graph.constant(1, np.int64))
-    chosen = graph.node("Gather", column[1], order, axis=0)
+    # The published file stores one more constant for each box, an index by its count; this one changes nothing.
+    index = graph.constant(np.arange(len(priors)), np.int64)
+    chosen = graph.node("Gather", index, graph.node("Gather", column[1], order, axis=0), axis=0)
     graph.node("Gather", boxes, chosen, axis=1, name="bboxes")
     graph.node("Unsqueeze", labels, axes=[0], name="labels")
     graph.node("Unsqueeze", best_scores, axes=[0], name="scores")

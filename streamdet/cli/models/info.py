@@ -12,6 +12,7 @@ import typer
 from streamdet.errors import ModelError
 
 if TYPE_CHECKING:
+    from streamdet.models.arithmetic import Arithmetic
     from streamdet.models.inspect import ModelInfo
     from streamdet.models.load import ModelFile
     from streamdet.models.spec import ModelSpec
@@ -62,9 +63,11 @@ def _as_dict(read: ModelInfo) -> dict[str, Any]:
         "classes": len(spec.labels) if spec else None,
         "trainable_mparams": read.trainable / 1e6,
         "stored_mparams": read.stored / 1e6,
-        "gflops": read.gflops,
-        "gflops_by_operator": {name: count / 1e9 for name, count in read.flops.items()},
-        "uncounted_operators": read.uncounted,
+        "gflops": read.arithmetic.gflops,
+        "gflops_by_operator": {name: count / 1e9 for name, count in read.arithmetic.products.items()},
+        "gflops_on_integers": read.arithmetic.integer / 1e9,
+        "gflops_with_elementwise": read.arithmetic.gflops_in_all,
+        "uncounted_operators": read.arithmetic.uncounted,
         "operators": dict(read.operators),
         "opset": read.opset,
         "producer": read.producer,
@@ -84,10 +87,7 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
     lines += [("output", port(tensor)) for tensor in _signature(read.signature.outputs)]
     lines += _spec_lines(read)
     lines.append(("parameters", f"{read.trainable / 1e6:.6f} M trainable, {read.stored / 1e6:.6f} M stored in all"))
-    parts = ", ".join(f"{name} {count / 1e9:.3f}" for name, count in read.flops.items() if count)
-    lines.append(("arithmetic", f"{read.gflops:.3f} GFLOPs a picture, 2 x multiply-adds ({parts or 'none'})"))
-    if read.uncounted:
-        lines.append(("", f"{read.uncounted} more operators could not be counted: their shapes are not in the file"))
+    lines += _arithmetic_lines(read.arithmetic)
     lines.append(("opset", f"{read.opset}, written by {read.producer or 'an unknown program'}"))
     lines += [("metadata", f"{key} = {value[:200]}") for key, value in read.signature.metadata.items()]
     return lines
@@ -108,4 +108,17 @@ def _spec_lines(read: ModelInfo) -> list[tuple[str, str]]:
         lines.append(("licence", spec.licence))
     if spec.random_weights:
         lines.append(("warning", "random weights: it detects nothing, and what it gives means nothing"))
+    return lines
+
+
+def _arithmetic_lines(counted: Arithmetic) -> list[tuple[str, str]]:
+    parts = ", ".join(f"{name} {count / 1e9:.3f}" for name, count in counted.products.items() if count)
+    lines = [
+        ("arithmetic", f"{counted.gflops:.3f} GFLOPs a picture, 2 x multiply-adds ({parts or 'none'})"),
+        ("", f"{counted.gflops_in_all:.3f} GFLOPs with activations, sums, normalisation and pooling"),
+    ]
+    if counted.integer:
+        lines.append(("", f"{counted.integer / 1e9 / counted.gflops:.1%} of the multiply-adds are on integers"))
+    if counted.uncounted:
+        lines.append(("", f"{counted.uncounted} more operators could not be counted: their shapes are not in the file"))
     return lines

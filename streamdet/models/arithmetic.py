@@ -1,0 +1,177 @@
+"""Counts a graph's parameters and arithmetic without running it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from streamdet.errors import ModelError
+from streamdet.redact import redact
+
+if TYPE_CHECKING:
+    import onnx
+
+# Which inputs of an operator training changes. The running mean and variance of a batch normalisation (inputs 3 and 4)
+# are statistics, not weights.
+_TRAINED_INPUTS: Mapping[str, tuple[int, ...]] = {
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    "Gemm": (0, 1, 2),
+    "MatMul": (0, 1),
+    "BatchNormalization": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "LayerNormalization": (1, 2),
+    "PRelu": (1,),
+    "QLinearConv": (3, 8),
+}
+_PASSES_ON = ("DequantizeLinear", "Cast", "Identity")  # between a stored weight and its use
+
+# Products of integers, with the places of data and weight among their inputs.
+_INTEGER: Mapping[str, tuple[int, int]] = {
+    "QLinearConv": (0, 3),
+    "ConvInteger": (0, 1),
+    "QLinearMatMul": (0, 3),
+    "MatMulInteger": (0, 1),
+}
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul", *_INTEGER)
+_POOLS = ("MaxPool", "AveragePool")
+# Operations for each value written.
+_OPERATIONS: Mapping[str, int] = {
+    "BatchNormalization": 2,  # a scale and a shift
+    "Softmax": 3,  # exponential, sum, division
+    **dict.fromkeys(
+        ("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Exp", "Sqrt"), 1
+    ),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"), 1),
+}
+_SMALL = 4096  # values; constants up to here (shapes, axes) stay in the graph for shape inference
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Operations of one picture.
+
+    Attributes:
+        products: 2 x multiply-adds, by operator (Conv, ConvTranspose, Gemm, MatMul, and their quantised kin).
+        integer: how many of those are done on integers.
+        elementwise: operations of activations, sums, normalisations and pooling: one for each value written, two for
+            each value a batch normalisation writes, one for each value a pooling window reads.
+        uncounted: operators of the first kind whose shapes are not known before they run.
+    """
+
+    products: Mapping[str, int]
+    integer: int
+    elementwise: int
+    uncounted: int
+
+    @property
+    def gflops(self) -> float:
+        """The products, in 10^9 operations."""
+        return sum(self.products.values()) / 1e9
+
+    @property
+    def gflops_in_all(self) -> float:
+        """Products and element-wise operations, in 10^9."""
+        return self.gflops + self.elementwise / 1e9
+
+
+def count_parameters(model: onnx.ModelProto) -> tuple[int, int]:
+    """Returns how many values are trained, and how many constants are stored in all.
+
+    Weights stored as integers or half floats count as what they stand for.
+    """
+    sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
+    comes_from: dict[str, str] = {}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            sizes.update((node.output[0], math.prod(a.t.dims)) for a in node.attribute if a.name == "value")
+        elif node.op_type in _PASSES_ON:
+            comes_from[node.output[0]] = node.input[0]
+    trained: set[str] = set()
+    for node in model.graph.node:
+        for i in _TRAINED_INPUTS.get(node.op_type, ()):
+            name = node.input[i] if i < len(node.input) else ""
+            while name in comes_from:
+                name = comes_from[name]
+            if name in sizes:
+                trained.add(name)
+    return sum(sizes[name] for name in trained), sum(sizes.values())
+
+
+def count_operations(model: onnx.ModelProto) -> Arithmetic:
+    """Counts the arithmetic of one picture.
+
+    Shapes come from ONNX's shape inference; dimensions the file leaves open count as 1 (the batch).
+
+    Raises:
+        ModelError: the graph's shapes do not fit together.
+    """
+    shapes = _shapes(model)
+    dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    products: Counter[str] = Counter()
+    integer = elementwise = uncounted = 0
+    for node in model.graph.node:
+        if node.op_type in _PRODUCTS:
+            count = _products(node, shapes)
+            uncounted += count is None
+            products[node.op_type] += count or 0
+            integer += (count or 0) * (node.op_type in _INTEGER or dequantized.issuperset(node.input[:2]))
+        else:
+            elementwise += _elementwise(node, shapes)
+    return Arithmetic(dict(products), integer, elementwise, uncounted)
+
+
+def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    import onnx
+
+    light = onnx.ModelProto()
+    light.CopyFrom(model)  # weights are dropped from the copy: inference needs their shapes only
+    del light.graph.initializer[:]
+    for value in light.graph.input:
+        for dimension in value.type.tensor_type.shape.dim:
+            if not dimension.dim_value:
+                dimension.dim_value = 1
+    del light.graph.value_info[:]  # what an exporter wrote for its own batch would contradict
+    declared = {value.name for value in light.graph.input}
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) <= _SMALL:
+            light.graph.initializer.append(tensor)
+        elif tensor.name not in declared:
+            light.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    for value in light.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        light = onnx.shape_inference.infer_shapes(light)
+    except Exception as error:
+        raise ModelError(f"the graph's shapes do not fit together: {redact(str(error)).splitlines()[0]}") from None
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    for value in (*light.graph.input, *light.graph.value_info, *light.graph.output):
+        if value.type.tensor_type.HasField("shape"):
+            shapes[value.name] = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+    return shapes
+
+
+def _products(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    data, weight = _INTEGER.get(node.op_type, (0, 1))
+    first, second, out = (shapes.get(name, ()) for name in (node.input[data], node.input[weight], node.output[0]))
+    if not first or not second or not out or 0 in (*first, *second, *out):
+        return None
+    if node.op_type in ("Conv", "QLinearConv", "ConvInteger"):  # each output value: all values of one filter
+        return 2 * math.prod(out) * math.prod(second[1:])
+    if node.op_type == "ConvTranspose":  # each input value meets all values of its filter
+        return 2 * math.prod(first) * math.prod(second[1:])
+    if node.op_type == "Gemm":
+        transposed = any(a.name == "transA" and a.i for a in node.attribute)
+        return 2 * math.prod(out) * first[0 if transposed else 1]
+    return 2 * math.prod(out) * first[-1]
+
+
+def _elementwise(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    values = math.prod(shapes.get(node.output[0], (0,)))
+    if node.op_type in _POOLS:
+        kernel: Iterable[int] = next((a.ints for a in node.attribute if a.name == "kernel_shape"), ())
+        return values * math.prod(kernel)
+    return values * _OPERATIONS.get(node.op_type, 0)
