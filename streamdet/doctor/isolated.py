@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from streamdet.doctor.findings import Check, Status, one_line
+from streamdet.errors import StreamdetError
 from streamdet.redact import redact
 
 _MARK = "\x1e"
@@ -72,13 +73,18 @@ def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
     Args:
         looks: what to look at; all at the same time.
         limit_s: a look that takes longer is given up, and that is a finding.
+
+    Raises:
+        StreamdetError: the system starts no more processes.
     """
     deadline = time.monotonic() + limit_s
-    running = [_Running(look, _start(look)) for look in looks]
-    readers = [threading.Thread(target=one.read, name=f"doctor {one.look.name}", daemon=True) for one in running]
+    running: list[_Running] = []
+    readers: list[threading.Thread] = []
     try:
-        for reader in readers:
-            reader.start()
+        for look in looks:
+            running.append(_Running(look, _start(look)))
+            readers.append(threading.Thread(target=running[-1].read, name=f"doctor {look.name}", daemon=True))
+            readers[-1].start()
         for one, reader in zip(running, readers, strict=True):
             reader.join(max(0.0, deadline - time.monotonic()))
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -98,14 +104,17 @@ def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
 
 def _start(look: Look) -> subprocess.Popen[str]:
     arguments = [json.dumps(sys.path), look.module, look.name, look.argument]
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", _CHILD, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    )
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", _CHILD, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise StreamdetError(f"doctor cannot start a process to look at {look.name}: {error.strerror}") from None
 
 
 def _findings(one: _Running, limit_s: float) -> Iterator[Check]:

@@ -5,6 +5,7 @@ import pytest
 from streamdet.doctor import isolated
 from streamdet.doctor.findings import Check, Status
 from streamdet.doctor.isolated import Look, examine_isolated
+from streamdet.errors import StreamdetError
 
 LOOKS = """
 import ctypes, os, sys, time
@@ -58,6 +59,12 @@ def test_a_look_that_ends_badly(module, what, words):
 def test_a_look_that_hangs_is_given_up(module):
     found = examine_isolated([Look("stuck", module, "hang", fix="pull the plug")], 2)
     assert found[-1] == Check("stuck", Status.FAIL, "no answer within 2 s", "pull the plug")
+
+
+def test_no_more_processes(monkeypatch):
+    monkeypatch.setattr(isolated.sys, "executable", "/no/such/python")
+    with pytest.raises(StreamdetError, match="cannot start a process to look at machine: No such file"):
+        examine_isolated([Look("machine", "machine")], 60)
 
 
 def test_a_look_that_does_not_exist_is_a_finding():

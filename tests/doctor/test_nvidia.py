@@ -128,6 +128,37 @@ def test_packages_are_those_of_the_extras():
     assert extras <= named
 
 
+class FakeCudnn:
+    def cudnnGetVersion(self):
+        return 91_002
+
+
+@pytest.mark.parametrize(
+    ("missing", "found"),
+    [
+        ((), {"cuda libraries": "all 7 load, cuDNN 9.10.2, for CUDA 13"}),
+        (("cudnn",), {"libcudnn.so.9": "missing; the package nvidia-cudnn-cu13 brings it"}),
+        (("cufft", "curand"), {"libcufft.so.12": "nvidia-cufft", "libcurand.so.10": "nvidia-curand"}),
+    ],
+    ids=["all", "one", "two"],
+)
+def test_libraries(monkeypatch, missing, found):
+    def load(name):
+        if name.startswith(tuple(f"lib{stem}" for stem in missing)):
+            raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+        return FakeCudnn()
+
+    monkeypatch.setattr(cuda_libraries.sys, "platform", "linux")
+    monkeypatch.setattr(cuda_libraries.ctypes, "CDLL", load)
+    monkeypatch.setattr("streamdet.detect.providers.preload", lambda: None)
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    checks = list(cuda_libraries.check_libraries((13, 0), []))
+    assert [check.name for check in checks] == list(found)
+    assert all(words in check.detail for check, words in zip(checks, found.values(), strict=True))
+    one = f"pip install nvidia-{missing[0]}-cu13" if missing else ""
+    assert {check.fix for check in checks} == {cuda_libraries.INSTALL_CUDA if len(missing) > 1 else one}
+
+
 def test_names_follow_the_version():
     assert [library.package for library in libraries(12)][-2:] == ["nvidia-curand-cu12", "nvidia-cudnn-cu12"]
     assert {library.version for library in libraries(12) if library.stem == "cufft"} == {"11"}
