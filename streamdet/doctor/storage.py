@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
@@ -16,19 +16,30 @@ from streamdet.doctor.findings import Check, Status, homely
 _LEAST_BYTES = 500e6
 """Room for the largest known model in three precisions, or for minutes of a recording."""
 
+_COMPILED_AGAIN = "kernels are compiled at every start, which takes a while"
+
 
 def look(_: str = "") -> Iterator[Check]:
     """Looks at the models, the kernel cache, and the disks."""
-    yield from _models()
+    from streamdet.models.zoo import models_dir
+
+    try:
+        folder = models_dir()
+    except RuntimeError:  # this user has no home directory, as with docker run --user
+        fix = "set STREAMDET_MODELS and XDG_CACHE_HOME to folders of your own, or HOME"
+        yield Check("models", Status.WARN, "no model can be kept: this user has no home directory", fix)
+        yield Check("kernel cache", Status.WARN, f"this user has no home directory; {_COMPILED_AGAIN}", fix)
+        yield from _room({Path.cwd(): "recordings"})
+        return
+    yield from _models(folder)
     yield _kernels()
-    yield from _room()
+    yield from _room({Path.cwd(): "recordings", folder: "models"})
 
 
-def _models() -> Iterator[Check]:
+def _models(folder: Path) -> Iterator[Check]:
     from streamdet.errors import ModelError
-    from streamdet.models.zoo import MODELS, file_name, locate, models_dir
+    from streamdet.models.zoo import MODELS, file_name, locate
 
-    folder = models_dir()
     good = []
     for spec in MODELS:
         path = folder / file_name(spec)
@@ -57,12 +68,8 @@ def _kernels() -> Check:
     if folder is not None:
         size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
         return Check("kernel cache", Status.OK, f"{homely(folder)} ({size / 1e6:.1f} MB)")
-    try:
-        wanted = Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "numba"
-    except RuntimeError:
-        wanted = Path()
-    detail, fix = why_not_private(wanted)
-    return Check("kernel cache", Status.WARN, f"{detail}; kernels are compiled at every start (a minute)", fix)
+    detail, fix = why_not_private(Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "numba")
+    return Check("kernel cache", Status.WARN, f"{detail}; {_COMPILED_AGAIN}", fix)
 
 
 def why_not_private(folder: Path) -> tuple[str, str]:
@@ -96,18 +103,17 @@ def _nearest(folder: Path) -> Path:
     return next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path(os.sep))
 
 
-def _room() -> Iterator[Check]:
-    from streamdet.models.zoo import models_dir
-
+def _room(folders: Mapping[Path, str]) -> Iterator[Check]:
+    """Looks at the disk of each folder, once; the text says what is kept there."""
     seen = set()
-    for folder, what in ((Path.cwd(), "recordings"), (models_dir(), "models")):
+    for folder, what in folders.items():
         there = _nearest(folder)
         device = there.stat().st_dev
         if device in seen:
             continue
         seen.add(device)
         free = shutil.disk_usage(there).free
-        detail = f"{free / 1e9:.1f} GB free at {homely(there)}"
+        detail = f"{f'{free / 1e9:.1f} GB' if free >= 1e9 else f'{free / 1e6:.0f} MB'} free at {homely(there)}"
         if free < _LEAST_BYTES:
             yield Check("disk", Status.WARN, f"{detail}: too little for {what}", "make room")
         else:
