@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from streamdet.doctor.cuda_libraries import INSTALL_CUDA, plain
 from streamdet.doctor.findings import Check, Status, one_line
-from streamdet.doctor.processor import read_processor
+from streamdet.doctor.processor import Processor, read_processor
 from streamdet.errors import ModelError, StreamdetError
 
 if TYPE_CHECKING:
@@ -67,18 +67,20 @@ def _absent(short: str) -> Check | None:
         return Check(name, Status.ABSENT, reason)
     if short != "openvino":
         return None
-    processor, installed = read_processor(), find_spec("onnxruntime_ep_openvino") is not None
-    if processor.flags and not processor.is_intel:  # the plug-in offers devices of Intel only, unlike OpenVINO itself
-        return Check(name, Status.ABSENT, "its plug-in takes Intel processors only")
-    if not installed:
-        detail = f"its plug-in is not installed; with it {processor.gain()}"
-        return Check(name, Status.ABSENT, detail, "pip install onnxruntime-ep-openvino")
-    return None
+    if any(find_spec(package) is not None for package in ("onnxruntime_ep_openvino", "openvino")):
+        return None
+    processor = read_processor()
+    return Check(name, Status.ABSENT, f"not installed; with it {processor.gain()}", _install_openvino(processor))
+
+
+def _install_openvino(processor: Processor) -> str:
+    """The plug-in offers itself on Intel's processors only; OpenVINO's own runtime takes the others too."""
+    return f"pip install --upgrade {'onnxruntime-ep-openvino' if processor.is_intel else 'openvino'}"
 
 
 def _missing(provider: Provider, error: ProviderMissing) -> Check:
     """TensorRT is never taken unless asked for, so nothing is lost without it."""
-    fixes = {"openvino": "pip install --upgrade onnxruntime-ep-openvino", "cuda": INSTALL_CUDA}
+    fixes = {"openvino": _install_openvino(read_processor()), "cuda": INSTALL_CUDA}
     status = Status.ABSENT if provider.short == "tensorrt" else Status.WARN
     return Check(f"provider {provider.short}", status, plain(error.reason), fixes.get(provider.short, error.hint))
 

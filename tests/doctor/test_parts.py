@@ -40,46 +40,48 @@ def test_packages(monkeypatch, change, name, status, words):
     assert bool(check.fix) == (status is not Status.OK)
 
 
+def failing(provider, reason):
+    """Stands for `Session` on a machine that lacks something."""
+
+    def session(*_, **__):
+        raise providers.ProviderMissing(provider, reason)
+
+    return session
+
+
+INTEL = Processor("GenuineIntel", "", frozenset({"avx512_vnni"}))
+AMD = Processor("AuthenticAMD", "", frozenset({"avx2"}))
+
+
 @pytest.mark.parametrize(
     ("processor", "installed", "status", "words"),
     [
-        (
-            Processor("GenuineIntel", "", frozenset({"avx512_vnni"})),
-            False,
-            Status.ABSENT,
-            "INT8 run several times faster",
-        ),
-        (Processor("AuthenticAMD", "", frozenset({"avx2"})), False, Status.ABSENT, "takes Intel processors only"),
-        (Processor("AuthenticAMD", "", frozenset({"avx2"})), True, Status.ABSENT, "takes Intel processors only"),
-        (Processor("GenuineIntel", "", frozenset({"avx2"})), True, Status.WARN, "no device"),
+        (INTEL, False, Status.ABSENT, "INT8 run several times faster"),
+        (AMD, False, Status.ABSENT, "not installed"),
+        (INTEL, True, Status.WARN, "no device"),
+        (AMD, True, Status.WARN, "no device"),
     ],
-    ids=["intel-without", "amd-without", "amd-with", "intel-with"],
+    ids=["intel-without", "amd-without", "intel-with", "amd-with"],
 )
 def test_openvino(monkeypatch, processor, installed, status, words):
-    def no_device(*_, **__):
-        raise providers.ProviderMissing(providers.Provider.OPENVINO, "the plug-in offers no device")
-
     monkeypatch.setattr(inference, "read_processor", lambda: processor)
     monkeypatch.setattr(inference, "find_spec", lambda name: object() if installed else None)
-    monkeypatch.setattr("streamdet.detect.session.create", no_device)
+    monkeypatch.setattr("streamdet.detect.session.Session", failing(providers.Provider.OPENVINO, "no device"))
     (check,) = inference.look("openvino")
     assert check.status is status
     assert words in check.detail
-    assert bool(check.fix) == processor.is_intel
+    assert check.fix.endswith("onnxruntime-ep-openvino" if processor is INTEL else " openvino")
 
 
 def test_a_gpu_whose_provider_is_missing_is_a_warning(monkeypatch):
     """A machine with a driver should not look as if there was nothing to gain."""
-
-    def missing(data, provider, options):
-        reason = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
-        raise providers.ProviderMissing(provider, reason)
-
+    reason = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
     monkeypatch.setattr(providers, "missing_driver", lambda: None)
-    monkeypatch.setattr("streamdet.detect.session.create", missing)
+    monkeypatch.setattr("streamdet.detect.session.Session", failing(providers.Provider.CUDA, reason))
     (cuda,) = inference.look("cuda")
     assert (cuda.status, cuda.detail) == (Status.WARN, "libcublasLt.so.13 is missing")
     assert cuda.fix == providers.INSTALL_CUDA
+    monkeypatch.setattr("streamdet.detect.session.Session", failing(providers.Provider.TENSORRT, reason))
     (tensorrt,) = inference.look("tensorrt")
     assert tensorrt.status is Status.ABSENT, "it is never taken unless asked for"
 
