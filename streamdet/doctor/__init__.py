@@ -10,8 +10,8 @@ from streamdet.doctor.verdict import Verdict, judge
 
 __all__ = ["LIMIT_S", "LOOKS", "Check", "Look", "Status", "Verdict", "examine", "judge", "tiny_model"]
 
-LIMIT_S = 20.0
-"""How long a look may take: the first start of a GPU's libraries from a slow disk takes several seconds."""
+LIMIT_S = 30.0
+"""How long a look may take: the first start of a GPU's libraries on a slow or busy machine takes many seconds."""
 
 _NVIDIA = "update the NVIDIA driver (then restart the machine); until then: --provider cpu"
 
