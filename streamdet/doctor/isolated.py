@@ -94,10 +94,11 @@ def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
         for one in running:
             if one.process.poll() is None:
                 one.process.kill()
+        deadline = time.monotonic() + _AFTER_KILL_S
         for one, reader in zip(running, readers, strict=True):
-            reader.join(_AFTER_KILL_S)
+            reader.join(max(0.0, deadline - time.monotonic()))
             with contextlib.suppress(subprocess.TimeoutExpired):
-                one.process.wait(_AFTER_KILL_S)
+                one.process.wait(max(0.01, deadline - time.monotonic()))
             if not reader.is_alive() and one.process.stdout is not None:
                 one.process.stdout.close()
 

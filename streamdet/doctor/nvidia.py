@@ -71,13 +71,15 @@ def look(_: str = "") -> Iterator[Check]:
         yield _refused(error.args[0])
         return
     built_for = cuda_of_runtime()
-    old = _too_old(driver, built_for)
+    if (old := _too_old(driver, built_for)) is not None:
+        yield old
+        return
     for gpu in driver.gpus:
-        yield _gpu(gpu, driver, built_for) if old is None else old
+        yield _gpu(gpu, driver, built_for)
     if built_for is None:
         fix = f"pip uninstall -y onnxruntime && {INSTALL_CUDA}"
         yield Check("cuda libraries", Status.WARN, "the onnxruntime installed here is built without CUDA", fix)
-    elif old is None:
+    else:
         yield from check_libraries(built_for)
 
 
@@ -152,7 +154,7 @@ def gpus_on_the_bus(devices: Path = Path("/sys/bus/pci/devices")) -> int:
 def _refused(code: int) -> Check:
     reason, fix = _REASONS.get(code, ("", "restart the machine, then update the NVIDIA driver"))
     detail = f"the NVIDIA driver refuses: {reason} (CUDA error {code})".replace(":  (", " (")
-    if code == _NO_DEVICE and not gpus_on_the_bus() and not os.environ.get("CUDA_VISIBLE_DEVICES"):
+    if code == _NO_DEVICE and not gpus_on_the_bus() and "CUDA_VISIBLE_DEVICES" not in os.environ:
         return Check(_NAME, Status.ABSENT, "a driver, but no GPU")
     return Check(_NAME, Status.WARN, detail, fix)
 

@@ -33,6 +33,20 @@ def test_a_machine_with_nothing_broken(tmp_path):
     assert all(check["fix"] for check in report.checks.values() if check["status"] in ("warn", "fail"))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(missing_driver() is not None, reason="needs an NVIDIA GPU")
+def test_a_gpu_that_works_and_is_hidden():
+    report = doctor(LD_LIBRARY_PATH=os.environ.get("LD_LIBRARY_PATH"))
+    if report.status("provider cuda") != "ok":
+        pytest.skip(f"the CUDA libraries are not installed: {report.all_of('provider cuda')}")
+    assert report.status("nvidia gpu") == report.status("cuda libraries") == "ok"
+    assert report.verdict["provider"] == "cuda"
+    hidden = doctor(CUDA_VISIBLE_DEVICES="")
+    assert hidden.status("nvidia gpu") == "warn"
+    assert "CUDA_VISIBLE_DEVICES" in hidden.verdict["best_step"]
+    assert hidden.verdict["provider"] != "cuda"
+
+
 def test_doubled_packages_a_damaged_model_and_a_cache_open_to_all(tmp_path):
     distribution(tmp_path / "site", "onnxruntime", "1.20.0")
     distribution(tmp_path / "site", "onnxruntime-directml", "1.20.0")

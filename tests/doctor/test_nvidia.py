@@ -86,6 +86,11 @@ def test_a_driver_without_a_gpu_is_no_fault(look, monkeypatch):
     assert look(FakeDriver(code=100), plugged=0)[0].status is Status.ABSENT
 
 
+def test_a_gpu_that_may_be_hidden_is_a_fault(look, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert look(FakeDriver(code=100), plugged=0)[0].status is Status.WARN
+
+
 def test_a_runtime_without_cuda_beside_a_gpu(look):
     gpu, runtime = look(FakeDriver(), built_for=None)
     assert gpu.status is Status.OK
