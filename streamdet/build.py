@@ -181,7 +181,7 @@ def _load_detector(config: Config, weak_too: bool, live: bool) -> Detector | Non
                 "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
             )
         model = SHAPES
-    contract = None if config.contract is None else _contract(config.contract)
+    contract = None if config.contract is None else parse_contract(config.contract)
     # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
     weakest = config.tracker.low_score if weak_too else 1.0
     options = config.detector
@@ -204,7 +204,12 @@ def _tell_of_no_effect(config: Config) -> None:
         log.warning("model %s looks for no objects: without effect is %s", NO_MODEL, ", ".join(changed))
 
 
-def _contract(name: str) -> Contract:
+def parse_contract(name: str) -> Contract:
+    """Returns the contract of that name.
+
+    Raises:
+        UsageError: there is none; the message lists them.
+    """
     try:
         return Contract(name)
     except ValueError:

@@ -77,3 +77,17 @@ def _suggest(key: str, index_by_name: dict[str, int], labels: Sequence[str]) -> 
         return "did you mean " + " or ".join(repr(labels[index_by_name[name]]) for name in close) + "?"
     shown = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
     return f"the model knows {len(labels)} classes ({shown})" if labels else "the model has no class names"
+
+
+def canonical(name: str) -> str:
+    """Returns what is the same for every usual way to write a class: case, blanks and older names do not matter.
+
+    >>> canonical("TV Monitor"), canonical("tv"), canonical("diningtable") == canonical("dining_table")
+    ('tv', 'tv', True)
+    """
+    plain = _plain(name)
+    return _plain(_OLD_NAMES.get(plain, plain))
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())

@@ -15,6 +15,8 @@ ONLY_HERE = {
     "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor/"),
     "onnxruntime": ("detect/session", "detect/providers", "models/", "bench/", "doctor/"),
     "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor/"),
+    "pycocotools": ("evaluate/",),
+    "matplotlib": ("evaluate/",),
     "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/", "doctor/"),
     "time": (
         "kernels.py",
@@ -24,6 +26,7 @@ ONLY_HERE = {
         "api.py",
         "cli/",
         "detect/detector.py",
+        "evaluate/",
         "bench/",
         "doctor/",
     ),
@@ -77,7 +80,7 @@ def test_opencv_never_opens_media():
 
 @pytest.mark.parametrize("command", ["import streamdet", "import streamdet.cli.main"])
 def test_importing_is_light(command):
-    heavy = "{'cv2', 'av', 'onnxruntime', 'onnx', 'numba', 'scipy'}"
+    heavy = "{'cv2', 'av', 'onnxruntime', 'onnx', 'numba', 'scipy', 'pycocotools', 'matplotlib'}"
     program = f"import sys; {command}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -67,7 +67,7 @@ def _print_table(console: Console, checks: list[Check]) -> None:
         detail = Text(check.detail)
         if check.fix and (following is None or following.fix != check.fix):  # one step may help several in a row
             detail.append(f"\n{_arrow(console)} {check.fix}", style="cyan")
-        table.add_row(Text(check.status.value, style=_STYLES[check.status]), check.name, detail)
+        table.add_row(Text(check.status.value, style=_STYLES[check.status]), Text(check.name), detail)
     console.print(table)
 
 

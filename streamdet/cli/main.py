@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import typer
 
 from streamdet.cli.bench import bench
+from streamdet.cli.eval import app as eval_app
 from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("bench")(bench)
 app.add_typer(models_app, name="models")
+app.add_typer(eval_app, name="eval")
 
 
 @app.callback(invoke_without_command=True)

@@ -122,6 +122,7 @@ class Detector:
     Attributes:
         spec: how the model is fed and read.
         conf: what counts as an object; weaker detections are reported where a tracker wants them.
+        rules: what is reported of what the network gives.
         max_batch: how many pictures `detect` runs at once; more are run in several goes.
     """
 
@@ -132,7 +133,7 @@ class Detector:
         self._session = session
         self._decoder: Decoder = bind(spec, session.outputs)
         self.conf = spec.conf if options.conf is None else options.conf
-        self._rules = _rules(spec, options, self._decoder.classes, min(self.conf, weakest))
+        self.rules = _rules(spec, options, self._decoder.classes, min(self.conf, weakest))
         self._preprocess = Preprocessor(spec)
         self._fixed_batch = fixed(session.input.shape[0])
         self.max_batch = self._fixed_batch or options.max_batch or (_GPU_BATCH if session.provider in _GPU else 1)
@@ -164,7 +165,7 @@ class Detector:
         for format in PixelFormat:
             self._preprocess(_gray(format), self._batch[0])
         outputs = self._session.run(self._batch)
-        everything = replace(self._rules, conf=0.0)
+        everything = replace(self.rules, conf=0.0)
         self._in_frame(self._decoder.decode(outputs, 0, everything), Fit(1.0, 1.0), _gray(PixelFormat.I420))
 
     def close(self) -> None:
@@ -195,7 +196,7 @@ class Detector:
         infer_ms = 1000 * (start - ticks[-1]) / len(pictures)
         detected: list[Detected] = []
         for i, (picture, fit) in enumerate(zip(pictures, fits, strict=True)):
-            detections = self._in_frame(self._decoder.decode(outputs, i, self._rules), fit, picture)
+            detections = self._in_frame(self._decoder.decode(outputs, i, self.rules), fit, picture)
             end = time.perf_counter()
             times = StageTimes(1000 * (ticks[i + 1] - ticks[i]), infer_ms, 1000 * (end - start))
             detected.append(Detected(detections, times))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 import pytest
 
 from streamdet.cli.main import execute
@@ -637,3 +638,54 @@ def test_interrupted(tmp_path, sent):
     assert f"wrote {recording}" in err
     assert frames_in(recording) > 20
     assert len(records_in(records)) > 20
+
+
+EVALUATIONS = [
+    row("no annotations file", "-a {out}/no.json", 2, "no.json does not exist: give COCO's instances_*.json"),
+    row("folder as annotations", "-a {out}", 2, "is a folder: give the annotations file in it"),
+    row("video as annotations", "-a {bad}/good.mp4", 2, "good.mp4 is not JSON, or only a part of it"),
+    row("half of the annotations", "-a {out}/cut.json", 2, "cut.json is not JSON, or only a part of it"),
+    row("captions", "-a {out}/captions.json", 2, "holds captions, not boxes of objects"),
+    row("no folder of pictures", "--images {out}/no", 2, "there is no folder {out}/no: give the one with the pictures"),
+    row("pictures elsewhere", "--images {bad}/texts", 2, "1 of the 1 pictures of", "give the folder they are in"),
+    row("classes of another kind", "-a {out}/cats.json", 2, "none of the model's 3 classes (disc, box, triangle) is"),
+    row("score", "--conf 2", 2, "conf must be at least 0 and less than 1, got 2.0"),
+    row("no detections", "--max-detections 0", 2, "max_detections must be at least 1, got 0"),
+    row("contract", "-at yolo", 2, "contract: 'yolo' is not known; it is one of ssd-heads"),
+    row("missing model", "-m no.onnx", 2, "no model 'no.onnx'"),
+    row("file that is none of ours", "--detections {out}/cats.json", 2, "no file of detections: give another name"),
+    row("what is read as output", "--json {out}/truth.json", 2, "truth.json is the file being read"),
+    row("report to nowhere", "--json {out}/no/a.json", 1, "there is no folder {out}/no; create it first"),
+    row("one name for two", "--json {out}/a --results {out}/a", 2, "two of --detections, --results, --json and --plot"),
+    row("plot of no kind", "--plot {out}/a.xyz", 2, "cannot draw {out}/a.xyz: give a name that ends with .png"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "has", "without"), EVALUATIONS)
+def test_evaluations(capfd, bad, tmp_path, argv, code, has, without):
+    tree = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "disc"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9]}],
+    }
+    files = {
+        "truth": json.dumps(tree),
+        "cut": json.dumps(tree)[:-5],
+        "captions": json.dumps({**tree, "annotations": [{"image_id": 1, "caption": "a disc"}]}),
+        "cats": json.dumps({**tree, "categories": [{"id": 1, "name": "cat"}]}),
+    }
+    for name, text in files.items():
+        (tmp_path / f"{name}.json").write_text(text)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    given = ["-m", "synthetic-shapes", "--images", str(tmp_path), "-a", str(tmp_path / "truth.json"), "-q"]
+    assert execute(["eval", "coco", *given, *map(str, fill(argv, bad=bad, out=tmp_path))]) == code
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
+    assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
+    assert "Traceback" not in line
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", *(f"{name}.json" for name in files)}
+
+
+def test_an_evaluation_without_its_package_says_so_at_once(capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools.cocoeval", None)
+    assert execute(["eval", "coco", "-m", "no", "--images", "no", "-a", "no"]) == USAGE
+    assert capfd.readouterr().err == "streamdet: evaluation needs pycocotools: pip install pycocotools\n"

@@ -1,0 +1,69 @@
+"""Runs a detector over the pictures of an annotations file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.detect.detector import Detector
+from streamdet.errors import SourceError
+from streamdet.evaluate.found import ImageRecord, record_of
+from streamdet.evaluate.truth import TruthImage
+from streamdet.picture import Picture
+from streamdet.sources.images import read_image
+from streamdet.sources.options import SourceOptions
+
+log = logging.getLogger(__name__)
+
+_MAX_PIXELS = SourceOptions().max_pixels
+
+
+def detect_images(
+    detector: Detector, images: Sequence[TruthImage], files: Mapping[int, Path], categories: NDArray[np.int64]
+) -> Iterator[ImageRecord]:
+    """Yields what is found in each picture, in their order; as many go together as the detector takes.
+
+    Args:
+        detector: with the thresholds to evaluate.
+        images: to look at.
+        files: where each of them is, by id.
+        categories: (classes,) the category id of each class, -1 for none.
+
+    Raises:
+        SourceError: a picture cannot be read, or is not the one that was annotated.
+    """
+    for start in range(0, len(images), detector.max_batch):
+        batch = images[start : start + detector.max_batch]
+        pictures = [Picture.from_bgr(read_annotated(files[image.id], image)) for image in batch]
+        for image, found in zip(batch, detector.detect(pictures), strict=True):
+            yield record_of(image.id, found.detections, categories, found.times)
+
+
+def read_annotated(path: Path, image: TruthImage) -> NDArray[np.uint8]:
+    """Returns a picture on the grid of pixels that its annotations refer to, (height, width, 3) uint8 BGR.
+
+    A photo may say in its EXIF data that it is to be turned. Whether those who drew the boxes saw it turned is told by
+    the size in the annotations file. Where that is missing, or the same either way, it is turned, as
+    OpenCV and so most training programs do.
+
+    Raises:
+        SourceError: it cannot be read, or has another size than the file says.
+    """
+    damage: list[str] = []
+    bgr = read_image(path, _MAX_PIXELS, damage)
+    if any("warning" not in message for message in damage):
+        log.warning("%s is damaged, a part of it is gray: copy it again", path)
+    if not image.width or not image.height or bgr.shape[:2] == (image.height, image.width):
+        return bgr
+    if bgr.shape[:2] == (image.width, image.height):
+        stored = read_image(path, _MAX_PIXELS, upright=False)
+        if stored.shape[:2] == (image.height, image.width):
+            return stored
+    raise SourceError(
+        f"{path} has {bgr.shape[1]}x{bgr.shape[0]} pixels, its annotations are for {image.width}x{image.height}: "
+        "give the folder with the pictures that were annotated"
+    )

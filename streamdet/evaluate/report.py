@@ -1,0 +1,73 @@
+"""An evaluation as files for other programs: everything as JSON, and COCO's results format."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from streamdet.evaluate.coco import CocoResult
+from streamdet.evaluate.coco_ap import MAX_DETECTIONS
+from streamdet.evaluate.published import is_val2017
+from streamdet.sinks.targets import failure
+
+
+def write_results(result: CocoResult, path: Path) -> None:
+    """Writes the detections as COCO's results format has them, which pycocotools loads.
+
+    Raises:
+        SinkError: the file cannot be written.
+    """
+    _write(path, json.dumps(result.found.rows(), separators=(",", ":")))
+
+
+def write_report(result: CocoResult, path: Path) -> None:
+    """Writes everything but the detections: metrics, classes, model, options, timing.
+
+    Raises:
+        SinkError: the file cannot be written.
+    """
+    _write(path, json.dumps(report(result), indent=2) + "\n")
+
+
+def report(result: CocoResult) -> dict[str, Any]:
+    """Returns what `write_report` writes; None stands for what cannot be said."""
+    figures = result.published.figures if result.published else ()
+    preprocess, infer, postprocess = result.found.times_ms.mean(axis=0).round(3).tolist()
+    return {
+        "coco": asdict(result.coco.numbers),
+        "open_model_zoo": {"coco_precision": _or_none(result.coco_precision), "map": _or_none(result.voc_map)},
+        "published": [asdict(figure) for figure in figures],
+        "comparable_with_published": bool(figures) and is_val2017(result.truth),
+        "classes": [{key: _or_none(value) for key, value in asdict(row).items()} for row in result.coco.classes],
+        "classes_without_category": list(result.classes.unmapped),
+        "categories_without_class": list(result.classes.never_found),
+        "run": {**asdict(result.identity), "explain": result.explain, "random_weights": result.random_weights},
+        "pycocotools_max_detections": MAX_DETECTIONS,
+        "annotations": result.truth.name,
+        "images": len(result.truth.images),
+        "images_missing": result.missing,
+        "objects": len(result.truth),
+        "crowds": int(result.truth.crowd.sum()),
+        "detections": len(result.found),
+        "timing": {
+            "preprocess_ms": preprocess,
+            "infer_ms": infer,
+            "postprocess_ms": postprocess,
+            "wall_s": round(result.wall_s, 3),
+            "images_from_an_earlier_run": result.resumed,
+        },
+    }
+
+
+def _or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise failure(path, error) from None

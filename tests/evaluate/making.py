@@ -1,0 +1,68 @@
+"""Small truths and findings, and a folder of pictures whose truth is known."""
+
+import json
+
+import cv2
+import numpy as np
+
+from streamdet.evaluate.found import FoundObjects
+from streamdet.evaluate.truth import Truth, TruthImage
+from streamdet.sources.scene import LABELS, Scene, SceneOptions
+
+CAT, DOG = 1, 2
+CATEGORIES = {CAT: "cat", DOG: "dog"}
+ONE, TWO = 10, 20
+"""Ids of the two pictures."""
+
+
+def truth_of(*objects, images=(ONE, TWO)):
+    """Each object: picture, category, (left, top, width, height), and "crowd" where it is one."""
+    boxes = np.array([row[2] for row in objects], np.float64).reshape(-1, 4)
+    return Truth(
+        name="made.json",
+        sha256="",
+        images=tuple(TruthImage(number, f"{number}.jpg") for number in images),
+        categories=CATEGORIES,
+        image_ids=np.array([row[0] for row in objects], np.int64),
+        category_ids=np.array([row[1] for row in objects], np.int64),
+        boxes_xywh=boxes,
+        areas=boxes[:, 2] * boxes[:, 3],
+        crowd=np.array([row[3:] == ("crowd",) for row in objects], np.bool_),
+    )
+
+
+def found_of(*detections):
+    """Each detection: picture, category, score, (left, top, width, height)."""
+    return FoundObjects(
+        np.array([row[0] for row in detections], np.int64),
+        np.array([row[1] for row in detections], np.int64),
+        np.array([row[2] for row in detections], np.float64),
+        np.array([row[3] for row in detections], np.float64).reshape(-1, 4),
+    )
+
+
+def tree_of_scene(folder, count=6):
+    """Writes pictures of the synthetic scene to a folder, and returns their annotations in COCO's form."""
+    scene = Scene(SceneOptions(width=640, height=480))
+    images, annotations = [], []
+    for number in range(count):
+        name = f"{number:03d}.png"
+        cv2.imwrite(str(folder / name), scene.render(12 * number).bgr())
+        images.append({"id": number + 1, "file_name": name, "width": 640, "height": 480})
+        truth = scene.truth(12 * number)
+        for (left, top, right, bottom), class_id in zip(
+            truth.boxes_xyxy.tolist(), truth.class_ids.tolist(), strict=True
+        ):
+            box = [left, top, right - left, bottom - top]
+            annotations.append(
+                {"id": len(annotations), "image_id": number + 1, "category_id": class_id + 5, "bbox": box}
+            )
+    categories = [{"id": i + 5, "name": name} for i, name in enumerate(LABELS)]
+    return {"images": images, "categories": categories, "annotations": annotations}
+
+
+def write_scene(folder, count=6):
+    """Writes pictures and their annotations file, and returns its path."""
+    path = folder / "truth.json"
+    path.write_text(json.dumps(tree_of_scene(folder, count)))
+    return path

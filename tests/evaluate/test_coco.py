@@ -1,0 +1,232 @@
+"""The whole evaluation, from a model's file to its average precision."""
+
+import contextlib
+import io
+import json
+import shutil
+import struct
+from dataclasses import astuple, replace
+
+import cv2
+import numpy as np
+import pytest
+
+from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.errors import SourceError, UsageError
+from streamdet.evaluate.coco import CocoOptions, evaluate_coco
+from streamdet.evaluate.coco_ap import coco_ap
+from streamdet.evaluate.detecting import read_annotated
+from streamdet.evaluate.found import FoundObjects
+from streamdet.evaluate.open_model_zoo import coco_precision
+from streamdet.evaluate.truth import TruthImage, parse_truth, read_truth
+from streamdet.labels import COCO_IDS
+from streamdet.models.load import read_model
+from streamdet.models.zoo import SHAPES
+from streamdet.picture import Picture
+from tests.evaluate.making import write_scene
+
+OPTIONS = CocoOptions(conf=0.01, iou=0.65, provider="cpu")
+
+
+@pytest.fixture(scope="module")
+def result(data_dir):
+    model = str(data_dir / "models" / "yolox_nano.onnx")
+    return evaluate_coco(model, data_dir / "images", data_dir / "images" / "instances.json", OPTIONS)
+
+
+def numbers_of_pycocotools(annotations, rows):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(annotations))
+        evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation.stats.tolist()
+
+
+def numbers_of(result):
+    return list(astuple(result.coco.numbers))
+
+
+def test_equals_pycocotools_on_the_same_detections(data_dir, result, tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps(result.found.rows()))
+    annotations = data_dir / "images" / "instances.json"
+    theirs = numbers_of_pycocotools(annotations, str(tmp_path / "results.json"))
+    assert numbers_of(result) == pytest.approx(theirs, abs=1e-6)
+    assert result.ap == pytest.approx(0.367, abs=0.005)
+
+
+def test_equals_pycocotools_from_scratch(data_dir, result):
+    annotations = data_dir / "images" / "instances.json"
+    rows = []
+    options = DetectorOptions(conf=0.01, iou=0.65, max_detections=200, provider="cpu")
+    with load_detector(data_dir / "models" / "yolox_nano.onnx", options) as detector:
+        for image in json.loads(annotations.read_text())["images"]:
+            bgr = cv2.imread(str(data_dir / "images" / image["file_name"]))
+            found = detector.detect([Picture.from_bgr(bgr)])[0].detections
+            for (left, top, right, bottom), score, class_id in zip(
+                found.boxes_xyxy.tolist(), found.scores.tolist(), found.class_ids.tolist(), strict=True
+            ):
+                box = [left, top, right - left, bottom - top]
+                category = COCO_IDS[class_id]
+                rows.append({"image_id": image["id"], "category_id": category, "score": score, "bbox": box})
+    assert numbers_of(result) == pytest.approx(numbers_of_pycocotools(annotations, rows), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """A folder of pictures with its annotations, for the built-in detector: no data is needed."""
+    folder = tmp_path_factory.mktemp("scene")
+    return folder, write_scene(folder)
+
+
+def test_the_built_in_detector_on_its_own_scene(scene):
+    folder, annotations = scene
+    seen = []
+    result = evaluate_coco(SHAPES, folder, annotations, on_progress=lambda *counts: seen.append(counts))
+    assert result.ap50 > 0.9
+    assert seen == [(done, 6) for done in range(7)]
+    assert (result.resumed, result.missing, result.published, result.random_weights) == (0, 0, None, False)
+    assert (result.classes.unmapped, result.classes.never_found) == ((), ())
+    assert (result.identity.conf, result.identity.max_detections) == (0.01, 200)
+
+
+def test_a_detector_brings_its_own_thresholds(scene):
+    folder, annotations = scene
+    with load_detector(SHAPES, DetectorOptions(conf=0.9, iou=0.3, max_detections=2)) as detector:
+        result = evaluate_coco(detector, folder, read_truth(annotations), CocoOptions(conf=0.1))
+    assert (result.identity.conf, result.identity.iou, result.identity.max_detections) == (0.9, 0.3, 2)
+    assert len(result.found) <= 12
+    assert result.found.scores.min() > 0.9
+
+
+def test_goes_on_from_what_was_kept(scene, tmp_path):
+    folder, annotations = scene
+    options = CocoOptions(detections=tmp_path / "run.jsonl")
+    whole = evaluate_coco(SHAPES, folder, annotations, options)
+
+    def stop(done, total):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    (tmp_path / "run.jsonl").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_coco(SHAPES, folder, annotations, options, stop)
+    assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 5  # four pictures under the header
+    seen = []
+    again = evaluate_coco(SHAPES, folder, annotations, options, lambda *counts: seen.append(counts))
+    assert seen == [(4, 6), (5, 6), (6, 6)]
+    assert again.resumed == 4
+    assert again.coco.numbers == whole.coco.numbers
+    assert again.found.rows() == whole.found.rows()
+    with pytest.raises(UsageError, match=r"made with conf 0\.01, this run has 0\.5"):
+        evaluate_coco(SHAPES, folder, annotations, replace(options, conf=0.5))
+    with load_detector(SHAPES) as detector, pytest.raises(UsageError, match="given by its name or file"):
+        evaluate_coco(detector, folder, annotations, options)
+
+
+def test_kept_detections_of_more_pictures_serve_fewer(scene, tmp_path):
+    folder, annotations = scene
+    options = CocoOptions(detections=tmp_path / "run.jsonl")
+    evaluate_coco(SHAPES, folder, annotations, options)
+    fewer = evaluate_coco(SHAPES, folder, annotations, replace(options, max_images=2))
+    assert (len(fewer.truth.images), fewer.resumed) == (2, 2)
+    assert set(fewer.found.image_ids.tolist()) == {1, 2}
+    assert fewer.coco.numbers == evaluate_coco(SHAPES, folder, annotations, CocoOptions(max_images=2)).coco.numbers
+
+
+def test_missing_pictures(scene, tmp_path):
+    folder, annotations = scene
+    for name in ("000.png", "003.png"):
+        shutil.copy(folder / name, tmp_path)
+    with pytest.raises(UsageError, match=r"4 of the 6 pictures of .* \(as 001\.png\): --allow-missing evaluates"):
+        evaluate_coco(SHAPES, tmp_path, annotations)
+    result = evaluate_coco(SHAPES, tmp_path, annotations, CocoOptions(allow_missing=True))
+    assert (result.missing, [image.id for image in result.truth.images]) == (4, [1, 4])
+    assert result.ap50 > 0.9
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UsageError, match=r"6 of the 6 pictures .* give the folder they are in"):
+        evaluate_coco(SHAPES, tmp_path / "none", annotations, CocoOptions(allow_missing=True))
+
+
+def test_pictures_without_objects_only(scene, tmp_path):
+    tree = json.loads(scene[1].read_text())
+    tree["annotations"] = [row for row in tree["annotations"] if row["image_id"] > 2]
+    with pytest.raises(UsageError, match="no annotated object in the pictures"):
+        evaluate_coco(SHAPES, scene[0], parse_truth(tree, "truth.json"), CocoOptions(max_images=2))
+    result = evaluate_coco(SHAPES, scene[0], parse_truth(tree, "truth.json"))
+    assert result.ap < 0.9  # what is found in the two pictures without objects is wrong
+
+
+def oriented(folder, orientation):
+    """Writes a photo that is 60x40 as stored, with an EXIF orientation; its upper left quarter is white."""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:20, :30] = 255
+    jpeg = cv2.imencode(".jpg", pixels)[1].tobytes()
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    exif = b"Exif\0\0" + tiff
+    path = folder / f"{orientation}.jpg"
+    path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:])
+    return path
+
+
+TURNED = 6  # a quarter clockwise
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "white"),
+    [(60, 40, (5, 5)), (40, 60, (5, 35)), (0, 0, (5, 35))],
+    ids=["annotated as stored", "annotated turned", "not said"],
+)
+def test_pictures_are_read_as_they_were_annotated(tmp_path, width, height, white):
+    picture = read_annotated(oriented(tmp_path, TURNED), TruthImage(1, "6.jpg", width, height))
+    if width:
+        assert picture.shape == (height, width, 3)
+    assert picture[white].min() > 200  # row, column
+    assert picture[-5, 5].max() < 50
+    assert (picture[5, 5].max() < 50) == (white != (5, 5))
+
+
+def test_pictures_of_another_size_are_refused(tmp_path):
+    with pytest.raises(SourceError, match=r"6\.jpg has 40x60 pixels, its annotations are for 320x240"):
+        read_annotated(oriented(tmp_path, TURNED), TruthImage(1, "6.jpg", 320, 240))
+
+
+def test_a_broken_picture_ends_it(scene, tmp_path):
+    for path in scene[0].glob("*.png"):
+        (tmp_path / path.name).write_bytes(path.read_bytes()[:60])
+    with pytest.raises(SourceError, match=r"000\.png: not an image that can be decoded"):
+        evaluate_coco(SHAPES, tmp_path, scene[1])
+
+
+def test_pictures_may_go_through_the_network_together(scene):
+    folder, annotations = scene
+    one, several = (evaluate_coco(SHAPES, folder, annotations, CocoOptions(max_batch=n)) for n in (1, 4))
+    assert several.coco.numbers.ap == pytest.approx(one.coco.numbers.ap, abs=1e-3)
+    assert several.found.image_ids.tolist() == one.found.image_ids.tolist()
+
+
+def test_a_model_may_be_what_is_in_a_file(data_dir, result):
+    """As a quantiser has it, which asks for the score of a model that was never written."""
+    file = read_model(data_dir / "models" / "yolox_nano.onnx")
+    options = replace(OPTIONS, max_images=5)
+    again = evaluate_coco(file, data_dir / "images", read_truth(data_dir / "images" / "instances.json"), options)
+    ids = {image.id for image in again.truth.images}
+    assert again.found.rows() == [row for row in result.found.rows() if row["image_id"] in ids]
+    assert again.identity.model_sha256 == result.identity.model_sha256
+
+
+def test_open_model_zoo_equals_coco_where_they_do_not_differ(result):
+    """Without crowds, and with one detection of a class in a picture, nothing is left that tells them apart."""
+    crowded = set(result.truth.image_ids[result.truth.crowd].tolist())
+    truth = result.truth.only([image.id for image in result.truth.images if image.id not in crowded])
+    keys = list(zip(result.found.image_ids.tolist(), result.found.category_ids.tolist(), strict=True))
+    best = [i for i, key in enumerate(keys) if keys.index(key) == i and key[0] not in crowded]
+    found = FoundObjects(*(column[best] for column in astuple(result.found)[:4]))
+    expected = coco_ap(truth, found).numbers.ap
+    assert 0.2 < expected < 0.4
+    assert coco_precision(truth, found) == pytest.approx(expected, abs=1e-6)
+    assert coco_precision(truth, found, edge_px=1) > expected + 1e-4

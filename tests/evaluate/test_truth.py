@@ -1,0 +1,168 @@
+"""Annotations in COCO's form: what is read of them, and what is refused."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+import streamdet.evaluate.truth as module
+from streamdet.errors import UsageError
+from streamdet.evaluate.classes import map_classes
+from streamdet.evaluate.coco_ap import coco_ap
+from streamdet.evaluate.found import FoundObjects
+from streamdet.evaluate.truth import find_files, parse_truth, read_truth
+from streamdet.labels import COCO80, COCO90, COCO_IDS
+
+GOOD = {
+    "images": [{"id": 7, "file_name": "val/7.jpg", "width": 64, "height": 48}, {"id": 8, "file_name": "8.jpg"}],
+    "categories": [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}],
+    "annotations": [
+        {"id": 0, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3.5, 4], "area": 9, "iscrowd": 0},
+        {"id": 0, "image_id": 7, "category_id": 1, "bbox": [0, 0, 9, 9], "iscrowd": 1, "segmentation": {"counts": "x"}},
+    ],
+}
+
+
+def changed(where, value):
+    """The good file with one value replaced; the path is written with dots."""
+    tree = copy.deepcopy(GOOD)
+    *path, last = [int(part) if part.isdecimal() else part for part in where.split(".")]
+    branch = tree
+    for part in path:
+        branch = branch[part]
+    branch[last] = value
+    return tree
+
+
+def test_reads():
+    truth = parse_truth(GOOD, "good.json")
+    assert [(image.id, image.file_name, image.width, image.height) for image in truth.images] == [
+        (7, "val/7.jpg", 64, 48),
+        (8, "8.jpg", 0, 0),
+    ]
+    assert truth.categories == {3: "car", 1: "person"}
+    assert truth.boxes_xywh.tolist() == [[1, 2, 3.5, 4], [0, 0, 9, 9]]
+    assert truth.areas.tolist() == [9, 81]  # of its box, where it is not said
+    assert truth.crowd.tolist() == [False, True]
+    assert truth.category_ids.tolist() == [3, 1]
+    assert len(truth.only([8])) == 0
+    assert [image.id for image in truth.only([8]).images] == [8]
+
+
+def test_ids_of_objects_may_be_0_or_the_same():
+    """What pycocotools itself would count as never found."""
+    tree = changed("annotations.1.iscrowd", 0)
+    truth = parse_truth(tree, "good.json")
+    found = FoundObjects(truth.image_ids, truth.category_ids, np.array([0.9, 0.8]), truth.boxes_xywh)
+    assert coco_ap(truth, found).numbers.ap == pytest.approx(1)
+
+
+BAD = {
+    "results": ([{"image_id": 1}], "is a list, like files of results: give the annotations"),
+    "number": (5, "has no list of images: it is not in COCO's format"),
+    "no images": ({"categories": [], "annotations": []}, "has no list of images"),
+    "test set": ({"images": [], "categories": []}, "has no annotations (a test set keeps them secret)"),
+    "captions": (changed("annotations", [{"image_id": 7, "caption": "a car"}]), "holds captions, not boxes"),
+    "panoptic": (changed("annotations", [{"image_id": 7, "segments_info": []}]), "holds panoptic segmentation"),
+    "no categories": (changed("categories", []), "has no categories"),
+    "no image": (changed("images", []), "lists no image"),
+    "nothing annotated": (changed("annotations", []), "has no annotation"),
+    "image without id": (changed("images.0.id", None), "images[0]: id must be a whole number, got None"),
+    "image by name": (changed("images.1.id", "8"), "images[1]: id must be a whole number, got '8'"),
+    "image twice": (changed("images.1.id", 7), "images has id 7 twice"),
+    "image without file": (changed("images.1.file_name", ""), "images[1] has no file_name"),
+    "way out": (changed("images.1.file_name", "../8.jpg"), "file_name '../8.jpg' leads out of the folder"),
+    "other folder": (changed("images.1.file_name", "/etc/passwd"), "leads out of the folder"),
+    "size": (changed("images.0.width", "64"), "width and height must be whole numbers of pixels, got '64' and 48"),
+    "category twice": (changed("categories.1.id", 3), "categories has id 3 twice"),
+    "category without name": (changed("categories.1.name", " "), "categories[1] has no name"),
+    "image not there": (changed("annotations.1.image_id", 9), "annotations[1] is of image 9, which is not among"),
+    "category not there": (changed("annotations.1.category_id", 9), "annotations[1] is of category 9, which is not"),
+    "no box": (changed("annotations.0.bbox", None), "annotations[0] has no bbox of four numbers"),
+    "text in a box": (changed("annotations.0.bbox", [1, 2, "3", 4]), "annotations[0] has no bbox of four numbers"),
+    "corner box": (changed("annotations.0.bbox", [9, 9, -3, 4]), "has a negative size; it is left, top, width, height"),
+    "nan": (changed("annotations.0.bbox", [1, 2, float("nan"), 4]), "has no bbox of four numbers"),
+    "area": (changed("annotations.0.area", "big"), "annotations[0]: area must be a number, got 'big'"),
+    "not an object": (changed("annotations.0", 5), "annotations[0]: image_id must be a whole number, got None"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_refuses(name):
+    tree, words = BAD[name]
+    with pytest.raises(UsageError) as caught:
+        parse_truth(tree, "bad.json")
+    assert str(caught.value).startswith("bad.json")
+    assert words in str(caught.value)
+
+
+def test_refuses_files(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    with pytest.raises(UsageError, match=r"a\.json does not exist: give COCO's"):
+        read_truth(path)
+    with pytest.raises(UsageError, match="is a folder: give the annotations file in it"):
+        read_truth(tmp_path)
+    path.write_text(json.dumps(GOOD)[:-9])
+    with pytest.raises(UsageError, match="is not JSON, or only a part of it"):
+        read_truth(path)
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(UsageError, match="is not JSON"):
+        read_truth(path)
+    monkeypatch.setattr(module, "MAX_BYTES", 100)
+    with pytest.raises(UsageError, match="annotations of up to"):
+        read_truth(path)
+
+
+def test_reads_a_file_and_knows_it_again(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(GOOD))
+    truth = read_truth(path)
+    assert (truth.name, len(truth), len(truth.sha256)) == (str(path), 2, 64)
+
+
+def test_finds_files_with_and_without_their_folders(tmp_path):
+    truth = parse_truth(GOOD, "good.json")
+    assert find_files(truth, tmp_path) == {}
+    (tmp_path / "7.jpg").touch()
+    (tmp_path / "8.jpg").touch()
+    assert find_files(truth, tmp_path) == {7: tmp_path / "7.jpg", 8: tmp_path / "8.jpg"}
+    (tmp_path / "val").mkdir()
+    (tmp_path / "val" / "7.jpg").touch()
+    assert find_files(truth, tmp_path)[7] == tmp_path / "val" / "7.jpg"
+    with pytest.raises(UsageError, match="there is no folder"):
+        find_files(truth, tmp_path / "no")
+
+
+COCO_CATEGORIES = dict(zip(COCO_IDS, COCO80, strict=True))
+
+
+def test_coco_classes_get_coco_ids(data_dir):
+    assert map_classes(COCO80, COCO_CATEGORIES).category_ids.tolist() == list(COCO_IDS)
+    published = json.loads((data_dir / "coco80_to_91.json").read_text())["contiguous_1based_to_coco_id"]
+    assert [published[str(i)] for i in range(1, 81)] == list(COCO_IDS)
+
+
+def test_coco_classes_get_coco_ids_by_their_old_names(data_dir):
+    truth = read_truth(data_dir / "images" / "instances.json")
+    assert {"tvmonitor", "sofa"} <= set(truth.categories.values())
+    assert map_classes(COCO80, truth.categories).category_ids.tolist() == list(COCO_IDS)
+
+
+def test_networks_with_gaps_in_their_numbers_have_no_class_left_over():
+    classes = map_classes(COCO90, COCO_CATEGORIES)
+    assert classes.unmapped == classes.never_found == ()
+    assert [number for number in classes.category_ids.tolist() if number >= 0] == list(COCO_IDS)
+
+
+def test_what_only_one_side_knows_is_said():
+    classes = map_classes(("Traffic Light", "unicorn"), {5: "traffic_light", 6: "dog"})
+    assert classes.category_ids.tolist() == [5, -1]
+    assert (classes.unmapped, classes.never_found) == (("unicorn",), ("dog",))
+
+
+def test_classes_that_do_not_agree():
+    with pytest.raises(UsageError, match=r"none of the model's 1 classes \(cat\) is a category of a.json \(dog\)"):
+        map_classes(("cat",), {1: "dog"}, "a.json")
+    with pytest.raises(UsageError, match="the model has no class names: give `labels`"):
+        map_classes((), {1: "dog"})
