@@ -16,7 +16,7 @@ from streamdet.detect.providers.names import (
     parse_precision,
     parse_provider,
 )
-from streamdet.detect.providers.nvidia import cuda_libraries, missing_driver, missing_library, preload
+from streamdet.detect.providers.nvidia import load_libraries, missing_driver, preload
 from streamdet.detect.providers.openvino import openvino_devices
 from streamdet.detect.providers.options import Network, Options
 from streamdet.detect.providers.runtime import runtime
@@ -32,10 +32,9 @@ __all__ = [
     "ProviderMissing",
     "available_cpus",
     "create",
-    "cuda_libraries",
     "default_threads",
+    "load_libraries",
     "missing_driver",
-    "missing_library",
     "openvino_devices",
     "parse_precision",
     "parse_provider",

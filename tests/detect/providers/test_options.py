@@ -1,7 +1,10 @@
 """What each provider is told, and what it refuses before anything is loaded."""
 
+import contextlib
+
+import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from streamdet.detect.providers import Network, Options, Precision, Provider, available_cpus, default_threads, machine
 from streamdet.detect.providers.cuda import _arithmetic, cuda_options
@@ -50,6 +53,32 @@ def test_precisions_that_cannot_be(provider, precision, weights, words):
     with pytest.raises(UsageError) as caught:
         Options(precision).check(provider, given)
     assert words in str(caught.value)
+
+
+def zeros(model, kind, value):
+    """Returns a quantised network with other zero points."""
+    for tensor in model.graph.initializer:
+        if tensor.name == "zero":
+            tensor.CopyFrom(numpy_helper.from_array(np.array(value, kind), "zero"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        (convolution(), True),
+        (quantised(), True),
+        (zeros(quantised(), np.int8, 3), False),
+        (zeros(quantised(), np.uint8, 128), False),
+    ],
+    ids=["float", "signed", "shifted", "unsigned"],
+)
+def test_tensorrt_takes_only_signed_bytes_with_zero_in_the_middle(model, takes):
+    given, _ = read_network(model.SerializeToString())
+    for provider in (Provider.CPU, Provider.CUDA, Provider.OPENVINO):
+        Options().check(provider, given)
+    with contextlib.nullcontext() if takes else pytest.raises(UsageError, match="give it the float model"):
+        Options().check(Provider.TENSORRT, given)
 
 
 def test_cuda():
