@@ -6,7 +6,7 @@
 
 from streamdet.detect.providers.create import create
 from streamdet.detect.providers.engine import Engine
-from streamdet.detect.providers.machine import available_cpus, default_threads
+from streamdet.detect.providers.machine import HEAVY_GFLOPS, available_cpus, default_threads
 from streamdet.detect.providers.names import (
     AUTO_ORDER,
     INSTALL_CUDA,
@@ -23,6 +23,7 @@ from streamdet.detect.providers.runtime import runtime
 
 __all__ = [
     "AUTO_ORDER",
+    "HEAVY_GFLOPS",
     "INSTALL_CUDA",
     "Engine",
     "Network",

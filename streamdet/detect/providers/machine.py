@@ -16,6 +16,9 @@ live the same with one thread or two; on a file 78 and 80 frames/s with one thre
 about 20 ms of such a machine, the time of one frame: below, inference waits for frames, above, frames for inference.
 """
 
+MOST_THREADS = 1024
+"""More than any machine has processors to run them on; a hundred times as many stop the whole machine."""
+
 
 def available_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Returns how many processors this process may keep busy: a container's share can be less than it sees.
