@@ -60,6 +60,17 @@ def missing_driver() -> str | None:
     return None if count.value else "the NVIDIA driver sees no GPU"
 
 
+def tensorrt_version() -> int:
+    """Returns the version of the TensorRT that is here as one number, as its own function counts; 0 without it."""
+    try:
+        version: int = ctypes.CDLL(
+            "nvinfer_10.dll" if sys.platform == "win32" else "libnvinfer.so.10"
+        ).getInferLibVersion()
+    except (OSError, AttributeError):
+        return 0
+    return version
+
+
 def preload() -> None:
     """Loads the libraries of the nvidia-* packages and of TensorRT's, where they are installed: no loader looks there.
 

@@ -11,7 +11,7 @@ from streamdet.cache import private_dir
 from streamdet.detect.providers.cuda import NO_GRAPH, cuda_options, open_with_graph
 from streamdet.detect.providers.engine import OnnxEngine
 from streamdet.detect.providers.names import Precision, Provider
-from streamdet.detect.providers.nvidia import load_libraries
+from streamdet.detect.providers.nvidia import load_libraries, tensorrt_version
 from streamdet.detect.providers.opening import elsewhere, open_session, session_options
 from streamdet.detect.providers.options import Network, Options
 from streamdet.detect.providers.runtime import runtime
@@ -28,7 +28,8 @@ def tensorrt_options(network: Network, options: Options, profile: bool = True) -
 
     - An engine takes minutes to build, so it is kept, and so are the timings of its kernels, which other engines can
       use. A kept engine is taken for the same network only by the name of its file: the page says to delete it when the
-      model or a version changes. Here the name begins with a digest of all that, so that nothing stale is ever loaded.
+      model or a version changes, and one of another TensorRT is an error. Here the name begins with a digest of all
+      that, so that nothing stale is ever loaded; the runtime itself adds the kind of GPU.
     - All three shapes of the profile have to be given, else an engine is built for the first batch and built again for
       every larger one. It is tuned for the largest batch.
     - INT8 takes scales from the network's own QuantizeLinear nodes, and must not be given a calibration table then.
@@ -47,7 +48,7 @@ def tensorrt_options(network: Network, options: Options, profile: bool = True) -
     }
     told = built | {"trt_cuda_graph_enable": str(int(options.cuda_graph and not _is_dynamic(network)))}
     if (cache := private_dir("tensorrt")) is not None:
-        what = (network.data, str(sorted(built.items())).encode(), runtime().__version__.encode())
+        what = (network.data, repr((sorted(built.items()), runtime().__version__, tensorrt_version())).encode())
         digest = hashlib.sha256(b"\0".join(what)).hexdigest()[:16]
         told |= {
             "trt_engine_cache_enable": "1",
@@ -68,9 +69,12 @@ def create(network: Network, options: Options) -> OnnxEngine:
         session, note = _open_any_batch(network, options)
         if options.cuda_graph:
             note = "; ".join(filter(None, (f"{NO_GRAPH}the network takes batches of any size", note)))
-    precision = Precision.INT8 if network.weights is Precision.INT8 else _precision(network, options)
-    notes = tuple(filter(None, (elsewhere(session, Provider.TENSORRT), note)))
-    return OnnxEngine(session, precision.value, notes, f"cuda:{options.device_id}")
+    precision = "int8" if network.weights is Precision.INT8 else _precision(network, options).value
+    full = ""
+    if precision == "fp32":  # the runtime has no option for it: TensorRT's own default stays, which is TF32
+        precision, full = "tf32", "where the GPU has it, NVIDIA_TF32_OVERRIDE=0 in the environment for full precision"
+    notes = tuple(filter(None, (full, elsewhere(session, Provider.TENSORRT), note)))
+    return OnnxEngine(session, precision, notes, f"cuda:{options.device_id}")
 
 
 def _open(network: Network, options: Options, profile: bool = True) -> Any:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from streamdet.detect.providers import Network, Options, Precision, Provider, available_cpus, default_threads, machine
+from streamdet.detect.providers import (
+    Network,
+    Options,
+    Precision,
+    Provider,
+    available_cpus,
+    default_threads,
+    machine,
+    tensorrt,
+)
 from streamdet.detect.providers.cuda import _arithmetic, cuda_options
 from streamdet.detect.providers.network import read_network, stored_precision
 from streamdet.detect.providers.openvino import arithmetic, properties
@@ -145,7 +154,9 @@ def test_tensorrt_never_takes_an_engine_of_something_else(monkeypatch, tmp_path)
         prefix(DYNAMIC, Options(Precision.FP16)),
         prefix(DYNAMIC, Options(max_batch=4)),
     ]
-    assert len({same, *others}) == 4
+    monkeypatch.setattr(tensorrt, "tensorrt_version", lambda: 101_301)
+    others.append(prefix(DYNAMIC, Options()))
+    assert len({same, *others}) == 5
 
 
 @pytest.mark.parametrize(("shape", "captured"), [((1, 3, 16, 16), "1"), (("batch", 3, 16, 16), "0")])

@@ -29,7 +29,7 @@ def opened(monkeypatch):
 
     monkeypatch.setattr(tensorrt, "open_session", open_session)
     monkeypatch.setattr(tensorrt, "load_libraries", lambda provider: None)
-    monkeypatch.setattr(tensorrt, "OnnxEngine", lambda session, precision, notes, device: (session, notes))
+    monkeypatch.setattr(tensorrt, "OnnxEngine", lambda session, precision, notes, device: (session, notes, precision))
     monkeypatch.setattr(tensorrt, "elsewhere", lambda session, provider: "")
     return told, refusals
 
@@ -37,10 +37,10 @@ def opened(monkeypatch):
 def test_a_network_in_parts_is_run_without_a_profile(opened):
     told, refusals = opened
     refusals.append(NO_PROFILE)
-    session, notes = tensorrt.create(network(convolution()), Options())
+    session, notes, _ = tensorrt.create(network(convolution()), Options())
     assert ["trt_profile_min_shapes" in options for options in told] == [True, False]
     assert told[0]["trt_engine_cache_prefix"] != told[1]["trt_engine_cache_prefix"]
-    assert notes == ("engines are built again for every batch larger than those before",)
+    assert notes[-1] == "engines are built again for every batch larger than those before"
     session.run(None, {"image": batch()})
 
 
@@ -55,12 +55,19 @@ def test_what_else_is_refused_is_raised(opened):
 def test_a_graph_is_given_up_where_a_part_runs_elsewhere_and_the_engine_kept(opened):
     told, refusals = opened
     refusals.append(NOT_ALONE)
-    _, notes = tensorrt.create(network(convolution((1, 3, 16, 16))), Options(Precision.FP16, cuda_graph=True))
+    _, notes, _ = tensorrt.create(network(convolution((1, 3, 16, 16))), Options(Precision.FP16, cuda_graph=True))
     assert [options["trt_cuda_graph_enable"] for options in told] == ["1", "0"]
     assert told[0]["trt_engine_cache_prefix"] == told[1]["trt_engine_cache_prefix"]
-    assert notes[0].startswith("without the CUDA graph that was asked for: as all compute graph nodes")
+    assert notes[-1].startswith("without the CUDA graph that was asked for: as all compute graph nodes")
 
 
 def test_no_graph_for_batches_of_any_size(opened):
-    _, notes = tensorrt.create(network(convolution()), Options(cuda_graph=True))
-    assert notes == ("without the CUDA graph that was asked for: the network takes batches of any size",)
+    _, notes, _ = tensorrt.create(network(convolution()), Options(cuda_graph=True))
+    assert notes[-1] == "without the CUDA graph that was asked for: the network takes batches of any size"
+
+
+@pytest.mark.parametrize(("asked", "runs_in"), [(Precision.FP32, "tf32"), (Precision.BF16, "bf16")])
+def test_full_precision_is_not_promised(opened, asked, runs_in):
+    _, notes, precision = tensorrt.create(network(convolution()), Options(asked))
+    assert precision == runs_in
+    assert any("NVIDIA_TF32_OVERRIDE" in note for note in notes) == (runs_in == "tf32")
