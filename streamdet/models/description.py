@@ -179,7 +179,10 @@ def _labels(value: Any, path: Path) -> tuple[str, ...]:
 
 
 def _file(value: Any, path: Path) -> Path:
-    return path.parent / Path(_text(value, path)).expanduser()
+    try:
+        return path.parent / Path(_text(value, path)).expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home directory: give a path beside this file, or a whole one") from None
 
 
 _PARSERS: dict[str, _Parse] = {
