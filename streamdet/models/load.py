@@ -88,6 +88,8 @@ def parse_bytes(data: bytes, name: str) -> onnx.ModelProto:
         raise ModelError(f"{name} is not an ONNX model: there is no graph in it")
     own = {function.domain for function in model.functions}
     for node in _nodes(model):
+        if not node.output:
+            raise ModelError(f"{name} is not an ONNX model: its operator {redact(node.op_type)} has no output")
         if node.domain not in _KNOWN_DOMAINS | own:
             what = f"{redact(node.domain)}.{redact(node.op_type)}"
             raise ModelError(f"{name} needs the custom operator {what}; export it with standard operators")
