@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,8 @@ from streamdet.errors import UsageError
 
 MAX_BYTES = 1 << 30
 """Largest file that is read; COCO's own largest, instances_train2017.json, has 0.45 GB and takes ten times that."""
+
+_LARGE = 1e12  # pixels, of a side or an area; JSON also knows numbers that no float can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,4 +242,4 @@ class _Objects:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGE

@@ -83,6 +83,7 @@ BAD = {
     "text in a box": (changed("annotations.0.bbox", [1, 2, "3", 4]), "annotations[0] has no bbox of four numbers"),
     "corner box": (changed("annotations.0.bbox", [9, 9, -3, 4]), "has a negative size; it is left, top, width, height"),
     "nan": (changed("annotations.0.bbox", [1, 2, float("nan"), 4]), "has no bbox of four numbers"),
+    "no float": (changed("annotations.0.bbox", [1, 2, 10**400, 4]), "has no bbox of four numbers"),
     "area": (changed("annotations.0.area", "big"), "annotations[0]: area must be a number, got 'big'"),
     "not an object": (changed("annotations.0", 5), "annotations[0]: image_id must be a whole number, got None"),
 }
