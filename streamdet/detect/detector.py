@@ -15,6 +15,7 @@ from streamdet.color import ColorSpace
 from streamdet.detect.outputs import Decoder, bind
 from streamdet.detect.postprocess import Found, Rules
 from streamdet.detect.preprocess import Fit, Preprocessor
+from streamdet.detect.providers import Options
 from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
 from streamdet.labels import select_classes
@@ -44,6 +45,7 @@ class DetectorOptions:
         provider: execution provider: "auto", "cuda", "tensorrt", "openvino" or "cpu".
         precision: "auto", "fp32", "fp16", "bf16" or "int8".
         threads: for inference on the CPU; 0 leaves it to the session.
+        cuda_graph: on an NVIDIA GPU replay a batch as one recorded graph, where the network allows it.
         max_detections: the best so many of a picture are reported.
         class_agnostic_nms: boxes of different classes suppress each other too.
         max_batch: how many pictures go together where the network takes any number; 0 chooses 8 on a GPU, else 1.
@@ -55,6 +57,7 @@ class DetectorOptions:
     provider: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    cuda_graph: bool = False
     max_detections: int = 200
     class_agnostic_nms: bool = False
     max_batch: int = 0
@@ -110,7 +113,10 @@ def load_detector(
     options = options or DetectorOptions()
     spec, file = resolve(model, contract, get)
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
-    session = Session(file, provider=options.provider, precision=options.precision, threads=options.threads)
+    tuning = Options(max_batch=options.max_batch or _GPU_BATCH, cuda_graph=options.cuda_graph)
+    session = Session(
+        file, provider=options.provider, precision=options.precision, threads=options.threads, options=tuning
+    )
     try:
         return Detector(spec, session, options, weakest)
     except BaseException:

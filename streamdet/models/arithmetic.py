@@ -108,7 +108,7 @@ def count_operations(model: onnx.ModelProto) -> Arithmetic:
     Raises:
         ModelError: the graph's shapes do not fit together.
     """
-    shapes = _shapes(model)
+    shapes = value_shapes(model)
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     products: Counter[str] = Counter()
     integer = elementwise = uncounted = 0
@@ -123,7 +123,18 @@ def count_operations(model: onnx.ModelProto) -> Arithmetic:
     return Arithmetic(dict(products), integer, elementwise, uncounted)
 
 
-def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+def flops_by_node(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, int | None]]:
+    """Returns 2 x multiply-adds of one picture for each node that has any; None where its shapes are not known."""
+    shapes = value_shapes(model)
+    return [(node, _products(node, shapes)) for node in model.graph.node if node.op_type in _PRODUCTS]
+
+
+def value_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all values by ONNX's shape inference; an input's dimensions that are open count as 1.
+
+    Raises:
+        ModelError: they do not fit together.
+    """
     import onnx
 
     light = onnx.ModelProto()

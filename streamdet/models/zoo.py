@@ -13,6 +13,7 @@ import platformdirs
 from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
 from streamdet.models.description import Description, read_description
+from streamdet.models.ir import AS_CONVERTED, ir_signature, is_ir
 from streamdet.models.load import ModelFile, parse_bytes, read_model
 from streamdet.models.local import Get, not_here, present, verify
 from streamdet.models.origin import Origin
@@ -195,7 +196,11 @@ def _describe(
 
 
 def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
-    return recognise(signature_of(parse_bytes(*file)), os.path.basename(file.name), given)
+    name = os.path.basename(file.name)
+    if not is_ir(file):
+        return recognise(signature_of(parse_bytes(*file)), name, given)
+    signature = ir_signature(file)
+    return recognise(signature, name, given if signature.metadata else {**AS_CONVERTED, **given})
 
 
 def _no_model(name: str) -> str:
