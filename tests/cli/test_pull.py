@@ -190,6 +190,7 @@ def test_a_description_of_ones_own(cli, tmp_path):
 
 PULLED = [
     ("nothing named", "", "name a model to pull, or --all"),
+    ("names beside --all", "--all tiny", "--all is every known model: leave out tiny, or --all"),
     ("a typing mistake", "tiney", "no model 'tiney': did you mean 'tiny'?"),
     ("a file", "{tmp}/other.onnx", "is no description of a model: give a known name or a .yaml file"),
     ("a folder", "{tmp}", "neither a file here nor a known name"),

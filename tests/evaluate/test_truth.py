@@ -122,6 +122,12 @@ def test_reads_a_file_and_knows_it_again(tmp_path):
     assert (truth.name, len(truth), len(truth.sha256)) == (str(path), 2, 64)
 
 
+def test_one_file_does_not_stand_for_two_pictures(tmp_path):
+    tree = changed("images.1.file_name", "train/7.jpg")
+    (tmp_path / "7.jpg").touch()
+    assert find_files(parse_truth(tree, "two.json"), tmp_path) == {}
+
+
 def test_finds_files_with_and_without_their_folders(tmp_path):
     truth = parse_truth(GOOD, "good.json")
     assert find_files(truth, tmp_path) == {}
