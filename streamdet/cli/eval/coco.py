@@ -63,10 +63,8 @@ def coco(
     """
     from streamdet.build import parse_contract
     from streamdet.evaluate.coco import CocoOptions, evaluate_coco
-    from streamdet.evaluate.coco_ap import require_pycocotools
     from streamdet.evaluate.plot import check_plot, plot_precision_recall
     from streamdet.evaluate.report import write_report, write_results
-    from streamdet.evaluate.truth import read_truth
     from streamdet.sinks.targets import InputFiles, check_file
 
     outputs = [path for path in (detections, results, report, plot) if path is not None]
@@ -94,17 +92,12 @@ def coco(
     from streamdet.cli.eval.show import show
     from streamdet.kernels import compiled_before
     from streamdet.models.local import getter
-    from streamdet.models.zoo import resolve
 
-    require_pycocotools()  # what is quickly told comes before a download
-    truth = read_truth(annotations)
-    with Downloading(quiet) as downloading:
-        resolve(model, options.contract, getter(downloading))  # a known model that is not here is downloaded
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
-    with EvalProgress(quiet) as progress:
+    with Downloading(quiet) as downloading, EvalProgress(quiet) as progress:
         try:
-            result = evaluate_coco(model, images, truth, options, progress)
+            result = evaluate_coco(model, images, annotations, options, progress, getter(downloading))
         except KeyboardInterrupt:
             _tell_of_stop(progress.done, progress.total, detections)
             raise
