@@ -6,10 +6,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamdet.detect.providers.machine import HEAVY_GFLOPS, MOST_THREADS, default_threads
+from streamdet.detect.providers.machine import HEAVY_GFLOPS, check_threads, default_threads
 from streamdet.detect.providers.names import Precision
 from streamdet.detect.providers.options import Network
-from streamdet.errors import ModelError, UsageError
+from streamdet.errors import ModelError
 from streamdet.models.arithmetic import count_operations
 from streamdet.models.ir import ir_signature, is_ir, read_weights
 from streamdet.models.load import ModelFile, operator_types, parse_bytes, read_model
@@ -33,10 +33,9 @@ def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Net
 
     Raises:
         ModelError: it cannot be read, or is not a model.
-        UsageError: so many threads are no use anywhere.
+        UsageError: that is no number of threads.
     """
-    if not 0 <= threads <= MOST_THREADS:
-        raise UsageError(f"threads must be from 0 (chosen here) to {MOST_THREADS}, got {threads}")
+    check_threads(threads)
     file = read_model(model)
     if is_ir(file):  # how much it computes is not counted: weights of this size come with much arithmetic
         weights = read_weights(file)

@@ -213,12 +213,6 @@ def test_heavy_networks_get_every_processor(monkeypatch, cpus, gflops, threads):
     assert default_threads(gflops) == threads
 
 
-@pytest.mark.parametrize("threads", [-1, machine.MOST_THREADS + 1])
-def test_so_many_threads_are_no_use(threads):
-    with pytest.raises(UsageError, match=f"threads must be from 0 .chosen here. to 1024, got {threads}"):
-        read_network(convolution().SerializeToString(), threads)
-
-
 def test_threads_come_from_the_network_unless_given(monkeypatch):
     monkeypatch.setattr(machine, "available_cpus", lambda: 4)
     heavy = convolution((1, 3, 2000, 2000), channels=64)  # 13.8 GFLOPs
