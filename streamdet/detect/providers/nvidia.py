@@ -6,9 +6,7 @@ import contextlib
 import ctypes
 import importlib
 import io
-import os
 import sys
-from pathlib import Path
 
 from streamdet.detect.providers.names import Provider, ProviderMissing
 from streamdet.detect.providers.runtime import runtime
@@ -30,21 +28,30 @@ def load_libraries(provider: Provider) -> None:
 def missing_library(provider: Provider) -> str | None:
     """Returns, in the loader's own words, why the libraries behind `provider` cannot be loaded; None where they can.
 
-    cuDNN is asked for by name: ONNX Runtime 1.31 opens a session without it, and fails at the first convolution.
+    They are asked for by name. The provider's own library cannot be loaded to see: one that is loaded before ONNX
+    Runtime does it has no way back to it. And cuDNN would not be missed: ONNX Runtime 1.31 opens a session without it,
+    and fails at the first convolution.
     """
-    windows = sys.platform == "win32"
-    folder = Path(runtime().__file__).parent / "capi"
-    own = [f"onnxruntime_providers_{part}" for part in ("shared", provider.short)]
-    libraries = [folder / (f"{name}.dll" if windows else f"lib{name}.so") for name in own]
     reasons = []
     try:
-        for library in (*libraries, "cudnn64_9.dll" if windows else "libcudnn.so.9"):
-            ctypes.CDLL(str(library))
+        for name in _libraries(provider):
+            ctypes.CDLL(name)
     except OSError as error:
-        reasons.append(str(error).replace(f"{folder}{os.sep}", ""))
+        reasons.append(str(error))
     if (driver := missing_driver()) is not None:
         reasons.append(driver)
     return ", and ".join(reasons) or None
+
+
+def _libraries(provider: Provider) -> list[str]:
+    """Returns the file names of what an NVIDIA provider of this ONNX Runtime is linked to, and of cuDNN."""
+    major = str(getattr(runtime(), "cuda_version", "")).partition(".")[0]
+    tensorrt = ["nvinfer", "nvonnxparser"] if provider is Provider.TENSORRT else []
+    if sys.platform == "win32":
+        cuda = [f"cublasLt64_{major}", f"cublas64_{major}", f"cudart64_{major}", "cudnn64_9"]
+        return [f"{name}.dll" for name in [*cuda, *(f"{name}_10" for name in tensorrt)]]
+    cuda = [f"cublasLt.so.{major}", f"cublas.so.{major}", f"cudart.so.{major}", "curand.so.10", "cudnn.so.9"]
+    return [f"lib{name}" for name in [*cuda, *(f"{name}.so.10" for name in tensorrt)]]
 
 
 def missing_driver() -> str | None:

@@ -32,6 +32,7 @@ def tensorrt_options(network: Network, options: Options, profile: bool = True) -
       that, so that nothing stale is ever loaded; the runtime itself adds the kind of GPU.
     - All three shapes of the profile have to be given, else an engine is built for the first batch and built again for
       every larger one. It is tuned for the largest batch.
+    - Switches are True and False, in these words: this provider refuses 1 and 0, which the CUDA provider takes.
     - INT8 takes scales from the network's own QuantizeLinear nodes, and must not be given a calibration table then.
 
     Args:
@@ -41,20 +42,20 @@ def tensorrt_options(network: Network, options: Options, profile: bool = True) -
     """
     built = {
         "device_id": str(options.device_id),
-        "trt_fp16_enable": str(int(_precision(network, options) is Precision.FP16)),
-        "trt_bf16_enable": str(int(_precision(network, options) is Precision.BF16)),
-        "trt_int8_enable": str(int(network.weights is Precision.INT8)),
+        "trt_fp16_enable": str(_precision(network, options) is Precision.FP16),
+        "trt_bf16_enable": str(_precision(network, options) is Precision.BF16),
+        "trt_int8_enable": str(network.weights is Precision.INT8),
         **(_profile(network, options.max_batch) if profile else {}),
     }
-    told = built | {"trt_cuda_graph_enable": str(int(options.cuda_graph and not _is_dynamic(network)))}
+    told = built | {"trt_cuda_graph_enable": str(options.cuda_graph and not _is_dynamic(network))}
     if (cache := private_dir("tensorrt")) is not None:
         what = (network.data, repr((sorted(built.items()), runtime().__version__, tensorrt_version())).encode())
         digest = hashlib.sha256(b"\0".join(what)).hexdigest()[:16]
         told |= {
-            "trt_engine_cache_enable": "1",
+            "trt_engine_cache_enable": "True",
             "trt_engine_cache_path": str(cache),
             "trt_engine_cache_prefix": f"streamdet_{digest}",
-            "trt_timing_cache_enable": "1",
+            "trt_timing_cache_enable": "True",
             "trt_timing_cache_path": str(cache),
         }
     return told

@@ -104,7 +104,7 @@ def test_whose_fault_it_is(monkeypatch, said, reason):
     assert getattr(caught.value, "reason", None) == reason
 
 
-@pytest.mark.parametrize("missing", ["libcudnn.so.9", "libonnxruntime_providers_cuda.so", None])
+@pytest.mark.parametrize("missing", ["libcudnn.so.9", "libcublasLt.so.13", None])
 def test_every_library_is_asked_for(monkeypatch, missing):
     """A session opens without cuDNN, and the first convolution fails."""
     asked = []

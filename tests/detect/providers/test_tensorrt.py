@@ -56,7 +56,7 @@ def test_a_graph_is_given_up_where_a_part_runs_elsewhere_and_the_engine_kept(ope
     told, refusals = opened
     refusals.append(NOT_ALONE)
     _, notes, _ = tensorrt.create(network(convolution((1, 3, 16, 16))), Options(Precision.FP16, cuda_graph=True))
-    assert [options["trt_cuda_graph_enable"] for options in told] == ["1", "0"]
+    assert [options["trt_cuda_graph_enable"] for options in told] == ["True", "False"]
     assert told[0]["trt_engine_cache_prefix"] == told[1]["trt_engine_cache_prefix"]
     assert notes[-1].startswith("without the CUDA graph that was asked for: as all compute graph nodes")
 
