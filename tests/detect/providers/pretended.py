@@ -25,24 +25,33 @@ const char *cudaGetErrorString(int code) { return "pretended"; }
 const char *cudaGetErrorName(int code) { return "pretended"; }
 HANDLE(cudaStreamCreateWithFlags) HANDLE(cudaEventCreateWithFlags) HANDLE(cublasCreate_v2) HANDLE(cublasLtCreate)
 HANDLE(cudnnCreate) int cudnnSetStream(void) { return 0; } int cudnnDestroy(void) { return 0; }
+static long nothing(void) { return 0; }
+static void *methods[200], *object = methods;
+__attribute__((constructor)) static void fill(void) { for (int i = 0; i < 200; i++) methods[i] = (void *)nothing; }
 int cuInit(unsigned flags) { return 0; }
 int cuDeviceGetCount(int *count) { *count = 1; return 0; }
 """
 
 
 def nvidia(folder: Path) -> Path:
-    """Compiles the libraries that the CUDA provider is linked to, and returns their folder; skips where it cannot."""
+    """Compiles the libraries that both providers are linked to, and returns their folder; skips where it cannot."""
     capi = Path(runtime().__file__).parent / "capi"
-    provider = capi / "libonnxruntime_providers_cuda.so"
-    if sys.platform != "linux" or not provider.exists() or not (shutil.which("gcc") and shutil.which("readelf")):
+    providers = [capi / f"libonnxruntime_providers_{name}.so" for name in ("cuda", "tensorrt")]
+    if (
+        sys.platform != "linux"
+        or not all(map(Path.exists, providers))
+        or not (shutil.which("gcc") and shutil.which("readelf"))
+    ):
         pytest.skip("pretending NVIDIA's libraries needs gcc on Linux, and an ONNX Runtime with CUDA")
-    command = ["readelf", "--dyn-syms", "--dynamic", "-W", str(provider)]
+    command = ["readelf", "--dyn-syms", "--dynamic", "-W", *map(str, providers)]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     source = _REAL
     for name in set(re.findall(r"UND (\w+?)(?:@lib\S+)?\n", listed.replace(" (", "\n"))):
-        if name.startswith(("cu", "__cuda")) and not re.search(rf"\b{name}\b", _REAL):
+        if name.startswith(("create", "getPlugin", "getInfer")):
+            source += f"void *{name}(void) {{ return &object; }}\n"  # whose methods all return 0
+        elif name.startswith(("cu", "__cuda")) and not re.search(rf"\b{name}\b", _REAL):
             source += f"long {name}() {{ return 0; }}\n"
-    for library in [*re.findall(r"NEEDED.*\[(libcu\w+\.so\.\d+)\]", listed), "libcudnn.so.9"]:
+    for library in set(re.findall(r"NEEDED.*\[(lib(?:cu|nv)\w+\.so\.\d+)\]", listed)):
         script = folder / f"{library}.map"  # each has a version of its own, under which its symbols are asked for
         script.write_text(f"{library} {{ global: *; }};\n")
         options = ["-w", f"-Wl,-soname,{library}", f"-Wl,--version-script={script}", "-o", str(folder / library)]

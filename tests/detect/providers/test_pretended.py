@@ -35,16 +35,55 @@ print(json.dumps({
 """
 
 
+TENSORRT = """
+import json, sys
+from streamdet.detect.providers import Options, Precision, runtime
+from streamdet.detect.providers.tensorrt import tensorrt_options
+from tests.detect.providers.networks import convolution, network
+
+given = network(convolution())
+told = tensorrt_options(given, Options(Precision.FP16)) | json.loads(sys.argv[1])
+print("asked", flush=True)
+runtime().InferenceSession(given.data, providers=[("TensorrtExecutionProvider", told)], enable_fallback=0)
+"""
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def run(tmp_path_factory):
     folder = nvidia(tmp_path_factory.mktemp("nvidia"))
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder)}
+    cache = tmp_path_factory.mktemp("cache")
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder), "XDG_CACHE_HOME": str(cache)}
     root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, cwd=root, env=environment, timeout=60
+    return lambda *command: subprocess.run(
+        [sys.executable, "-c", *command], capture_output=True, text=True, cwd=root, env=environment, timeout=60
     )
+
+
+@pytest.fixture(scope="module")
+def found(run):
+    done = run(PROGRAM)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("more", "refusal"),
+    [
+        ({}, None),
+        ({"trt_nonsense": "1"}, "Invalid TensorRT EP option: trt_nonsense"),
+        ({"trt_fp16_enable": "1"}, "The value for the key 'trt_fp16_enable' should be 'True' or 'False'"),
+    ],
+    ids=["ours", "another", "as CUDA writes it"],
+)
+def test_tensorrt_takes_every_option(run, more, refusal):
+    """Options are read before anything is built; the pretended TensorRT then builds nothing, which ends the process."""
+    done = run(TENSORRT, json.dumps(more))
+    assert done.stdout == "asked\n"
+    if refusal is None:
+        assert done.returncode < 0, done.stderr
+    else:
+        assert done.returncode == 1
+        assert refusal in done.stderr
 
 
 def test_every_option_is_taken_as_it_is_meant(found):
