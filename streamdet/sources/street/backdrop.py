@@ -8,12 +8,11 @@ from streamdet.color import ColorSpace, Plane, bgr_to_i420
 from streamdet.sources.street.behind import draw_houses, draw_sky, draw_trees, draw_wall
 from streamdet.sources.street.board import Board
 from streamdet.sources.street.canvas import Rgb
-from streamdet.sources.street.ground import FAR_BIKES, FAR_CARS, NEAR_BIKES, NEAR_CARS, WALL, Ground
+from streamdet.sources.street.ground import FAR_BIKES, FAR_CARS, NEAR_BIKES, NEAR_CARS, ROAD, WALL, Ground
 from streamdet.sources.street.people import darker
 
 Planes = tuple[Plane, Plane, Plane]
 _ASPHALT, _PAVING, _LAWN, _SAND = (104, 106, 110), (176, 170, 162), (112, 146, 74), (204, 184, 146)
-_ROAD = 0.558, 0.79
 _MIDDLE = (FAR_CARS + NEAR_CARS) / 2 - 0.005
 
 
@@ -26,13 +25,14 @@ def draw_backdrop(board: Board, ground: Ground, place: str, time: str) -> None:
             draw_houses(board, dark)
             _paved(board, ground, board.dice.shade(_PAVING))
             _road(board, ground, board.dice.shade(_ASPHALT))
-            _zebra(board, ground, board.dice.between(0.25, 0.75) * ground.width)
+            if ground.crossing is not None:
+                _zebra(board, ground, ground.crossing)
         case "plaza":
             draw_houses(board, dark, lowest=-0.04)
             color = board.dice.shade((188, 174, 154))
             _paved(board, ground, color, joint=0.7)
-            board.band(*_ROAD, darker(color, 0.86), darker(color, 0.9), rough=3, patchy=5)
-            _joints(board, ground, *_ROAD, darker(color, 0.74), 1.4)
+            board.band(*ROAD, darker(color, 0.86), darker(color, 0.9), rough=3, patchy=5)
+            _joints(board, ground, *ROAD, darker(color, 0.74), 1.4)
             _kerbs(board, darker(color, 0.6))
         case "park":
             draw_trees(board, 0.10, 13)
@@ -52,7 +52,7 @@ def draw_backdrop(board: Board, ground: Ground, place: str, time: str) -> None:
 def _paved(board: Board, ground: Ground, color: Rgb, joint: float = 1.0) -> None:
     board.band(WALL, 1.0, darker(color, 0.94), color, rough=4, patchy=4)
     board.band(WALL, WALL + 0.008, darker(color, 0.62), darker(color, 0.8), rough=2, patchy=2)
-    for top, bottom in ((WALL + 0.01, _ROAD[0]), (_ROAD[1], 1.02)):
+    for top, bottom in ((WALL + 0.01, ROAD[0]), (ROAD[1], 1.02)):
         _joints(board, ground, top, bottom, darker(color, 0.8), joint)
 
 
@@ -63,7 +63,7 @@ def _joints(board: Board, ground: Ground, top: float, bottom: float, color: Rgb,
     count = int((board.right - board.left) / (metres * ground.per_metre(top))) + 4
     for k in range(-count // 2 - 1, count // 2 + 2):
         near = middle + k * step
-        far = middle + (near - middle) * ground.per_metre(top) / ground.per_metre(bottom)
+        far = ground.along(near, bottom, top)
         if max(near, far) > board.left - 0.1 and min(near, far) < board.right + 0.1:
             board.line(((far, top), (near, bottom)), 0.0022, color, opacity=0.7)
     depth = 1 / ground.per_metre(top)
@@ -76,7 +76,7 @@ def _joints(board: Board, ground: Ground, top: float, bottom: float, color: Rgb,
 
 
 def _kerbs(board: Board, color: Rgb) -> None:
-    for y, tall in ((_ROAD[0], 0.006), (_ROAD[1], 0.011)):
+    for y, tall in ((ROAD[0], 0.006), (ROAD[1], 0.011)):
         board.band(
             y - tall / 2,
             y + tall / 2,
@@ -86,7 +86,7 @@ def _kerbs(board: Board, color: Rgb) -> None:
 
 
 def _road(board: Board, ground: Ground, color: Rgb) -> None:
-    board.band(*_ROAD, darker(color, 0.97), color, rough=5, patchy=4)
+    board.band(*ROAD, darker(color, 0.97), color, rough=5, patchy=4)
     _kerbs(board, (140, 138, 134))
     paint = (226, 226, 218)
     for y in ((FAR_BIKES + FAR_CARS) / 2 - 0.008, (NEAR_CARS + NEAR_BIKES) / 2 - 0.004):
@@ -107,22 +107,20 @@ _CIRCLE = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(20) * (2
 
 
 def _zebra(board: Board, ground: Ground, x: float) -> None:
-    top, bottom = _ROAD[0] + 0.008, _ROAD[1] - 0.008
-    middle, far, near = ground.width / 2, ground.per_metre(top), ground.per_metre(bottom)
+    far, near = ROAD[0] + 0.008, ROAD[1] - 0.008
+    metre = ground.per_metre(near)
     for k in range(7):
-        near_x = x + (k - 3.5) * 0.9 * near
-        corners = []
-        for edge in (near_x, near_x + 0.46 * near):
-            corners.append((edge, middle + (edge - middle) * far / near))
-        (a, a_far), (b, b_far) = corners
-        board.shape(((a_far, top), (b_far, top), (b, bottom), (a, bottom)), (228, 228, 222), opacity=0.85)
+        left = x + (k - 3.25) * 0.9 * metre
+        right = left + 0.46 * metre
+        (left_far, right_far) = (ground.along(edge, near, far) for edge in (left, right))
+        board.shape(((left_far, far), (right_far, far), (right, near), (left, near)), (228, 228, 222), opacity=0.85)
 
 
 def _bays(board: Board, ground: Ground) -> None:
     """Draws parking bays in front of the wall."""
     x = board.left - 0.2
     while x < board.right + 0.2:
-        board.line(((x + 0.02, WALL + 0.012), (x, _ROAD[0] - 0.008)), 0.004, (226, 226, 218), opacity=0.8)
+        board.line(((x + 0.02, WALL + 0.012), (x, ROAD[0] - 0.008)), 0.004, (226, 226, 218), opacity=0.8)
         x += 2.6 * ground.per_metre(0.53)
 
 

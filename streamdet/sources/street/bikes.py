@@ -181,7 +181,7 @@ def _rider(canvas: Canvas, who: Cyclist, bike: _Bike, hip: Point, shoulder: Poin
     ]
     front = [(shoulder[0] + s * across[0], shoulder[1] + s * across[1]) for s in (0.09, -0.10)]
     canvas.shape([*back, *front], who.top_color, 0.05, below=darker(who.top_color, 0.8))
-    canvas.disc(hip, 0.12, who.leg_color)
+    canvas.disc(hip, 0.105, who.leg_color)
     if who.bag == "backpack":
         middle = (hip[0] + shoulder[0]) / 2 - 0.17 * across[0], (hip[1] + shoulder[1]) / 2 - 0.17 * across[1] + 0.05
         canvas.shape(oval(middle, 0.12, 0.22, -lean), who.second_color)

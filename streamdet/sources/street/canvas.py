@@ -29,6 +29,7 @@ def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArra
         opacity: of the shape, 0 to 1.
     """
     count = points.shape[0]
+    edges = 1 if count == 2 else count
     left, right = points[:, 0].min() - radius - 1, points[:, 0].max() + radius + 1
     top, bottom = points[:, 1].min() - radius - 1, points[:, 1].max() + radius + 1
     for row in range(max(int(top), 0), min(int(bottom) + 1, rgba.shape[0])):
@@ -40,14 +41,14 @@ def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArra
         for column in range(max(int(left), 0), min(int(right) + 1, rgba.shape[1])):
             x = column + 0.5
             nearest, inside, j = 1e30, False, count - 1
-            for i in range(count):
+            for i in range(edges):
                 ax, ay = points[j, 0], points[j, 1]
                 dx, dy = points[i, 0] - ax, points[i, 1] - ay
                 px, py = x - ax, y - ay
                 long = dx * dx + dy * dy
                 along = min(max((px * dx + py * dy) / long, 0.0), 1.0) if long > 0 else 0.0
                 nearest = min(nearest, (px - along * dx) ** 2 + (py - along * dy) ** 2)
-                if (ay > y) != (points[i, 1] > y) and px < dx * py / dy:
+                if count > 2 and (ay > y) != (points[i, 1] > y) and px < dx * py / dy:
                     inside = not inside
                 j = i
             distance = -np.sqrt(nearest) if inside else np.sqrt(nearest)

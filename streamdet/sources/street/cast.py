@@ -18,7 +18,7 @@ from streamdet.sources.street.sprite import Shadow, Sprite, make_sprite
 
 _GROWTH = 1.2
 """Sizes that figures are drawn at, each so many times the one before; those between are made smaller from the next."""
-_PHASES = 16
+_PHASES = 12
 _WHEEL_PHASES = 4
 _STANDS_M_S = 0.3
 _MOST_BYTES = 256 << 20

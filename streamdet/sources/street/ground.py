@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import hypot
 
 FAR_WALK, NEAR_WALK = (0.500, 0.545), (0.815, 0.955)
+ROAD = (0.558, 0.79)
 FAR_BIKES, NEAR_BIKES = 0.572, 0.765
 FAR_CARS, NEAR_CARS = 0.612, 0.700
 WALL = 0.475
@@ -26,16 +27,22 @@ class Ground:
         camera_m: height of the camera.
         width: of the picture.
         reach: how far beyond either side the camera may turn.
+        crossing: x where the middle of a zebra crossing meets the nearer kerb, where there is one.
     """
 
     horizon: float
     camera_m: float
     width: float
     reach: float
+    crossing: float | None = None
 
     def per_metre(self, y: float) -> float:
         """Returns how large a metre is at `y`."""
         return (y - self.horizon) / self.camera_m
+
+    def along(self, x: float, y: float, toward: float) -> float:
+        """Returns x at `toward` of a line straight away from the camera through (`x`, `y`)."""
+        return self.width / 2 + (x - self.width / 2) * self.per_metre(toward) / self.per_metre(y)
 
     def metres(self, x0: float, y0: float, x1: float, y1: float) -> tuple[float, float]:
         """Returns how far it is from one place to another, to the right and towards the camera."""

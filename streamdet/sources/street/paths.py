@@ -8,12 +8,13 @@ from itertools import pairwise
 from math import floor, pi, sin
 
 from streamdet.sources.street.dice import Dice
-from streamdet.sources.street.ground import FAR_WALK, NEAR_WALK, Ground
+from streamdet.sources.street.ground import FAR_WALK, NEAR_WALK, ROAD, Ground
 from streamdet.sources.street.people import View
 
 PERSON, CYCLIST, CAR = 0, 1, 2
 LABELS = ("person", "cyclist", "car")
 _STEPS = 96
+_HABITS = ("near", "cross", "far", "near", "wait", "near", "far", "cross")
 
 
 class Pace:
@@ -165,10 +166,10 @@ class Walker:
         return [Spot(self.slot, trip, PERSON, x, y, moved_m, speed, dx < 0, view)]
 
 
-def make_walker(seed: int, ground: Ground, slot: int) -> Walker:
-    """Returns somebody on foot."""
+def make_walker(seed: int, ground: Ground, slot: int, place: int) -> Walker:
+    """Returns somebody on foot, the `place`-th of all who are."""
     dice = Dice(seed, "walker", slot)
-    habit = dice.pick(("near", "near", "near", "far", "far", "cross", "cross", "wait"))
+    habit = _HABITS[(place + int(Dice(seed, "habits").between(0, len(_HABITS)))) % len(_HABITS)]
     usual_s = {"near": 12.0, "far": 24.0, "cross": 21.0, "wait": 19.0}[habit]
     return Walker(seed, ground, slot, habit, usual_s * dice.between(0.85, 1.2), dice.between(0.05, 0.9))
 
@@ -210,10 +211,10 @@ def _walk(seed: int, ground: Ground, slot: int, habit: str, trip: int) -> _Walk:
     corners: tuple[tuple[float, float], ...]
     if habit == "cross":
         first, last = (NEAR_WALK, FAR_WALK) if dice.chance(0.5) else (FAR_WALK, NEAR_WALK)
-        turn_x = dice.between(0.2, 0.8) * ground.width
         y0, y1 = dice.between(*first), dice.between(*last)
+        x0, x1 = _crossed(dice, ground, y0, y1)
         end = end if dice.chance(0.6) else start
-        corners = ((start, y0), (turn_x, y0), (turn_x + dice.between(-0.06, 0.06), y1), (end, y1))
+        corners = ((start, y0), (x0, y0), (x1, y1), (end, y1))
     else:
         y = dice.between(*(FAR_WALK if habit == "far" else NEAR_WALK))
         drift = y if habit == "far" else min(max(y + dice.between(-0.04, 0.04), NEAR_WALK[0]), NEAR_WALK[1])
@@ -226,6 +227,15 @@ def _walk(seed: int, ground: Ground, slot: int, habit: str, trip: int) -> _Walk:
     for (x0, y0), (x1, y1) in pairwise(corners):
         behind.append(behind[-1] + ground.distance_m(x0, y0, x1, y1))
     return _Walk(corners, tuple(behind), Pace(dice, stops), ground)
+
+
+def _crossed(dice: Dice, ground: Ground, y0: float, y1: float) -> tuple[float, float]:
+    """Returns x where somebody leaves one pavement and where they reach the other: on the zebra where there is one."""
+    if ground.crossing is None:
+        x = dice.between(0.2, 0.8) * ground.width
+        return x, x + dice.between(-0.06, 0.06)
+    x = ground.crossing + dice.between(-1.2, 1.2) * ground.per_metre(ROAD[1])
+    return ground.along(x, ROAD[1], y0), ground.along(x, ROAD[1], y1)
 
 
 def _outside(x: float, half_width: float, ground: Ground) -> float:

@@ -108,12 +108,13 @@ def _pillar(canvas: Canvas, dice: Dice, dark: bool) -> None:
 
 
 _Drawing = Callable[[Canvas, Dice, bool], None]
+_Kind = tuple[_Drawing, float, float]
 # What stands where: (how it is drawn, half width and height in metres).
-_TALL: tuple[tuple[_Drawing, float, float], ...] = ((_lamp, 1.2, 4.75), (_tree, 2.1, 5.2), (_sign, 0.5, 3.0))
-_LOW: tuple[tuple[_Drawing, float, float], ...] = (
+_TALL: tuple[_Kind, ...] = ((_lamp, 1.2, 4.75), (_tree, 2.1, 5.2), (_sign, 0.5, 3.0))
+_LOW: tuple[_Kind, ...] = (
     (_bin, 0.4, 1.05), (_hydrant, 0.35, 0.85), (_bench, 1.0, 0.95), (_planter, 0.85, 1.2), (_bollard, 0.2, 1.0),
-    (_pillar, 0.75, 2.75), (_bin, 0.4, 1.05),
 )  # fmt: skip
+_FAR: tuple[_Kind, ...] = (*_LOW, (_pillar, 0.75, 2.75))
 
 
 def make_props(seed: int, ground: Ground, height: int, place: str, light: Light, color: ColorSpace) -> list[Prop]:
@@ -126,14 +127,13 @@ def make_props(seed: int, ground: Ground, height: int, place: str, light: Light,
         for k in range(count):
             wanted.append((dice.pick(kinds), left + span * (k + dice.between(0.15, 0.85)) / count, y))
     for y, count in ((FAR_WALK[0] - 0.012, 4), (0.803, 2), (0.972, 1)):
+        low = _FAR if y < FAR_WALK[1] else _LOW
         for k in range(count):
-            wanted.append((dice.pick(_LOW), left + span * (k + dice.between(0.1, 0.9)) / count, y))
+            wanted.append((dice.pick(low), left + span * (k + dice.between(0.1, 0.9)) / count, y))
     return [_make(dice, kind, x, y, ground.per_metre(y) * height, light, color) for kind, x, y in wanted]
 
 
-def _make(
-    dice: Dice, kind: tuple[_Drawing, float, float], x: float, y: float, scale: float, light: Light, color: ColorSpace
-) -> Prop:
+def _make(dice: Dice, kind: _Kind, x: float, y: float, scale: float, light: Light, color: ColorSpace) -> Prop:
     draw, half_m, top_m = kind
     slant, length = light.shadow.slant, light.shadow.length
     half, up = ceil((half_m + abs(slant) * top_m) * scale) + 4, ceil(top_m * scale) + 4

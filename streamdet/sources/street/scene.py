@@ -20,12 +20,13 @@ from streamdet.sources.street.dice import Dice
 from streamdet.sources.street.grade import Grade, through_jpeg
 from streamdet.sources.street.ground import FAR_BIKES, FAR_CARS, NEAR_BIKES, NEAR_CARS, Ground
 from streamdet.sources.street.options import PLACES, TIMES, StreetOptions
-from streamdet.sources.street.paths import CAR, CYCLIST, LABELS, Lane, Spot, Walker, make_lane, make_walker
+from streamdet.sources.street.paths import CAR, CYCLIST, LABELS, PERSON, Lane, Spot, Walker, make_lane, make_walker
 from streamdet.sources.street.props import make_props
 from streamdet.sources.street.sprite import Shadow, Sprite, lay, place
 from streamdet.types import Detections
 
 _LEAST_VISIBLE = 0.02
+_MIX = (PERSON, CAR, PERSON, CYCLIST, PERSON, CAR, PERSON, CYCLIST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +87,8 @@ class StreetScene:
         margins = self._camera.margin_x, self._camera.margin_y
         aspect = options.width / options.height
         camera_m = dice.between(3.4, 3.8) * max(1.0, 1.5 / aspect)  # farther away where the picture is narrow
-        self._ground = Ground(dice.between(0.235, 0.265), camera_m, aspect, margins[0] / options.height)
+        crossing = dice.between(0.3, 0.7) * aspect if self.place == "street" else None
+        self._ground = Ground(dice.between(0.235, 0.265), camera_m, aspect, margins[0] / options.height, crossing)
         light = _light(dice, self.time)
         board = Board((options.width, options.height), margins, light.tint, options.seed)
         draw_backdrop(board, self._ground, self.place, self.time)
@@ -191,10 +193,13 @@ def _light(dice: Dice, time: str) -> Light:
 
 
 def _movers(options: StreetOptions, ground: Ground) -> list[Walker | Lane]:
-    """Returns everybody: of eight, four walk, two ride and two drive."""
+    """Returns everybody."""
     dice = Dice(options.seed, "movers")
-    kinds = [(0, 2, 0, 1, 0, 2, 0, 1)[slot % 8] for slot in range(options.objects)]
-    movers: list[Walker | Lane] = [make_walker(options.seed, ground, s) for s, kind in enumerate(kinds) if kind == 0]
+    kinds = [_MIX[slot % len(_MIX)] for slot in range(options.objects)]
+    movers: list[Walker | Lane] = [
+        make_walker(options.seed, ground, slot, place)
+        for place, slot in enumerate(slot for slot, kind in enumerate(kinds) if kind == PERSON)
+    ]
     keep_right = dice.chance(0.5)
     for class_id, rows, speed in ((CYCLIST, (FAR_BIKES, NEAR_BIKES), 4.2), (CAR, (FAR_CARS, NEAR_CARS), 6.5)):
         slots = [slot for slot, kind in enumerate(kinds) if kind == class_id]
