@@ -35,8 +35,8 @@ def draw_sky(board: Board, time: str) -> None:
         for _ in range(9):
             place = x + dice.between(-0.16, 0.16), y + dice.between(-0.012, 0.012)
             size = dice.between(0.012, 0.035)
-            for soft in (1.5, 1.25, 1.0):
-                board.shape((place, (place[0] + 0.06, place[1])), color, size * soft, opacity=0.12, glows=True)
+            for soft in (1.7, 1.5, 1.3, 1.15, 1.0):
+                board.shape((place, (place[0] + 0.06, place[1])), color, size * soft, opacity=0.07, glows=True)
 
 
 def draw_houses(board: Board, dark: bool, lowest: float = 0.02, shops: bool = True) -> None:

@@ -100,6 +100,11 @@ def draw_cyclist(canvas: Canvas, who: Cyclist, turn: float) -> None:
     _rider(scaled, who, bike, hip, shoulder, lean)
 
 
+def draw_parked(canvas: Canvas, who: Cyclist) -> None:
+    """Draws the bike alone, as it is left at a kerb."""
+    _draw_bike(canvas, who, _BIKES[who.kind], 0.0)
+
+
 def _draw_bike(canvas: Canvas, who: Cyclist, bike: _Bike, turn: float) -> None:
     tyre = {"mountain": 0.065, "road": 0.034}.get(who.kind, 0.046)
     for hub, radius in ((bike.rear, bike.wheel), (bike.front, bike.front_wheel)):

@@ -18,6 +18,26 @@ Rgba = NDArray[np.float32]
 
 
 @kernel
+def _reach(points: NDArray[np.float32], edges: int, y: float, margin: float) -> tuple[float, float]:
+    """Returns between which x a polygon can be within `margin` of a row; 0, -2 where nowhere."""
+    first, last, j = 1e30, -1e30, points.shape[0] - 1
+    for i in range(edges):
+        x0, y0, x1, y1 = points[j, 0], points[j, 1], points[i, 0], points[i, 1]
+        j = i
+        if max(y0, y1) < y - margin or min(y0, y1) > y + margin:
+            continue
+        slope = (x1 - x0) / (y1 - y0) if abs(y1 - y0) > 1e-3 else 0.0
+        for bound in (y - margin, y + margin):
+            if slope != 0.0:
+                inside = min(max(bound, min(y0, y1)), max(y0, y1))
+                x = x0 + (inside - y0) * slope
+                first, last = min(first, x), max(last, x)
+            else:
+                first, last = min(first, min(x0, x1)), max(last, max(x0, x1))
+    return (first - margin, last + margin) if first <= last else (0.0, -2.0)
+
+
+@kernel
 def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArray[np.float32], opacity: float) -> None:
     """Lays a polygon, rounded outwards by `radius`, over a premultiplied picture (written).
 
@@ -30,7 +50,6 @@ def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArra
     """
     count = points.shape[0]
     edges = 1 if count == 2 else count
-    left, right = points[:, 0].min() - radius - 1, points[:, 0].max() + radius + 1
     top, bottom = points[:, 1].min() - radius - 1, points[:, 1].max() + radius + 1
     for row in range(max(int(top), 0), min(int(bottom) + 1, rgba.shape[0])):
         y = row + 0.5
@@ -38,7 +57,8 @@ def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArra
         red = colors[0, 0] + (colors[1, 0] - colors[0, 0]) * below
         green = colors[0, 1] + (colors[1, 1] - colors[0, 1]) * below
         blue = colors[0, 2] + (colors[1, 2] - colors[0, 2]) * below
-        for column in range(max(int(left), 0), min(int(right) + 1, rgba.shape[1])):
+        first, last = _reach(points, edges, y, radius + 1)
+        for column in range(max(int(first), 0), min(int(last) + 1, rgba.shape[1])):
             x = column + 0.5
             nearest, inside, j = 1e30, False, count - 1
             for i in range(edges):

@@ -1,4 +1,4 @@
-"""What stands about and hides people: lamp posts, trees, bins, signs, benches, hydrants."""
+"""What stands about and hides people: lamp posts, trees, bins, signs, benches, hydrants, bikes without riders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from math import ceil, cos, pi, sin
 
 from streamdet.color import ColorSpace
 from streamdet.sources.street.behind import LEAVES
+from streamdet.sources.street.bikes import Cyclist, draw_parked
 from streamdet.sources.street.canvas import Canvas, Rgb, oval
 from streamdet.sources.street.cast import Light
 from streamdet.sources.street.dice import Dice
@@ -85,9 +86,9 @@ def _bench(canvas: Canvas, dice: Dice, dark: bool) -> None:
 def _planter(canvas: Canvas, dice: Dice, dark: bool) -> None:
     canvas.shape(((-0.62, 0), (0.62, 0), (0.7, 0.52), (-0.7, 0.52)), (150, 128, 108), 0.02, below=(112, 96, 82))
     leaves = dice.shade(dice.pick(LEAVES))
-    for _ in range(34):
+    for _ in range(60):
         place = dice.between(-0.62, 0.62), 0.58 + dice.between(0, 0.36)
-        canvas.disc(place, dice.between(0.07, 0.15), dice.shade(leaves, 18))
+        canvas.disc(place, dice.between(0.05, 0.11), dice.shade(leaves, 18))
     for _ in range(8):
         canvas.disc((dice.between(-0.6, 0.6), dice.between(0.7, 1.0)), 0.05, dice.pick(CLOTHES))
 
@@ -95,6 +96,11 @@ def _planter(canvas: Canvas, dice: Dice, dark: bool) -> None:
 def _bollard(canvas: Canvas, dice: Dice, dark: bool) -> None:
     canvas.line(((0, 0.05), (0, 0.82)), 0.16, _IRON)
     canvas.box(-0.08, 0.62, 0.08, 0.72, (226, 226, 220))
+
+
+def _bike(canvas: Canvas, dice: Dice, dark: bool) -> None:
+    """Draws a bike that nobody rides: it is no cyclist."""
+    draw_parked(canvas, Cyclist.roll(dice))
 
 
 def _pillar(canvas: Canvas, dice: Dice, dark: bool) -> None:
@@ -114,7 +120,7 @@ _TALL: tuple[_Kind, ...] = ((_lamp, 1.2, 4.75), (_tree, 2.1, 5.2), (_sign, 0.5, 
 _LOW: tuple[_Kind, ...] = (
     (_bin, 0.4, 1.05), (_hydrant, 0.35, 0.85), (_bench, 1.0, 0.95), (_planter, 0.85, 1.2), (_bollard, 0.2, 1.0),
 )  # fmt: skip
-_FAR: tuple[_Kind, ...] = (*_LOW, (_pillar, 0.75, 2.75))
+_FAR: tuple[_Kind, ...] = (*_LOW, (_pillar, 0.75, 2.75), (_bike, 1.6, 1.4), (_bike, 1.6, 1.4))
 
 
 def make_props(seed: int, ground: Ground, height: int, place: str, light: Light, color: ColorSpace) -> list[Prop]:

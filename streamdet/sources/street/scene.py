@@ -119,6 +119,9 @@ class StreetScene:
             through_jpeg(picture, options.jpeg)
         if captured_ms is None:
             captured_ms = round(1000 * index / options.fps)
+        across, along = code_area(options.width, options.height)
+        for plane in picture.planes[1:]:  # black and white, whatever is behind
+            plane[across.start // 2 : (across.stop + 1) // 2, along.start // 2 : (along.stop + 1) // 2] = 128
         write_code(picture.planes[0], options.width, options.height, index, captured_ms)
         return picture
 
