@@ -10,7 +10,6 @@ from pathlib import Path
 
 from streamdet.config import Config
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
-from streamdet.detect.providers import available_cpus
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
 from streamdet.models.local import getter, not_here
@@ -94,7 +93,7 @@ def build(
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
     modes = [_mode(config, source) for source in sources]
-    detector = _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked), live=Mode.LIVE in modes)
+    detector = _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked))
     on_warm_up()
     if detector is not None:
         detector.warm_up()
@@ -174,7 +173,7 @@ def output_for(uri: str, name: str, several: bool) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config, watcher: Watcher, weak_too: bool, live: bool) -> Detector | None:
+def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
@@ -188,14 +187,8 @@ def _load_detector(config: Config, watcher: Watcher, weak_too: bool, live: bool)
     contract = None if config.contract is None else parse_contract(config.contract)
     # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
     weakest = config.tracker.low_score if weak_too else 1.0
-    options = config.detector
-    if options.threads == 0 and not live:
-        # Nobody waits for the other threads here. A live run leaves them a processor (the session's own choice).
-        # On two processors the flagship takes 1.6 s per inference instead of 3.5; a small network loses a little,
-        # because decoding and encoding need as much as it does: YOLOX-nano 39 frames/s instead of 44.
-        options = replace(options, threads=available_cpus())
     get = getter(watcher) if config.download else not_here
-    detector = load_detector(model, options, contract, weakest, get)
+    detector = load_detector(model, config.detector, contract, weakest, get)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector

@@ -13,8 +13,8 @@ def private_dir(name: str) -> Path | None:
     What lies there is run or trusted later (compiled kernels, engines), so a directory that somebody else can write to
     would let them run code here: it must belong to this user and be closed to group and others.
     """
-    path = Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / name
     try:
+        path = Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / name
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except (OSError, RuntimeError):  # no home directory, a read-only disk

@@ -12,14 +12,14 @@ MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"
 
 # module or folder -> packages and modules that nothing else may import
 ONLY_HERE = {
-    "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor"),
-    "onnxruntime": ("detect/session", "detect/providers", "models/", "bench/", "doctor"),
-    "onnx": ("models/", "detect/session", "detect/providers", "bench/", "doctor"),
+    "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor/"),
+    "onnxruntime": ("detect/providers", "models/", "bench/", "doctor/"),
+    "onnx": ("models/", "detect/providers", "bench/", "doctor/"),
     "pycocotools": ("evaluate/",),
     "matplotlib": ("evaluate/",),
     "http": ("models/web.py", "models/fetch.py"),
     "ssl": ("models/web.py",),
-    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/"),
+    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/", "doctor/"),
     "time": (
         "kernels.py",
         "pipeline/",
@@ -31,7 +31,7 @@ ONLY_HERE = {
         "evaluate/",
         "models/fetch.py",
         "bench/",
-        "doctor",
+        "doctor/",
     ),
 }
 PURE = ("detect/", "tracking/", "draw/")  # but the edges inside detect: session, providers, detector

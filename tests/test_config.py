@@ -59,7 +59,7 @@ def test_every_shipped_config_loads(path):
         ({"detector": {"conf": 1.5}}, "conf must be at least 0 and less than 1, got 1.5"),
         ({"recording": {"quality": 99}}, "quality must be 0 to 51, got 99"),
         ({"sources": 7}, "sources: expected 'name: url' pairs"),
-        ({"detector": 3}, "give keys and values below it: class_agnostic_nms, classes, conf, iou"),
+        ({"detector": 3}, "give keys and values below it: class_agnostic_nms, classes, conf, cuda"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -1,45 +1,96 @@
 """`streamdet doctor`: what this machine can do, and what is missing."""
 
+from __future__ import annotations
+
 import json
+import sys
+import time
+from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 import typer
 
-from streamdet.doctor import Check, Status, examine
+from streamdet.doctor import LIMIT_S, Check, Status, Verdict, examine, judge
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _STYLES = {Status.OK: "green", Status.ABSENT: "dim", Status.WARN: "yellow", Status.FAIL: "bold red"}
+_JSON_FORMAT = 1
 
 
-def doctor(as_json: bool = False) -> None:
+def doctor(as_json: bool = False, limit_s: float = LIMIT_S) -> None:
     """Prints what works here and what to do about what does not; exit code 1 where something is broken.
 
     Args:
-        as_json: print a list of findings instead of a table.
+        as_json: print JSON instead of a table: ``format`` (of this text, 1), ``took_s``, ``verdict`` (provider,
+            summary, best_step, broken) and ``checks`` (name; status ok, absent, warn or fail; detail; fix; took_s).
+        limit_s: a look that takes longer is given up.
     """
-    checks = examine()
+    from rich.console import Console
+
+    began = time.perf_counter()
+    progress = Console(stderr=True)
+    with progress.status("looking at this machine") if progress.is_terminal else nullcontext():
+        checks = examine(limit_s)
+    verdict, took_s = judge(checks), time.perf_counter() - began
     if as_json:
-        typer.echo(json.dumps([{**asdict(check), "status": check.status.name.lower()} for check in checks], indent=2))
+        typer.echo(json.dumps(_as_json(checks, verdict, took_s), indent=2))
     else:
-        _print_table(checks)
-    if any(check.status is Status.FAIL for check in checks):
+        console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        (_print_table if sys.stdout.isatty() else _print_lines)(console, checks)
+        _print_verdict(console, checks, verdict, took_s)
+    if verdict.broken:
         raise typer.Exit(1)
 
 
-def _print_table(checks: list[Check]) -> None:
-    from rich.console import Console
+def _as_json(checks: list[Check], verdict: Verdict, took_s: float) -> dict[str, object]:
+    return {
+        "format": _JSON_FORMAT,
+        "took_s": round(took_s, 3),
+        "verdict": asdict(verdict),
+        "checks": [{**asdict(check), "status": check.status.name.lower()} for check in checks],
+    }
+
+
+def _print_table(console: Console, checks: list[Check]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(show_header=False, show_edge=False, box=None, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for check in checks:
+    table.add_column()
+    for check, following in zip_longest(checks, checks[1:]):
         detail = Text(check.detail)
-        if check.fix:
-            detail.append(f"\n→ {check.fix}", style="cyan")
-        table.add_row(Text(check.status.value, style=_STYLES[check.status]), check.name, detail)
-    console = Console(highlight=False)
+        if check.fix and (following is None or following.fix != check.fix):  # one step may help several in a row
+            detail.append(f"\n{_arrow(console)} {check.fix}", style="cyan")
+        table.add_row(Text(check.status.value, style=_STYLES[check.status]), Text(check.name), detail)
     console.print(table)
-    bad = [check.name for check in checks if check.status is Status.FAIL]
-    console.print(f"\nBroken: {', '.join(bad)}." if bad else "\nNothing is broken.")
+
+
+def _print_lines(console: Console, checks: list[Check]) -> None:
+    """Prints one line for each finding, which other programs can search and cut."""
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        fix = f"  {_arrow(console)} {check.fix}" if check.fix else ""
+        console.print(f"{check.status.value:<4}  {check.name:<{width}}  {check.detail}{fix}", markup=False)
+
+
+def _print_verdict(console: Console, checks: list[Check], verdict: Verdict, took_s: float) -> None:
+    from rich.text import Text
+
+    slowest = max(checks, key=lambda check: check.took_s, default=None)
+    console.print()
+    if verdict.broken:
+        console.print(Text(f"Broken: {', '.join(verdict.broken)}.", style=_STYLES[Status.FAIL]))
+    console.print(Text(verdict.summary))
+    console.print(Text(f"Best step: {verdict.best_step}" if verdict.best_step else "Nothing to do.", style="bold"))
+    longest = f", longest: {slowest.name} {slowest.took_s:.1f} s" if slowest and slowest.took_s >= 0.1 else ""
+    console.print(Text(f"Looked at in {took_s:.1f} s{longest}.", style="dim"))
+
+
+def _arrow(console: Console) -> str:
+    return "→" if console.encoding.startswith("utf") else "->"

@@ -52,11 +52,14 @@ def root(
 
 
 @app.command("doctor")
-def doctor(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
-    """Tell what this machine can do, and what is missing."""
+def doctor(
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    limit_s: float = typer.Option(30.0, "--timeout", min=0.1, metavar="S", help="Give up what takes longer."),
+) -> None:
+    """Tell what this machine can do, what is missing, and what helps most. Exit code 1: something is broken."""
     from streamdet.cli.doctor import doctor as run_doctor
 
-    run_doctor(as_json)
+    run_doctor(as_json, limit_s)
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from streamdet.color import ColorSpace
 from streamdet.detect.outputs import Decoder, bind
 from streamdet.detect.postprocess import Found, Rules
 from streamdet.detect.preprocess import Fit, Preprocessor
+from streamdet.detect.providers import Options
+from streamdet.detect.providers.machine import check_threads
 from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
 from streamdet.labels import select_classes
@@ -44,6 +46,7 @@ class DetectorOptions:
         provider: execution provider: "auto", "cuda", "tensorrt", "openvino" or "cpu".
         precision: "auto", "fp32", "fp16", "bf16" or "int8".
         threads: for inference on the CPU; 0 leaves it to the session.
+        cuda_graph: on an NVIDIA GPU replay a batch as one recorded graph, where the network allows it.
         max_detections: the best so many of a picture are reported.
         class_agnostic_nms: boxes of different classes suppress each other too.
         max_batch: how many pictures go together where the network takes any number; 0 chooses 8 on a GPU, else 1.
@@ -55,6 +58,7 @@ class DetectorOptions:
     provider: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    cuda_graph: bool = False
     max_detections: int = 200
     class_agnostic_nms: bool = False
     max_batch: int = 0
@@ -64,8 +68,7 @@ class DetectorOptions:
             raise UsageError(f"conf must be at least 0 and less than 1, got {self.conf}")
         if self.iou is not None and not 0 <= self.iou <= 1:
             raise UsageError(f"iou must be from 0 to 1, got {self.iou}")
-        if self.threads < 0:
-            raise UsageError(f"threads must be 0 (chosen here) or more, got {self.threads}")
+        check_threads(self.threads)
         if self.max_batch < 0:
             raise UsageError(f"max_batch must not be negative, got {self.max_batch}")
         if self.max_detections < 1:
@@ -110,7 +113,10 @@ def load_detector(
     options = options or DetectorOptions()
     spec, file = resolve(model, contract, get)
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
-    session = Session(file, provider=options.provider, precision=options.precision, threads=options.threads)
+    tuning = Options(max_batch=options.max_batch or _GPU_BATCH, cuda_graph=options.cuda_graph)
+    session = Session(
+        file, provider=options.provider, precision=options.precision, threads=options.threads, options=tuning
+    )
     try:
         return Detector(spec, session, options, weakest)
     except BaseException:

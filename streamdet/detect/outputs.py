@@ -87,18 +87,41 @@ def _dense(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> N
 
 def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     count = box_count(spec.width) if spec.width == spec.height else 0
-    loc = _by_shape(outputs, lambda s: len(s) == 3 and s[1:] == (4, count))
-    conf = _by_shape(outputs, lambda s: len(s) == 3 and s[1] >= 2 and s[1] != 4 and s[2] == count)
-    if loc is None or conf is None or not count:
+    index = heads_index(outputs)
+    given = count if index is None else fixed(index.shape[1])
+    loc = _by_shape(outputs, lambda s: len(s) == 3 and s[1:] == (4, given))
+    conf = _by_shape(outputs, lambda s: len(s) == 3 and s[1] >= 2 and s[1] != 4 and s[2] == given)
+    if loc is None or conf is None or not 0 < given <= count:
         raise _mismatch(spec, f"loc (n, 4, {count}) and conf (n, 1 + classes, {count})", outputs)
     loc_name, conf_name, classes = loc.name, conf.name, fixed(conf.shape[1]) - 1
     priors = default_boxes_cxcywh(spec.width)
 
-    def decode(values: Outputs, index: int, rules: Rules) -> Found:
-        heads = _dense(values, loc_name, index, (4, count)), _dense(values, conf_name, index, (classes + 1, count))
-        return suppress(ssd_candidates(*heads, priors, rules.wanted, rules.conf, spec.width, spec.height), rules)
+    def decode(values: Outputs, picture: int, rules: Rules) -> Found:
+        heads = _dense(values, loc_name, picture, (4, given)), _dense(values, conf_name, picture, (classes + 1, given))
+        chosen = priors if index is None else _chosen(priors, values, index.name, picture, given)
+        return suppress(ssd_candidates(*heads, chosen, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
     return Decoder(decode, classes)
+
+
+def heads_index(outputs: Sequence[Tensor]) -> Tensor | None:
+    """Returns the output (n, K) that tells which default boxes left a network of raw heads; None where all do."""
+    return next((t for t in outputs if t.name == "index" and len(t.shape) == 2), None)
+
+
+def _chosen(priors: Boxes, values: Outputs, name: str, picture: int, count: int) -> Boxes:
+    """Returns the (K, 4) default boxes that a network chose.
+
+    Raises:
+        ModelError: it chose some that do not exist.
+    """
+    index = values[name]
+    places = index[picture] if index.ndim == 2 and picture < len(index) else index
+    if places.shape != (count,) or places.dtype.kind not in "iu":
+        raise ModelError(f"the model gave {name} of shape {index.shape}: expected whole numbers (n, {count})")
+    if ((places < 0) | (places >= len(priors))).any():
+        raise ModelError(f"the model gave {name} beyond the {len(priors)} default boxes: convert it again")
+    return priors[places]
 
 
 def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:

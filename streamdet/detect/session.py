@@ -1,45 +1,35 @@
-"""A model loaded into ONNX Runtime, on the hardware that was asked for."""
+"""A model loaded into a runtime, on the hardware that was asked for."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.detect.providers import (
     AUTO_ORDER,
+    Engine,
+    Network,
     Options,
-    Precision,
     Provider,
     ProviderMissing,
     create,
-    default_threads,
     missing_driver,
+    parse_precision,
     parse_provider,
 )
+from streamdet.detect.providers.network import read_network
 from streamdet.errors import HardwareError, ModelError, UsageError
-from streamdet.models.load import ModelFile, operator_types, parse_bytes, read_model
-from streamdet.models.signature import Port
+from streamdet.models.load import ModelFile
 from streamdet.redact import redact
-
-_DTYPES = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-    "tensor(bool)": np.bool_,
-}
-
 
 # Code and name of the error class, then where in its sources the runtime noticed: file, line and function.
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _PLACE = re.compile(r"/?\S*\.(?:cc|cpp|h|hpp|cu):\d+ .*?\)(?: const)? (?=\S)")
+_OPENVINO = re.compile(r"(?:Exception from|Check '.*?' failed at) \S+:\d+: *")
 
 
 class Session:
@@ -49,11 +39,12 @@ class Session:
         model: an ONNX file, or its content.
         provider: ``auto``, ``cuda``, ``tensorrt``, ``openvino`` or ``cpu``. By name, that one or an error.
         precision: ``auto``, ``fp32``, ``fp16``, ``bf16`` or ``int8``.
-        threads: for inference on the CPU; 0 is all processors but one.
-        device_id: number of the GPU.
+        threads: for inference on the CPU; 0 is all processors for a heavy network, all but one for others.
+        options: the rest of what providers are told; its precision and threads are not looked at.
 
     Attributes:
         provider: what really runs the model.
+        precision: what it computes in.
         explain: one line about why, for people.
         input: the model's only input.
         outputs: of the model, in the graph's order.
@@ -71,24 +62,29 @@ class Session:
         provider: str = "auto",
         precision: str = "auto",
         threads: int = 0,
-        device_id: int = 0,
+        options: Options | None = None,
     ) -> None:
         wanted = parse_provider(provider)
-        data, self._name = read_model(model)
-        operators = operator_types(parse_bytes(data, self._name))
-        options = Options(_parse_precision(precision, operators, self._name), threads or default_threads(), device_id)
-        self._session: Any = None
+        arithmetic = parse_precision(precision)
+        network, threads = read_network(model, threads)
+        options = replace(options or Options(), precision=arithmetic, threads=threads)
+        self._name = network.name
+        self._engine: Engine | None
         if wanted is None:
-            self._session, self.provider, self.explain = self._create_best(data, options)
+            self._engine, chosen, passed_over = _create_best(network, options)
         else:
-            self._session = self._create(data, wanted, options)
-            self.provider, self.explain = wanted.short, f"{wanted.short}, as asked for"
-        inputs = [_info(tensor, self._name) for tensor in self._session.get_inputs()]
-        if len(inputs) != 1:
-            names = ", ".join(tensor.name for tensor in inputs)
-            raise ModelError(f"{self._name} has {len(inputs)} inputs ({names}); a detector here takes one, the image")
-        self.input = inputs[0]
-        self.outputs = tuple(_info(tensor, self._name) for tensor in self._session.get_outputs())
+            self._engine, chosen, passed_over = _create(network, wanted, options), wanted, []
+        self.provider, self.precision = chosen.short, self._engine.precision
+        why = "the best that works here" if wanted is None else "as asked for"
+        self.explain = "; ".join([f"{self.provider} in {self.precision}, {why}", *self._engine.notes])
+        self.explain += f" ({'; '.join(passed_over)})" if passed_over else ""
+        if len(self._engine.inputs) != 1:
+            names = ", ".join(port.name for port in self._engine.inputs)
+            raise ModelError(
+                f"{self._name} has {len(self._engine.inputs)} inputs ({names}); a detector here takes one, the image"
+            )
+        self.input = self._engine.inputs[0]
+        self.outputs = self._engine.outputs
 
     def run(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Runs the model.
@@ -102,18 +98,18 @@ class Session:
         Raises:
             ModelError: the batch does not fit the model, or the model failed on it.
         """
-        if self._session is None:
+        if self._engine is None:
             raise RuntimeError("this session is closed")
         try:
-            results = self._session.run(None, {self.input.name: batch})
+            results = self._engine.run(batch)
         except Exception as error:
             what = f"{batch.dtype.name} {batch.shape}"
             raise ModelError(f"{self._name} failed on a batch of {what}: {_one_line(error)}") from None
-        return {info.name: result for info, result in zip(self.outputs, results, strict=True)}
+        return {port.name: result for port, result in zip(self.outputs, results, strict=True)}
 
     def close(self) -> None:
         """Frees the model; may be called twice."""
-        self._session = None
+        self._engine = None
 
     def __enter__(self) -> Self:
         return self
@@ -121,55 +117,38 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _create_best(self, data: bytes, options: Options) -> tuple[Any, str, str]:
-        passed_over = []
-        for provider in AUTO_ORDER:
-            if provider is Provider.CUDA and (reason := missing_driver()) is not None:
-                passed_over.append(f"no cuda: {reason}")  # known without loading anything
-                continue
-            try:
-                session = self._create(data, provider, options)
-            except (ProviderMissing, ModelError, UsageError) as error:
-                if provider is AUTO_ORDER[-1]:
-                    raise
-                passed_over.append(
-                    f"no {provider.short}: {error.reason if isinstance(error, ProviderMissing) else error}"
-                )
-            else:
-                why = f" ({'; '.join(passed_over)})" if passed_over else ""
-                return session, provider.short, f"{provider.short}, the best that works here{why}"
-        raise AssertionError("the last provider returns or raises")
 
-    def _create(self, data: bytes, provider: Provider, options: Options) -> Any:
+def _create_best(network: Network, options: Options) -> tuple[Engine, Provider, list[str]]:
+    """Returns the first that works, what it runs on, and why better ones were passed over."""
+    passed_over = []
+    for provider in AUTO_ORDER:
+        if provider is Provider.CUDA and (reason := missing_driver()) is not None:
+            passed_over.append(f"no cuda: {reason}")  # known without loading anything
+            continue
         try:
-            return create(data, provider, options)
-        except (HardwareError, UsageError):
-            raise
-        except Exception as error:
-            hint = "export it again for this version of onnxruntime, or update onnxruntime"
-            raise ModelError(f"{self._name} cannot be loaded: {_one_line(error)}; {hint}") from None
+            engine = _create(network, provider, options)
+        except (ProviderMissing, ModelError, UsageError) as error:
+            if provider is AUTO_ORDER[-1]:
+                raise
+            passed_over.append(f"no {provider.short}: {error.reason if isinstance(error, ProviderMissing) else error}")
+        else:
+            return engine, provider, passed_over
+    raise AssertionError("the last provider returns or raises")
 
 
-def _parse_precision(name: str, operators: set[str], model: str) -> Precision:
+def _create(network: Network, provider: Provider, options: Options) -> Engine:
     try:
-        precision = Precision(name)
-    except ValueError:
-        known = ", ".join(p.value for p in Precision)
-        raise UsageError(f"unknown precision {name!r}; choose one of {known}") from None
-    quantized = any("QuantizeLinear" in operator or operator.startswith("QLinear") for operator in operators)
-    if precision is Precision.INT8 and not quantized:
-        raise UsageError(
-            f"{model} is not quantised, so it cannot run in int8: give one that is, or leave the precision on auto"
-        )
-    return precision
-
-
-def _info(tensor: Any, model: str) -> Port:
-    if tensor.type not in _DTYPES:
-        raise ModelError(f"{model}: {tensor.name} is a {tensor.type}, which is not supported")
-    return Port(tensor.name, tuple(tensor.shape), np.dtype(_DTYPES[tensor.type]))
+        return create(network, provider, options)
+    except (HardwareError, UsageError):
+        raise
+    except ModelError as error:
+        raise ModelError(f"{network.name}: {error}") from None
+    except Exception as error:
+        hint = "export it again for this version of onnxruntime, or update onnxruntime"
+        raise ModelError(f"{network.name} cannot be loaded: {_one_line(error)}; {hint}") from None
 
 
 def _one_line(error: Exception) -> str:
     """Returns the runtime's message without its prefix and line breaks."""
-    return redact(_PLACE.sub("", _PREFIX.sub("", " ".join(str(error).split()))))
+    words = _OPENVINO.sub("", _PLACE.sub("", _PREFIX.sub("", " ".join(str(error).split()))))
+    return redact(words)

@@ -88,14 +88,13 @@ def count_parameters(model: onnx.ModelProto) -> tuple[int, int]:
     for node in model.graph.node:
         if node.op_type == "Constant":
             sizes.update((node.output[0], math.prod(a.t.dims)) for a in node.attribute if a.name == "value")
-        elif node.op_type in _PASSES_ON:
-            comes_from[node.output[0]] = node.input[0]
+        elif node.op_type in _PASSES_ON and node.input:
+            comes_from[node.output[0]] = comes_from.get(node.input[0], node.input[0])  # nodes come after what they use
     trained: set[str] = set()
     for node in model.graph.node:
         for i in _TRAINED_INPUTS.get(node.op_type, ()):
             name = node.input[i] if i < len(node.input) else ""
-            while name in comes_from:
-                name = comes_from[name]
+            name = comes_from.get(name, name)
             if name in sizes:
                 trained.add(name)
     return sum(sizes[name] for name in trained), sum(sizes.values())
@@ -109,7 +108,7 @@ def count_operations(model: onnx.ModelProto) -> Arithmetic:
     Raises:
         ModelError: the graph's shapes do not fit together.
     """
-    shapes = _shapes(model)
+    shapes = value_shapes(model)
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     products: Counter[str] = Counter()
     integer = elementwise = uncounted = 0
@@ -124,7 +123,18 @@ def count_operations(model: onnx.ModelProto) -> Arithmetic:
     return Arithmetic(dict(products), integer, elementwise, uncounted)
 
 
-def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+def flops_by_node(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, int | None]]:
+    """Returns 2 x multiply-adds of one picture for each node that has any; None where its shapes are not known."""
+    shapes = value_shapes(model)
+    return [(node, _products(node, shapes)) for node in model.graph.node if node.op_type in _PRODUCTS]
+
+
+def value_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of all values by ONNX's shape inference; an input's dimensions that are open count as 1.
+
+    Raises:
+        ModelError: they do not fit together.
+    """
     import onnx
 
     light = onnx.ModelProto()
@@ -156,6 +166,8 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 
 def _products(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
     data, weight = _INTEGER.get(node.op_type, (0, 1))
+    if len(node.input) <= weight:
+        return None
     first, second, out = (shapes.get(name, ()) for name in (node.input[data], node.input[weight], node.output[0]))
     if not first or not second or not out or 0 in (*first, *second, *out):
         return None

@@ -1,8 +1,9 @@
-"""Models described in a few YAML lines: `file:` and any field of `ModelSpec`."""
+"""Models described in a few YAML lines (`file:` and any field of `ModelSpec`), or in the metadata of their own file."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -10,12 +11,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from streamdet.errors import ConfigError
+from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80, COCO90
 from streamdet.models.origin import Origin, check_url
-from streamdet.models.spec import Contract, Resize
+from streamdet.models.spec import Contract, ModelSpec, Resize
 from streamdet.redact import redact
 from streamdet.yaml_file import read_yaml
+
+SPEC_KEY = "streamdet.spec"
+"""Metadata key of a file that says how it is fed and read: JSON with fields of `ModelSpec`."""
 
 MAX_BYTES = 64 * 1024
 """No description is longer; a longer file is something else."""
@@ -57,14 +61,53 @@ def read_description(path: Path) -> Description:
     return _checked(read_yaml(path, MAX_BYTES), path)
 
 
-def _checked(content: dict[Any, Any], path: Path) -> Description:
+def read_metadata(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+    """Returns the fields of `ModelSpec` that a file's own metadata gives; none where it gives none.
+
+    Whoever made the file wrote them: they are checked as a description is, and cannot name other files.
+
+    Raises:
+        ModelError: they cannot be read, or cannot work.
+    """
+    text = metadata.get(SPEC_KEY)
+    if text is None:
+        return {}
+    fix = "convert the model again, or describe it in a YAML file beside it"
+    if len(text) > MAX_BYTES:
+        raise ModelError(f"{name}: its metadata {SPEC_KEY} is too long ({len(text)} characters): {fix}")
+    try:
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ConfigError(f"{name}: must hold keys and values")
+        return dict(_checked(content, Path(name), _IN_METADATA).fields)
+    except ConfigError as error:
+        reason = str(error).removeprefix(f"{name}: ")
+        raise ModelError(f"{name}: its metadata {SPEC_KEY} cannot be used: {reason}; {fix}") from None
+    except (ValueError, RecursionError):
+        raise ModelError(f"{name}: its metadata {SPEC_KEY} is not valid JSON: {fix}") from None
+
+
+def metadata_text(spec: ModelSpec) -> str:
+    """Returns what `read_metadata` reads: fields that are not default, and those where families have habits."""
+    content: dict[str, Any] = {}
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if field.name not in _IN_METADATA or (value == field.default and field.name not in _ALWAYS):
+            continue
+        named = next((name for name, labels in _LABEL_SETS.items() if labels == value), None)
+        content[field.name] = value.value if isinstance(value, Enum) else named or value
+    return json.dumps(content)
+
+
+def _checked(content: dict[Any, Any], path: Path, known: Mapping[str, _Parse] | None = None) -> Description:
+    known = _PARSERS if known is None else known
     given: dict[str, Any] = {}
     file: Path | None = None
     for key, value in content.items():
-        parse = _PARSERS.get(key) if isinstance(key, str) else None
+        parse = known.get(key) if isinstance(key, str) else None
         if parse is None:
-            close = difflib.get_close_matches(str(key), _PARSERS, n=1)
-            fix = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(_PARSERS)}"
+            close = difflib.get_close_matches(str(key)[:_LONGEST_LOOKED_AT], known, n=1)
+            fix = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
             raise ConfigError(f"{path}: unknown key `{_shown(key)}`: {fix}")
         try:
             parsed = parse(value, path)
@@ -79,7 +122,8 @@ def _checked(content: dict[Any, Any], path: Path) -> Description:
 
 def _shown(value: Any) -> str:
     """Returns the start of a key or value, on one line and without credentials."""
-    return redact(" ".join(str(value).split())[:_LONGEST_LOOKED_AT])[:60]
+    plain = "".join(character if character.isprintable() else " " for character in str(value))
+    return redact(" ".join(plain.split())[:_LONGEST_LOOKED_AT])[:60]
 
 
 def _integer(low: int, high: int) -> _Parse:
@@ -106,7 +150,10 @@ def _boolean(value: Any, _: Path) -> bool:
 def _text(value: Any, _: Path) -> str:
     if not isinstance(value, str):
         raise ValueError("give text, in quotes where it looks like something else")
-    return value
+    text = value.strip()
+    if not text.isprintable():  # a terminal would obey it
+        raise ValueError("give one line of text without control characters")
+    return text
 
 
 def _choice(kind: type[Enum]) -> _Parse:
@@ -178,8 +225,28 @@ def _labels(value: Any, path: Path) -> tuple[str, ...]:
     raise ValueError("give coco80, coco90, a list of names, or a text file beside this one with a name per line")
 
 
+def _listed_labels(value: Any, path: Path) -> tuple[str, ...]:
+    if value == []:
+        return ()
+    if isinstance(value, list) and not all(isinstance(v, str) and v.isprintable() and len(v) <= 100 for v in value):
+        raise ValueError("give names of up to 100 printable characters")
+    if isinstance(value, list) or (isinstance(value, str) and value in _LABEL_SETS):
+        return _labels(value, path)
+    raise ValueError("give coco80, coco90 or a list of names")
+
+
+def _short_text(value: Any, path: Path) -> str:
+    text = _text(value, path)
+    if not text.isprintable() or len(text) > 100:
+        raise ValueError("give up to 100 printable characters")
+    return text
+
+
 def _file(value: Any, path: Path) -> Path:
-    return path.parent / Path(_text(value, path)).expanduser()
+    try:
+        return path.parent / Path(_text(value, path)).expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home directory: give a path beside this file, or a whole one") from None
 
 
 _PARSERS: dict[str, _Parse] = {
@@ -209,3 +276,15 @@ _PARSERS: dict[str, _Parse] = {
     "licence": _text,
     "about": _text,
 }
+
+_OF_A_FILE = frozenset(
+    {"file", "name", "width", "height", "urls", "size_bytes", "sha256", "sha384", "licence", "about"}
+)
+_IN_METADATA = {key: parse for key, parse in _PARSERS.items() if key not in _OF_A_FILE} | {
+    "labels": _listed_labels,
+    "licence": _short_text,
+}
+# Where a family has a habit, the dataclass's default says nothing of it.
+_ALWAYS = frozenset(
+    {"contract", "rgb", "mean", "std", "resize", "box_normalized", "labels", "label_offset", "conf", "iou"}
+)

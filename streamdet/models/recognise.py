@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from streamdet.detect.outputs import rows_output, separate_outputs, yolox_strides
+from streamdet.detect.outputs import heads_index, rows_output, separate_outputs, yolox_strides
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80, COCO90
+from streamdet.models.description import read_metadata
 from streamdet.models.signature import RANDOM_WEIGHTS_KEY, Signature, Tensor, describe, fixed
 from streamdet.models.spec import Contract, ModelSpec, Resize
 from streamdet.models.ssd_geometry import box_count
@@ -46,12 +47,14 @@ def recognise(signature: Signature, name: str, given: Mapping[str, Any] | None =
     Args:
         signature: of the network.
         name: what to call it.
-        given: fields of `ModelSpec` that are known; they win over what is recognised.
+        given: fields of `ModelSpec` that are known; they win over what the file's metadata says, and that over what is
+            recognised.
 
     Raises:
-        ModelError: the signature is none that is known; the message says what was looked for and found.
+        ModelError: the signature is none that is known; the message says what was looked for and found. Or the file's
+            metadata cannot work.
     """
-    given = dict(given or {})
+    given = {**read_metadata(signature.metadata, name), **(given or {})}
     image = _image_input(signature, name, given)
     contract = given.get("contract")
     fields: dict[str, Any] = {}
@@ -111,9 +114,10 @@ def _hint(outputs: tuple[Tensor, ...]) -> str:
 
 def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
     shapes = [tuple(fixed(d) for d in tensor.shape) for tensor in outputs if len(tensor.shape) == 3]
-    if image.width != image.height or len(outputs) != 2 or len(shapes) != 2:
+    index = heads_index(outputs)
+    if image.width != image.height or len(outputs) != (2 if index is None else 3) or len(shapes) != 2:
         return None
-    count = box_count(image.width)
+    count = box_count(image.width) if index is None else fixed(index.shape[1])
     rows = sorted(shape[1] for shape in shapes if shape[2] == count)
     return (Contract.SSD_HEADS, {}) if len(rows) == 2 and rows[0] == 4 and rows[1] > 4 else None
 

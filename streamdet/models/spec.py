@@ -23,7 +23,8 @@ class Resize(Enum):
 class Contract(Enum):
     """What the outputs of a network mean; one decoder each in `streamdet.detect.outputs`.
 
-    SSD_HEADS: `loc` (n, 4, P) and `conf` (n, 81, P) raw heads of the flagship's kind, with default boxes.
+    SSD_HEADS: `loc` (n, 4, P) and `conf` (n, 81, P) raw heads of the flagship's kind, with default boxes; where a
+        network gives only its K likeliest, `index` (n, K) tells which.
     SSD_PUBLISHED: `bboxes` (1, N, 4), `labels` (1, N), `scores` (1, N), NMS already in the graph.
     YOLOX: (n, cells, 5 + classes), grid-relative boxes, objectness and class scores.
     FASTESTDET: (n, 5 + classes, rows, columns).

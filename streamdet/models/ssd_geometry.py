@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 FLAGSHIP_SIZE = 1200
 
+MIN_SIZE = 448
+"""Smallest side of an input; below, the last feature map vanishes."""
+
 # In pixels of a 300-pixel picture, as SSD300 has them; MLPerf scales them up to 1200.
 _SCALES_300 = (21, 45, 99, 153, 207, 261, 315)
 _EXTRA_RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))

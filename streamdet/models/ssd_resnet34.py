@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from streamdet.models.signature import RANDOM_WEIGHTS_KEY
-from streamdet.models.ssd_geometry import BOXES_PER_CELL, FLAGSHIP_SIZE, box_count, default_boxes_cxcywh
+from streamdet.models.ssd_geometry import BOXES_PER_CELL, FLAGSHIP_SIZE, MIN_SIZE, box_count, default_boxes_cxcywh
 
 CLASSES = 81  # 80 of COCO and the background
 # (blocks, channels, stride) of the stages of ResNet-34 that are left; the third is kept at stride 1.
@@ -30,10 +30,10 @@ _EXTRAS = (
     (256, 128, 256, 2, 0),
     (256, 128, 256, 1, 0),
 )
-_FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
+FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
 _PUBLISHED_OPSET = 10  # the published file's
 _HEADS_OPSET = 13  # for tools of today; per-channel quantisation begins here
-_MIN_SIZE = 448  # below, the last feature map vanishes
+_AT_MOST = 200  # detections of a class, and of a picture
 
 
 class Form(Enum):
@@ -122,7 +122,7 @@ def _features(graph: _Graph, image: str) -> list[str]:
 def _heads(graph: _Graph, maps: list[str]) -> tuple[str, str]:
     """Adds the twelve head convolutions; returns raw loc (n, 4, P) and conf (n, 81, P)."""
     parts: dict[int, list[str]] = {4: [], CLASSES: []}
-    for x, channels, boxes in zip(maps, _FEATURE_CHANNELS, BOXES_PER_CELL, strict=True):
+    for x, channels, boxes in zip(maps, FEATURE_CHANNELS, BOXES_PER_CELL, strict=True):
         for rows, gain in ((4, 0.5), (CLASSES, 2.0)):
             y = graph.conv(x, (channels, rows * boxes), 3, 3, 1, True, gain)
             parts[rows].append(graph.node("Reshape", y, graph.constant([0, rows, -1], np.int64)))
@@ -131,8 +131,13 @@ def _heads(graph: _Graph, maps: list[str]) -> tuple[str, str]:
     return loc, conf
 
 
-def _decode_and_suppress(graph: _Graph, loc: str, conf: str, priors: NDArray[np.float32]) -> None:
-    """Adds the published tail: boxes and scores from raw heads, NMS per class, best 200; opset 10."""
+def _decode_and_suppress(
+    graph: _Graph, loc: str, conf: str, priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False
+) -> None:
+    """Adds the published tail: boxes and scores from raw heads, NMS per class, best 200; opset 10.
+
+    Padded, it always gives 200 rows; those that stand for nothing have score and label 0 and no extent.
+    """
     centers = graph.constant(priors[None, :, :2], np.float32)
     sizes = graph.constant(priors[None, :, 2:], np.float32)
     offsets = graph.node("Transpose", loc, perm=[0, 2, 1])
@@ -146,22 +151,34 @@ def _decode_and_suppress(graph: _Graph, loc: str, conf: str, priors: NDArray[np.
 
     softmax = graph.node("Softmax", graph.node("Transpose", conf, perm=[0, 2, 1]), axis=2)
     scores = graph.node("Transpose", softmax, perm=[0, 2, 1])
-    first, last, axis = (graph.constant([value], np.int64) for value in (1, CLASSES, 1))
+    first, last, axis = (graph.constant([value], np.int64) for value in (1, classes, 1))
     scores = graph.node("Slice", scores, first, last, axis)  # (1, 80, P), no background
-    limits = [graph.constant([200], np.int64), graph.constant([0.5], np.float32), graph.constant([0.05], np.float32)]
+    limits = [
+        graph.constant([_AT_MOST], np.int64),
+        graph.constant([0.5], np.float32),
+        graph.constant([0.05], np.float32),
+    ]
     kept = graph.node("NonMaxSuppression", boxes, scores, *limits)  # (M, 3): batch, class, box
 
     column = [graph.node("Gather", kept, graph.constant(i, np.int64), axis=1) for i in (1, 2)]
     row_start = graph.node("Mul", column[0], graph.constant(len(priors), np.int64))
     flat = graph.node("Add", row_start, column[1])
     kept_scores = graph.node("Gather", graph.node("Reshape", scores, graph.constant([-1], np.int64)), flat, axis=0)
-    available = graph.node("Cast", graph.node("Shape", kept_scores), to=TensorProto.FLOAT)
-    at_most = graph.node("Min", available, graph.constant([200.0], np.float32))
-    count = graph.node("Cast", at_most, to=TensorProto.INT64)
+    if padded:
+        kept_scores = graph.node("Concat", kept_scores, graph.constant(np.zeros(_AT_MOST), np.float32), axis=0)
+        for i, nothing in enumerate((-1, len(priors))):  # the class before the first, the box after the last
+            rows = graph.constant(np.full(_AT_MOST, nothing), np.int64)
+            column[i] = graph.node("Concat", column[i], rows, axis=0)
+        boxes = graph.node("Concat", boxes, graph.constant(np.zeros((1, 1, 4)), np.float32), axis=1)
+        count = graph.constant([_AT_MOST], np.int64)
+    else:
+        available = graph.node("Cast", graph.node("Shape", kept_scores), to=TensorProto.FLOAT)
+        at_most = graph.node("Min", available, graph.constant([float(_AT_MOST)], np.float32))
+        count = graph.node("Cast", at_most, to=TensorProto.INT64)
     best_scores, order = graph.node("TopK", kept_scores, count, outputs=2, axis=0)
     labels = graph.node("Add", graph.node("Gather", column[0], order, axis=0), graph.constant(1, np.int64))
     # The published file stores one more constant for each box, an index by its count; this one changes nothing.
-    index = graph.constant(np.arange(len(priors)), np.int64)
+    index = graph.constant(np.arange(len(priors) + padded), np.int64)
     chosen = graph.node("Gather", index, graph.node("Gather", column[1], order, axis=0), axis=0)
     graph.node("Gather", boxes, chosen, axis=1, name="bboxes")
     graph.node("Unsqueeze", labels, axes=[0], name="labels")
@@ -183,11 +200,11 @@ def _model(
     return helper.make_model(proto, opset_imports=opsets, ir_version=ir_version, producer_name="streamdet")
 
 
-def _published_outputs() -> list[onnx.ValueInfoProto]:
+def _published_outputs(rows: int | str = "detections") -> list[onnx.ValueInfoProto]:
     return [
-        helper.make_tensor_value_info("bboxes", TensorProto.FLOAT, [1, "detections", 4]),
-        helper.make_tensor_value_info("labels", TensorProto.INT64, [1, "detections"]),
-        helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, "detections"]),
+        helper.make_tensor_value_info("bboxes", TensorProto.FLOAT, [1, rows, 4]),
+        helper.make_tensor_value_info("labels", TensorProto.INT64, [1, rows]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, rows]),
     ]
 
 
@@ -202,8 +219,8 @@ def build(form: Form, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.Model
         seed: of the random weights.
         size: side of its input in pixels; smaller than 1200 only for quick tests, at least 448.
     """
-    if size < _MIN_SIZE:
-        raise ValueError(f"the last feature map needs an input of at least {_MIN_SIZE} pixels, got {size}")
+    if size < MIN_SIZE:
+        raise ValueError(f"the last feature map needs an input of at least {MIN_SIZE} pixels, got {size}")
     graph = _Graph(np.random.default_rng(seed))
     loc, conf = _heads(graph, _features(graph, "image"))
     name = f"ssd-resnet34-{size}-{form.value}"
@@ -219,10 +236,16 @@ def build(form: Form, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.Model
     return model
 
 
-def tail(priors: NDArray[np.float32]) -> onnx.ModelProto:
-    """Returns the published graph's end alone: inputs `loc` (1, 4, P) and `conf` (1, 81, P), no weights."""
+def tail(priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False) -> onnx.ModelProto:
+    """Returns the published graph's end alone: inputs `loc` (1, 4, P) and `conf` (1, classes, P), no weights.
+
+    Args:
+        priors: (P, 4) default boxes.
+        classes: with the background.
+        padded: gives 200 rows, whatever was found.
+    """
     graph = _Graph(np.random.default_rng(0))
-    _decode_and_suppress(graph, "loc", "conf", priors)
+    _decode_and_suppress(graph, "loc", "conf", priors, classes, padded)
     count = len(priors)
-    inputs: dict[str, list[int | str]] = {"loc": [1, 4, count], "conf": [1, CLASSES, count]}
-    return _model(graph, "ssd-tail", inputs, _published_outputs(), _PUBLISHED_OPSET)
+    inputs: dict[str, list[int | str]] = {"loc": [1, 4, count], "conf": [1, classes, count]}
+    return _model(graph, "ssd-tail", inputs, _published_outputs(_AT_MOST if padded else "detections"), _PUBLISHED_OPSET)

@@ -19,6 +19,9 @@ _AUTO = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
 _OFFERED = ("264", "265", "hevc", "av1", "vp9", "mpeg4", "ffv1")
 _HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_vaapi", "_d3d12va")
 
+OPEN_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError)
+"""What opening an encoder raises. An external library's failure has no number of the system, and is no OSError."""
+
 # Frames that x264 may look ahead. Measured on 720p of people walking, preset veryfast, quality 23, 2 cores, 240 frames:
 #   10 frames: 2.45 MB, 42.1 dB, 11 frames late, 105 fps
 #    5 frames: 2.33 MB, 41.2 dB,  6 frames late, 115 fps
@@ -86,7 +89,7 @@ def check_holds(format: str, name: str, options: SinkOptions) -> None:
             assert isinstance(stream, av.VideoStream)
             stream.width, stream.height, stream.pix_fmt = 256, 256, input_format(name)
             container.start_encoding()
-    except (OSError, ValueError, RuntimeError):
+    except OPEN_ERRORS:
         raise UsageError(
             f"the encoder {name} cannot write {format} files; leave the encoder on auto, "
             "or give the file another ending (.mkv holds most)"
@@ -102,7 +105,7 @@ def _try_out(options: SinkOptions) -> None:
     try:
         context.pix_fmt = input_format(options.encoder)
         context.open()
-    except (OSError, ValueError, RuntimeError) as error:
+    except OPEN_ERRORS as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise HardwareError(
             f"the encoder {options.encoder} does not work on this machine ({reason}); "

@@ -11,7 +11,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import cv2
 from streamdet.errors import SourceError
 from streamdet.picture import Picture
 from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.camera_list import list_cameras
 from streamdet.sources.chatter import quiet_opencv
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.timestamps import LIVE_TIME_BASE, LiveClock
@@ -28,38 +28,6 @@ from streamdet.sources.upright import check_size
 from streamdet.types import Frame
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CameraInfo:
-    """A camera as the system lists it.
-
-    Attributes:
-        index: what `streamdet run INDEX` takes.
-        path: its device file.
-        name: what the driver calls it.
-    """
-
-    index: int
-    path: Path
-    name: str
-
-
-def list_cameras(sys_dir: Path = Path("/sys/class/video4linux")) -> list[CameraInfo]:
-    """Returns the cameras of a Linux machine; an empty list elsewhere, where OpenCV cannot tell.
-
-    A camera's driver also makes nodes for metadata; the one that gives pictures has index 0 among them.
-    """
-    cameras = []
-    for node in sys_dir.glob("video[0-9]*"):
-        try:
-            name = (node / "name").read_text().strip()
-            first = (node / "index").read_text().strip() == "0"
-        except OSError:  # unplugged just now
-            continue
-        if first:
-            cameras.append(CameraInfo(int(node.name.removeprefix("video")), Path("/dev") / node.name, name))
-    return sorted(cameras, key=lambda camera: camera.index)
 
 
 def camera_index(address: str) -> int | None:

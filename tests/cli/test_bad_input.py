@@ -197,7 +197,7 @@ MODELS = [
     row("PyTorch model", "{bad}/net.pt", 2, "PyTorch checkpoint: export the model to ONNX"),
     row(
         "newer format",
-        "{bad}/future.onnx",
+        "{bad}/future.onnx -d cpu",
         2,
         "Unsupported model IR version: 99",
         "update onnxruntime",
@@ -260,7 +260,8 @@ OPTIONS = [
     row("score", "--conf 1.5", 2, "conf must be at least 0 and less than 1, got 1.5"),
     row("score that is none", "--conf nan", 2, "conf must be at least 0"),
     row("overlap", "--iou -1", 2, "iou must be from 0 to 1, got -1.0"),
-    row("threads", "--threads -3", 2, "threads must be 0 (chosen here) or more, got -3"),
+    row("threads", "--threads -3", 2, "threads must be 0 (chosen here) or up to 1024, got -3"),
+    row("far too many threads", "--threads 100000", 2, "threads must be 0 (chosen here) or up to 1024, got 100000"),
     row("limit", "--max-frames -1", 2, "max_frames must be 0 (no limit) or more, got -1"),
     row("length", "--duration nan", 2, "duration_s must be 0 (no limit) or more, got nan"),
     row("mode", "--mode fast", 2, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
@@ -710,3 +711,22 @@ def test_an_evaluation_without_its_package_says_so_at_once(capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.cocoeval", None)
     assert execute(["eval", "coco", "-m", "no", "--images", "no", "-a", "no"]) == USAGE
     assert capfd.readouterr().err == "streamdet: evaluation needs pycocotools: pip install pycocotools\n"
+
+
+BENCHMARKS = [
+    row("missing file", "no.onnx", 2, "no model 'no.onnx'"),
+    row("no model in it", "{bad}/garbage.mp4", 2, "garbage.mp4 is not an ONNX model"),
+    row("OpenVINO without its weights", "{out}/net.xml", 2, "{out}/net.xml"),
+    row("no rounds", "{out}/net.xml -n 0", 2, "--rounds", "-n"),
+    row("precision it is not in", "synthetic-shapes --precision int8 -d cpu", 3, "nothing to measure: cpu in int8: "),
+    row("precision a provider lacks", "synthetic-shapes --precision bf16 -d cpu", 3, "cannot compute in bf16"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "has", "without"), BENCHMARKS)
+def test_benchmarks(capfd, bad, tmp_path, argv, code, has, without):
+    (tmp_path / "net.xml").write_text('<?xml version="1.0"?><net name="a" version="11"></net>')
+    assert execute(["models", "benchmark", *map(str, fill(argv, bad=bad, out=tmp_path))]) == code
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
+    assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
+    assert "Traceback" not in line

@@ -1,4 +1,4 @@
-"""doctor: what it says is true, and a broken part does not silence the others."""
+"""doctor as a command: what it prints, and its exit code."""
 
 import json
 import re
@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from streamdet import doctor
 from streamdet.cli import doctor as command
 from streamdet.cli.main import execute
 from streamdet.detect import providers
-from streamdet.doctor import Check, Status, examine, safely
+from streamdet.doctor import LIMIT_S, LOOKS, Check, Status, examine
 
 
 def test_hints_name_packages_that_this_one_lists():
@@ -24,114 +23,91 @@ def test_hints_name_packages_that_this_one_lists():
             assert f'"{package}>=' in listed
 
 
-@pytest.fixture(scope="module")
-def checks():
-    return {check.name: check for check in examine()}
-
-
-def test_looks_at_everything(checks):
-    wanted = {"python", "processors", "package onnxruntime", "package cv2", "video", "video encoders", "kernel cache"}
+def test_looks_at_everything():
+    checks = {check.name: check for check in examine(100)}
+    wanted = {"python", "processors", "arithmetic", "package onnxruntime", "package cv2", "opencv", "video"}
+    wanted |= {"video encoders", "hardware encoders", "hardware decoders", "windows", "kernel cache", "nvidia gpu"}
     assert wanted | {f"provider {provider.short}" for provider in providers.Provider} <= checks.keys()
     assert checks["python"].status is Status.OK
     assert checks["provider cpu"].status is Status.OK
     assert "264" in checks["video encoders"].detail
-    assert all("\n" not in check.detail + check.fix for check in checks.values())
-
-
-def test_what_lacks_says_how_to_get_it(checks):
     for check in checks.values():
-        if check.status in (Status.WARN, Status.FAIL):
-            assert check.fix, check
+        assert "\n" not in check.detail + check.fix
+        assert check.fix or check.status in (Status.OK, Status.ABSENT), check
 
 
-def test_cuda_without_driver_names_the_library(checks):
-    if providers.missing_driver() is None:
-        pytest.skip("this machine has an NVIDIA driver")
-    assert checks["provider cuda"].status is Status.ABSENT
-    assert "libcuda" in checks["provider cuda"].detail or "nvcuda" in checks["provider cuda"].detail
+def test_every_look_that_can_crash_says_what_to_do():
+    assert [look.name for look in LOOKS if not look.fix] == ["machine", "packages"]
 
 
-def owners(**distributions):
-    return lambda: {"onnxruntime": ["onnxruntime-gpu"], "cv2": ["opencv-python"], **distributions}
+@pytest.fixture
+def findings(monkeypatch):
+    """Sets what the machine is found to be."""
+    return lambda *checks: monkeypatch.setattr(command, "examine", lambda limit_s: list(checks))
 
 
-@pytest.mark.parametrize(
-    ("distributions", "name", "status", "words"),
-    [
-        (
-            {"onnxruntime": ["onnxruntime", "onnxruntime-gpu"]},
-            "package onnxruntime",
-            Status.FAIL,
-            "pip uninstall onnxr",
-        ),
-        ({"cv2": ["opencv-python", "opencv-python-headless"]}, "package cv2", Status.FAIL, "pip uninstall opencv-"),
-        ({"cv2": []}, "package cv2", Status.FAIL, "pip install opencv-python"),
-        ({}, "package cv2", Status.OK, ""),
-    ],
-    ids=["both-runtimes", "both-opencvs", "no-opencv", "one-each"],
-)
-def test_packages_that_overwrite_each_other(monkeypatch, distributions, name, status, words):
-    monkeypatch.setattr(doctor.metadata, "packages_distributions", owners(**distributions))
-    monkeypatch.setattr(doctor.metadata, "version", lambda name: "1.0")
-    found = {check.name: check for check in doctor.check_packages()}
-    assert found[name].status is status
-    assert words in found[name].fix
+WINDOWS = Check("windows", Status.ABSENT, "no screen [here]", "buy one")
+VIDEO = Check("video", Status.FAIL, "no FFmpeg", "pip install av", 0.25)
 
 
-def test_a_gpu_without_its_libraries_is_a_warning(monkeypatch):
-    """A machine with a driver should not look as if there was nothing to gain."""
-
-    def missing(data, provider, options):
-        raise providers.ProviderMissing(provider, "libcublasLt.so.13: cannot open shared object file")
-
-    monkeypatch.setattr(providers, "missing_driver", lambda: None)
-    monkeypatch.setattr(providers, "cuda_libraries", lambda: ["libcublasLt.so.13", "libnone.so.9"])
-    monkeypatch.setattr("streamdet.detect.session.create", missing)
-    found = {check.name: check for check in doctor.check_providers()}
-    assert found["provider cuda"].status is Status.WARN
-    assert "libcublasLt.so.13" in found["provider cuda"].detail
-    assert 'pip install "onnxruntime-gpu[cuda,cudnn]"' in found["provider cuda"].fix
-    assert found["provider openvino"].status is Status.ABSENT
-    assert found["nvidia gpu"].status is Status.WARN
-    assert "libnone.so.9" in found["nvidia gpu"].detail
-    assert found["nvidia gpu"].fix == providers.INSTALL_CUDA
-
-
-def test_a_check_that_breaks_is_a_finding():
-    def check_thing():
-        yield Check("first", Status.OK, "fine")
-        raise OSError("cannot read rtsp://user:secret@host/x\nat all")
-
-    found = list(safely(check_thing))
-    assert [check.status for check in found] == [Status.OK, Status.FAIL]
-    assert found[1].name == "thing"
-    assert "secret" not in found[1].detail
-    assert "\n" not in found[1].detail
-
-
-def test_a_table_and_exit_code_0(monkeypatch, capsys):
-    monkeypatch.setattr(command, "examine", lambda: [Check("windows", Status.ABSENT, "no screen", "buy one")])
+def test_one_line_for_each_finding_where_nobody_looks(findings, capsys):
+    findings(WINDOWS, Check("cameras", Status.ABSENT, "none, " * 50))
     command.doctor()
-    out = capsys.readouterr().out
-    assert "windows" in out
-    assert "→ buy one" in out
-    assert "Nothing is broken." in out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "-     windows  no screen [here]  → buy one"
+    assert lines[1].startswith("-     cameras  none, none")
+    assert lines[1].count("none,") == 50
+    assert "Nothing to do." in lines
 
 
-def test_something_broken_is_exit_code_1(monkeypatch, capsys):
-    monkeypatch.setattr(command, "examine", lambda: [Check("video", Status.FAIL, "no FFmpeg", "pip install av")])
+def test_a_table_on_a_terminal(findings, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    findings(WINDOWS, Check("cameras", Status.ABSENT, "word " * 20 + "end", "buy one"))
+    command.doctor()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    lines = [line.rstrip() for line in plain.splitlines()]
+    assert max(map(len, lines)) <= 60
+    assert lines[0].split() == ["-", "windows", "no", "screen", "[here]"]
+    assert sum("→ buy one" in line for line in lines) == 1, "one step for two findings in a row is told once"
+
+
+def test_something_broken_is_exit_code_1(findings, capsys):
+    findings(VIDEO)
     with pytest.raises(typer.Exit) as stop:
-        command.doctor(as_json=True)
+        command.doctor()
     assert stop.value.exit_code == 1
-    assert json.loads(capsys.readouterr().out) == [
-        {"name": "video", "status": "fail", "detail": "no FFmpeg", "fix": "pip install av"}
-    ]
+    out = capsys.readouterr().out
+    assert "Broken: video." in out
+    assert "Best step: pip install av" in out
+    assert "longest: video 0.2 s" in out
 
 
-@pytest.mark.parametrize(("status", "code"), [(Status.WARN, 0), (Status.FAIL, 1)], ids=["warning", "broken"])
-def test_json_on_the_command_line(monkeypatch, capsys, status, code):
-    monkeypatch.setattr(command, "examine", lambda: [Check("video", status, "no FFmpeg", "pip install av")])
+@pytest.mark.parametrize(("check", "code"), [(WINDOWS, 0), (VIDEO, 1)], ids=["absent", "broken"])
+def test_json_on_the_command_line(findings, capsys, check, code):
+    findings(check)
     assert execute(["doctor", "--json"]) == code
     out, err = capsys.readouterr()
-    assert [check["status"] for check in json.loads(out)] == [status.name.lower()]
+    found = json.loads(out)
     assert err == ""
+    assert found["format"] == 1
+    assert found["took_s"] >= 0
+    assert found["checks"] == [
+        {
+            "name": check.name,
+            "status": check.status.name.lower(),
+            "detail": check.detail,
+            "fix": check.fix,
+            "took_s": check.took_s,
+        }
+    ]
+    assert found["verdict"].keys() == {"provider", "summary", "best_step", "broken"}
+    assert found["verdict"]["broken"] == ([check.name] if code else [])
+
+
+def test_the_limit_on_the_command_line(monkeypatch, capsys):
+    limits = []
+    monkeypatch.setattr(command, "examine", lambda limit_s: limits.append(limit_s) or [WINDOWS])
+    assert execute(["doctor", "--timeout", "3"]) == execute(["doctor"]) == 0
+    assert limits == [3, LIMIT_S]
+    assert execute(["doctor", "--timeout", "0"]) == 2

@@ -586,14 +586,15 @@ def test_what_is_no_video_encoder_is_refused(tmp_path, name):
         VideoSink(tmp_path / "out.mp4", SinkOptions(encoder=name))
 
 
-def test_hardware_that_is_not_there(tmp_path):
-    if not encoders.is_encoder("h264_nvenc"):
-        pytest.skip("this FFmpeg has no h264_nvenc")
-    options = SinkOptions(encoder="h264_nvenc")
+@pytest.mark.parametrize("name", ["h264_nvenc", "h264_qsv", "h264_amf"])
+def test_hardware_that_is_not_there(tmp_path, name):
+    if not encoders.is_encoder(name):
+        pytest.skip(f"this FFmpeg has no {name}")
+    options = SinkOptions(encoder=name)
     try:
         VideoSink(tmp_path / "out.mp4", options)
     except HardwareError:
-        with pytest.raises(HardwareError, match="the encoder h264_nvenc does not work on this machine"):
+        with pytest.raises(HardwareError, match=f"the encoder {name} does not work on this machine"):
             VideoSink(tmp_path / "out.mp4", options)
     else:
         results = [result(n, shown=picture(n, width=320, height=240)) for n in range(10)]

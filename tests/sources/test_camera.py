@@ -5,7 +5,8 @@ import cv2
 import pytest
 
 from streamdet.errors import SourceError
-from streamdet.sources.camera import CameraInfo, CameraSource, camera_index, list_cameras
+from streamdet.sources.camera import CameraSource, camera_index
+from streamdet.sources.camera_list import CameraInfo, list_cameras
 from streamdet.sources.options import SourceOptions
 from tests.sources.clips import read_number
 from tests.sources.fakes import FakeCapture

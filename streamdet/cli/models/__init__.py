@@ -1,8 +1,10 @@
-"""`streamdet models`: what is known, getting and checking it, what a file is, the flagship with random weights."""
+"""`streamdet models`: what is known, getting and checking it, what a file is, other forms, the flagship at random."""
 
 import typer
 
+from streamdet.cli.models.benchmark import benchmark
 from streamdet.cli.models.build import build
+from streamdet.cli.models.convert import convert
 from streamdet.cli.models.info import info
 from streamdet.cli.models.listing import list_models
 from streamdet.cli.models.pull import pull
@@ -14,3 +16,5 @@ app.command("info")(info)
 app.command("pull")(pull)
 app.command("verify")(verify)
 app.command("build")(build)
+app.command("convert")(convert)
+app.command("benchmark")(benchmark)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamdet.errors import ModelError
+from streamdet.models.description import SPEC_KEY
+from streamdet.models.made_from import CONVERTED_KEY, read_made_from
 
 if TYPE_CHECKING:
     from streamdet.models.arithmetic import Arithmetic
@@ -61,9 +63,9 @@ def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
-    from streamdet.models.zoo import resolve
+    from streamdet.models.zoo import given_path, resolve
 
-    path = Path(model).expanduser()
+    path = given_path(model)
     try:
         return resolve(model)
     except ModelError:
@@ -97,9 +99,14 @@ def _as_dict(read: ModelInfo) -> dict[str, Any]:
         "opset": read.opset,
         "producer": read.producer,
         "metadata": dict(read.signature.metadata),
+        "converted": _json_or_none(read.signature.metadata.get(CONVERTED_KEY, "")),
         "licence": spec.licence if spec else "",
         "random_weights": bool(spec and spec.random_weights),
     }
+
+
+def _json_or_none(text: str) -> Any:
+    return None if read_made_from(text) is None else json.loads(text)
 
 
 def _lines(read: ModelInfo) -> list[tuple[str, str]]:
@@ -114,8 +121,25 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
     lines.append(("parameters", f"{read.trainable / 1e6:.6f} M trainable, {read.stored / 1e6:.6f} M stored in all"))
     lines += _arithmetic_lines(read.arithmetic)
     lines.append(("opset", f"{read.opset}, written by {read.producer or 'an unknown program'}"))
-    lines += [("metadata", f"{key} = {value[:200]}") for key, value in read.signature.metadata.items()]
+    lines += _origin_lines(read)
+    told = (SPEC_KEY, CONVERTED_KEY) if read.spec else ()
+    rest = [(key, value) for key, value in read.signature.metadata.items() if key not in told]
+    lines += [("metadata", f"{key} = {' '.join(value.split())[:200]}") for key, value in rest]
     return lines
+
+
+def _origin_lines(read: ModelInfo) -> list[tuple[str, str]]:
+    """Returns where a converted file says it comes from."""
+    origin = read_made_from(read.signature.metadata.get(CONVERTED_KEY, ""))
+    if origin is None:
+        return []
+    lines = [
+        ("made from", f"{origin.source} (SHA-256 {origin.sha256})"),
+        ("", f"with {origin.options or 'no options'}"),
+    ]
+    if origin.before:
+        lines.append(("", f"which was made from {origin.before}"))
+    return [*lines, ("proof", origin.proof), *(("note", note) for note in origin.notes)]
 
 
 def _spec_lines(read: ModelInfo) -> list[tuple[str, str]]:

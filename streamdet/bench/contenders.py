@@ -1,0 +1,199 @@
+"""What takes part in the inference benchmark: models on providers in precisions, and rivals that only infer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.bench.preprocess import scene
+from streamdet.detect.detector import Detector, DetectorOptions
+from streamdet.detect.preprocess import Preprocessor
+from streamdet.detect.providers import Options, Precision, Provider, ProviderMissing
+from streamdet.detect.providers.network import read_network
+from streamdet.detect.session import Session
+from streamdet.errors import HardwareError, ModelError, UsageError
+from streamdet.models.inspect import inspect_model
+from streamdet.models.ir import is_ir, read_weights
+from streamdet.models.load import ModelFile
+from streamdet.models.signature import fixed
+from streamdet.models.spec import ModelSpec
+from streamdet.models.zoo import resolve
+from streamdet.openvino_module import has_openvino, openvino_core
+from streamdet.types import StageTimes
+
+_Infer = Callable[[NDArray[np.generic]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model to be measured.
+
+    Attributes:
+        name: for tables.
+        spec: how it is fed and read.
+        file: what is in its file.
+        weights: what its weights are stored in.
+        threads: for inference on the CPU.
+        gflop: arithmetic of one picture, 0 where it cannot be read from the file.
+    """
+
+    name: str
+    spec: ModelSpec
+    file: ModelFile
+    weights: Precision
+    threads: int
+    gflop: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One thing to be timed.
+
+    Attributes:
+        subject: the model.
+        runs_on: provider, or the name of a rival.
+        precision: what it computes in, for people.
+        asked: the precision that was asked for, as for `Session`; "" for a rival.
+        detect: runs one picture, and says how long each stage took.
+        infer: runs a batch that is ready.
+        any_batch: batches of any size may be given to `infer`.
+        explain: why it runs like that.
+    """
+
+    subject: Subject
+    runs_on: str
+    precision: str
+    asked: str
+    detect: Callable[[], StageTimes]
+    infer: _Infer
+    any_batch: bool
+    explain: str = ""
+
+
+def subject(model: str | Path, threads: int = 0) -> Subject:
+    """Reads a model.
+
+    Raises:
+        ModelError: it is not there, or cannot be understood.
+    """
+    spec, file = resolve(model)
+    network, threads = read_network(file, threads)
+    gflop = 0.0 if is_ir(file) else inspect_model(file, spec).arithmetic.gflops
+    return Subject(Path(file.name).name, spec, file, network.weights, threads, gflop)
+
+
+def contenders(
+    subjects: Sequence[Subject], providers: Sequence[Provider], precisions: Sequence[Precision]
+) -> tuple[list[Contender], list[str]]:
+    """Returns what can be measured here, and a line for each that cannot.
+
+    Args:
+        subjects: the models.
+        providers: what to run on.
+        precisions: what to compute in; empty for all that a provider and a model can do.
+    """
+    found: list[Contender] = []
+    skipped: dict[str, None] = {}  # in order, each once
+    for given in subjects:
+        for provider in providers:
+            seen = set()
+            for precision in precisions or (Precision.AUTO, Precision.FP32, Precision.FP16, Precision.BF16):
+                try:
+                    made = _contender(given, provider, precision)
+                except ProviderMissing as error:
+                    skipped[f"{provider.short}: {error.reason}"] = None
+                    break
+                except (UsageError, HardwareError, ModelError) as error:
+                    if precisions:
+                        skipped[f"{provider.short} in {precision.value}: {error}"] = None
+                    continue
+                if made.precision not in seen:  # auto is one of the others, and a quantised model stays one
+                    seen.add(made.precision)
+                    found.append(made)
+    return found, list(skipped)
+
+
+def batch_of(subject: Subject, count: int) -> NDArray[np.generic]:
+    """Returns the same picture `count` times, ready for the network."""
+    preprocessor = Preprocessor(subject.spec)
+    batch = np.zeros((count, *preprocessor.shape), preprocessor.dtype)
+    preprocessor(scene(), batch[0])
+    batch[1:] = batch[0]
+    return batch
+
+
+def _contender(subject: Subject, provider: Provider, precision: Precision) -> Contender:
+    session = Session(
+        subject.file,
+        provider=provider.short,
+        precision=precision.value,
+        threads=subject.threads,
+        options=Options(max_batch=8),
+    )
+    detector = Detector(subject.spec, session, DetectorOptions())
+    detector.warm_up()
+    picture = scene()
+    open_batch = not fixed(session.input.shape[0])
+    return Contender(
+        subject,
+        provider.short,
+        session.precision,
+        precision.value,
+        lambda: detector.detect([picture])[0].times,
+        session.run,
+        open_batch,
+        session.explain,
+    )
+
+
+def rivals(contender: Contender, against_openvino: bool) -> Iterator[Contender]:
+    """Yields others that run the same file as plainly as their documentation shows, with the same number of threads.
+
+    ONNX Runtime as it comes, for every float model; OpenVINO as it comes, for its provider, in the same precision.
+    """
+    subject = contender.subject
+    if contender.runs_on == Provider.CPU.short and subject.weights is Precision.FP32:
+        yield _only_infers(subject, "plain onnxruntime", "fp32", _plain_onnxruntime(subject))
+    if contender.runs_on == Provider.OPENVINO.short and against_openvino and has_openvino():
+        runs = _plain_openvino(subject, contender.precision)
+        yield _only_infers(subject, "plain openvino", contender.precision, runs)
+
+
+def _only_infers(
+    subject: Subject, name: str, precision: str, infer: Callable[[NDArray[np.generic]], object]
+) -> Contender:
+    batch = batch_of(subject, 1)
+
+    def detect() -> StageTimes:
+        start = time.perf_counter()
+        infer(batch)
+        return StageTimes(infer_ms=1000 * (time.perf_counter() - start))
+
+    detect()
+    return Contender(subject, name, precision, "", detect, infer, False)
+
+
+def _plain_onnxruntime(subject: Subject) -> _Infer:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = subject.threads
+    session = onnxruntime.InferenceSession(subject.file.data, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {name: batch})
+
+
+def _plain_openvino(subject: Subject, precision: str) -> _Infer:
+    core = openvino_core()
+    config: dict[str, str | int] = {"INFERENCE_NUM_THREADS": subject.threads, "PERFORMANCE_HINT": "LATENCY"}
+    if precision != "int8":
+        config["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision]
+    weights = read_weights(subject.file) if is_ir(subject.file) else b""
+    model = core.read_model(subject.file.data, weights)
+    request = core.compile_model(model, "CPU", config).create_infer_request()
+    return lambda batch: request.infer([batch], share_inputs=True)

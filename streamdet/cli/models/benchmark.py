@@ -1,0 +1,134 @@
+"""`streamdet models benchmark`: how fast models are on what this machine has, and how fast the machine could be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamdet.bench.inference import Row
+
+
+class _Provider(StrEnum):
+    cpu = "cpu"
+    openvino = "openvino"
+    cuda = "cuda"
+    tensorrt = "tensorrt"
+
+
+class _Precision(StrEnum):
+    auto = "auto"
+    fp32 = "fp32"
+    fp16 = "fp16"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
+def benchmark(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Names, ONNX files, YAML descriptions: compared in one run.")
+    ],
+    provider: Annotated[list[_Provider] | None, typer.Option("--provider", "-d", help="Only these.")] = None,
+    precision: Annotated[list[_Precision] | None, typer.Option("--precision", help="Only these.")] = None,
+    batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Also throughput, by batch size.")] = None,
+    rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often each takes its turn.")] = 11,
+    threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads for inference; 0 chooses.")] = 0,
+    against_openvino: Annotated[
+        bool, typer.Option("--against-openvino", help="Also OpenVINO's own runtime, used as its manual shows.")
+    ] = False,
+    roofline: Annotated[bool, typer.Option(help="Also measure what the machine can do.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Time models on every provider and precision that works here.
+
+    All take turns in one run, one picture at a time, since the speed of a machine changes with time: compare ratios.
+    "of machine" is how close inference comes to the rate of plain large convolutions on the same provider.
+    """
+    from streamdet.bench.contenders import contenders, rivals, subject
+    from streamdet.bench.inference import busy, measure
+    from streamdet.bench.roofline import copy_rate
+    from streamdet.detect.providers import Precision, Provider
+    from streamdet.errors import HardwareError, UsageError
+
+    if against_openvino:
+        from streamdet.openvino_module import has_openvino
+
+        if not has_openvino():
+            raise UsageError("--against-openvino needs the package openvino: pip install openvino")
+    load = busy()
+    subjects = [subject(model, threads) for model in models]
+    wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
+    ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
+    if not ours:
+        raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
+    everybody = [one for made in ours for one in (made, *rivals(made, against_openvino))]
+    rows = measure(everybody, rounds, batch or (), roofline)
+    most = max(given.threads for given in subjects)
+    notes = [load] if load else []
+    notes += [f"{given.name}: random weights, it detects nothing" for given in subjects if given.spec.random_weights]
+    notes += [f"left out: {reason}" for reason in skipped]
+    bandwidth = copy_rate(most) if roofline else 0.0
+    if as_json:
+        listed = [asdict(row) | {"images_per_s": dict(row.images_per_s)} for row in rows]
+        typer.echo(json.dumps({"rows": listed, "copy_gb_per_s": bandwidth, "threads": most, "notes": notes}, indent=2))
+        return
+    _print(rows, [*_roofline_notes(rows, bandwidth, most), *notes], batch or ())
+
+
+def _print(rows: Sequence[Row], notes: Sequence[str], batches: Sequence[int]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a log file or a pipe has no width of its own
+    table = Table(show_edge=False, box=None, padding=(0, 1))
+    several = len({row.model for row in rows}) > 1
+    for column in ["model", "runs on"] if several else ["runs on"]:
+        table.add_column(column, no_wrap=True)
+    for column in ["infer", "p95", "pre", "post", "pre+post", "of machine", "speed", *(f"x{n} /s" for n in batches)]:
+        table.add_column(column, justify="right", no_wrap=True)
+    slowest = max(row.median_ms for row in rows)
+    for row in rows:
+        stages = (_ms(row.preprocess_ms), _ms(row.postprocess_ms), f"{row.around:.1%}")
+        rates = dict(row.images_per_s)
+        table.add_row(
+            *([row.model] if several else []),
+            *(f"{row.runs_on} {row.precision}", _ms(row.median_ms), _ms(row.p95_ms)),
+            *(stages if row.preprocess_ms else ("", "", "")),
+            f"{row.floor_ms / row.median_ms:.0%}" if row.floor_ms else "",
+            f"{slowest / row.median_ms:.2f}",
+            *(f"{rates[count]:.3g}" if count in rates else "" for count in batches),
+        )
+    console.print(table)
+    for note in notes:
+        console.print(f"  {note}", soft_wrap=True, markup=False)
+
+
+def _roofline_notes(rows: Sequence[Row], bandwidth: float, threads: int) -> list[str]:
+    notes = [f"{threads} threads; medians of one picture at a time; speed is against the slowest row; xN /s: batches"]
+    if bandwidth:
+        notes.append(f"memory is copied at {bandwidth:.1f} GB/s (bytes read and written)")
+    for row in rows:
+        if row.floor_ms:
+            notes.append(
+                f"{row.model} on {row.runs_on} in {row.precision}: {row.gflop:.1f} GFLOP at "
+                f"{row.machine_gflops:.0f} GFLOP/s = floor {_ms(row.floor_ms)}; measured {_ms(row.median_ms)} = "
+                f"{row.floor_ms / row.median_ms:.0%} of the machine"
+            )
+    for row, rival in pairwise(rows):
+        if rival.runs_on.startswith("plain"):
+            speed = f"{rival.median_ms / row.median_ms:.2f} of the speed of {rival.runs_on}"
+            notes.append(f"{row.model} on {row.runs_on} in {row.precision}: {speed}")
+    return notes
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"

@@ -1,0 +1,70 @@
+"""INT8 for `streamdet models convert`: which photos calibrate, and by what the result is judged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamdet.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamdet.models.convert.convert import Quantise
+    from streamdet.models.load import ModelFile
+    from streamdet.models.spec import ModelSpec
+
+MOST_CALIBRATION = 64
+"""Photos that calibrate and decide at most: with the flagship each takes seconds, several times."""
+
+MOST_LABELLED = 128
+"""Labelled photos that a form of the model is scored on at most."""
+
+
+def quantiser(calibration: str | None, annotations: Path | None, labelled: str | None, max_loss: float) -> Quantise:
+    """Returns what makes an INT8 model.
+
+    Args:
+        calibration: folder, pattern or list of photos.
+        annotations: boxes of labelled photos, to judge by; None judges by agreement with the float model.
+        labelled: folder of these; None for the one of `calibration`.
+        max_loss: accuracy that may be lost.
+
+    Raises:
+        UsageError: there are no photos, or annotations have none.
+    """
+    from streamdet.cli.models.pictures import evenly, photo_paths
+
+    if calibration is None:
+        raise UsageError(
+            "--precision int8 needs --calibration: photos like those it will see (folder, pattern or list)"
+        )
+    paths = evenly(photo_paths(calibration), MOST_CALIBRATION)
+    folder = Path(os.path.expanduser(labelled or calibration))
+    if annotations is not None and not folder.is_dir():
+        raise UsageError(f"--annotations needs the folder of its photos: give it with --images, {folder} is none")
+
+    def run(file: ModelFile, spec: ModelSpec, tell: Callable[[str], None]) -> tuple[bytes, str]:
+        from streamdet.models.quantize import QuantizeOptions, quantize
+
+        score = None if annotations is None else _scorer(spec, folder, annotations)
+        made = quantize(file, spec, paths, QuantizeOptions(max_loss=max_loss), score, tell)
+        return made.data, made.report.text()
+
+    return run
+
+
+def _scorer(spec: ModelSpec, folder: Path, annotations: Path) -> Callable[[ModelFile], float]:
+    from streamdet.detect.detector import Detector
+    from streamdet.detect.session import Session
+    from streamdet.evaluate.coco import CocoOptions, detector_options, evaluate_coco
+
+    options = CocoOptions(max_images=MOST_LABELLED, allow_missing=True, provider="cpu")
+    settings = detector_options(options, None)
+
+    def score(file: ModelFile) -> float:
+        session = Session(file, provider="cpu", threads=settings.threads)
+        with Detector(spec, session, settings) as detector:
+            return evaluate_coco(detector, folder, annotations, options).ap
+
+    return score

@@ -1,0 +1,44 @@
+"""The hardware a model can run on: how each is asked for, and why it is not there when it is not.
+
+`names` and `options` are the words, `machine` and `nvidia` look at what is here, `cpu`, `cuda`, `tensorrt` and
+`openvino` load a network on theirs, and give the `engine` that runs it.
+"""
+
+from streamdet.detect.providers.create import create
+from streamdet.detect.providers.engine import Engine
+from streamdet.detect.providers.machine import available_cpus, default_threads
+from streamdet.detect.providers.names import (
+    AUTO_ORDER,
+    INSTALL_CUDA,
+    Precision,
+    Provider,
+    ProviderMissing,
+    parse_precision,
+    parse_provider,
+)
+from streamdet.detect.providers.nvidia import cuda_libraries, missing_driver, missing_library, preload
+from streamdet.detect.providers.openvino import openvino_devices
+from streamdet.detect.providers.options import Network, Options
+from streamdet.detect.providers.runtime import runtime
+
+__all__ = [
+    "AUTO_ORDER",
+    "INSTALL_CUDA",
+    "Engine",
+    "Network",
+    "Options",
+    "Precision",
+    "Provider",
+    "ProviderMissing",
+    "available_cpus",
+    "create",
+    "cuda_libraries",
+    "default_threads",
+    "missing_driver",
+    "missing_library",
+    "openvino_devices",
+    "parse_precision",
+    "parse_provider",
+    "preload",
+    "runtime",
+]

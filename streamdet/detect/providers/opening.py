@@ -1,0 +1,79 @@
+"""The one way ONNX Runtime's sessions are made here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from streamdet.detect.providers.names import Provider, ProviderMissing
+from streamdet.detect.providers.nvidia import missing_library
+from streamdet.detect.providers.options import Options
+from streamdet.detect.providers.runtime import runtime
+
+
+def session_options(options: Options) -> Any:
+    """Returns what all sessions have in common.
+
+    Threads that wait by spinning would take the processors that decode and draw; without it the flagship takes 2 %
+    longer. The memory arena stays on: pictures of one size make its blocks fit from the second run on.
+    """
+    ort = runtime()
+    so = ort.SessionOptions()
+    so.log_severity_level = 4
+    so.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    so.intra_op_num_threads = options.threads
+    so.inter_op_num_threads = 1
+    for pool in ("intra_op", "inter_op"):
+        so.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
+    so.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if options.whole:
+        so.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return so
+
+
+def open_session(data: bytes, provider: Provider, so: Any, chain: list[Any] | None) -> Any:
+    """Returns an `onnxruntime.InferenceSession` that really runs on `provider`.
+
+    Args:
+        data: a checked model.
+        provider: what it must run on.
+        so: from `session_options`.
+        chain: providers with options, best first; None where `so` names the devices.
+
+    Raises:
+        ProviderMissing: it cannot; the message names what is missing and how to get it.
+        Exception: whatever the runtime says where the model is at fault.
+    """
+    try:
+        session = runtime().InferenceSession(data, so, providers=chain, enable_fallback=0)
+    except Exception:
+        # A broken model fails on the CPU as well: that is told from broken hardware by asking the libraries.
+        reason = missing_library(provider)
+        if reason is None:
+            raise
+        raise ProviderMissing(provider, reason) from None
+    if session.get_providers()[0] != provider.value:
+        raise ProviderMissing(provider, missing_library(provider) or "it did not start, without saying why")
+    return session
+
+
+def check_built_in(provider: Provider) -> None:
+    """Raises ProviderMissing where the installed ONNX Runtime has no such provider."""
+    if provider.value not in runtime().get_available_providers():
+        reason = f"onnxruntime {runtime().__version__} as installed here is built without it"
+        raise ProviderMissing(provider, reason)
+
+
+def elsewhere(session: Any, provider: Provider) -> str:
+    """Returns which operators run on another provider than the one that was asked for, "" where none do."""
+    counts: Counter[str] = Counter()
+    total = 0
+    for part in session.get_provider_graph_assignment_info():
+        nodes = [node.op_type for node in part.get_nodes()]
+        total += len(nodes)
+        if part.ep_name != provider.value:
+            counts.update(nodes)
+    if not counts:
+        return ""
+    names = ", ".join(name for name, _ in counts.most_common(4)) + (", ..." if len(counts) > 4 else "")
+    return f"{counts.total()} of {total} operators run on another provider: {names}"

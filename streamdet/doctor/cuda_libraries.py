@@ -1,0 +1,173 @@
+"""The CUDA and cuDNN libraries that ONNX Runtime loads: which are missing, what is there instead, who brings them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from streamdet.doctor.findings import Check, Status, homely
+
+INSTALL_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+"""Gets all of them. Both extras are needed: cuBLAS comes with cuDNN only."""
+
+_SYSTEM_FOLDERS = ("usr/local/cuda*/lib*", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64")
+
+# From CUDA 13 on, NVIDIA's packages are called after the library alone; cuDNN's keeps the number.
+_SUFFIX_UNTIL = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library ONNX Runtime needs.
+
+    Attributes:
+        stem: its name without "lib" and version.
+        version: the first number of it, which is part of the file's name.
+        package: on the package index, that brings it.
+    """
+
+    stem: str
+    version: str
+    package: str
+
+    @property
+    def file(self) -> str:
+        """Its file name on this system."""
+        return f"{self.stem}64_{self.version}.dll" if sys.platform == "win32" else f"lib{self.stem}.so.{self.version}"
+
+
+def libraries(cuda_major: int) -> list[Library]:
+    """Returns what an ONNX Runtime built for that CUDA needs, each after those that it needs itself."""
+    suffix = f"-cu{cuda_major}" if cuda_major <= _SUFFIX_UNTIL else ""
+    major = str(cuda_major)
+    return [
+        Library("cudart", major, f"nvidia-cuda-runtime{suffix}"),
+        Library("nvrtc", major, f"nvidia-cuda-nvrtc{suffix}"),
+        Library("cublasLt", major, f"nvidia-cublas{suffix}"),
+        Library("cublas", major, f"nvidia-cublas{suffix}"),
+        Library("cufft", str(cuda_major - 1), f"nvidia-cufft{suffix}"),  # counts one behind: 12 goes with CUDA 13
+        Library("curand", "10", f"nvidia-curand{suffix}"),
+        Library("cudnn", "9", f"nvidia-cudnn-cu{cuda_major}"),
+    ]
+
+
+def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None) -> Iterator[Check]:
+    """Names each library that cannot be loaded, with what is there instead, and those that stand before better ones.
+
+    Args:
+        cuda: version that ONNX Runtime is built for.
+        folders: where other versions may be; by default, where loaders and packages put them.
+    """
+    from streamdet.detect.providers import preload
+
+    folders = library_folders() if folders is None else folders
+    wanted = libraries(cuda[0])
+    preload()
+    broken = [(library, why) for library in wanted if (why := _why_not(library, folders)) is not None]
+    for library, why in broken:
+        fix = f"pip install {library.package}" if len(broken) == 1 else INSTALL_CUDA
+        yield Check(library.file, Status.WARN, f"{why}; the package {library.package} brings it", fix)
+    if not broken:
+        yield Check("cuda libraries", Status.OK, f"all {len(wanted)} load, {_cudnn_version()}for CUDA {cuda[0]}")
+    if sys.platform == "linux":
+        yield from shadowed(wanted, os.environ.get("LD_LIBRARY_PATH", ""))
+
+
+def _why_not(library: Library, folders: Sequence[Path]) -> str | None:
+    """Returns why a library cannot be loaded; None where it can."""
+    try:
+        ctypes.CDLL(library.file)
+    except OSError as error:
+        reason = " ".join(str(error).split())
+    else:
+        return None
+    if plain(reason) != f"{library.file} is missing" and sys.platform != "win32":
+        return f"does not load: {plain(reason)}"
+    others = _others(library, folders)
+    return "missing" + (f", found instead: {', '.join(map(homely, others))}" if others else "")
+
+
+def plain(reason: str) -> str:
+    """Returns the loader's words in fewer.
+
+    >>> plain("libcublas.so.13: cannot open shared object file: No such file or directory")
+    'libcublas.so.13 is missing'
+    """
+    return reason.replace(": cannot open shared object file: No such file or directory", " is missing")
+
+
+def _others(library: Library, folders: Sequence[Path]) -> list[Path]:
+    """Returns the same library in other versions."""
+    return sorted(path for folder in folders for path in folder.glob(f"lib{library.stem}.so.*"))[:2]
+
+
+def library_folders() -> list[Path]:
+    """Returns where CUDA libraries usually are: what the loader is told, packages, PyTorch's own, the system's."""
+    told = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
+    packages = [folder for entry in sys.path if entry for folder in Path(entry).glob("nvidia/*/lib")]
+    torch = [Path(entry) / "torch/lib" for entry in sys.path if entry]
+    system = [folder for pattern in _SYSTEM_FOLDERS for folder in Path(os.sep).glob(pattern)]
+    return [*told, *packages, *torch, *system]
+
+
+def shadowed(wanted: Sequence[Library], search_path: str) -> Iterator[Check]:
+    """Finds libraries in LD_LIBRARY_PATH that come before those of an installed package, in another version.
+
+    cuDNN loads its own parts by name: with the first part from one version and the rest from another it fails late.
+    """
+    for folder in filter(None, search_path.split(os.pathsep)):
+        for library in wanted:
+            path = Path(folder) / library.file
+            if not path.exists():
+                continue
+            try:
+                packaged = metadata.version(library.package)
+            except metadata.PackageNotFoundError:
+                continue
+            found = library_version(path)
+            if found and not _same(found, packaged):
+                detail = f"{homely(path)} is version {found} and hides {library.package} {packaged}"
+                fix = f"take {homely(folder)} out of LD_LIBRARY_PATH"
+                yield Check(f"{library.file} twice", Status.WARN, detail, fix)
+
+
+def library_version(path: Path) -> str:
+    """Returns the version of a library by its real file's name, or by asking it where it is cuDNN; "" for unknown."""
+    numbers = re.search(r"\.so\.(\d+(?:\.\d+)+)$", path.resolve().name)
+    if numbers:
+        return numbers[1]
+    if "cudnn" in path.name:
+        try:
+            return cudnn_version(ctypes.CDLL(str(path)).cudnnGetVersion())
+        except (OSError, AttributeError):
+            return ""
+    return ""
+
+
+def cudnn_version(number: int) -> str:
+    """Returns cuDNN's version number as people write it.
+
+    >>> cudnn_version(91002), cudnn_version(8907)
+    ('9.10.2', '8.9.7')
+    """
+    thousand = 10_000 if number >= 90_000 else 1_000
+    return f"{number // thousand}.{number % thousand // 100}.{number % 100}"
+
+
+def _cudnn_version() -> str:
+    try:
+        return f"cuDNN {cudnn_version(ctypes.CDLL(Library('cudnn', '9', '').file).cudnnGetVersion())}, "
+    except (OSError, AttributeError):
+        return ""
+
+
+def _same(found: str, packaged: str) -> bool:
+    """Returns whether two versions agree as far as both are given, at most to the second number."""
+    pairs = zip(found.split(".")[:2], packaged.split(".")[:2], strict=False)
+    return all(a == b for a, b in pairs)

@@ -1,0 +1,63 @@
+"""Encoders and decoders in hardware: being listed only means compiled in, so each is really opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamdet.doctor.findings import Check, Status
+from streamdet.doctor.video import encodes
+
+_CODECS = ("h264", "hevc", "av1")
+_ENGINES = {
+    "nvenc": "NVIDIA",
+    "qsv": "Intel Quick Sync",
+    "amf": "AMD",
+    "vaapi": "VAAPI",
+    "videotoolbox": "Apple",
+    "mf": "Windows",
+    "v4l2m2m": "boards like the Raspberry Pi",
+}
+
+
+def look(_: str = "") -> Iterator[Check]:
+    """Looks at all hardware encoders and decoders that this FFmpeg holds."""
+    yield _encoders()
+    yield _decoders()
+
+
+def _encoders() -> Check:
+    from streamdet.sinks.encoders import is_encoder
+
+    name, working, idle = "hardware encoders", [], []
+    for engine, maker in _ENGINES.items():
+        there = [f"{codec}_{engine}" for codec in _CODECS if is_encoder(f"{codec}_{engine}")]
+        if there:
+            good = [encoder for encoder in there if encodes(encoder) is None]
+            working += good
+            idle += [] if good else [f"{engine} ({maker})"]
+    compiled = f"compiled in, without their hardware or driver: {', '.join(idle)}" if idle else "none compiled in"
+    if not working:
+        return Check(name, Status.ABSENT, f"none works here; {compiled}")
+    return Check(name, Status.OK, f"{', '.join(working)}; ask for one with --encoder {working[0]}")
+
+
+def _decoders() -> Check:
+    import av
+    from av.codec.hwaccel import HWAccel, hwdevices_available
+
+    from streamdet.sinks.encoders import OPEN_ERRORS
+
+    kinds = [str(kind) for kind in hwdevices_available()]
+    working = []
+    for kind in kinds:
+        try:
+            context = av.CodecContext.create("h264", "r", HWAccel(kind, allow_software_fallback=False))
+            context.open()
+        except OPEN_ERRORS:
+            continue
+        if getattr(context, "is_hwaccel", False):
+            working.append(kind)
+    listed = f" of {', '.join(kinds)}" if kinds else ""
+    if not working:
+        return Check("hardware decoders", Status.ABSENT, f"none{listed} works here; streamdet decodes in software")
+    return Check("hardware decoders", Status.OK, f"{', '.join(working)} (streamdet itself decodes in software)")

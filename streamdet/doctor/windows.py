@@ -1,0 +1,32 @@
+"""Whether a window can be opened: by opening one, since Qt ends the process where its parts do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamdet.doctor.findings import Check, Status
+from streamdet.errors import SinkError
+
+
+def look(_: str = "") -> Iterator[Check]:
+    """Opens a small window for a moment, where there is a screen."""
+    from streamdet.sinks.window import WindowSink
+
+    try:
+        WindowSink()
+    except SinkError as error:
+        yield Check("windows", Status.ABSENT, str(error).partition(";")[0])
+        return
+    import cv2
+    import numpy as np
+
+    name = "streamdet doctor"
+    try:
+        cv2.namedWindow(name, cv2.WINDOW_NORMAL)
+        cv2.imshow(name, np.zeros((64, 64, 3), np.uint8))
+        cv2.waitKey(1)
+        cv2.destroyWindow(name)
+    except cv2.error as error:
+        yield Check("windows", Status.FAIL, " ".join(str(error).split()), "pip install --force-reinstall opencv-python")
+        return
+    yield Check("windows", Status.OK, f"one was opened ({cv2.currentUIFramework()})")

@@ -1,0 +1,108 @@
+"""`models benchmark` measures what is here and says what is not; its chain of convolutions is what it is said to be."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from streamdet.bench import contenders as parts
+from streamdet.bench import inference, roofline
+from streamdet.bench.contenders import contenders, rivals, subject
+from streamdet.bench.inference import Row, measure
+from streamdet.cli.models import app
+from streamdet.detect.providers import Precision, Provider, missing_driver
+from streamdet.errors import HardwareError
+from streamdet.models.arithmetic import count_operations
+from streamdet.openvino_module import has_openvino
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The chain with fewer and smaller convolutions, for tests that only look whether it is run."""
+    real = roofline.chain_runner
+    monkeypatch.setattr(inference, "chain_runner", lambda *given: real(*given, shape=(8, 16)))
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(app, ["benchmark", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_chain_does_the_arithmetic_it_is_divided_by():
+    assert count_operations(roofline.chain(Precision.FP32)).gflops == pytest.approx(roofline.CHAIN_GFLOP)
+    quantised = count_operations(roofline.chain(Precision.INT8))
+    assert quantised.gflops == quantised.integer / 1e9 == pytest.approx(roofline.CHAIN_GFLOP)
+
+
+@pytest.mark.parametrize("weights", [Precision.FP32, Precision.FP16, Precision.INT8])
+def test_the_chain_runs(weights):
+    run = roofline.chain_runner("cpu", "auto", weights, 1, (8, 16))
+    (mean,) = run().values()
+    assert mean.shape == (1, 8, 1, 1)
+    assert np.isfinite(mean).all()
+    assert mean.any()  # else a runtime might skip arithmetic
+
+
+def test_bandwidth():
+    assert 0.1 < roofline.copy_rate(1, megabytes=16, rounds=3) < 10000
+
+
+def test_a_row():
+    row = Row("net", "cpu", "fp32", 200.0, 220.0, 3.0, 1.0, gflop=10.0, gflops=50.0, machine_gflops=100.0)
+    assert row.around == pytest.approx(0.02)
+    assert row.floor_ms == pytest.approx(100)
+
+
+def test_measures_stages_and_batches(data_dir, small):
+    given = subject(data_dir / "models" / "yolox_nano.onnx")
+    ours, skipped = contenders([given], [Provider.CPU], ())
+    assert [(c.runs_on, c.precision) for c in ours] == [("cpu", "fp32")]
+    assert skipped == []
+    everybody = [*ours, *rivals(ours[0], against_openvino=False)]
+    assert [c.runs_on for c in everybody] == ["cpu", "plain onnxruntime"]
+    row, rival = measure(everybody, 3, (1, 4))
+    assert min(row.preprocess_ms, row.median_ms, row.postprocess_ms, row.machine_gflops) > 0
+    assert row.median_ms <= row.p95_ms
+    assert [count for count, _ in row.images_per_s] == [1]  # its batch is fixed
+    assert rival.preprocess_ms == rival.machine_gflops == 0
+
+
+def test_refused_precisions_are_told_only_where_they_were_asked_for(data_dir):
+    given = subject(data_dir / "models" / "yolox_nano.onnx")
+    _, skipped = contenders([given], [Provider.CPU], [Precision.FP32, Precision.BF16])
+    assert len(skipped) == 1
+    assert skipped[0].startswith("cpu in bf16: the cpu provider cannot compute in bf16")
+
+
+@pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
+def test_openvino_beside_its_own_runtime(data_dir):
+    given = subject(data_dir / "models" / "yolox_nano.onnx")
+    (ours,), _ = contenders([given], [Provider.OPENVINO], [Precision.FP32])
+    (rival,) = rivals(ours, against_openvino=True)
+    assert (rival.runs_on, rival.precision) == ("plain openvino", "fp32")
+    batch = parts.batch_of(given, 1)
+    (theirs,) = rival.infer(batch).values()
+    np.testing.assert_allclose(ours.infer(batch)["output"], theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_the_command(data_dir, small):
+    path = str(data_dir / "models" / "yolox_nano.onnx")
+    text = invoke(path, "-n", "2", "--provider", "cpu", "--provider", "tensorrt", "--batch", "1")
+    assert "cpu fp32" in text
+    assert "of the machine" in text
+    assert "GB/s" in text
+    if missing_driver() is not None:
+        assert "left out: tensorrt: " in text
+    read = json.loads(invoke(path, "-n", "2", "--provider", "cpu", "--no-roofline", "--json"))
+    assert [row["runs_on"] for row in read["rows"]] == ["cpu", "plain onnxruntime"]
+    assert read["copy_gb_per_s"] == 0
+
+
+def test_a_machine_without_what_was_asked_for(data_dir):
+    if missing_driver() is None:
+        pytest.skip("this machine has an NVIDIA driver")
+    path = str(data_dir / "models" / "yolox_nano.onnx")
+    with pytest.raises(HardwareError, match="nothing to measure: cuda: "):
+        invoke(path, "--provider", "cuda")

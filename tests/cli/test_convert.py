@@ -1,0 +1,110 @@
+"""`streamdet models convert`, typed as a user would."""
+
+from __future__ import annotations
+
+import json
+
+import onnx
+import pytest
+
+from streamdet.cli.main import execute
+from streamdet.models.ssd_resnet34 import Form, build
+from tests.models.nets import model_with
+
+SIZE = 448
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("convert")
+    onnx.save(build(Form.PUBLISHED, seed=3, size=SIZE), path / "published.onnx")
+    onnx.save(model_with({"images": [1, 3, 64, 64]}, {"rows": [1, 5, 6]}), path / "other.onnx")
+    (path / "empty").mkdir()
+    (path / "list.txt").write_text("nowhere.jpg\n")
+    return path
+
+
+@pytest.fixture
+def cli(capfd):
+    def run(*argv):
+        capfd.readouterr()
+        code = execute(["models", *(str(a) for a in argv)])
+        out, err = capfd.readouterr()
+        return code, out.splitlines(), [line for line in err.splitlines() if line.startswith("streamdet: ")]
+
+    return run
+
+
+def test_convert_then_look(cli, folder, tmp_path):
+    path = tmp_path / "bytes.onnx"
+    path.write_text("what was there before")
+    code, lines, complaints = cli("convert", folder / "published.onnx", "-o", path, "--input-type", "uint8")
+    assert (code, complaints) == (0, [])
+    text = "\n".join(lines)
+    for words in (
+        "the proof runs on a made-up scene; --images DIR proves it on your own photos",
+        f"wrote {path} (",
+        "proof: 600 of 600 detections on 3 pictures agree",
+        "warning: random weights, it detects nothing",
+    ):
+        assert words in text
+    assert [p.name for p in tmp_path.iterdir()] == ["bytes.onnx"]
+    code, lines, _ = cli("info", path)
+    text = "\n".join(lines)
+    for words in (
+        "image uint8 (batch, 3, 448, 448)",
+        "made from    published.onnx (SHA-256 ",
+        "with --input-type uint8",
+        "proof        600 of 600 detections on 3 pictures agree with its source",
+        "random weights: it detects nothing",
+    ):
+        assert words in text
+    assert "metadata     streamdet.spec" not in text
+    read = json.loads("\n".join(cli("info", path, "--json")[1]))
+    assert read["converted"]["proof"]["detections"] == 600
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        pytest.param("{f}/nowhere.onnx -o {o}/x.onnx", "no model '{f}/nowhere.onnx'", id="no source"),
+        pytest.param("{f}/other.onnx -o {o}/x.onnx", "other.onnx is not the network of ssd-resnet34-1200", id="other"),
+        pytest.param(
+            "{f}/other.onnx -o {o}/x.onnx", "looked for 12 head convolutions", id="other, what was looked for"
+        ),
+        pytest.param("{f}/other.onnx -o {o}/x.onnx --precision fp16 --top-boxes 9", "is not the network", id="part"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.bin", "--format onnx writes .onnx files: give -o x.onnx", id="ending"
+        ),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --format openvino", "--format openvino writes .xml files", id="openvino"
+        ),
+        pytest.param("{f}/published.onnx -o {o}/no/x.onnx", "there is no folder {o}/no; create it first", id="folder"),
+        pytest.param("{f}/published.onnx -o {f}/published.onnx", "is the model being converted", id="onto itself"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --batch many", "--batch must be dynamic or a number", id="batch"
+        ),
+        pytest.param("{f}/published.onnx -o {o}/x.onnx --batch 0", "--batch must be dynamic or a number", id="batch 0"),
+        pytest.param("{f}/published.onnx -o {o}/x.onnx --input-size 100", "must be from 448 to 4096", id="size"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --top-boxes 99999", "less than the 2256 there are", id="top boxes"
+        ),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --form published --batch 2", "give --form heads", id="batch of it"
+        ),
+        pytest.param("{f}/published.onnx -o {o}/x.onnx --precision fp8", "Invalid value for '--precision'", id="fp8"),
+        pytest.param("{f}/published.onnx -o {o}/x.onnx --precision int8", "int8 needs --calibration", id="int8"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --images {f}/empty", "no image in the directory", id="no photos"
+        ),
+        pytest.param("{f}/published.onnx -o {o}/x.onnx --images {f}/list.txt", "like {f}/nowhere.jpg", id="list"),
+    ],
+)
+def test_mistakes(cli, folder, tmp_path, argv, words):
+    code, out, complaints = cli("convert", *(part.format(f=folder, o=tmp_path) for part in argv.split()))
+    assert code in (1, 2)
+    (line,) = complaints
+    assert words.format(f=folder, o=tmp_path) in line
+    assert "defect of streamdet" not in line
+    assert not [text for text in out if text.startswith("wrote")]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,76 @@
+"""What the CUDA provider does around the runtime, with a session of the CPU in place of a GPU's."""
+
+import pytest
+
+from streamdet.detect.providers import Options, Provider, ProviderMissing, cuda, runtime
+from streamdet.detect.providers.opening import elsewhere, session_options
+from tests.detect.providers.networks import batch, convolution, network, with_nms
+
+
+class Opened:
+    """Stands in for `open_session`: refuses graphs where told to, as the runtime does, and notes what it was asked."""
+
+    def __init__(self, refusal=None):
+        self.refusal = refusal
+        self.graphs = []
+
+    def __call__(self, data, provider, so, chain):
+        self.graphs.append(chain[0][1]["enable_cuda_graph"])
+        if self.refusal and chain[0][1]["enable_cuda_graph"] == "1":
+            raise self.refusal
+        return runtime().InferenceSession(data, so, providers=["CPUExecutionProvider"])
+
+
+CONTROL_FLOW = RuntimeError(
+    "[ONNXRuntimeError] : 1 : FAIL : This session cannot use the graph capture feature as requested by the user as the "
+    "model has control flow nodes which can't be supported by CUDAExecutionProvider"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "refusal", "asked", "note"),
+    [
+        (convolution(), None, ["1"], "as one CUDA graph"),
+        (
+            convolution(),
+            CONTROL_FLOW,
+            ["1", "0"],
+            "without the CUDA graph that was asked for: as the model has control",
+        ),
+        (with_nms(), None, ["1", "0"], "without the CUDA graph that was asked for: how large its outputs are"),
+    ],
+    ids=["recorded", "control-flow", "unknown-shape"],
+)
+def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, asked, note):
+    opened = Opened(refusal)
+    monkeypatch.setattr(cuda, "open_session", opened)
+    session, said = cuda._open(network(model), Options(cuda_graph=True))
+    assert opened.graphs == asked
+    assert said.startswith(note)
+    session.run(None, {"image": batch()})
+
+
+def test_no_graph_unless_asked_for(monkeypatch):
+    opened = Opened()
+    monkeypatch.setattr(cuda, "open_session", opened)
+    assert cuda._open(network(convolution()), Options())[1] == ""
+    assert opened.graphs == ["0"]
+
+
+@pytest.mark.parametrize("error", [ProviderMissing(Provider.CUDA, "gone"), RuntimeError("broken model")])
+def test_what_is_not_about_graphs_is_raised(monkeypatch, error):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(cuda, "open_session", refuse)
+    with pytest.raises(type(error), match=str(error)[:12]):
+        cuda._open(network(convolution()), Options(cuda_graph=True))
+
+
+def test_operators_on_another_provider_are_counted():
+    data = with_nms().SerializeToString()
+    session = runtime().InferenceSession(data, session_options(Options()), providers=["CPUExecutionProvider"])
+    assert elsewhere(session, Provider.CPU) == ""
+    said = elsewhere(session, Provider.CUDA)
+    assert "operators run on another provider: " in said
+    assert "NonZero" in said

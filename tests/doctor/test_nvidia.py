@@ -1,0 +1,189 @@
+"""The driver's answers, and the libraries by name; a pretended libcuda stands for the driver."""
+
+import re
+from importlib import metadata
+
+import pytest
+
+from streamdet.doctor import cuda_libraries, nvidia
+from streamdet.doctor.cuda_libraries import libraries, library_version, shadowed
+from streamdet.doctor.findings import Status
+from tests.doctor.broken import distribution
+
+
+class FakeDriver:
+    """Answers like libcuda; what `ctypes.byref` gives keeps its object in `_obj`."""
+
+    def __init__(self, code=0, version=13_010, count=1, capability=(9, 0)):
+        self.code, self.version, self.count, self.capability = code, version, count, capability
+
+    def cuInit(self, flags):
+        return self.code
+
+    def cuDriverGetVersion(self, version):
+        version._obj.value = self.version
+        return 0
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = self.count
+        return 0
+
+    def cuDeviceGet(self, device, number):
+        device._obj.value = number
+
+    def cuDeviceGetName(self, name, size, device):
+        name.value = b"Pretend GPU"
+
+    def cuDeviceTotalMem_v2(self, memory, device):
+        memory._obj.value = 8 << 30
+
+    def cuDeviceGetAttribute(self, value, which, device):
+        value._obj.value = self.capability[{75: 0, 76: 1}[which]]
+
+
+@pytest.fixture
+def look(monkeypatch):
+    def run(driver, built_for=(13, 0), plugged=1):
+        monkeypatch.setattr(nvidia, "_load", lambda: driver)
+        monkeypatch.setattr(nvidia, "cuda_of_runtime", lambda: built_for)
+        monkeypatch.setattr(nvidia, "gpus_on_the_bus", lambda: plugged)
+        monkeypatch.setattr(nvidia, "check_libraries", lambda cuda: iter(()))
+        return list(nvidia.look())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("driver", "built_for", "status", "words"),
+    [
+        (FakeDriver(), (13, 0), Status.OK, "Pretend GPU, 8 GiB, compute capability 9.0; driver for CUDA 13.1"),
+        (FakeDriver(version=13_000), (13, 2), Status.OK, "driver for CUDA 13.0"),
+        (FakeDriver(version=14_000), (13, 0), Status.OK, "driver for CUDA 14.0"),
+        (
+            FakeDriver(version=12_080),
+            (13, 0),
+            Status.WARN,
+            "it speaks CUDA 12.8, and onnxruntime-gpu is built for 13.0",
+        ),
+        (FakeDriver(capability=(6, 1)), (13, 0), Status.WARN, "too old for CUDA 13, which begins at 7.5"),
+        (FakeDriver(capability=(6, 1)), (12, 8), Status.OK, "capability 6.1"),
+        (FakeDriver(code=803), (13, 0), Status.WARN, "different versions (CUDA error 803)"),
+        (FakeDriver(code=34), (13, 0), Status.WARN, "linker's stub"),
+        (FakeDriver(code=12345), (13, 0), Status.WARN, "refuses (CUDA error 12345)"),
+        (FakeDriver(count=0), (13, 0), Status.WARN, "sees no GPU"),
+    ],
+    ids=["fine", "minor", "newer", "old-driver", "old-gpu", "old-gpu-12", "mixed", "stub", "other-code", "hidden"],
+)
+def test_drivers(look, driver, built_for, status, words):
+    check = look(driver, built_for)[0]
+    assert check.status is status
+    assert words in check.detail
+    assert bool(check.fix) == (status is Status.WARN)
+
+
+def test_a_driver_without_a_gpu_is_no_fault(look, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert look(FakeDriver(code=100), plugged=0)[0].status is Status.ABSENT
+
+
+def test_a_gpu_that_may_be_hidden_is_a_fault(look, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert look(FakeDriver(code=100), plugged=0)[0].status is Status.WARN
+
+
+def test_a_runtime_without_cuda_beside_a_gpu(look):
+    gpu, runtime = look(FakeDriver(), built_for=None)
+    assert gpu.status is Status.OK
+    assert runtime.status is Status.WARN
+    assert "onnxruntime-gpu[cuda,cudnn]" in runtime.fix
+
+
+@pytest.mark.parametrize(("plugged", "status"), [(0, Status.ABSENT), (2, Status.WARN)])
+def test_no_driver(monkeypatch, plugged, status):
+    def missing():
+        raise OSError("libcuda.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(nvidia, "_load", missing)
+    monkeypatch.setattr(nvidia, "gpus_on_the_bus", lambda: plugged)
+    (check,) = nvidia.look()
+    assert check.status is status
+
+
+def test_gpus_on_the_bus(tmp_path):
+    for name, vendor, kind in (("a", "0x10de", "0x030200"), ("b", "0x10de", "0x040300"), ("c", "0x8086", "0x030000")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vendor").write_text(vendor + "\n")
+        (tmp_path / name / "class").write_text(kind + "\n")
+    (tmp_path / "just-removed").mkdir()
+    assert nvidia.gpus_on_the_bus(tmp_path) == 1, "a graphics card's sound and another maker's card do not count"
+
+
+def test_packages_are_those_of_the_extras():
+    """Each package named must be one that the advised command installs: in an extra, or needed by one of those."""
+    try:
+        needs = metadata.requires("onnxruntime-gpu") or []
+    except metadata.PackageNotFoundError:
+        pytest.skip("onnxruntime-gpu is not installed")
+    extras = {re.split(r"[~=<>; ]", need)[0] for need in needs if re.search(r"extra == [\"'](cuda|cudnn)", need)}
+    cuda = nvidia.cuda_of_runtime()
+    assert cuda is not None
+    named = {library.package for library in libraries(cuda[0])}
+    suffix = "" if cuda[0] > 12 else f"-cu{cuda[0]}"
+    assert named - extras == {f"nvidia-cublas{suffix}"}, "which cuDNN's package needs"
+    assert extras <= named
+
+
+class FakeCudnn:
+    def cudnnGetVersion(self):
+        return 91_002
+
+
+@pytest.mark.parametrize(
+    ("missing", "found"),
+    [
+        ((), {"cuda libraries": "all 7 load, cuDNN 9.10.2, for CUDA 13"}),
+        (("cudnn",), {"libcudnn.so.9": "missing; the package nvidia-cudnn-cu13 brings it"}),
+        (("cufft", "curand"), {"libcufft.so.12": "nvidia-cufft", "libcurand.so.10": "nvidia-curand"}),
+    ],
+    ids=["all", "one", "two"],
+)
+def test_libraries(monkeypatch, missing, found):
+    def load(name):
+        if name.startswith(tuple(f"lib{stem}" for stem in missing)):
+            raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+        return FakeCudnn()
+
+    monkeypatch.setattr(cuda_libraries.sys, "platform", "linux")
+    monkeypatch.setattr(cuda_libraries.ctypes, "CDLL", load)
+    monkeypatch.setattr("streamdet.detect.providers.preload", lambda: None)
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    checks = list(cuda_libraries.check_libraries((13, 0), []))
+    assert [check.name for check in checks] == list(found)
+    assert all(words in check.detail for check, words in zip(checks, found.values(), strict=True))
+    one = f"pip install nvidia-{missing[0]}-cu13" if missing else ""
+    assert {check.fix for check in checks} == {cuda_libraries.INSTALL_CUDA if len(missing) > 1 else one}
+
+
+def test_names_follow_the_version():
+    assert [library.package for library in libraries(12)][-2:] == ["nvidia-curand-cu12", "nvidia-cudnn-cu12"]
+    assert {library.version for library in libraries(12) if library.stem == "cufft"} == {"11"}
+
+
+def test_an_older_library_that_hides_an_installed_one(tmp_path, monkeypatch):
+    distribution(tmp_path / "site", "nvidia-cudnn-cu13", "9.28.1.4")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    for folder, version in (("old", "9.1.0"), ("same", "9.28.1")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"libcudnn.so.{version}").touch()
+        (tmp_path / folder / "libcudnn.so.9").symlink_to(f"libcudnn.so.{version}")
+    monkeypatch.setattr(cuda_libraries.sys, "platform", "linux")
+    search = f"{tmp_path}/old::{tmp_path}/same:{tmp_path}/none"
+    (check,) = shadowed(libraries(13), search)
+    assert check.status is Status.WARN
+    assert "is version 9.1.0 and hides nvidia-cudnn-cu13 9.28.1.4" in check.detail
+    assert check.fix == f"take {tmp_path}/old out of LD_LIBRARY_PATH"
+
+
+def test_a_version_that_nobody_tells(tmp_path):
+    (tmp_path / "libcudnn.so.9").write_text("no library")
+    assert library_version(tmp_path / "libcudnn.so.9") == ""

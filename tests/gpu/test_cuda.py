@@ -1,0 +1,119 @@
+"""CUDA: the CPU's answers, from fixed buffers, and nothing quietly somewhere else.
+
+Each check is one of `tests/detect/providers/checks.py`, which run on the CPU as well.
+"""
+
+import cv2
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.detect.providers import Options, Precision, Provider, create
+from streamdet.detect.session import Session
+from streamdet.doctor import tiny_model
+from streamdet.picture import Picture
+from tests.detect.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
+from tests.detect.providers.networks import batch, convolution, network, quantised, with_nms
+
+pytestmark = pytest.mark.gpu
+
+FP32 = Options(Precision.FP32)
+# Sums of 27 products, added in another order than on the CPU.
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+# TF32 and FP16 keep 10 bits of each factor: 27 products of about 1 are off by some thousandths.
+ROUGH = {"rtol": 2e-2, "atol": 2e-2}
+
+
+def on_cpu(model):
+    return create(network(model), Provider.CPU, FP32)
+
+
+def test_equals_the_cpu(cuda):
+    ours = create(network(convolution()), cuda, FP32)
+    assert ours.precision == "fp32"
+    binding_equals_plain_runs(ours, on_cpu(convolution()), [batch(n, n) for n in (1, 3, 2, 3, 1)], **CLOSE)
+
+
+def test_auto_is_tf32_and_close(cuda):
+    ours = create(network(convolution()), cuda, Options())
+    assert ours.precision == "tf32"
+    binding_equals_plain_runs(ours, on_cpu(convolution()), [batch(2)], **ROUGH)
+
+
+def test_an_fp16_network_computes_in_fp16(cuda):
+    half = convolution(dtype=TensorProto.FLOAT16)
+    ours = create(network(half, Precision.FP16), cuda, Options())
+    assert ours.precision == "fp16"
+    given = batch(2)
+    (expected,) = on_cpu(convolution()).run(given)  # the same weights, before they were rounded
+    (found,) = ours.run(given.astype(np.float16))
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, expected, **ROUGH)
+
+
+def test_a_quantised_network_is_not_said_to_be_int8(cuda):
+    ours = create(network(quantised(), Precision.INT8), cuda, FP32)
+    assert ours.precision == "fp32"
+    assert any("tensorrt" in note for note in ours.notes)
+    binding_equals_plain_runs(ours, on_cpu(quantised()), [batch(2)], **CLOSE)
+
+
+@pytest.mark.parametrize("model", [convolution(), with_nms()], ids=["known-shape", "unknown-shape"])
+def test_outputs_belong_to_the_caller(cuda, model):
+    outputs_outlive_the_next_run(create(network(model), cuda, FP32), batch(1, 0), batch(1, 1))
+
+
+def test_results_whose_number_only_a_run_tells(cuda):
+    batches = [batch(1, 0), np.zeros_like(batch()), batch(1, 1)]
+    ours, cpu = create(network(with_nms()), cuda, FP32), on_cpu(with_nms())
+    binding_equals_plain_runs(ours, cpu, batches)
+
+
+def test_inputs_and_outputs_are_in_the_gpus_memory(cuda):
+    ours = create(network(convolution()), cuda, FP32)
+    ours.run(batch())
+    (buffers,) = ours._binding._buffers.values()
+    assert buffers.image.device_name() == "cuda"
+    assert [value.device_name() for value in buffers.results] == ["cuda"]
+
+
+def test_the_whole_network_runs_on_the_gpu(cuda):
+    """With `whole` the runtime refuses what it would give to the CPU."""
+    ours = create(network(convolution()), cuda, Options(whole=True))
+    assert not any("another provider" in note for note in ours.notes)
+
+
+def test_a_session_says_that_it_is_cuda(cuda):
+    with Session(tiny_model(), provider="cuda", precision="fp32") as session:
+        assert session.provider == "cuda"
+        assert session.explain.startswith("cuda in fp32, as asked for")
+    with Session(tiny_model()) as session:
+        assert session.provider == "cuda"
+
+
+def test_a_graph_is_recorded_and_replayed_with_new_pictures(cuda):
+    """Each size of batch has a graph of its own; going back to a size replays what was recorded for it."""
+    ours = create(network(convolution()), cuda, Options(Precision.FP32, cuda_graph=True))
+    assert "as one CUDA graph" in ours.notes
+    batches = [batch(n, seed) for seed, n in enumerate((1, 1, 1, 2, 2, 2, 1, 2))]
+    binding_equals_plain_runs(ours, on_cpu(convolution()), batches, **CLOSE)
+    outputs_outlive_the_next_run(ours, batch(1, 0), batch(1, 1))
+
+
+def test_a_network_that_cannot_be_recorded_says_why_and_runs(cuda):
+    ours = create(network(with_nms()), cuda, Options(Precision.FP32, cuda_graph=True))
+    assert any(note.startswith("without the CUDA graph that was asked for: ") for note in ours.notes)
+    binding_equals_plain_runs(ours, on_cpu(with_nms()), [batch(1, 0), batch(1, 1)])
+
+
+def test_a_detector_finds_the_same(cuda, data_dir):
+    picture = Picture.from_bgr(cv2.imread(str(sorted((data_dir / "images").glob("*.jpg"))[0])))
+    found = {}
+    for provider in ("cpu", "cuda"):
+        options = DetectorOptions(provider=provider, precision="fp32")
+        with load_detector(data_dir / "models" / "yolox_nano.onnx", options) as detector:
+            found[provider] = detector.detect([picture] * 3)[2].detections
+    np.testing.assert_array_equal(found["cuda"].class_ids, found["cpu"].class_ids)
+    np.testing.assert_allclose(found["cuda"].boxes_xyxy, found["cpu"].boxes_xyxy, atol=0.1)
+    np.testing.assert_allclose(found["cuda"].scores, found["cpu"].scores, atol=1e-3)

@@ -1,0 +1,108 @@
+"""A trained network that naive calibration destroys: YOLOX-nano on photos that were used for nothing else."""
+
+import contextlib
+import io
+import json
+
+import pytest
+
+from streamdet.bench.harness import take_turns
+from streamdet.detect.detector import Detector, DetectorOptions
+from streamdet.detect.session import Session
+from streamdet.labels import COCO_IDS
+from streamdet.models.quantize import Method, QuantizeOptions, quantize
+from streamdet.models.zoo import resolve
+from streamdet.picture import Picture
+from streamdet.sources.images import read_image
+
+FRAGILE = ("Conv_41", "Conv_44")  # what the guard puts first: the stem, and the depthwise convolution behind it
+
+
+@pytest.fixture(scope="module")
+def yolox(data_dir):
+    return resolve(data_dir / "models" / "yolox_nano.onnx")
+
+
+@pytest.fixture(scope="module")
+def photos(data_dir):
+    """Returns number -> path of all photos."""
+    listed = json.loads((data_dir / "images" / "instances.json").read_text())["images"]
+    return {image["id"]: data_dir / "images" / image["file_name"] for image in listed}
+
+
+def average_precision(spec, file, data_dir, photos):
+    """Returns COCO's AP of a model over some of the photos."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    rows = []
+    options = DetectorOptions(conf=0.01, iou=0.65, provider="cpu")
+    with Detector(spec, Session(file, provider="cpu"), options) as detector:
+        for number, path in photos.items():
+            detections = detector.detect([Picture.from_bgr(read_image(path, 10**8))])[0].detections
+            for (left, top, right, bottom), score, class_id in zip(
+                detections.boxes_xyxy.tolist(), detections.scores.tolist(), detections.class_ids.tolist(), strict=True
+            ):
+                box = [left, top, right - left, bottom - top]
+                rows.append({"image_id": number, "category_id": COCO_IDS[class_id], "score": score, "bbox": box})
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(data_dir / "images" / "instances.json"))
+        evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
+        evaluation.params.imgIds = list(photos)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+def test_two_layers_make_the_difference(yolox, photos):
+    """Without the guard, so that it takes seconds: what it would choose against what naive calibration gives."""
+    spec, file = yolox
+    few = list(photos.values())[:12]
+    naive = QuantizeOptions(guard=False, method=Method.MINMAX, correct_bias=False)
+    ours = QuantizeOptions(guard=False, exclude=FRAGILE)
+    destroyed = quantize(file, spec, few, naive).report
+    kept = quantize(file, spec, few, ours).report
+    assert destroyed.agreement < 0.8
+    assert kept.agreement > 0.93
+    assert kept.int8_share == pytest.approx(0.854, abs=0.001)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("half", [0, 1])
+def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half):
+    spec, file = yolox
+    chosen = dict(list(photos.items())[half::2])
+    held_out = dict(list(photos.items())[1 - half :: 2])
+    result = quantize(
+        file, spec, list(chosen.values()), score=lambda model: average_precision(spec, model, data_dir, chosen)
+    )
+    int8 = file._replace(data=result.data)
+    before, after = (average_precision(spec, model, data_dir, held_out) for model in (file, int8))
+    print(f"half {half}: held-out AP {before:.4f} -> {after:.4f}\n{result.report.text()}")
+    assert before - after <= 0.01
+    assert result.report.int8_share >= 0.6
+    naive = quantize(file, spec, list(chosen.values()), QuantizeOptions(guard=False, method=Method.MINMAX))
+    destroyed = average_precision(spec, file._replace(data=naive.data), data_dir, held_out)
+    print(f"half {half}: naive {destroyed:.4f}")
+    assert before - destroyed > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_is_faster_than_float(yolox, photos):
+    import numpy as np
+
+    spec, file = yolox
+    result = quantize(file, spec, list(photos.values())[:8], QuantizeOptions(guard=False, exclude=FRAGILE))
+    batch = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
+    with (
+        Session(file, provider="cpu", threads=1) as float_session,
+        Session(file._replace(data=result.data), provider="cpu", threads=1) as int8_session,
+    ):
+        timings = take_turns(
+            {"int8": lambda: int8_session.run(batch), "float": lambda: float_session.run(batch)}, rounds=60, warm_up=5
+        )
+    print(timings)
+    assert timings[1].ratio > 1

@@ -1,0 +1,113 @@
+"""Descriptions in a file's own metadata: what they may say, and what hostile ones are answered with."""
+
+import json
+
+import pytest
+
+from streamdet.errors import ModelError
+from streamdet.labels import COCO80
+from streamdet.models.description import MAX_BYTES, SPEC_KEY, metadata_text, read_metadata
+from streamdet.models.load import ModelFile
+from streamdet.models.made_from import CONVERTED_KEY, read_made_from
+from streamdet.models.recognise import recognise
+from streamdet.models.signature import signature_of
+from streamdet.models.spec import Contract, ModelSpec, Resize
+from streamdet.models.zoo import resolve
+
+from .nets import model_with
+
+SPEC = ModelSpec(
+    "net", Contract.SSD_HEADS, 448, 448, rgb=False, mean=(1.0, 2.5, 3.0), resize=Resize.LETTERBOX_CENTER, labels=COCO80,
+    licence="Apache-2.0", conf=0.25, box_order="yxyx",
+)  # fmt: skip
+HEADS = {"loc": ["n", 4, 2256], "conf": ["n", 81, 2256]}
+
+
+def described(text: str) -> ModelFile:
+    model = model_with({"image": ["n", 3, 448, 448]}, HEADS, metadata={SPEC_KEY: text})
+    return ModelFile(model.SerializeToString(), "net.onnx")
+
+
+def test_what_is_written_is_read():
+    assert resolve(described(metadata_text(SPEC)))[0] == ModelSpec(
+        **{name: getattr(SPEC, name) for name in SPEC.__slots__ if name != "name"}, name="net.onnx"
+    )
+
+
+def test_labels_of_ones_own_and_none_at_all():
+    assert json.loads(metadata_text(SPEC))["labels"] == "coco80"
+    for labels in ((), ("a", "b")):
+        text = json.dumps({"labels": labels})
+        assert read_metadata({SPEC_KEY: text}, "net") == {"labels": labels}
+
+
+def test_a_description_beside_the_file_wins(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(described(metadata_text(SPEC)).data)
+    path.with_suffix(".yaml").write_text("rgb: true\nconf: 0.75")
+    spec, _ = resolve(path)
+    assert (spec.rgb, spec.conf, spec.mean) == (True, 0.75, (1.0, 2.5, 3.0))
+
+
+def test_what_is_given_wins():
+    model = model_with({"image": ["n", 3, 448, 448]}, HEADS, metadata={SPEC_KEY: '{"rgb": false, "conf": 0.2}'})
+    spec = recognise(signature_of(model), "net", {"rgb": True})
+    assert (spec.rgb, spec.conf) == (True, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("{", "is not valid JSON", id="cut"),
+        pytest.param("", "is not valid JSON", id="empty"),
+        pytest.param("[" * 50_000, "is not valid JSON", id="nested"),
+        pytest.param('{"conf": ' + "9" * 10_000 + "}", "is not valid JSON", id="endless number"),
+        pytest.param("x" * (MAX_BYTES + 1), "is too long (65537 characters)", id="long"),
+        pytest.param("[1]", "must hold keys and values", id="list"),
+        pytest.param('{"contract": "yolo"}', "`contract: yolo` cannot work: give one of ssd-heads", id="contract"),
+        pytest.param('{"contract": {"a": []}}', "`contract: {'a': []}` cannot work", id="contract of another kind"),
+        pytest.param('{"std": [1, 0, 1]}', "give numbers greater than 0", id="std"),
+        pytest.param('{"mean": NaN}', "give finite numbers", id="mean"),
+        pytest.param('{"mean": [Infinity, 0, 0]}', "give finite numbers", id="infinite"),
+        pytest.param('{"conf": 1e400}', "give a number from 0 to 1", id="conf"),
+        pytest.param('{"rgb": 1}', "give true or false", id="rgb"),
+        pytest.param('{"labels": "/etc/passwd"}', "give coco80, coco90 or a list of names", id="labels in a file"),
+        pytest.param('{"labels": ["a\\u001b[2J"]}', "names of up to 100 printable characters", id="escapes in labels"),
+        pytest.param('{"licence": "' + "x" * 101 + '"}', "up to 100 printable characters", id="long licence"),
+        pytest.param('{"labels": {"0": "a"}}', "give coco80, coco90 or a list", id="labels of another kind"),
+        pytest.param('{"file": "/etc/passwd"}', "unknown key `file`", id="file"),
+        pytest.param('{"urls": ["http://x"]}', "unknown key `urls`", id="urls"),
+        pytest.param('{"' + "k" * 9000 + '": 1}', "unknown key `kkk", id="long key"),
+        pytest.param('{"rtsp://a:hunter2@h": 1}', "unknown key `rtsp://***@h`", id="password"),
+    ],
+)
+def test_metadata_that_cannot_be_used(text, words):
+    with pytest.raises(ModelError) as error:
+        resolve(described(text))
+    message = str(error.value)
+    assert message.startswith("net.onnx: its metadata streamdet.spec")
+    assert words in message
+    assert "convert the model again, or describe it in a YAML file beside it" in message
+    assert len(message) < 700
+    assert "\n" not in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"proof": 1}', '{"proof": {}, "from": "x"}', "[" * 50_000, '{"proof": {"matched": "x"}}'],
+)
+def test_an_origin_that_says_nothing(text):
+    assert read_made_from(text) is None
+
+
+def test_an_origin_is_shown_on_lines_of_its_own():
+    proof = {key: 1 for key in ("matched", "detections", "pictures")}
+    proof |= {"greatest_box_difference": 1e-7, "greatest_score_difference": 0}
+    done = {"from": "a\x1b[2J\nb", "sha256": "f" * 1000, "options": "", "proof": proof, "notes": ["x\ny"]}
+    origin = read_made_from(json.dumps(done))
+    assert origin is not None
+    assert origin.source == "a [2J b"
+    assert len(origin.sha256) == 300
+    assert origin.notes == ("x y",)
+    assert CONVERTED_KEY == "streamdet.converted"
