@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, log, pi
 
 from streamdet.color import ColorSpace
@@ -64,7 +65,7 @@ class Cast:
 
     def sprite(self, spot: Spot, scale: float) -> Sprite:
         """Returns what stands there, drawn at least `scale` pixels per metre large."""
-        look = self._look(spot)
+        look = _look(self._seed, spot.slot, spot.trip, spot.class_id, self._light.dark)
         pose = _Pose(spot.slot, spot.trip, spot.view, spot.left, _phase(look, spot), ceil(log(scale, _GROWTH)))
         found = self._sprites.get(pose)
         if found is None:
@@ -74,12 +75,6 @@ class Cast:
                 self._bytes -= self._sprites.popitem(last=False)[1].bytes
         self._sprites.move_to_end(pose)
         return found
-
-    def _look(self, spot: Spot) -> Person | Cyclist | Car:
-        dice = Dice(self._seed, "look", spot.slot, spot.trip)
-        if spot.class_id == PERSON:
-            return Person.roll(dice)
-        return Cyclist.roll(dice) if spot.class_id == CYCLIST else Car.roll(dice, self._light.dark)
 
     def _draw(self, look: Person | Cyclist | Car, pose: _Pose) -> Sprite:
         scale, shadow = _GROWTH**pose.step, self._light.shadow
@@ -99,6 +94,14 @@ class Cast:
             case Car():
                 draw_car(canvas, look, 2 * pi / SPOKES * pose.phase / _WHEEL_PHASES)
         return make_sprite(canvas.rgba, origin, scale, shadow, self._color)
+
+
+@lru_cache(maxsize=256)
+def _look(seed: int, slot: int, trip: int, class_id: int, dark: bool) -> Person | Cyclist | Car:
+    dice = Dice(seed, "look", slot, trip)
+    if class_id == PERSON:
+        return Person.roll(dice)
+    return Cyclist.roll(dice) if class_id == CYCLIST else Car.roll(dice, dark)
 
 
 def _phase(look: Person | Cyclist | Car, spot: Spot) -> int:

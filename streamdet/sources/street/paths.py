@@ -119,16 +119,22 @@ class Lane:
         found = []
         for place, slot in enumerate(self.slots):
             gap_m = way_m / len(self.slots)
-            jitter = Dice(self.seed, "gap", slot).between(0.0, max(gap_m - 3 * self.room_m, 0.0))
+            jitter = max(gap_m - 3 * self.room_m, 0.0) * _share(self.seed, "gap", slot, 0)
             moved_m = flow_m + place * gap_m + jitter
             trip = floor(moved_m / way_m)
             along_m = moved_m - trip * way_m
-            y = self.y + Dice(self.seed, "side", slot, trip).between(-0.006, 0.006)
+            y = self.y + 0.012 * (_share(self.seed, "side", slot, trip) - 0.5)
             x = -ground.reach + (along_m - 1.2 * self.room_m) * ground.per_metre(self.y)
             x = ground.width - x if self.left else x
             speed = self.speed_m_s * self.pace.speed(share)
             found.append(Spot(slot, trip, self.class_id, x, y, along_m, speed, self.left))
         return found
+
+
+@lru_cache(maxsize=256)
+def _share(seed: int, what: str, slot: int, trip: int) -> float:
+    """Returns a number from 0 to 1 that follows from its arguments."""
+    return Dice(seed, what, slot, trip).between(0, 1)
 
 
 def make_lane(
