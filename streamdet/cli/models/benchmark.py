@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from streamdet.bench.inference import Row
 
 
+_WIDTH = 140
+"""Characters that the widest table needs."""
+
+
 class _Provider(StrEnum):
     cpu = "cpu"
     openvino = "openvino"
@@ -33,9 +37,11 @@ class _Precision(StrEnum):
 
 def benchmark(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Names, ONNX files, YAML descriptions: compared in one run.")
+        list[str], typer.Argument(metavar="MODEL", help="Names, ONNX files, YAML descriptions: compared in one run.")
     ],
-    provider: Annotated[list[_Provider] | None, typer.Option("--provider", "-d", help="Only these.")] = None,
+    provider: Annotated[
+        list[_Provider] | None, typer.Option("--provider", "-d", "--device", help="Only these.")
+    ] = None,
     precision: Annotated[list[_Precision] | None, typer.Option("--precision", help="Only these.")] = None,
     batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Also throughput, by batch size.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often each takes its turn.")] = 11,
@@ -87,8 +93,7 @@ def _print(rows: Sequence[Row], notes: Sequence[str], batches: Sequence[int]) ->
     from rich.table import Table
 
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140  # a log file or a pipe has no width of its own
+    console.width = max(console.width, _WIDTH)  # a log or a pipe has none; a narrow terminal wraps, and loses no figure
     table = Table(show_edge=False, box=None, padding=(0, 1))
     several = len({row.model for row in rows}) > 1
     for column in ["model", "runs on"] if several else ["runs on"]:
