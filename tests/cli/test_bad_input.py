@@ -633,7 +633,7 @@ def test_a_model_of_another_ending_is_not_built(cli, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
-@pytest.mark.parametrize("argv", ["models list", "-h", "models info synthetic-shapes"])
+@pytest.mark.parametrize("argv", ["models list", "-h", "models info synthetic-shapes", "doctor"])
 @pytest.mark.parametrize(
     ("redirected", "code", "says"),
     [
