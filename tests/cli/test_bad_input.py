@@ -761,6 +761,7 @@ BENCHMARKS = [
     row("OpenVINO without its weights", "{out}/net.xml", 2, "{out}/net.xml"),
     row("no rounds", "{out}/net.xml -n 0", 2, "--rounds", "-n"),
     row("precision it is not in", "synthetic-shapes --precision int8 -d cpu", 3, "nothing to measure: cpu in int8: "),
+    row("by its other name", "synthetic-shapes --precision bf16 --device cpu", 3, "cannot compute in bf16"),
     row("precision a provider lacks", "synthetic-shapes --precision bf16 -d cpu", 3, "cannot compute in bf16"),
 ]
 

@@ -80,6 +80,9 @@ def test_convert_then_look(cli, folder, tmp_path):
             "{f}/published.onnx -o {o}/x.onnx --format openvino", "--format openvino writes .xml files", id="openvino"
         ),
         pytest.param("{f}/published.onnx -o {o}/no/x.onnx", "there is no folder {o}/no; create it first", id="folder"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --images {f}/nowhere", "nowhere: no such file or folder", id="no folder"
+        ),
         pytest.param("{f}/published.onnx -o .", ". is a folder; give the name of a file in it", id="this folder"),
         pytest.param("{f}/published.onnx -o {f}/published.onnx", "is the model being converted", id="onto itself"),
         pytest.param(

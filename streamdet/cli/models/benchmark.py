@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdet.cli.interrupts import Interrupts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,13 +71,14 @@ def benchmark(
         if not has_openvino():
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = busy()
-    subjects = [subject(model, threads) for model in models]
-    wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
-    ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
-    if not ours:
-        raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
-    everybody = [one for made in ours for one in (made, *rivals(made, against_openvino))]
-    rows = measure(everybody, rounds, batch or (), roofline)
+    with Interrupts():  # nothing to lose; a KeyboardInterrupt in a callback of a library is dropped
+        subjects = [subject(model, threads) for model in models]
+        wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
+        ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
+        if not ours:
+            raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
+        everybody = [one for made in ours for one in (made, *rivals(made, against_openvino))]
+        rows = measure(everybody, rounds, batch or (), roofline)
     most = max(given.threads for given in subjects)
     notes = [load] if load else []
     notes += [f"{given.name}: random weights, it detects nothing" for given in subjects if given.spec.random_weights]
