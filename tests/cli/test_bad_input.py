@@ -138,6 +138,22 @@ SOURCES = [
     row("unknown key of a scene", "synthetic:?frams=5", 2, "knows no key 'frams'", "use objects, fps, size"),
     row("value of a scene", "synthetic:?frames=many", 2, "frames=many does not work: give a whole number"),
     row("size of a scene", "synthetic:?size=9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT from 160x120"),
+    row("key of another scene", "synthetic:?shake=1", 2, "knows no key 'shake'", "use objects, fps, size"),
+    row(
+        "unknown key of the street",
+        "synthetic:street?colour=red",
+        2,
+        "knows no key 'colour'",
+        "jpeg, place, time",
+    ),
+    row(
+        "value of the street",
+        "synthetic:street?shake=99",
+        2,
+        "shake=99 does not work: give a whole number from 0",
+    ),
+    row("place of the street", "synthetic:street?place=moon", 2, "place=moon does not work: use any, street, park,"),
+    row("jpeg of the street", "synthetic:street?jpeg=2", 2, "jpeg=2 does not work: give a quality from 5 to 100"),
     row("rate of a scene", "synthetic:?fps=1/0", 2, "fps=1/0 does not work: give frames per second"),
     row("nothing", "", 2, "no source given: name a camera (0), a file"),
 ]
