@@ -20,7 +20,7 @@ MAX_BYTES = 512 * 2**20
 _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview", "com.microsoft", "com.microsoft.nchwc"})
 _LOOKS_LIKE = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: run git lfs pull",
-    b"<": "a web page or XML: the download went wrong, or it is an OpenVINO .xml",
+    b"<": "a web page or XML: the download went wrong, or it is OpenVINO's: give the ONNX file it came from",
     b"PK\x03\x04": "a zip archive or a PyTorch checkpoint: export the model to ONNX",
     b"ORTM": "ONNX Runtime's own .ort format: give the .onnx file it was made from",
 }

@@ -163,7 +163,11 @@ def test_a_begun_file_is_told(cli, known, folder, monkeypatch):
 
 
 VERIFIED = [
-    ("missing", "tiny", "wrong: tiny is not on this machine: streamdet models pull downloads it, or get it with: curl"),
+    (
+        "missing",
+        "tiny",
+        "wrong: tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl",
+    ),
     ("unknown", "{tmp}/other.onnx", "wrong: {tmp}/other.onnx is no known model: 5 bytes, SHA-256 "),
     ("nothing", "nothing.onnx", "wrong: no model 'nothing.onnx'"),
     ("without hash", "{tmp}/bare.yaml", "wrong: {tmp}/bare.yaml: it has no `sha256` or `sha384` to check against"),
@@ -273,7 +277,7 @@ def test_python_pulls_on_first_use(known, caplog):
     assert record.getMessage().startswith("getting tiny (")
     path.unlink()
     with pytest.raises(
-        ModelError, match="tiny is not on this machine: streamdet models pull downloads it, or get it with: curl"
+        ModelError, match="tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl"
     ):
         streamdet.run(SCENE, "tiny", download=False)
 
@@ -297,7 +301,9 @@ def test_no_download_never_asks_a_server(cli, known):
         known(mirror.url)
         outcome = cli("run", "-q", SCENE, "-m", "tiny", "--no-download")
         assert outcome.code == 2
-        assert "tiny is not on this machine: streamdet models pull downloads it, or get it with: curl" in outcome.err
+        assert (
+            "tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl" in outcome.err
+        )
         assert mirror.asked == []
 
 

@@ -101,7 +101,6 @@ def coco(
         except KeyboardInterrupt:
             _tell_of_stop(progress.done, progress.total, detections)
             raise
-    show(result)
     if results is not None:
         write_results(result, results)
     if report is not None:
@@ -109,6 +108,7 @@ def coco(
     if plot is not None:
         title = f"{result.identity.model}: {len(result.truth.images)} pictures, COCO AP {result.ap:.4f}"
         plot_precision_recall(result.coco, plot, title)
+    show(result)  # last: whoever reads it may stop (`| head`)
     for path in outputs:
         typer.echo(f"wrote {path}")
 

@@ -21,7 +21,9 @@ def pull(
     force: Annotated[bool, typer.Option("--force", help="Download it again, and replace what is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors are told all the same.")] = False,
 ) -> None:
-    """Download models and check them; what is here already is only checked. An interrupted download goes on.
+    """Download models and check them.
+
+    What is here already is only checked. An interrupted download goes on.
 
     Example: streamdet models pull yolox-nano
     """
@@ -50,7 +52,7 @@ def _leave(origin: Origin, path: Path, quiet: bool) -> None:
     from streamdet.models.origin import megabytes
 
     here = state(origin, path)
-    if here.state is State.PART and not quiet:
+    if here.state is State.PART and here.size and not quiet:
         kept = f"{megabytes(here.size)} of {origin.name} are kept"
         typer.echo(f"\n  stopped; {kept}, and the same command goes on from there", err=True)
     leave()
