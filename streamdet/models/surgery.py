@@ -132,6 +132,7 @@ def to_heads(network: Network) -> onnx.ModelProto:
         shape = ["batch", rows, boxes]
         graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     set_batch(model, 0)
+    resize_input(model, network.size)  # default boxes belong to a size, so it is not left open
     return at_opset(model, OPSET)
 
 

@@ -43,7 +43,10 @@ def add_top_boxes(model: onnx.ModelProto, count: int, classes: int, size: int) -
 
     node("Softmax", [conf], ["top_probability"], axis=1)
     node("Slice", ["top_probability", "top_first", "top_end", "top_axis"], ["top_foreground"])
-    node("ReduceMax", ["top_foreground"], ["top_best"], axes=[1], keepdims=0)
+    if opset_of(model) < 18:
+        node("ReduceMax", ["top_foreground"], ["top_best"], axes=[1], keepdims=0)
+    else:  # from here on the axes are an input
+        node("ReduceMax", ["top_foreground", "top_axis"], ["top_best"], keepdims=0)
     node("TopK", ["top_best", "top_count"], ["top_scores", "top_order"], axis=1, sorted=0)
     # In ascending order of their places. As floats, which hold them exactly: not every device sorts integers.
     node("Cast", ["top_order"], ["top_places"], to=onnx.TensorProto.FLOAT)
