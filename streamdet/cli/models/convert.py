@@ -22,7 +22,7 @@ from streamdet.models.convert.options import (
 )
 
 if TYPE_CHECKING:
-    from streamdet.models.convert.convert import Converted
+    from streamdet.models.convert.made import Converted
 
 
 def convert(
