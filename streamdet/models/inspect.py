@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from streamdet.errors import ModelError
 from streamdet.models.arithmetic import Arithmetic, count_operations, count_parameters
+from streamdet.models.graph import opset_of
 from streamdet.models.ir import ir_signature, is_ir, read_weights
 from streamdet.models.load import ModelFile, parse_bytes, read_model
 from streamdet.models.recognise import recognise
@@ -50,7 +51,7 @@ class GraphInfo:
             stored=stored,
             arithmetic=count_operations(model),
             operators=Counter(node.op_type for node in model.graph.node),
-            opset=max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0),
+            opset=opset_of(model),
             producer=f"{model.producer_name} {model.producer_version}".strip(),
         )
 

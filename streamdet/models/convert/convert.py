@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamdet.errors import UsageError
+from streamdet.errors import ModelError, UsageError
 from streamdet.models.convert.finish import finish, own_file, to_int8
 from streamdet.models.convert.flagship import Conversion
 from streamdet.models.convert.half import refuse_quantised, to_half
@@ -47,9 +47,15 @@ def convert(
     if options.precision is not Precision.FP32:
         refuse_quantised(source.model, file.name)
     flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED)
-    if flagship or options.changes_network or options.precision is Precision.FP32:
-        return Conversion.of(source, options, progress).run(samples, quantise)
-    return _other_precision(source, samples, options, quantise, progress)
+    if not flagship and options.changes_only_precision:
+        return _other_precision(source, samples, options, quantise, progress)
+    try:
+        conversion = Conversion.of(source, options, progress)
+    except ModelError as error:
+        if flagship:
+            raise
+        raise ModelError(f"{error}; of other networks only the precision can be changed") from None
+    return conversion.run(samples, quantise)
 
 
 def _other_precision(

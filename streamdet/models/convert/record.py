@@ -13,6 +13,7 @@ from streamdet.models.convert.options import ConvertOptions
 from streamdet.models.convert.proof import Proof
 from streamdet.models.description import SPEC_KEY, metadata_text
 from streamdet.models.made_from import ACCURACY_KEY, CONVERTED_KEY, read_made_from
+from streamdet.models.signature import fixed, signature_of
 
 
 def record(source: Source, made: Made, options: ConvertOptions, proof: Proof, notes: Sequence[str]) -> dict[str, str]:
@@ -38,7 +39,9 @@ def record(source: Source, made: Made, options: ConvertOptions, proof: Proof, no
     }
     if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_made_from(earlier)) is not None:
         done["before"] = {"from": origin.source, "sha256": origin.sha256, "options": origin.options}
-    properties = {**before, **made.report, SPEC_KEY: metadata_text(made.spec), CONVERTED_KEY: json.dumps(done)}
+    open_size = any(not fixed(d) for d in signature_of(made.model).inputs[0].shape[1:])
+    described = {SPEC_KEY: metadata_text(made.spec, open_size), CONVERTED_KEY: json.dumps(done)}
+    properties = {**before, **made.report, **described}
     if made.accuracy:
         properties[ACCURACY_KEY] = made.accuracy
     return properties
