@@ -185,15 +185,19 @@ def test_windows_that_end_the_process(tmp_path):
     assert "crashes (SIGABRT): no Qt platform plug-in" in report.all_of("windows")
 
 
-def test_a_user_without_a_home(tmp_path):
+@pytest.mark.parametrize("chosen", [None, "models"], ids=["no folder named", "a folder for models"])
+def test_a_user_without_a_home(tmp_path, chosen):
     """As with ``docker run --user 1234``: no HOME, and no entry in the list of users."""
     (tmp_path / "sitecustomize.py").write_text(
         "import pwd\ndef nobody(uid): raise KeyError(uid)\npwd.getpwuid = nobody\n"
     )
-    report = doctor(tmp_path, HOME=None, XDG_CACHE_HOME=None, STREAMDET_MODELS=None)
+    models = None if chosen is None else str(tmp_path / chosen)
+    report = doctor(tmp_path, HOME=None, XDG_CACHE_HOME=None, STREAMDET_MODELS=models)
     assert report.code == 0, report.text
-    assert report.status("models") == report.status("kernel cache") == "warn"
-    assert "STREAMDET_MODELS and XDG_CACHE_HOME" in report.checks["models"]["fix"]
+    assert report.status("kernel cache") == "warn"
+    assert "STREAMDET_MODELS and XDG_CACHE_HOME" in report.checks["kernel cache"]["fix"]
+    assert report.status("models") == ("warn" if chosen is None else "absent")
+    assert chosen or "STREAMDET_MODELS and XDG_CACHE_HOME" in report.checks["models"]["fix"]
     assert report.status("provider cpu") == "ok"
 
 

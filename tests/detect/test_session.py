@@ -188,6 +188,10 @@ def test_files_that_cannot_be_read(tmp_path):
         read_model(tmp_path / "missing.onnx")
     with pytest.raises(ModelError, match="is a directory"):
         read_model(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.onnx")
+        with pytest.raises(ModelError, match="is no ordinary file"):
+            read_model(tmp_path / "pipe.onnx")
     large = tmp_path / "large.onnx"
     with large.open("wb") as file:
         file.truncate(MAX_BYTES + 1)  # takes no room on the disk

@@ -63,9 +63,9 @@ def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
-    from streamdet.models.zoo import resolve
+    from streamdet.models.zoo import given_path, resolve
 
-    path = Path(model).expanduser()
+    path = given_path(model)
     try:
         return resolve(model)
     except ModelError:

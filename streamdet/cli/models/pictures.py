@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ def photo_paths(where: str) -> list[Path]:
     """
     from streamdet.sources.images import find_images
 
-    path = Path(where).expanduser()
+    path = Path(os.path.expanduser(where))
     if path.suffix.casefold() not in (".txt", ".list") or not path.is_file():
         return find_images(str(path))
     names = [line.strip() for line in path.read_text("utf-8", errors="replace").splitlines() if line.strip()]

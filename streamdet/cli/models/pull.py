@@ -29,6 +29,8 @@ def pull(
     from streamdet.models.local import pull as pull_one
     from streamdet.models.zoo import MODELS, place
 
+    if everything and models:
+        raise UsageError(f"--all is every known model: leave out {', '.join(models)}, or --all")
     names = [spec.name for spec in MODELS] if everything else models or []
     if not names:
         raise UsageError("name a model to pull, or --all; `streamdet models list` shows what there is")

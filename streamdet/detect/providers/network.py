@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamdet.detect.providers.machine import HEAVY_GFLOPS, default_threads
+from streamdet.detect.providers.machine import HEAVY_GFLOPS, check_threads, default_threads
 from streamdet.detect.providers.names import Precision
 from streamdet.detect.providers.options import Network
 from streamdet.errors import ModelError
@@ -33,7 +33,9 @@ def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Net
 
     Raises:
         ModelError: it cannot be read, or is not a model.
+        UsageError: that is no number of threads.
     """
+    check_threads(threads)
     file = read_model(model)
     if is_ir(file):  # how much it computes is not counted: weights of this size come with much arithmetic
         weights = read_weights(file)
