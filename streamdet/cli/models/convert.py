@@ -20,6 +20,7 @@ from streamdet.models.convert.options import (
     Layout,
     Precision,
 )
+from streamdet.redact import printable
 
 if TYPE_CHECKING:
     from streamdet.models.convert.made import Converted
@@ -74,7 +75,7 @@ def convert(
         converted = convert_model(file, spec, samples, options, quantise, tell)
     _write(converted.files, output)
     for line in _summary(converted, output):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _batch(text: str) -> int:

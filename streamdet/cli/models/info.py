@@ -13,6 +13,7 @@ import typer
 from streamdet.errors import ModelError
 from streamdet.models.description import SPEC_KEY
 from streamdet.models.made_from import CONVERTED_KEY, read_made_from
+from streamdet.redact import printable
 
 if TYPE_CHECKING:
     from streamdet.models.arithmetic import Arithmetic
@@ -37,7 +38,7 @@ def info(
         typer.echo(json.dumps(_as_dict(read), indent=2))
     else:
         for title, text in _lines(read):
-            typer.echo(f"{title:<12} {text}")
+            typer.echo(printable(f"{title:<12} {text}"))
 
 
 def _not_downloaded(model: str) -> ModelSpec | None:
@@ -58,7 +59,7 @@ def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
     lines = [("model", f"{spec.name}: {spec.about}"), ("file", f"not downloaded: streamdet models pull {spec.name}")]
     lines += [("", spec.origin.facts), *(("from", url) for url in spec.urls), *_feeding(spec)]
     for title, text in lines:
-        typer.echo(f"{title:<12} {text}")
+        typer.echo(printable(f"{title:<12} {text}"))
 
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
