@@ -31,6 +31,15 @@ _URL = re.compile(rf"(?P<scheme>{_SCHEME}){_HOST}(?P<rest>[^\s'\"<>]*)")
 _WHOLE_URL = re.compile(rf"\A(?P<scheme>{_SCHEME})?{_HOST}(?P<rest>.*)", re.DOTALL)
 
 
+def printable(text: str) -> str:
+    r"""Returns a text without the characters that a terminal obeys; names and notes in files may hold them.
+
+    >>> printable("a\x1b[2Jb")
+    'a [2Jb'
+    """
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def redact_address(address: str) -> str:
     """Returns one whole address without its credentials: also those with blanks or quotes, or without a scheme.
 

@@ -83,7 +83,8 @@ def subject(model: str | Path, threads: int = 0) -> Subject:
     """
     spec, file = resolve(model)
     network, threads = read_network(file, threads)
-    gflop = 0.0 if is_ir(file) else inspect_model(file, spec).arithmetic.gflops
+    graph = inspect_model(file, spec).graph
+    gflop = graph.arithmetic.gflops if graph else 0.0
     return Subject(Path(file.name).name, spec, file, network.weights, threads, gflop)
 
 

@@ -20,7 +20,7 @@ from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
 from streamdet.errors import SinkError, StreamdetError
-from streamdet.redact import redact
+from streamdet.redact import printable, redact
 
 app = typer.Typer(
     name="streamdet",
@@ -158,7 +158,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _complain(error: BaseException, debug: bool, unexpected: bool = False) -> None:
     if debug:
         logging.getLogger("streamdet").error("failed", exc_info=error)
-    text = redact(" ".join(str(error).split())) or type(error).__name__
+    text = printable(redact(" ".join(str(error).split()))) or type(error).__name__
     hint = " (this looks like a defect of streamdet; --debug shows where)" if unexpected else ""
     prefix = f"{type(error).__name__}: " if unexpected else ""
     print(f"streamdet: {prefix}{text}{hint}", file=sys.stderr)

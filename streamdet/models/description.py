@@ -87,12 +87,19 @@ def read_metadata(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
         raise ModelError(f"{name}: its metadata {SPEC_KEY} is not valid JSON: {fix}") from None
 
 
-def metadata_text(spec: ModelSpec) -> str:
-    """Returns what `read_metadata` reads: fields that are not default, and those where families have habits."""
+def metadata_text(spec: ModelSpec, with_size: bool = False) -> str:
+    """Returns what `read_metadata` reads: fields that are not default, and those where families have habits.
+
+    Args:
+        spec: of the file.
+        with_size: say width and height too, for a graph that leaves them open.
+    """
     content: dict[str, Any] = {}
     for field in fields(spec):
         value = getattr(spec, field.name)
         if field.name not in _IN_METADATA or (value == field.default and field.name not in _ALWAYS):
+            continue
+        if field.name in ("width", "height") and not with_size:
             continue
         named = next((name for name, labels in _LABEL_SETS.items() if labels == value), None)
         content[field.name] = value.value if isinstance(value, Enum) else named or value
@@ -277,9 +284,7 @@ _PARSERS: dict[str, _Parse] = {
     "about": _text,
 }
 
-_OF_A_FILE = frozenset(
-    {"file", "name", "width", "height", "urls", "size_bytes", "sha256", "sha384", "licence", "about"}
-)
+_OF_A_FILE = frozenset({"file", "name", "urls", "size_bytes", "sha256", "sha384", "licence", "about"})
 _IN_METADATA = {key: parse for key, parse in _PARSERS.items() if key not in _OF_A_FILE} | {
     "labels": _listed_labels,
     "licence": _short_text,

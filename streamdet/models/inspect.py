@@ -6,25 +6,26 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamdet.errors import ModelError
 from streamdet.models.arithmetic import Arithmetic, count_operations, count_parameters
+from streamdet.models.graph import opset_of
+from streamdet.models.ir import ir_signature, is_ir, read_weights
 from streamdet.models.load import ModelFile, parse_bytes, read_model
 from streamdet.models.recognise import recognise
 from streamdet.models.signature import Signature, signature_of
 from streamdet.models.spec import ModelSpec
 
+if TYPE_CHECKING:
+    import onnx
+
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What was read from a file.
+class GraphInfo:
+    """What was counted in an ONNX graph.
 
     Attributes:
-        name: of the file, or of a model that is made up here.
-        size_bytes: of the file.
-        signature: inputs, outputs, metadata.
-        spec: how it was recognised; None where it was not.
-        unknown: why it was not recognised, "" where it was.
         trainable: values of weights, biases and scales; batch normalisation's running statistics are left out, and
             scales that were folded into convolutions are no longer there to count.
         stored: all constants in the file.
@@ -34,11 +35,6 @@ class ModelInfo:
         producer: what wrote the file.
     """
 
-    name: str
-    size_bytes: int
-    signature: Signature
-    spec: ModelSpec | None
-    unknown: str
     trainable: int
     stored: int
     arithmetic: Arithmetic
@@ -46,37 +42,63 @@ class ModelInfo:
     opset: int
     producer: str
 
+    @classmethod
+    def of(cls, model: onnx.ModelProto) -> GraphInfo:
+        """Counts."""
+        trainable, stored = count_parameters(model)
+        return cls(
+            trainable=trainable,
+            stored=stored,
+            arithmetic=count_operations(model),
+            operators=Counter(node.op_type for node in model.graph.node),
+            opset=opset_of(model),
+            producer=f"{model.producer_name} {model.producer_version}".strip(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What was read from a file.
+
+    Attributes:
+        name: of the file, or of a model that is made up here.
+        size_bytes: of the file; of both, where the weights have one of their own.
+        signature: inputs, outputs, metadata.
+        spec: how it was recognised; None where it was not.
+        unknown: why it was not recognised, "" where it was.
+        graph: what was counted in it; None for OpenVINO's own format, whose graph is not read here.
+    """
+
+    name: str
+    size_bytes: int
+    signature: Signature
+    spec: ModelSpec | None
+    unknown: str
+    graph: GraphInfo | None
+
 
 def inspect_model(source: Path | bytes | ModelFile, given: ModelSpec | None = None) -> ModelInfo:
     """Reads a model without running it.
 
     Args:
-        source: an ONNX file, or its content.
+        source: an ONNX or OpenVINO file, or what is in it.
         given: its description, where it is known already.
 
     Raises:
         ModelError: it cannot be read.
     """
-    data, name = read_model(source)
-    model = parse_bytes(data, name)
-    signature = signature_of(model)
+    file = read_model(source)
+    size_bytes, graph = len(file.data), None
+    if is_ir(file):
+        signature = ir_signature(file)
+        size_bytes += len(read_weights(file))
+    else:
+        model = parse_bytes(*file)
+        signature, graph = signature_of(model), GraphInfo.of(model)
     spec, unknown = given, ""
     if spec is None:
         try:
-            spec = recognise(signature, Path(name).name)
+            spec = recognise(signature, Path(file.name).name)
         except ModelError as error:
             unknown = str(error)
-    trainable, stored = count_parameters(model)
-    return ModelInfo(
-        name=name,
-        size_bytes=len(data),
-        signature=signature,
-        spec=spec,
-        unknown=unknown,
-        trainable=trainable,
-        stored=stored,
-        arithmetic=count_operations(model),
-        operators=Counter(node.op_type for node in model.graph.node),
-        opset=max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0),
-        producer=f"{model.producer_name} {model.producer_version}".strip(),
-    )
+    return ModelInfo(file.name, size_bytes, signature, spec, unknown, graph)

@@ -46,11 +46,21 @@ def ir_signature(file: ModelFile) -> Signature:
         raise ModelError(
             f"{file.name} is an OpenVINO model: pip install openvino, or give the ONNX file that it was made from"
         )
+    weights = read_weights(file)
     try:
-        model = openvino_core().read_model(file.data, read_weights(file))
+        return signature_of_ir(file.data, weights)
     except RuntimeError as error:
         reason = redact(" ".join(str(error).split()))[-200:]
         raise ModelError(f"OpenVINO cannot read {file.name}: {reason}; convert it again") from None
+
+
+def signature_of_ir(xml: bytes, weights: bytes) -> Signature:
+    """Returns the same, of what is in the two files.
+
+    Raises:
+        RuntimeError: OpenVINO cannot read it.
+    """
+    model = openvino_core().read_model(xml, weights)
     notes: dict[str, str] = {}
     if model.has_rt_info(_NOTES):
         found = model.get_rt_info(_NOTES).value

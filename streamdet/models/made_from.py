@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from streamdet.redact import redact
+from streamdet.redact import printable, redact
 
 CONVERTED_KEY = "streamdet.converted"
 """Metadata key of a converted file: JSON with its source, the options, and the numbers of its proof."""
@@ -65,4 +65,4 @@ def read_made_from(text: str) -> MadeFrom | None:
 
 
 def _line(value: object) -> str:
-    return redact("".join(c if c.isprintable() else " " for c in str(value)[:_LONGEST]))
+    return redact(printable(str(value)[:_LONGEST]))

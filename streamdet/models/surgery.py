@@ -39,12 +39,10 @@ class Head:
     """The two head convolutions of one feature map.
 
     Attributes:
-        feature: the value both read.
         loc: value with the offsets, (n, 4k, grid, grid).
         conf: value with the logits, (n, (1 + classes)k, grid, grid).
     """
 
-    feature: str
     loc: str
     conf: str
 
@@ -132,6 +130,7 @@ def to_heads(network: Network) -> onnx.ModelProto:
         shape = ["batch", rows, boxes]
         graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     set_batch(model, 0)
+    resize_input(model, network.size)  # default boxes belong to a size, so it is not left open
     return at_opset(model, OPSET)
 
 
@@ -239,7 +238,7 @@ def _sorted_out(
         count = shapes.get(conf, (0, 0))[1]
         if shapes.get(loc, (0, 0))[1] != 4 * k or count % k or count // k < 2:
             raise _refusal(name, f"found {channels[0]} and {channels[1]} channels on {_text([shapes[feature][1:]])}")
-        heads.append(Head(feature, loc, conf))
+        heads.append(Head(loc, conf))
         classes.add(count // k)
     if len(classes) != 1:
         raise _refusal(name, f"found {', '.join(map(str, sorted(classes)))} classes on different feature maps")
@@ -248,13 +247,9 @@ def _sorted_out(
 
 def _meets_softmax(value: str, graph: onnx.GraphProto) -> bool:
     reached = {value}
-    for node in _in_order(graph):
+    for node in Links.of(graph).leading_to(output.name for output in graph.output):
         if reached.intersection(node.input):
             if node.op_type in ("Softmax", "LogSoftmax"):
                 return True
             reached.update(node.output)
     return False
-
-
-def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    return Links.of(graph).leading_to(value.name for value in graph.output)

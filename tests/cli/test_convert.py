@@ -101,7 +101,7 @@ def test_convert_then_look(cli, folder, tmp_path):
         pytest.param(
             "{f}/published.onnx -o {o}/x.onnx --images {f}/empty", "no image in the directory", id="no photos"
         ),
-        pytest.param("{f}/other.onnx -o {o}/x.onnx", "--precision fp16 or int8 alone can be", id="other, advice"),
+        pytest.param("{f}/other.onnx -o {o}/x.onnx", "--precision fp16 or int8 alone", id="other, advice"),
         pytest.param(
             "{f}/published.onnx -o {o}/x.onnx --max-loss 0.1", "--max-loss is for --precision int8", id="loss"
         ),

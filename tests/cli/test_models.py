@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from streamdet.cli.models import app
+from streamdet.cli.models.info import info
 from streamdet.errors import StreamdetError
+from tests.models.nets import model_with
 
 
 @pytest.fixture
@@ -81,3 +83,13 @@ def test_mistakes(run, arguments, message):
     with pytest.raises(StreamdetError) as error:
         run(*arguments)
     assert message in str(error.value)
+
+
+def test_info_shows_nothing_that_a_terminal_obeys(tmp_path, monkeypatch):
+    ports = {"im\x1b[2Jage": [1, 3, 64, 64]}, {"rows\x1b[2J": [1, 5, 6]}
+    onnx.save(model_with(*ports, metadata={"a\x1b[2Jk": "v\x1b[2J\x07"}), tmp_path / "net.onnx")
+    shown = []
+    monkeypatch.setattr("typer.echo", shown.append)
+    info(str(tmp_path / "net.onnx"))
+    assert "metadata     a [2Jk = v [2J " in shown
+    assert all(line.isprintable() for line in shown)

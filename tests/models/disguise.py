@@ -123,6 +123,13 @@ def of_any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def of_any_size(model: onnx.ModelProto) -> onnx.ModelProto:
+    model = copy(model)
+    for dimension, name in zip(model.graph.input[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
+        dimension.dim_param = name
+    return model
+
+
 def everything(model: onnx.ModelProto) -> onnx.ModelProto:
     return shuffled(with_constant_nodes(with_identities(renamed(folded(model)))))
 
@@ -144,9 +151,10 @@ def self_normalising(model: onnx.ModelProto, unit: float = 1.0, bgr: bool = True
     return set_nodes(model, [*front, *model.graph.node])
 
 
-QUICK = (everything, with_weights_as_inputs)
+QUICK = (everything, with_weights_as_inputs, of_any_size)
 ONE_BY_ONE = (
-    copy, renamed, with_constant_nodes, with_identities, shuffled, folded, of_any_batch, at(13), at(17), at(20)
+    copy, renamed, with_constant_nodes, with_identities, shuffled, folded, of_any_batch,
+    at(13), at(17), at(20),
 )  # fmt: skip
 
 

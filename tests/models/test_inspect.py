@@ -139,6 +139,6 @@ def test_a_quantised_network_counts_like_the_one_it_was_made_from():
 def test_a_trained_model(data_dir):
     info = inspect_model(data_dir / "models" / "yolox_nano.onnx")
     # Megvii's table: 0.91 M parameters, 1.08 GFLOPs (which counts more than convolutions).
-    assert info.trainable == pytest.approx(0.91e6, rel=0.01)
-    assert info.arithmetic.gflops == pytest.approx(1.08, rel=0.05)
-    assert (info.opset, info.unknown, info.spec.labels[0]) == (11, "", "person")
+    assert info.graph.trainable == pytest.approx(0.91e6, rel=0.01)
+    assert info.graph.arithmetic.gflops == pytest.approx(1.08, rel=0.05)
+    assert (info.graph.opset, info.unknown, info.spec.labels[0]) == (11, "", "person")

@@ -1,12 +1,16 @@
 """OpenVINO's own files: recognised, fed as Open Model Zoo's converted networks are, and run."""
 
+import json
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from streamdet.cli.main import execute
 from streamdet.detect.detector import load_detector
 from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
+from streamdet.models.inspect import inspect_model
 from streamdet.models.recognise import IMAGENET
 from streamdet.models.spec import Contract
 from streamdet.models.zoo import resolve
@@ -66,6 +70,30 @@ def test_notes_of_its_maker_are_read(xml):
     assert spec.random_weights
     assert spec.about == "made for a test"
     assert spec.mean == IMAGENET["mean"]  # who left notes would have said that it is fed otherwise
+
+
+def test_is_shown(xml, capsys):
+    path = xml({"converted": "no JSON", "accuracy": "another one"})
+    assert execute(["models", "info", str(path)]) == 0
+    text = capsys.readouterr().out
+    for words in (
+        "input        image float32 (1, 3, 32, 32)",
+        "output       bboxes float32 (1, 1, 4)",
+        "contract     ssd-published",
+        "format       OpenVINO",
+        "metadata     streamdet.accuracy = another one",
+    ):
+        assert words in text
+    assert execute(["models", "info", str(path), "--json"]) == 0
+    read = json.loads(capsys.readouterr().out)
+    assert (read["contract"], read["gflops"], read["converted"]) == ("ssd-published", None, None)
+    assert read["size_bytes"] == path.stat().st_size + path.with_suffix(".bin").stat().st_size
+
+
+def test_is_not_shown_without_openvino(xml, monkeypatch):
+    monkeypatch.setattr("streamdet.models.ir.has_openvino", lambda: False)
+    with pytest.raises(ModelError, match="is an OpenVINO model: pip install openvino"):
+        inspect_model(xml())
 
 
 def test_detects(xml):

@@ -6,6 +6,11 @@ import pytest
 
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
+from streamdet.models.convert.agreement import Agreement
+from streamdet.models.convert.made import Made, Source
+from streamdet.models.convert.options import ConvertOptions
+from streamdet.models.convert.proof import FLOAT, Proof
+from streamdet.models.convert.record import record
 from streamdet.models.description import MAX_BYTES, SPEC_KEY, metadata_text, read_metadata
 from streamdet.models.load import ModelFile
 from streamdet.models.made_from import CONVERTED_KEY, read_made_from
@@ -32,6 +37,17 @@ def test_what_is_written_is_read():
     assert resolve(described(metadata_text(SPEC)))[0] == ModelSpec(
         **{name: getattr(SPEC, name) for name in SPEC.__slots__ if name != "name"}, name="net.onnx"
     )
+
+
+def test_a_size_that_the_graph_leaves_open_is_written():
+    spec = ModelSpec("net", Contract.END2END, 64, 32, labels=COCO80, resize=Resize.STRETCH, conf=0.3)
+    ports = {"image": ["n", 3, "h", "w"]}, {"rows": [1, 5, 6]}
+    bare = ModelFile(model_with(*ports).SerializeToString(), "net")
+    made = Made(model_with(*ports), spec)
+    properties = record(Source(bare, made.model, spec), made, ConvertOptions(), Proof((), FLOAT, Agreement()), [])
+    described = model_with(*ports, metadata=properties)
+    assert recognise(signature_of(described), "net") == spec
+    assert "width" not in json.loads(metadata_text(spec))
 
 
 def test_labels_of_ones_own_and_none_at_all():

@@ -46,12 +46,15 @@ def expected(image):
     ids=lambda wear: wear.__name__,
 )
 def test_heads_of_any_export(published, image, expected, wear):
-    heads = to_heads(find(wear(published), "net.onnx", 0))
+    heads = to_heads(find(wear(published), "net.onnx", SIZE))
     onnx.checker.check_model(heads, full_check=True)
     shapes = {v.name: [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim] for v in heads.graph.output}
     count = box_count(SIZE)
     assert shapes == {"loc": ["batch", 4, count], "conf": ["batch", 81, count]}
-    assert [v.name for v in heads.graph.input] == ["image"]
+    (image_input,) = heads.graph.input
+    assert image_input.name == "image"
+    dimensions = [d.dim_value or d.dim_param for d in image_input.type.tensor_type.shape.dim]
+    assert dimensions == ["batch", 3, SIZE, SIZE]
     assert max(o.version for o in heads.opset_import) >= OPSET
     assert not heads.graph.value_info
     used = {name for node in heads.graph.node for name in node.input}

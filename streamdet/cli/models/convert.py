@@ -20,9 +20,10 @@ from streamdet.models.convert.options import (
     Layout,
     Precision,
 )
+from streamdet.redact import printable
 
 if TYPE_CHECKING:
-    from streamdet.models.convert.convert import Converted
+    from streamdet.models.convert.made import Converted
 
 
 _MAX_LOSS = 0.01
@@ -85,7 +86,7 @@ def convert(
     main = (".onnx", ".xml")
     write_files({output if end in main else output.with_suffix(end): data for end, data in converted.files.items()})
     for line in _summary(converted, output):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _batch(text: str) -> int:

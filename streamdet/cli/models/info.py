@@ -13,16 +13,19 @@ import typer
 from streamdet.errors import ModelError
 from streamdet.models.description import SPEC_KEY
 from streamdet.models.made_from import CONVERTED_KEY, read_made_from
+from streamdet.redact import printable
 
 if TYPE_CHECKING:
     from streamdet.models.arithmetic import Arithmetic
-    from streamdet.models.inspect import ModelInfo
+    from streamdet.models.inspect import GraphInfo, ModelInfo
     from streamdet.models.load import ModelFile
     from streamdet.models.spec import ModelSpec
 
 
 def info(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Known name, ONNX file or YAML description.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Known name, ONNX or OpenVINO file, or YAML description.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what is inside a model.
@@ -40,7 +43,7 @@ def info(
         typer.echo(json.dumps(_as_dict(read), indent=2))
     else:
         for title, text in _lines(read):
-            typer.echo(f"{title:<12} {text}")
+            typer.echo(printable(f"{title:<12} {text}"))
 
 
 def _not_downloaded(model: str) -> ModelSpec | None:
@@ -61,7 +64,7 @@ def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
     lines = [("model", f"{spec.name}: {spec.about}"), ("file", f"not downloaded: streamdet models pull {spec.name}")]
     lines += [("", spec.origin.facts), *(("from", url) for url in spec.urls), *_feeding(spec)]
     for title, text in lines:
-        typer.echo(f"{title:<12} {text}")
+        typer.echo(printable(f"{title:<12} {text}"))
 
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
@@ -82,7 +85,8 @@ def _signature(tensors: Any) -> list[dict[str, Any]]:
 
 
 def _as_dict(read: ModelInfo) -> dict[str, Any]:
-    spec = read.spec
+    spec, graph = read.spec, read.graph
+    counted = graph.arithmetic if graph else None
     return {
         "file": read.name,
         "size_bytes": read.size_bytes,
@@ -91,16 +95,16 @@ def _as_dict(read: ModelInfo) -> dict[str, Any]:
         "contract": spec.contract.value if spec else None,
         "not_recognised": read.unknown or None,
         "classes": len(spec.labels) if spec else None,
-        "trainable_mparams": read.trainable / 1e6,
-        "stored_mparams": read.stored / 1e6,
-        "gflops": read.arithmetic.gflops,
-        "gflops_by_operator": {name: count / 1e9 for name, count in read.arithmetic.products.items()},
-        "gflops_on_integers": read.arithmetic.integer / 1e9,
-        "gflops_with_elementwise": read.arithmetic.gflops_in_all,
-        "uncounted_operators": read.arithmetic.uncounted,
-        "operators": dict(read.operators),
-        "opset": read.opset,
-        "producer": read.producer,
+        "trainable_mparams": graph.trainable / 1e6 if graph else None,
+        "stored_mparams": graph.stored / 1e6 if graph else None,
+        "gflops": counted.gflops if counted else None,
+        "gflops_by_operator": {name: n / 1e9 for name, n in counted.products.items()} if counted else None,
+        "gflops_on_integers": counted.integer / 1e9 if counted else None,
+        "gflops_with_elementwise": counted.gflops_in_all if counted else None,
+        "uncounted_operators": counted.uncounted if counted else None,
+        "operators": dict(graph.operators) if graph else None,
+        "opset": graph.opset if graph else None,
+        "producer": graph.producer if graph else None,
         "metadata": dict(read.signature.metadata),
         "converted": _json_or_none(read.signature.metadata.get(CONVERTED_KEY, "")),
         "licence": spec.licence if spec else "",
@@ -121,9 +125,7 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
     lines += [("input", port(tensor)) for tensor in _signature(read.signature.inputs)]
     lines += [("output", port(tensor)) for tensor in _signature(read.signature.outputs)]
     lines += _spec_lines(read)
-    lines.append(("parameters", f"{read.trainable / 1e6:.6f} M trainable, {read.stored / 1e6:.6f} M stored in all"))
-    lines += _arithmetic_lines(read.arithmetic)
-    lines.append(("opset", f"{read.opset}, written by {read.producer or 'an unknown program'}"))
+    lines += _graph_lines(read.graph)
     lines += _origin_lines(read)
     told = (SPEC_KEY, CONVERTED_KEY) if read.spec else ()
     rest = [(key, value) for key, value in read.signature.metadata.items() if key not in told]
@@ -165,6 +167,16 @@ def _feeding(spec: ModelSpec) -> list[tuple[str, str]]:
     if spec.random_weights:
         lines.append(("warning", "random weights: it detects nothing, and what it gives means nothing"))
     return lines
+
+
+def _graph_lines(graph: GraphInfo | None) -> list[tuple[str, str]]:
+    if graph is None:
+        return [("format", "OpenVINO; parameters and arithmetic are counted in ONNX files only")]
+    return [
+        ("parameters", f"{graph.trainable / 1e6:.6f} M trainable, {graph.stored / 1e6:.6f} M stored in all"),
+        *_arithmetic_lines(graph.arithmetic),
+        ("opset", f"{graph.opset}, written by {graph.producer or 'an unknown program'}"),
+    ]
 
 
 def _arithmetic_lines(counted: Arithmetic) -> list[tuple[str, str]]:

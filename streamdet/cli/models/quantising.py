@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamdet.models.convert.convert import Quantise
+    from streamdet.models.convert.made import Quantise
     from streamdet.models.load import ModelFile
     from streamdet.models.spec import ModelSpec
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdet.boxes import pairwise_iou
 from streamdet.detect.postprocess import Found
 
 CONF = 0.05
@@ -65,7 +66,7 @@ class Agreement:
             self.unexplained + other.unexplained,
             max(self.box, other.box),
             max(self.score, other.score),
-            self.first or other.first,
+            other.first if other.unexplained and not self.unexplained else self.first or other.first,
         )
 
     @property
@@ -78,8 +79,9 @@ class Agreement:
         """Whether the two agree."""
         if tolerance.share < 1:
             return self.share >= tolerance.share
-        # Roundings decide rarely; many of them are something else.
-        return self.unexplained == 0 and self.share >= 0.97
+        # Roundings decide rarely, one or two detections where there are few; more of them are something else.
+        few = self.borderline <= 2 and self.matched >= self.borderline
+        return self.unexplained == 0 and (few or self.share >= 0.97)
 
 
 def compare(reference: Found, result: Found, side: int, tolerance: Tolerance) -> Agreement:
@@ -130,39 +132,27 @@ _Two = tuple[NDArray[np.int64], NDArray[np.int64]]
 def _explained(reference: Found, result: Found, lonely: _Two, tolerance: Tolerance) -> list[NDArray[np.bool_]]:
     """Returns which detections without partner a rounding explains, in each of the two."""
     found = (reference, result)
-    known = [np.zeros(len(indices), np.bool_) for indices in lonely]
-    for me in (0, 1):
-        own, other = found[me], found[1 - me]
-        weakest = [CONF] + [float(f.scores[-1]) for f in found if len(f) >= MOST]
-        known[me] |= own.scores[lonely[me]] <= max(weakest) + 2 * tolerance.score
-        for place, i in enumerate(lonely[me]):
-            overlaps = _overlaps(own, int(i), other)
-            limit = 1e-3 + 20 * tolerance.box  # what moving corners does to the overlap of small boxes
-            at_limit = np.abs(overlaps - IOU) <= limit
-            # Near 1 float32 scores of different boxes are often equal, and either may come first. Nowhere else.
-            sure = own.scores[i] > 1 - tolerance.score
-            tied = sure & (overlaps > IOU - limit) & (np.abs(other.scores - own.scores[i]) <= tolerance.score)
-            known[me][place] |= bool((at_limit | tied).any())
+    overlaps = pairwise_iou(reference.boxes_xyxy, result.boxes_xyxy)
+    overlaps[reference.class_ids[:, None] != result.class_ids[None]] = 0
+    overlap_of = overlaps[lonely[0]], overlaps.T[lonely[1]]
+    limit = 1e-3 + 20 * tolerance.box  # what moving corners does to the overlap of small boxes
+    weakest = max([CONF] + [float(f.scores[-1]) for f in found if len(f) >= MOST])
+    known = []
+    for own, other, mine, overlap in zip(found, reversed(found), lonely, overlap_of, strict=True):
+        scores = own.scores[mine]
+        at_limit = np.abs(overlap - IOU) <= limit
+        # Near 1 float32 scores of different boxes are often equal, and either may come first. Nowhere else.
+        sure = scores[:, None] > 1 - tolerance.score
+        tied = sure & (overlap > IOU - limit) & (np.abs(other.scores - scores[:, None]) <= tolerance.score)
+        known.append((scores <= weakest + 2 * tolerance.score) | (at_limit | tied).any(axis=1))
     for _ in range(MOST):  # one that is there or not decides about those that it overlaps
         before = sum(int(k.sum()) for k in known)
         for me in (0, 1):
             decided = lonely[1 - me][known[1 - me]]
-            for place, i in enumerate(lonely[me]):
-                known[me][place] |= bool((_overlaps(found[me], int(i), found[1 - me])[decided] > IOU - 1e-3).any())
+            known[me] |= (overlap_of[me][:, decided] > IOU - 1e-3).any(axis=1)
         if sum(int(k.sum()) for k in known) == before:
             break
     return known
-
-
-def _overlaps(own: Found, i: int, other: Found) -> NDArray[np.float32]:
-    """Returns the IoU of one detection with all of another side, 0 with those of other classes."""
-    box, boxes = own.boxes_xyxy[i], other.boxes_xyxy
-    extent = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = np.clip(extent, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    union = (box[2:] - box[:2]).prod() + areas - shared
-    overlaps: NDArray[np.float32] = np.where(other.class_ids == own.class_ids[i], shared / np.maximum(union, 1e-9), 0)
-    return overlaps
 
 
 def _first(reference: Found, result: Found, left: list[NDArray[np.int64]], side: int) -> str:

@@ -1,24 +1,58 @@
-"""The end of a conversion: the graph is checked, written, and read again as a user's program would."""
+"""The end of every conversion: the new graph is checked, proven, described, and read again as a user's would be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import onnx
 
 from streamdet.errors import ModelError
+from streamdet.models.convert.made import Converted, Files, Made, Progress, Quantise, Source
 from streamdet.models.convert.openvino_ir import IrNetwork, to_ir
 from streamdet.models.convert.options import ConvertOptions, Format, Precision
-from streamdet.models.convert.proof import Runner
+from streamdet.models.convert.proof import COARSE, FLOAT, HALF, Sample, prove
+from streamdet.models.convert.record import record
+from streamdet.models.convert.runner import Runner
+from streamdet.models.ir import signature_of_ir
 from streamdet.models.load import ModelFile, parse_bytes
 from streamdet.models.recognise import recognise
 from streamdet.models.signature import signature_of
 from streamdet.models.spec import ModelSpec
 from streamdet.redact import redact
 
-Files = Mapping[str, bytes]
-"""Content by the ending of its file."""
+_STRICT = {Precision.FP32: FLOAT, Precision.FP16: HALF, Precision.INT8: COARSE}
+
+
+def finish(
+    source: Source,
+    made: Made,
+    reference: Runner,
+    samples: Sequence[Sample],
+    options: ConvertOptions,
+    progress: Progress,
+) -> Converted:
+    """Proves a new graph, and returns what to write, with all that is known of it in the metadata.
+
+    Args:
+        source: what it was made from.
+        made: the graph.
+        reference: what it has to agree with; closed here.
+        samples: pictures for the proof.
+        options: of the conversion.
+        progress: told what is being done.
+
+    Raises:
+        ModelError: it does not find the same, or is no valid graph.
+    """
+    check_graph(made.model)
+    with closing(reference), closing(_runner_of(files_of(made.model, options, {}), made.spec)) as result:
+        proof = prove(reference, result, samples, _STRICT[options.precision], progress)
+    notes = tuple(dict.fromkeys([*made.notes, *proof.notes]))
+    files = files_of(made.model, options, record(source, made, options, proof, notes))
+    check_recognised(files, made.spec, source.file.name)
+    return Converted(files, made.spec, proof, notes, made.report_text)
 
 
 def check_graph(model: onnx.ModelProto) -> None:
@@ -32,6 +66,18 @@ def check_graph(model: onnx.ModelProto) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = redact(" ".join(str(error).split()))[:200]
         raise ModelError(f"the converted graph is not valid: {reason}") from None
+
+
+def to_int8(made: Made, quantise: Quantise, name: str, progress: Progress) -> None:
+    """Puts a model's INT8 form in its place, with the quantiser's report."""
+    data, made.report_text = quantise(ModelFile(made.model.SerializeToString(), name), made.spec, progress)
+    made.model = parse_bytes(data, name)
+    made.report = {entry.key: entry.value for entry in made.model.metadata_props}
+
+
+def own_file(spec: ModelSpec) -> ModelSpec:
+    """Returns the spec of another file that is fed and read alike."""
+    return replace(spec, urls=(), size_bytes=0, sha256="", sha384="")
 
 
 def files_of(model: onnx.ModelProto, options: ConvertOptions, properties: Mapping[str, str]) -> Files:
@@ -57,7 +103,7 @@ def files_of(model: onnx.ModelProto, options: ConvertOptions, properties: Mappin
     return {".xml": xml, ".bin": weights}
 
 
-def runner_of(files: Files, spec: ModelSpec) -> Runner:
+def _runner_of(files: Files, spec: ModelSpec) -> Runner:
     """Loads what would be written."""
     if ".onnx" in files:
         return Runner.of(ModelFile(files[".onnx"], "the result"), spec)
@@ -65,10 +111,11 @@ def runner_of(files: Files, spec: ModelSpec) -> Runner:
 
 
 def check_recognised(files: Files, spec: ModelSpec, name: str) -> None:
-    """Checks that an ONNX file, read as a user's would be, is understood as what was proven."""
-    if ".onnx" not in files:
-        return
-    read = recognise(signature_of(parse_bytes(files[".onnx"], name)), spec.name)
-    read = replace(read, random_weights=spec.random_weights, about=spec.about)
+    """Checks that what is to be written, read as a user's would be, is understood as what was proven."""
+    if ".onnx" in files:
+        signature = signature_of(parse_bytes(files[".onnx"], name))
+    else:
+        signature = signature_of_ir(files[".xml"], files[".bin"])
+    read = replace(recognise(signature, spec.name), about=spec.about)
     if read != spec:
         raise RuntimeError(f"the written description is read as {read}, meant was {spec}")

@@ -15,6 +15,9 @@ from streamdet.models.graph import Links, attribute, cut, free_names
 from streamdet.models.recognise import FAMILIES
 from streamdet.models.spec import ModelSpec
 
+STEPS = ("image_nchw", "image_float", "image_centred")
+"""Nodes of a new front, in their order; each is called as what it gives."""
+
 _EXACT = 1e-4  # of values around 1: what float32 arithmetic in another order may differ by
 
 
@@ -162,7 +165,7 @@ def fold(
         place = colour if channels is Channels.RGB else 2 - colour
         folded[:, place] = kernels[:, channel] * feed.scale[channel]
         mean[place] = feed.mean[channel]
-    wanted = {"image", "image_nchw", "image_float", "image_centred", "image_mean", "stem_weights"}
+    wanted = {"image", *STEPS, "image_mean", "stem_weights"}
     image = onnx.helper.make_tensor_value_info("image", _element_type(input_type), _image_shape(layout, size))
     outputs = [value.name for value in model.graph.output]
     body = cut(model, [image], outputs, stop=frozenset([first.input[0]]))

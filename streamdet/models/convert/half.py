@@ -7,11 +7,9 @@ import warnings
 import onnx
 
 from streamdet.errors import ModelError
+from streamdet.models.convert import front
 from streamdet.models.graph import sort_nodes
 from streamdet.models.load import operator_types
-
-# The new front works on 0..255 values, of which half precision keeps no fraction.
-_FRONT = ("image_nchw", "image_float", "image_centred")
 
 
 def refuse_quantised(model: onnx.ModelProto, name: str) -> None:
@@ -30,7 +28,8 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """Returns a float32 model computed in FP16; its inputs and outputs keep their types."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-    kept = [node.name for node in model.graph.node if node.name in _FRONT]
+    # A new front works on 0..255 values, of which half precision keeps no fraction.
+    kept = [node.name for node in model.graph.node if node.name in front.STEPS]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of every weight too small for a half
         half = convert_float_to_float16(

@@ -106,10 +106,9 @@ class ConvertOptions:
         return folds or (self.format is Format.OPENVINO and self.published)
 
     @property
-    def changes_network(self) -> bool:
-        """Whether something is asked for that needs the flagship's network."""
-        plain = ConvertOptions(precision=self.precision)
-        return any(getattr(self, f.name) != getattr(plain, f.name) for f in fields(self))
+    def changes_only_precision(self) -> bool:
+        """Whether nothing is asked for but another precision, which any network can have."""
+        return self.precision is not Precision.FP32 and self == ConvertOptions(precision=self.precision)
 
     def as_text(self) -> str:
         """Returns what is not default, as it is typed.

@@ -5,47 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import onnx
-
+from streamdet.models.convert.made import Made, Source
 from streamdet.models.convert.options import ConvertOptions
 from streamdet.models.convert.proof import Proof
 from streamdet.models.description import SPEC_KEY, metadata_text
-from streamdet.models.load import ModelFile
 from streamdet.models.made_from import ACCURACY_KEY, CONVERTED_KEY, read_made_from
-from streamdet.models.spec import ModelSpec
+from streamdet.models.signature import fixed, signature_of
 
 
-def record(
-    file: ModelFile,
-    source: onnx.ModelProto,
-    spec: ModelSpec,
-    options: ConvertOptions,
-    proof: Proof,
-    notes: Sequence[str],
-    report: Mapping[str, str],
-    accuracy: str,
-) -> dict[str, str]:
+def record(source: Source, made: Made, options: ConvertOptions, proof: Proof, notes: Sequence[str]) -> dict[str, str]:
     """Returns the metadata of a converted model: its source's own, and what was done.
 
     Args:
-        file: the source.
-        source: the same, parsed.
-        spec: of the result.
+        source: what it was made from.
+        made: the new graph.
         options: of the conversion.
         proof: that was made.
         notes: what else was found.
-        report: the quantiser's own metadata; empty where there was none.
-        accuracy: what to know of the result's accuracy; "" where it is the source's.
     """
     import streamdet
 
-    before = {entry.key: entry.value for entry in source.metadata_props}
+    before = {entry.key: entry.value for entry in source.model.metadata_props}
     done: dict[str, Any] = {
-        "from": os.path.basename(file.name),
-        "sha256": hashlib.sha256(file.data).hexdigest(),
+        "from": os.path.basename(source.file.name),
+        "sha256": hashlib.sha256(source.file.data).hexdigest(),
         "options": options.as_text(),
         "streamdet": streamdet.__version__,
         "proof": proof.as_dict(),
@@ -53,7 +39,9 @@ def record(
     }
     if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_made_from(earlier)) is not None:
         done["before"] = {"from": origin.source, "sha256": origin.sha256, "options": origin.options}
-    properties = {**before, **report, SPEC_KEY: metadata_text(spec), CONVERTED_KEY: json.dumps(done)}
-    if accuracy:
-        properties[ACCURACY_KEY] = accuracy
+    open_size = any(not fixed(d) for d in signature_of(made.model).inputs[0].shape[1:])
+    described = {SPEC_KEY: metadata_text(made.spec, open_size), CONVERTED_KEY: json.dumps(done)}
+    properties = {**before, **made.report, **described}
+    if made.accuracy:
+        properties[ACCURACY_KEY] = made.accuracy
     return properties

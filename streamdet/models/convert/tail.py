@@ -7,7 +7,7 @@ import onnx
 from onnx import helper
 
 from streamdet.errors import ModelError, UsageError
-from streamdet.models.graph import at_opset, free_names, opset_of
+from streamdet.models.graph import at_opset, free_names, opset_of, rename
 from streamdet.models.ssd_geometry import box_count, default_boxes_cxcywh
 from streamdet.models.ssd_resnet34 import tail
 
@@ -26,8 +26,8 @@ def add_top_boxes(model: onnx.ModelProto, count: int, classes: int, size: int) -
     if count >= boxes:
         raise UsageError(f"--top-boxes must be less than the {boxes} there are, got {count}")
     graph = model.graph
-    new = free_names(graph, {"loc", "conf", "index", *_NAMES})
-    loc, conf = new["loc"], new["conf"]
+    free_names(graph, {"raw_loc", "raw_conf"})
+    rename(graph, {"loc": "raw_loc", "conf": "raw_conf"})
     values = {
         "top_first": np.array([1], np.int64),
         "top_end": np.array([classes], np.int64),
@@ -36,37 +36,34 @@ def add_top_boxes(model: onnx.ModelProto, count: int, classes: int, size: int) -
         "top_loc_rows": np.array([1, 4, 1], np.int64),
         "top_conf_rows": np.array([1, classes, 1], np.int64),
     }
-    graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in values.items())
+    nodes: list[onnx.NodeProto] = []
 
     def node(operator: str, inputs: list[str], outputs: list[str], **attributes: object) -> None:
-        graph.node.append(helper.make_node(operator, inputs, outputs, outputs[0], **attributes))
+        nodes.append(helper.make_node(operator, inputs, outputs, outputs[0], **attributes))
 
-    node("Softmax", [conf], ["top_probability"], axis=1)
+    node("Softmax", ["raw_conf"], ["top_probability"], axis=1)
     node("Slice", ["top_probability", "top_first", "top_end", "top_axis"], ["top_foreground"])
-    node("ReduceMax", ["top_foreground"], ["top_best"], axes=[1], keepdims=0)
+    if opset_of(model) < 18:
+        node("ReduceMax", ["top_foreground"], ["top_best"], axes=[1], keepdims=0)
+    else:  # from here on the axes are an input
+        node("ReduceMax", ["top_foreground", "top_axis"], ["top_best"], keepdims=0)
     node("TopK", ["top_best", "top_count"], ["top_scores", "top_order"], axis=1, sorted=0)
     # In ascending order of their places. As floats, which hold them exactly: not every device sorts integers.
     node("Cast", ["top_order"], ["top_places"], to=onnx.TensorProto.FLOAT)
     node("TopK", ["top_places", "top_count"], ["top_ascending", "top_unused"], axis=1, largest=0)
     node("Cast", ["top_ascending"], ["index"], to=onnx.TensorProto.INT64)
     node("Unsqueeze", ["index", "top_axis"], ["top_column"])
-    for name, source in (("loc", loc), ("conf", conf)):
+    for name in ("loc", "conf"):
         node("Expand", ["top_column", f"top_{name}_rows"], [f"top_{name}_places"])
-        node("GatherElements", [source, f"top_{name}_places"], [name], axis=2)
+        node("GatherElements", [f"raw_{name}", f"top_{name}_places"], [name], axis=2)
+    free_names(graph, {*values, *(name for new in nodes for name in new.output)})
+    graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in values.items())
+    graph.node.extend(nodes)
     del graph.output[:]
     for name, shape in (("loc", ["batch", 4, count]), ("conf", ["batch", classes, count])):
         graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     graph.output.append(helper.make_tensor_value_info("index", onnx.TensorProto.INT64, ["batch", count]))
     return model
-
-
-_NAMES = frozenset(
-    f"top_{name}"
-    for name in (
-        *("first", "end", "axis", "count", "loc_rows", "conf_rows", "probability", "foreground", "best", "scores"),
-        *("order", "places", "ascending", "unused", "column", "loc_places", "conf_places"),
-    )
-)
 
 
 def add_published_tail(model: onnx.ModelProto, classes: int, size: int) -> onnx.ModelProto:

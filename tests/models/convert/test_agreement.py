@@ -84,6 +84,33 @@ def test_many_roundings_are_something_else():
     assert not agreement.within(STRICT)
 
 
+AT_THE_THRESHOLD = [(0, 0, 3, 3, 0.05001, 7), (50, 0, 53, 3, 0.05001, 8), (90, 0, 93, 3, 0.05001, 9)]
+
+
+@pytest.mark.parametrize(
+    ("sure", "borderline", "within"),
+    [
+        pytest.param(3, 1, True, id="one of few"),
+        pytest.param(3, 2, True, id="two of few"),
+        pytest.param(3, 3, False, id="as many as are sure"),
+        pytest.param(1, 2, False, id="more than are sure"),
+        pytest.param(0, 1, False, id="nothing else"),
+    ],
+)
+def test_a_rounding_among_few(sure, borderline, within):
+    """A picture with three detections may have one at the threshold; nothing but roundings proves nothing."""
+    agreement = compare(found(*BOXES[:sure], *AT_THE_THRESHOLD[:borderline]), found(*BOXES[:sure]), SIDE, STRICT)
+    assert (agreement.unexplained, agreement.borderline) == (0, borderline)
+    assert agreement.within(STRICT) is within
+
+
+def test_what_nothing_explains_is_told_first():
+    rounding = compare(found(*BOXES, AT_THE_THRESHOLD[0]), found(*BOXES), SIDE, STRICT)
+    error = compare(found(*BOXES), found(*BOXES[1:]), SIDE, STRICT)
+    assert rounding.first
+    assert (rounding + error).first == (error + rounding).first == error.first
+
+
 @pytest.mark.parametrize("score", [0.4, 0.5], ids=["another score", "the same score"])
 def test_one_error_does_not_excuse_another(score):
     """Two boxes that overlap, one in each: neither explains the other."""

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 
 from streamdet.cli.models.quantising import quantiser
 from streamdet.errors import ModelError, UsageError
@@ -13,11 +14,14 @@ from streamdet.models.convert.proof import Sample
 from streamdet.models.inspect import inspect_model
 from streamdet.models.load import ModelFile, read_model
 from streamdet.models.quantize.report import METADATA_KEY
+from streamdet.models.spec import Contract
+from streamdet.models.ssd_resnet34 import Form, build
+from streamdet.models.surgery import to_heads
 from streamdet.models.zoo import resolve
 from streamdet.picture import Picture
 
 INT8 = ConvertOptions(precision=Precision.INT8)
-GRAY = [Sample("gray", Picture.from_bgr(np.full((64, 64, 3), 128, np.uint8)))]
+TEXTURE = [Sample("texture", Picture.from_bgr(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)))]
 
 
 def test_a_trained_network(data_dir, monkeypatch):
@@ -44,6 +48,31 @@ def test_a_trained_network(data_dir, monkeypatch):
                 ConvertOptions(precision=precision),
                 lambda *_: (b"", ""),
             )
+
+
+def test_what_is_quantised_is_proven_first(monkeypatch):
+    """The proof of an INT8 form judges nothing, so that of the float one before it has to."""
+    file = ModelFile(build(Form.PUBLISHED, seed=3, size=448).SerializeToString(), "published.onnx")
+    spec, quantised = resolve(file)[0], []
+
+    def quantise(model, made, progress):
+        quantised.append(made.contract)
+        return model.data, "as it was"
+
+    made = convert(file, spec, TEXTURE, INT8, quantise)
+    assert "before INT8, in float32, 200 of 200 detections agreed with its source" in made.notes
+    assert (made.report_text, quantised) == ("as it was", [Contract.SSD_HEADS])
+
+    def damaged(network):
+        heads = to_heads(network)
+        weights = next(t for t in heads.graph.initializer if tuple(t.dims) == (64, 3, 7, 7))
+        weights.CopyFrom(numpy_helper.from_array(0.99 * numpy_helper.to_array(weights), weights.name))
+        return heads
+
+    monkeypatch.setattr("streamdet.models.convert.flagship.to_heads", damaged)
+    with pytest.raises(ModelError, match="the result differs from its source, so it is not written"):
+        convert(file, spec, TEXTURE, INT8, quantise)
+    assert len(quantised) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
-from streamdet.models.convert.proof import COARSE, FLOAT, Runner, Sample, prove, refed
+from streamdet.models.convert.proof import COARSE, FLOAT, Sample, prove
+from streamdet.models.convert.runner import Runner, refed
 from streamdet.models.recognise import FAMILIES
 from streamdet.models.signature import Port
 from streamdet.models.spec import Contract, ModelSpec
@@ -19,6 +20,7 @@ SPEC = ModelSpec(
     "net", Contract.SSD_PUBLISHED, SIZE, SIZE, labels=COCO80, **FAMILIES[Contract.SSD_PUBLISHED]
 )  # fmt: skip
 COARSE_PICTURE = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)
+DARK = Sample("dark", Picture.from_bgr(np.zeros((60, 80, 3), np.uint8)))
 SAMPLES = [Sample(name, Picture.from_bgr(cv2.resize(COARSE_PICTURE, (80, 60)))) for name in ("first", "second")]
 
 
@@ -128,6 +130,40 @@ def test_both_get_the_same_bytes(nchw, rgb):
     np.testing.assert_allclose(fair * std + mean, planes, atol=1e-3)
     unrounded = source.seen[1][0]
     assert 0 < np.abs(unrounded - fair).max() * 58 < 0.6
+
+
+ROWS_SPEC = ModelSpec("rows", Contract.END2END, SIZE, SIZE, labels=COCO80)
+
+
+@dataclass
+class AnyBatch(Fake):
+    """Is as sure as the first pixel is bright; takes any batch, and mixes up what is in it where that is wanted."""
+
+    spec: ModelSpec = ROWS_SPEC
+    mixes: bool = False
+
+    @property
+    def input(self) -> Port:
+        return Port("image", (None, 3, SIZE, SIZE), np.dtype(np.float32))
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        return (Port("rows", (None, 40, 6), np.dtype(np.float32)),)
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        table = np.stack([self.table] * len(batch))
+        table[..., 4] -= batch[:, 0, 0, 0, None] / 2550
+        return {"rows": table[:1].repeat(len(batch), axis=0) if self.mixes else table}
+
+
+@pytest.mark.parametrize("samples", [SAMPLES[:1], [SAMPLES[0], DARK]], ids=["one picture", "two pictures"])
+def test_a_batch_must_give_what_single_pictures_do(samples):
+    def result(mixes: bool) -> Runner:
+        return Runner(ROWS_SPEC, AnyBatch(rows(), mixes=mixes))
+
+    assert "a batch of two gives the same as one by one" in prove(result(False), result(False), samples, FLOAT).notes
+    with pytest.raises(ModelError, match="in a batch of two a picture gives something else than alone"):
+        prove(result(False), result(True), samples, FLOAT)
 
 
 def test_bytes_to_bytes():

@@ -19,7 +19,7 @@ SIZE, COUNT = 1200, 15130
 RULES = Rules(0.05, 0.5, np.ones(80, np.bool_))
 
 
-def heads_alone() -> onnx.ModelProto:
+def heads_alone(opset: int = 17) -> onnx.ModelProto:
     """Takes all heads as one "picture" of 85 rows, so that a session with one input can run the tails alone."""
     nodes = [helper.make_node("Split", ["rows", "sizes"], ["loc", "conf"], "split", axis=1)]
     sizes = onnx.numpy_helper.from_array(np.array([4, 81], np.int64), "sizes")
@@ -28,7 +28,7 @@ def heads_alone() -> onnx.ModelProto:
         for name, rows in (("loc", 4), ("conf", 81))
     ]
     inputs = [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["batch", 85, COUNT])]
-    opsets = [helper.make_opsetid("", 17)]
+    opsets = [helper.make_opsetid("", opset)]
     return helper.make_model(
         helper.make_graph(nodes, "heads", inputs, outputs, [sizes]), opset_imports=opsets, ir_version=8
     )
@@ -66,8 +66,9 @@ def assert_equal(found, wanted):
     np.testing.assert_array_equal(found.class_ids, wanted.class_ids)
 
 
-def test_top_boxes_change_nothing(batch, plain):
-    model = add_top_boxes(heads_alone(), 2000, 81, SIZE)
+@pytest.mark.parametrize("opset", [17, 18], ids=["axes as attribute", "axes as input"])
+def test_top_boxes_change_nothing(batch, plain, opset):
+    model = add_top_boxes(heads_alone(opset), 2000, 81, SIZE)
     onnx.checker.check_model(model, full_check=True)
     spec = spec_of(model.graph.output)
     assert (spec.contract, len(spec.labels)) == (Contract.SSD_HEADS, 80)
