@@ -20,6 +20,7 @@ from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.models.inspect import inspect_model
 from streamdet.models.ir import is_ir, read_weights
 from streamdet.models.load import ModelFile
+from streamdet.models.local import Get, not_here
 from streamdet.models.signature import fixed
 from streamdet.models.spec import ModelSpec
 from streamdet.models.zoo import resolve
@@ -75,13 +76,18 @@ class Contender:
     explain: str = ""
 
 
-def subject(model: str | Path, threads: int = 0) -> Subject:
+def subject(model: str | Path, threads: int = 0, get: Get = not_here) -> Subject:
     """Reads a model.
+
+    Args:
+        model: as for `load_detector`.
+        threads: for inference on the CPU; 0 chooses.
+        get: as for `load_detector`.
 
     Raises:
         ModelError: it is not there, or cannot be understood.
     """
-    spec, file = resolve(model)
+    spec, file = resolve(model, get=get)
     network, threads = read_network(file, threads)
     graph = inspect_model(file, spec).graph
     gflop = graph.arithmetic.gflops if graph else 0.0

@@ -20,8 +20,10 @@ from streamdet.evaluate.kept import DetectionsFile, Identity
 from streamdet.evaluate.open_model_zoo import coco_precision, voc_map
 from streamdet.evaluate.published import Published, published
 from streamdet.evaluate.truth import Truth, find_files, read_truth
+from streamdet.models.ir import file_signature
 from streamdet.models.load import ModelFile
 from streamdet.models.local import Get, not_here
+from streamdet.models.made_from import CONVERTED_KEY, read_made_from
 from streamdet.models.spec import Contract, ModelSpec
 from streamdet.models.zoo import resolve
 from streamdet.sinks.targets import InputFiles
@@ -146,14 +148,21 @@ def evaluate_coco(
     truth = annotations if isinstance(annotations, Truth) else read_truth(annotations)
     work = _Work(truth, images, options, on_progress)
     if isinstance(model, Detector):
-        return work.run(model, "")
+        return work.run(model, "", published(model.spec, ""))
     spec, file = resolve(model, options.contract, get)
     sha256 = hashlib.sha256(file.data).hexdigest()
+    # A converted model is held against the figures of its source, and judged with the same thresholds.
+    known = published(spec, sha256) or published(spec, _source_sha256(file))
     del file  # up to half a gigabyte
     # The detector reads it again: of a file's content alone it would not know what is described beside it.
-    with load_detector(model, detector_options(options, published(spec, sha256)), options.contract) as detector:
+    with load_detector(model, detector_options(options, known), options.contract) as detector:
         detector.warm_up()  # else the first pictures' times would be those of the compiler
-        return work.run(detector, sha256)
+        return work.run(detector, sha256, known)
+
+
+def _source_sha256(file: ModelFile) -> str:
+    made_from = read_made_from(file_signature(file).metadata.get(CONVERTED_KEY, ""))
+    return made_from.sha256 if made_from else ""
 
 
 def detector_options(options: CocoOptions, known: Published | None) -> DetectorOptions:
@@ -189,7 +198,7 @@ class _Work:
         self._options = options
         self._on_progress = on_progress
 
-    def run(self, detector: Detector, sha256: str) -> CocoResult:
+    def run(self, detector: Detector, sha256: str, known: Published | None) -> CocoResult:
         """Looks at all pictures and evaluates."""
         truth = self._truth
         classes = map_classes(detector.spec.labels, truth.categories, truth.name)
@@ -206,7 +215,7 @@ class _Work:
             identity=identity,
             explain=detector.explain,
             random_weights=detector.spec.random_weights,
-            published=published(detector.spec, sha256),
+            published=known,
             truth=truth,
             missing=self._missing,
             found=found,

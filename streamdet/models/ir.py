@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from streamdet.errors import ModelError
-from streamdet.models.load import ModelFile, read_model
-from streamdet.models.signature import Port, Signature
+from streamdet.models.load import ModelFile, parse_bytes, read_model
+from streamdet.models.signature import Port, Signature, signature_of
 from streamdet.openvino_module import has_openvino, openvino_core
 from streamdet.redact import redact
 
@@ -66,6 +66,15 @@ def signature_of_ir(xml: bytes, weights: bytes) -> Signature:
         found = model.get_rt_info(_NOTES).value
         notes = {f"{_NOTES}.{key}": str(getattr(value, "value", value)) for key, value in found.items()}
     return Signature(tuple(map(port_of, model.inputs)), tuple(map(port_of, model.outputs)), notes)
+
+
+def file_signature(file: ModelFile) -> Signature:
+    """Returns inputs, outputs and metadata of a model file of either kind.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    return ir_signature(file) if is_ir(file) else signature_of(parse_bytes(*file))
 
 
 def port_of(port: Any) -> Port:

@@ -57,7 +57,7 @@ def by_hand(origin: Origin, path: Path) -> str:
     """Returns where to put a model's file, and with which command."""
     if not origin.urls:
         return f"get the file and save it as {path} ({origin.facts})"
-    command = f"curl -L --create-dirs -o {shlex.quote(str(path))} {shlex.quote(redact_address(origin.urls[0]))}"
+    command = f"curl -fL --create-dirs -o {shlex.quote(str(path))} {shlex.quote(redact_address(origin.urls[0]))}"
     return f"get it with: {command} ({origin.facts})"
 
 

@@ -13,12 +13,11 @@ import platformdirs
 from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
 from streamdet.models.description import Description, read_description
-from streamdet.models.ir import AS_CONVERTED, ir_signature, is_ir
-from streamdet.models.load import ModelFile, parse_bytes, read_model
+from streamdet.models.ir import AS_CONVERTED, file_signature, is_ir
+from streamdet.models.load import ModelFile, read_model
 from streamdet.models.local import Get, not_here, present, verify
 from streamdet.models.origin import Origin
 from streamdet.models.recognise import FAMILIES, recognise
-from streamdet.models.signature import signature_of
 from streamdet.models.spec import Contract, ModelSpec
 
 MODELS_VARIABLE = "STREAMDET_MODELS"
@@ -197,10 +196,9 @@ def _describe(
 
 def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
     name = os.path.basename(file.name)
-    if not is_ir(file):
-        return recognise(signature_of(parse_bytes(*file)), name, given)
-    signature = ir_signature(file)
-    return recognise(signature, name, given if signature.metadata else {**AS_CONVERTED, **given})
+    signature = file_signature(file)
+    as_converted = is_ir(file) and not signature.metadata
+    return recognise(signature, name, {**AS_CONVERTED, **given} if as_converted else given)
 
 
 def _no_model(name: str) -> str:

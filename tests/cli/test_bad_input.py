@@ -186,7 +186,7 @@ MODELS = [
         "known but not here",
         "yolox-nano --no-download",
         2,
-        "get it with: curl -L --create-dirs -o {out}/yolox-nano.onnx https://",
+        "get it with: curl -fL --create-dirs -o {out}/yolox-nano.onnx https://",
     ),
     row("part of another name of it", "yolox", 2, "no model 'yolox': did you mean 'yolox-nano'?"),
     row("folder as model", "{bad}", 2, "is a folder: name an ONNX file in it"),
@@ -734,9 +734,14 @@ EVALUATIONS = [
     row("contract", "-at yolo", 2, "contract: 'yolo' is not known; it is one of ssd-heads"),
     row("missing model", "-m no.onnx", 2, "no model 'no.onnx'"),
     row("file that is none of ours", "--detections {out}/cats.json", 2, "no file of detections: give another name"),
-    row("what is read as output", "--json {out}/truth.json", 2, "truth.json is the file being read"),
-    row("report to nowhere", "--json {out}/no/a.json", 1, "there is no folder {out}/no; create it first"),
-    row("one name for two", "--json {out}/a --results {out}/a", 2, "two of --detections, --results, --json and --plot"),
+    row("what is read as output", "--report {out}/truth.json", 2, "truth.json is the file being read"),
+    row("report to nowhere", "--report {out}/no/a.json", 1, "there is no folder {out}/no; create it first"),
+    row(
+        "one name for two",
+        "--report {out}/a --results {out}/a",
+        2,
+        "two of --detections, --results, --report and --plot",
+    ),
     row("plot of no kind", "--plot {out}/a.xyz", 2, "cannot draw {out}/a.xyz: give a name that ends with .png"),
 ]
 

@@ -31,7 +31,7 @@ def run(*arguments):
 
 def test_writes_everything(scene, tmp_path):
     folder, annotations = scene
-    names = {"--results": "results.json", "--json": "report.json", "--plot": "pr.png", "--detections": "run.jsonl"}
+    names = {"--results": "results.json", "--report": "report.json", "--plot": "pr.png", "--detections": "run.jsonl"}
     written = [argument for option, name in names.items() for argument in (option, tmp_path / name)]
     text = run("-m", SHAPES, "--images", folder, "-a", annotations, *written)
     for name in names.values():

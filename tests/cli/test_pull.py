@@ -289,7 +289,7 @@ def test_without_a_network_a_person_is_told_what_to_do(cli, known, port, tmp_pat
     assert outcome.code == 2
     assert "cannot get tiny: 127.0.0.1: the connection was refused; no.invalid: its name cannot be resolved" in line
     assert (
-        f"get it with: curl -L --create-dirs -o {path} 'http://***@127.0.0.1:{port}/a' ({len(MODEL)} bytes, SHA-"
+        f"get it with: curl -fL --create-dirs -o {path} 'http://***@127.0.0.1:{port}/a' ({len(MODEL)} bytes, SHA-"
         in line
     )
     assert "hunter2" not in line

@@ -1,6 +1,7 @@
 """The whole evaluation, from a model's file to its average precision."""
 
 import contextlib
+import hashlib
 import io
 import json
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import astuple, replace
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from streamdet.detect.detector import DetectorOptions, load_detector
@@ -18,9 +20,11 @@ from streamdet.evaluate.coco_ap import coco_ap
 from streamdet.evaluate.detecting import read_annotated
 from streamdet.evaluate.found import FoundObjects
 from streamdet.evaluate.open_model_zoo import coco_precision
+from streamdet.evaluate.published import YOLOX_NANO
 from streamdet.evaluate.truth import TruthImage, parse_truth, read_truth
 from streamdet.labels import COCO_IDS
-from streamdet.models.load import read_model
+from streamdet.models.load import ModelFile, read_model
+from streamdet.models.made_from import CONVERTED_KEY
 from streamdet.models.zoo import SHAPES
 from streamdet.picture import Picture
 from tests.evaluate.making import write_scene
@@ -217,6 +221,21 @@ def test_a_model_may_be_what_is_in_a_file(data_dir, result):
     ids = {image.id for image in again.truth.images}
     assert again.found.rows() == [row for row in result.found.rows() if row["image_id"] in ids]
     assert again.identity.model_sha256 == result.identity.model_sha256
+
+
+def test_a_converted_model_is_judged_as_its_source_was(data_dir):
+    """Else it would seem to lose accuracy by another IoU threshold."""
+    source = data_dir / "models" / "yolox_nano.onnx"
+    model = onnx.load(source)
+    proof = {"matched": 1, "detections": 1, "pictures": 1, "greatest_box_difference": 0, "greatest_score_difference": 0}
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    record = {"from": source.name, "sha256": sha256, "options": "", "proof": proof, "notes": []}
+    onnx.helper.set_model_props(model, {CONVERTED_KEY: json.dumps(record)})
+    file = ModelFile(model.SerializeToString(), "converted.onnx")
+    options = CocoOptions(provider="cpu", max_images=1)
+    again = evaluate_coco(file, data_dir / "images", data_dir / "images" / "instances.json", options)
+    assert again.published is YOLOX_NANO
+    assert (again.identity.conf, again.identity.iou) == (0.01, 0.65)
 
 
 def test_open_model_zoo_equals_coco_where_they_do_not_differ(result):

@@ -254,7 +254,7 @@ def test_no_mirror_has_it(path, reply, words):
         wanted = origin(bad.url)
         message = refused(wanted, path)
     assert f"cannot get net: 127.0.0.1: {words}" in message
-    assert f"get it with: curl -L --create-dirs -o {path} {bad.url} ({SIZE} bytes, SHA-256 " in message
+    assert f"get it with: curl -fL --create-dirs -o {path} {bad.url} ({SIZE} bytes, SHA-256 " in message
     assert list(path.parent.iterdir()) == []
 
 

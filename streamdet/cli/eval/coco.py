@@ -50,7 +50,7 @@ def coco(
     results: Annotated[
         Path | None, typer.Option("--results", metavar="JSON", help="Write COCO's results format, for pycocotools.")
     ] = None,
-    report: Annotated[Path | None, typer.Option("--json", metavar="JSON", help="Write every figure as JSON.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="JSON", help="Write every figure as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw precision over recall.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -69,7 +69,7 @@ def coco(
 
     outputs = [path for path in (detections, results, report, plot) if path is not None]
     if len(set(outputs)) < len(outputs):
-        raise UsageError("two of --detections, --results, --json and --plot name the same file")
+        raise UsageError("two of --detections, --results, --report and --plot name the same file")
     for path in outputs:
         check_file(path, overwrite=True, inputs=InputFiles([annotations, Path(model)]))
     if plot is not None:

@@ -62,8 +62,10 @@ def benchmark(
     from streamdet.bench.contenders import contenders, rivals, subject
     from streamdet.bench.inference import busy, measure
     from streamdet.bench.roofline import copy_rate
+    from streamdet.cli.downloading import Downloading
     from streamdet.detect.providers import Precision, Provider
     from streamdet.errors import HardwareError, UsageError
+    from streamdet.models.local import getter
 
     if against_openvino:
         from streamdet.openvino_module import has_openvino
@@ -72,7 +74,8 @@ def benchmark(
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = busy()
     with Interrupts():  # nothing to lose; a KeyboardInterrupt in a callback of a library is dropped
-        subjects = [subject(model, threads) for model in models]
+        with Downloading() as downloading:
+            subjects = [subject(model, threads, getter(downloading)) for model in models]
         wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
         ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
         if not ours:

@@ -65,13 +65,16 @@ def convert(
     _check_output(output, format)
     if precision is not Precision.INT8:
         _refuse_int8_only(calibration is not None, annotations is not None, max_loss != _MAX_LOSS)
+    from streamdet.cli.downloading import Downloading
     from streamdet.cli.models.pictures import load_samples
     from streamdet.cli.models.quantising import quantiser
     from streamdet.cli.models.writing import write_files
     from streamdet.models.convert.convert import convert as convert_model
+    from streamdet.models.local import getter
     from streamdet.models.zoo import resolve
 
-    spec, file = resolve(source)
+    with Downloading() as downloading:
+        spec, file = resolve(source, get=getter(downloading))
     with suppress(OSError):
         if os.path.samefile(file.name, output):
             raise UsageError(f"{output} is the model being converted; give the output another name")
