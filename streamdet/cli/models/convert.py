@@ -43,7 +43,14 @@ def convert(
     pictures: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
     calibration: Annotated[str | None, typer.Option(help="Photos for int8: folder, pattern or list.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Their boxes (COCO JSON), to judge int8 by.")] = None,
-    max_loss: Annotated[float, typer.Option(min=0, max=1, help="Accuracy that int8 may lose.")] = 0.01,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="What int8 may lose: AP with --annotations (0.01), else agreement with the float model (0.02).",
+        ),
+    ] = None,
 ) -> None:
     """Convert a model, prove on pictures that the result finds the same, and only then write it.
 

@@ -111,7 +111,8 @@ class Graph:
         found: set[str] = set()
         for node in self.model.graph.node:
             inputs = self.activations(node)
-            if node.op_type in (*SAME_GRID, *OWN_GRID) and inputs and all(name in integer for name in inputs):
+            enough = any if node.op_type == "Concat" else all  # a part in float is converted, not all others back
+            if node.op_type in (*SAME_GRID, *OWN_GRID) and inputs and enough(name in integer for name in inputs):
                 found.add(node.name)
             elif node.name not in chosen:
                 continue
@@ -138,8 +139,9 @@ class Graph:
 def passing(graph: Graph, chosen: Collection[str]) -> set[str]:
     """Returns the nodes between chosen layers that pass integers on.
 
-    A node passes when everything it reads is made of integers (or is the picture itself), and somebody behind it wants
-    them. What follows the last layers, above all the arithmetic that makes boxes, is never among them.
+    A node passes when everything it reads is made of integers (or is the picture itself; of a Concat, one part is
+    enough), and somebody behind it wants them. What follows the last layers, above all the arithmetic that makes boxes,
+    is never among them.
 
     Args:
         graph: of the model.

@@ -17,6 +17,7 @@ from streamdet.models.quantize.options import QuantizeOptions
 from streamdet.models.quantize.prepare import prepare
 from streamdet.models.quantize.report import METADATA_KEY, LayerReport, QuantizeReport
 from streamdet.models.quantize.search import by_harm, fewest
+from streamdet.models.quantize.worth import slow_start
 from streamdet.models.spec import ModelSpec
 
 _FEW_PICTURES = 4  # fewer are not split: they calibrate and decide
@@ -64,7 +65,10 @@ def quantize(
     """
     options = options or QuantizeOptions()
     job = _prepare(file, spec, calibration, options, score, progress or (lambda _: None))
-    able = [layer for layer in job.graph.layers if layer.name not in options.exclude]
+    spared = slow_start(job.graph) if options.spare_start else []
+    if len(spared) == len(job.graph.layers):
+        spared = []
+    able = [layer for layer in job.graph.layers if layer.name not in (*options.exclude, *spared)]
     if not options.guard:
         return _finish(job, [layer.name for layer in able], {})
     everything = [layer.name for layer in able]
