@@ -34,7 +34,7 @@ def slow_start(graph: Graph) -> list[str]:
 
 def _saved(graph: Graph, node: onnx.NodeProto, macs: int) -> float:
     """Returns by how many nanoseconds INT8 is faster in a layer and the SiLU behind it; less than 0 where slower."""
-    shape = graph.constant(node.input[1]).shape
+    shape: tuple[int, ...] = graph.constant(node.input[1]).shape
     channels = shape[output_axis(node, len(shape))]
     per_value = prod(shape) // channels
     values = macs / per_value
