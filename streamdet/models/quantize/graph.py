@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from streamdet.models.arithmetic import flops_by_node
+from streamdet.models.arithmetic import flops_by_node, value_shapes
 from streamdet.models.quantize import silu
 
 LAYERS = ("Conv", "Gemm", "MatMul")
@@ -63,6 +63,7 @@ class Graph:
         constants: initializers by name.
         producer: tensor -> node that makes it.
         consumers: tensor -> nodes that read it.
+        shapes: of all tensors whose shape is known, a batch of one.
         layers: nodes with weights, in the graph's order.
     """
 
@@ -70,6 +71,7 @@ class Graph:
     constants: dict[str, onnx.TensorProto]
     producer: dict[str, onnx.NodeProto]
     consumers: dict[str, list[onnx.NodeProto]]
+    shapes: dict[str, tuple[int, ...]]
     layers: tuple[Layer, ...] = field(default=())
 
     @classmethod
@@ -82,8 +84,11 @@ class Graph:
             for name in dict.fromkeys(node.input):
                 consumers[name].append(node)
         constants = {tensor.name: tensor for tensor in model.graph.initializer}
-        graph = cls(model, constants, producer, dict(consumers))
-        graph.layers = tuple(graph._find_layers())
+        standard = onnx.ModelProto()
+        standard.CopyFrom(model)
+        silu.split(standard)  # shape inference knows no other operators
+        graph = cls(model, constants, producer, dict(consumers), value_shapes(standard))
+        graph.layers = tuple(graph._find_layers(standard))
         return graph
 
     def constant(self, name: str) -> NDArray[np.float32]:
@@ -119,10 +124,7 @@ class Graph:
             integer.add(self.output_of(node))
         return found
 
-    def _find_layers(self) -> Iterator[Layer]:
-        standard = onnx.ModelProto()
-        standard.CopyFrom(self.model)
-        silu.split(standard)  # shape inference knows no other operators
+    def _find_layers(self, standard: onnx.ModelProto) -> Iterator[Layer]:
         flops = {node.name: count or 0 for node, count in flops_by_node(standard)}
         for node in self.model.graph.node:
             if node.op_type in LAYERS and self._has_weights(node):

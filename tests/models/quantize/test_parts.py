@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.detect.postprocess import Found
 from streamdet.models.load import ModelFile
-from streamdet.models.quantize import focus, silu
+from streamdet.models.quantize import doubling, focus, silu
 from streamdet.models.quantize.agreement import agreement, agreement_with_error, closeness
 from streamdet.models.quantize.graph import Graph, Layer, passing
 from streamdet.models.quantize.grids import choose, identity, spanning
@@ -194,6 +194,31 @@ class TestRewriting:
         assert [(node.op_type, node.domain) for node in model.graph.node] == [("Sigmoid", ""), ("Mul", "")]
         assert [entry.domain for entry in model.opset_import] == [""]
         np.testing.assert_allclose(run(model, {"x": x})[0], wanted, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("way", "scales", "repeated"),
+        [
+            ({"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, (2, 2), True),
+            ({}, (2, 2), True),
+            ({"coordinate_transformation_mode": "asymmetric", "nearest_mode": "ceil"}, (2, 2), False),
+            ({"mode": "linear"}, (2, 2), False),
+            ({}, (2, 1), False),
+            ({}, (3, 3), False),
+        ],
+        ids=["corners", "centres", "to the right", "blended", "rows only", "three times"],
+    )
+    def test_pixels_are_repeated_as_a_resize_does(self, way, scales, repeated):
+        resize = helper.make_node("Resize", ["x", "", "scales"], ["y"], **way)
+        after = (1, 2, 3 * scales[0], 5 * scales[1])
+        assert doubling.repeats(resize, {"x": (1, 2, 3, 5), "y": after}) == repeated
+        if repeated:
+            nodes, constants = doubling.copies("x", "z", (1, 2, 3, 5))
+            constants.append(numpy_helper.from_array(np.array([1, 1, *scales], np.float32), "scales"))
+            ports = [helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", 2, None, None]) for name in "xyz"]
+            net = helper.make_graph([resize, *nodes], "net", ports[:1], ports[1:], constants)
+            model = helper.make_model(net, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+            x = np.random.default_rng(0).integers(0, 256, (4, 2, 3, 5), np.uint8)
+            np.testing.assert_array_equal(*run(model, {"x": x}))
 
     def test_batch_normalisation_is_folded_and_metadata_kept(self):
         from streamdet.models.ssd_resnet34 import Form, build
