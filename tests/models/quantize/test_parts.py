@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.detect.postprocess import Found
 from streamdet.models.load import ModelFile
-from streamdet.models.quantize import doubling, focus, silu
+from streamdet.models.quantize import doubling, focus, rows, silu
 from streamdet.models.quantize.agreement import agreement, agreement_with_error, closeness
 from streamdet.models.quantize.graph import Graph, Layer, passing
 from streamdet.models.quantize.grids import choose, identity, spanning
@@ -194,6 +194,28 @@ class TestRewriting:
         assert [(node.op_type, node.domain) for node in model.graph.node] == [("Sigmoid", ""), ("Mul", "")]
         assert [entry.domain for entry in model.opset_import] == [""]
         np.testing.assert_allclose(run(model, {"x": x})[0], wanted, atol=1e-6)
+
+    @pytest.mark.parametrize("read_twice", [False, True])
+    def test_levels_become_rows_one_by_one(self, read_twice):
+        nodes = [
+            helper.make_node("Reshape", ["x", "flat"], ["a"], "a"),
+            helper.make_node("MaxPool", ["x"], ["half"], "half", kernel_shape=[2, 2], strides=[2, 2]),
+            helper.make_node("Reshape", ["half", "flat"], ["b"], "b"),
+            helper.make_node("Concat", ["a", "b"], ["joined"], "joined", axis=2),
+            helper.make_node("Transpose", ["joined"], ["y"], "transpose", perm=[0, 2, 1]),
+            helper.make_node("Relu", ["joined" if read_twice else "x"], ["z"], "other"),
+        ]
+        ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 6])]
+        out = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "yz"]
+        flat = [numpy_helper.from_array(np.array([0, 3, -1], np.int64), "flat")]
+        net = helper.make_graph(nodes, "net", ports, out, flat)
+        model = helper.make_model(net, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        before = model.SerializeToString()
+        x = np.random.default_rng(0).standard_normal((2, 3, 4, 6)).astype(np.float32)
+        wanted = run(model, {"x": x})[0]
+        rows.turn_early(model)
+        assert (model.SerializeToString() == before) == read_twice
+        np.testing.assert_array_equal(run(model, {"x": x})[0], wanted)
 
     @pytest.mark.parametrize(
         ("way", "scales", "repeated"),

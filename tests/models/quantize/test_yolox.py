@@ -102,7 +102,7 @@ def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("vnni" not in cpu_flags(), reason="the margins are for processors that multiply bytes (VNNI)")
 def test_is_faster_than_float(yolox, photos):
-    """Than the file it is made from, and than that with the same folding, by a third of what was measured."""
+    """Than the file it is made from, and than that with the same folding; measured were 1.3 and 1.17 times."""
     import numpy as np
 
     spec, file = yolox
@@ -119,5 +119,5 @@ def test_is_faster_than_float(yolox, photos):
         turns = [take_turns(candidates, rounds=30, warm_up=3) for _ in range(7)]
     ratios = {name: statistics.median(turn[i].ratio for turn in turns) for i, name in enumerate(candidates)}
     print(ratios)
-    assert ratios["source"] > 1.08
+    assert ratios["source"] > 1.1
     assert ratios["same folding"] > 1.05
