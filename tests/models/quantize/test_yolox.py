@@ -4,11 +4,12 @@ import contextlib
 import io
 import json
 import statistics
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from streamdet.bench.harness import take_turns
 from streamdet.detect.detector import Detector, DetectorOptions
 from streamdet.detect.session import Session
 from streamdet.labels import COCO_IDS
@@ -71,7 +72,9 @@ def test_the_start_in_float_makes_the_difference(yolox, photos):
     kept = quantize(file, spec, few, QuantizeOptions(guard=False)).report
     assert destroyed.agreement < 0.8
     assert kept.agreement > 0.93
-    assert kept.in_float == tuple(layer.name for layer in kept.layers[: len(kept.in_float)])
+    assert kept.in_float == tuple(layer.name for layer in kept.layers[: kept.spared])
+    assert f"the first {kept.spared} layers stay in float" in kept.text()
+    assert kept.in_float[0] not in kept.text()
     assert 0.65 < kept.int8_share < 0.8
 
 
@@ -102,22 +105,26 @@ def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("vnni" not in cpu_flags(), reason="the margins are for processors that multiply bytes (VNNI)")
 def test_is_faster_than_float(yolox, photos):
-    """Than the file it is made from, and than that with the same folding; measured were 1.3 and 1.17 times."""
-    import numpy as np
+    """Than the file it is made from (measured: 1.27 times), and than that with the same folding (1.14 times).
 
+    In processor time of this thread, which does all the work: that of others on the machine does not count.
+    """
     spec, file = yolox
     result = quantize(file, spec, list(photos.values())[:8], QuantizeOptions(guard=False))
-    folded = prepare(file).SerializeToString()
+    forms = {"int8": result.data, "source": file.data, "same folding": prepare(file).SerializeToString()}
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
-    with (
-        Session(file._replace(data=result.data), provider="cpu", threads=1) as int8,
-        Session(file, provider="cpu", threads=1) as source,
-        Session(file._replace(data=folded), provider="cpu", threads=1) as same_folding,
-    ):
-        runs = {"int8": int8, "source": source, "same folding": same_folding}
-        candidates = {name: (lambda session=session: session.run(batch)) for name, session in runs.items()}
-        turns = [take_turns(candidates, rounds=30, warm_up=3) for _ in range(7)]
-    ratios = {name: statistics.median(turn[i].ratio for turn in turns) for i, name in enumerate(candidates)}
+    taken = {name: [] for name in forms}
+    with contextlib.ExitStack() as stack:
+        sessions = {
+            name: stack.enter_context(Session(file._replace(data=data), provider="cpu", threads=1))
+            for name, data in forms.items()
+        }
+        for _ in range(200):
+            for name, session in sessions.items():
+                start = time.thread_time()
+                session.run(batch)
+                taken[name].append(time.thread_time() - start)
+    ratios = {name: statistics.median(np.array(times) / taken["int8"]) for name, times in taken.items()}
     print(ratios)
-    assert ratios["source"] > 1.1
+    assert ratios["source"] > 1.12
     assert ratios["same folding"] > 1.05
