@@ -179,7 +179,7 @@ def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector
         return None
     model = config.model
     if model is None:
-        if not all(source.url.startswith("synthetic:") for source in config.sources):
+        if not all(re.match("synthetic:(?!street)", source.url) for source in config.sources):
             raise UsageError(
                 "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
             )

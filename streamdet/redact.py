@@ -19,7 +19,8 @@ _WHOLE_SECRET = re.compile(rf"(?P<named>{_NAMED})[^&;]*", re.IGNORECASE)  # of a
 _ENCODED_USERINFO = re.compile(r"%3A%2F%2F[^\s'\"&;]*%40", re.IGNORECASE)
 
 # scheme://user:password@host: a password may itself hold '@', ':' and '/', so the last '@' of the word ends it.
-_USERINFO = re.compile(rf"(?P<scheme>{_SCHEME})(?P<userinfo>[^\s'\"<>]*)@(?=[^\s'\"<>@]*)")
+# A path that such an address was taken for has lost one of its slashes.
+_USERINFO = re.compile(rf"(?P<scheme>{_SCHEME}|\b(?:rtsps?|rtmps?|https?):/)(?P<userinfo>[^\s'\"<>]*)@(?=[^\s'\"<>@]*)")
 
 # The whole text is one address; "C:\..." is a path.
 _ADDRESS = re.compile(rf"\A(?:(?P<scheme>{_SCHEME})|(?![A-Za-z]:\\)[^/]*:).*@", re.DOTALL)
@@ -48,6 +49,8 @@ def redact(text: str) -> str:
     'cannot open rtsp://***@10.0.0.7:554/ch1?token=***'
     >>> redact("rtsp://10.0.0.7/user=admin&password=s3cret&channel=1")
     'rtsp://10.0.0.7/user=***&password=***&channel=1'
+    >>> redact("there is no folder rtsp:/admin:s3cret@10.0.0.7")
+    'there is no folder rtsp:/***@10.0.0.7'
     """
     text = _URL.sub(_host_only_if_unclear, text)
     text = _USERINFO.sub(r"\g<scheme>***@", text)

@@ -116,7 +116,7 @@ class Mirror:
         for key, value in {**headers, **reply.headers}.items():
             handler.send_header(key, value)
         handler.end_headers()
-        stop = min(len(body), *(at for at in (reply.cut, reply.hold) if at is not None), len(body))
+        stop = min(at for at in (len(body), reply.cut, reply.hold) if at is not None)
         handler.wfile.write(body[:stop])
         asked.sent = stop
         if reply.hold is not None:

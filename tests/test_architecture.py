@@ -15,6 +15,8 @@ ONLY_HERE = {
     "av": ("sources/", "sinks/", "picture.py", "bench/", "doctor/"),
     "onnxruntime": ("detect/providers", "models/", "bench/", "doctor/"),
     "onnx": ("models/", "detect/providers", "bench/", "doctor/"),
+    "openvino": ("openvino_module.py",),  # keeps it from reporting to its maker, and from a second core
+    "onnxruntime_ep_openvino": ("detect/providers/openvino.py",),
     "pycocotools": ("evaluate/",),
     "matplotlib": ("evaluate/",),
     "http": ("models/web.py", "models/fetch.py"),

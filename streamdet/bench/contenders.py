@@ -109,7 +109,7 @@ def contenders(
                     skipped[f"{provider.short}: {error.reason}"] = None
                     break
                 except (UsageError, HardwareError, ModelError) as error:
-                    if precisions:
+                    if precisions or precision is Precision.AUTO:  # of the others only what there is was asked for
                         skipped[f"{provider.short} in {precision.value}: {error}"] = None
                     continue
                 if made.precision not in seen:  # auto is one of the others, and a quantised model stays one

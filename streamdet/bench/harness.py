@@ -23,13 +23,19 @@ class Timing:
     ratio: float
 
 
-def take_turns(candidates: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> list[Timing]:
+def take_turns(
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 1,
+    before: Callable[[], object] = lambda: None,
+) -> list[Timing]:
     """Times every candidate once per round, so that noise of the machine falls on all of them alike.
 
     Args:
         candidates: name -> function without arguments. The first is ours, the others are its rivals.
         rounds: how often each is timed, at least 1.
         warm_up: untimed calls of each before the first round.
+        before: called before every turn, untimed: what brings the inputs to where they are in real use.
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for function in candidates.values():
@@ -37,6 +43,7 @@ def take_turns(candidates: Mapping[str, Callable[[], object]], rounds: int, warm
             function()
     for _ in range(rounds):
         for name, function in candidates.items():
+            before()
             start = time.perf_counter()
             function()
             times[name].append(1000 * (time.perf_counter() - start))

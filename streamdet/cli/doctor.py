@@ -39,8 +39,9 @@ def doctor(as_json: bool = False, limit_s: float = LIMIT_S) -> None:
     if as_json:
         typer.echo(json.dumps(_as_json(checks, verdict, took_s), indent=2))
     else:
-        console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-        (_print_table if sys.stdout.isatty() else _print_lines)(console, checks)
+        on_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: closed before this process began
+        console = Console(highlight=False, soft_wrap=not on_terminal)
+        (_print_table if on_terminal else _print_lines)(console, checks)
         _print_verdict(console, checks, verdict, took_s)
     if verdict.broken:
         raise typer.Exit(1)

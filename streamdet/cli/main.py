@@ -1,6 +1,7 @@
 """The `streamdet` command: one small tree, errors as one line, exit codes that mean something."""
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from streamdet.cli.eval import app as eval_app
 from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
-from streamdet.errors import StreamdetError
+from streamdet.errors import SinkError, StreamdetError
 from streamdet.redact import redact
 
 app = typer.Typer(
@@ -66,8 +67,13 @@ def main() -> None:
     """Entry point of the process. Never returns."""
     code = execute(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # whoever read it may be gone
+        if stream is None:  # closed before this process began
+            continue
+        try:
             stream.flush()
+        except OSError:  # whoever read it is gone; Python would try once more, and complain
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if code == EXIT_CODE or threading.active_count() > 1:
         os._exit(code)  # a library may still be busy in a thread; do not wait for it, and take nothing away from it
     sys.exit(code)
@@ -86,6 +92,12 @@ def execute(argv: Sequence[str]) -> int:
                 return _run(arguments)
         except KeyboardInterrupt:
             return EXIT_CODE
+        except OSError as error:
+            if type(error) is BrokenPipeError:  # `| head` has read enough
+                return 0
+            full = error.errno == errno.ENOSPC and error.filename is None
+            _complain(SinkError("cannot write the output: the disk is full") if full else error, debug, not full)
+            return 1
         except StreamdetError as error:
             _complain(error, debug)
             return error.exit_code
@@ -98,12 +110,17 @@ def _run(arguments: list[str]) -> int:
     try:
         result = app(arguments, prog_name="streamdet", standalone_mode=False)
         return result if isinstance(result, int) else 0
+    except SystemExit as stop:  # rich ends so what writes to a pipe that nobody reads any more
+        raise BrokenPipeError from stop
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
         return EXIT_CODE
     except typer.TyperException as error:
-        if text := error.format_message():  # none where the help was the answer
+        text = error.format_message()
+        if text.startswith("Usage: "):  # a command left out: its help is the answer
+            print(text, file=sys.stderr)
+        else:
             print(f"streamdet: {redact(text)} ({_advice(error, arguments)})", file=sys.stderr)
         return error.exit_code
 
@@ -113,6 +130,8 @@ def _advice(error: typer.TyperException, arguments: Sequence[str]) -> str:
     first = arguments[0]
     if "No such command" in error.message and (first.isdecimal() or any(sign in first for sign in "./:")):
         return f"did you mean: streamdet run {redact(first)}"
+    if "No such command" in error.message and first in (command.name for command in models_app.registered_commands):
+        return f"did you mean: streamdet models {first}"
     context = getattr(error, "ctx", None)
     return f"see: {context.command_path if context else 'streamdet'} --help"
 

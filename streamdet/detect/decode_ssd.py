@@ -164,7 +164,6 @@ def _ssd_candidates(loc: Boxes, conf: Boxes, priors_cxcywh: Boxes, rules: _Rules
     # A little wider than -log(threshold), so that rounding cannot prune what the exact test would keep.
     margin = np.float32(-math.log(max(rules.threshold, np.float32(1e-30))) + 1e-3)
     boxes_in_all = conf.shape[1]
-    most = boxes_in_all * (len(conf) - 1)  # memory that is never written costs nothing
     anchors, peaks = np.empty(boxes_in_all, np.int32), np.empty(boxes_in_all, np.float32)
     kept = 0
     for first in range(0, boxes_in_all, _BLOCK):

@@ -16,6 +16,7 @@ from streamdet.detect.outputs import Decoder, bind
 from streamdet.detect.postprocess import Found, Rules
 from streamdet.detect.preprocess import Fit, Preprocessor
 from streamdet.detect.providers import Options
+from streamdet.detect.providers.machine import check_threads
 from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
 from streamdet.labels import select_classes
@@ -67,8 +68,7 @@ class DetectorOptions:
             raise UsageError(f"conf must be at least 0 and less than 1, got {self.conf}")
         if self.iou is not None and not 0 <= self.iou <= 1:
             raise UsageError(f"iou must be from 0 to 1, got {self.iou}")
-        if self.threads < 0:
-            raise UsageError(f"threads must be 0 (chosen here) or more, got {self.threads}")
+        check_threads(self.threads)
         if self.max_batch < 0:
             raise UsageError(f"max_batch must not be negative, got {self.max_batch}")
         if self.max_detections < 1:

@@ -43,7 +43,10 @@ class Library:
 
 
 def libraries(cuda_major: int) -> list[Library]:
-    """Returns what an ONNX Runtime built for that CUDA needs, each after those that it needs itself."""
+    """Returns what an ONNX Runtime built for that CUDA needs, each after those that it needs itself.
+
+    Not cuFFT, which its package asks for as well: only Fourier transforms take it, and are not in a detector.
+    """
     suffix = f"-cu{cuda_major}" if cuda_major <= _SUFFIX_UNTIL else ""
     major = str(cuda_major)
     return [
@@ -51,7 +54,6 @@ def libraries(cuda_major: int) -> list[Library]:
         Library("nvrtc", major, f"nvidia-cuda-nvrtc{suffix}"),
         Library("cublasLt", major, f"nvidia-cublas{suffix}"),
         Library("cublas", major, f"nvidia-cublas{suffix}"),
-        Library("cufft", str(cuda_major - 1), f"nvidia-cufft{suffix}"),  # counts one behind: 12 goes with CUDA 13
         Library("curand", "10", f"nvidia-curand{suffix}"),
         Library("cudnn", "9", f"nvidia-cudnn-cu{cuda_major}"),
     ]

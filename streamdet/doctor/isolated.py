@@ -54,6 +54,10 @@ class _Running:
     process: subprocess.Popen[str]
     checks: list[Check] = field(default_factory=list)
     last_words: str = ""
+    reader: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = threading.Thread(target=self.read, name=f"doctor {self.look.name}", daemon=True)
 
     def read(self) -> None:
         """Takes findings until the child closes its end; runs in a thread."""
@@ -75,18 +79,19 @@ def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
         limit_s: a look that takes longer is given up, and that is a finding.
 
     Raises:
-        StreamdetError: the system starts no more processes.
+        StreamdetError: the system starts no more processes, or no more threads.
     """
     deadline = time.monotonic() + limit_s
     running: list[_Running] = []
-    readers: list[threading.Thread] = []
     try:
         for look in looks:
             running.append(_Running(look, _start(look)))
-            readers.append(threading.Thread(target=running[-1].read, name=f"doctor {look.name}", daemon=True))
-            readers[-1].start()
-        for one, reader in zip(running, readers, strict=True):
-            reader.join(max(0.0, deadline - time.monotonic()))
+            try:
+                running[-1].reader.start()
+            except RuntimeError as error:
+                raise StreamdetError(f"doctor cannot look at {look.name}: {error}; end other programs") from None
+        for one in running:
+            one.reader.join(max(0.0, deadline - time.monotonic()))
             with contextlib.suppress(subprocess.TimeoutExpired):
                 one.process.wait(max(0.01, deadline - time.monotonic()))
         return [check for one in running for check in _findings(one, limit_s)]
@@ -95,11 +100,12 @@ def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
             if one.process.poll() is None:
                 one.process.kill()
         deadline = time.monotonic() + _AFTER_KILL_S
-        for one, reader in zip(running, readers, strict=True):
-            reader.join(max(0.0, deadline - time.monotonic()))
+        for one in running:
+            if one.reader.ident is not None:  # it was started
+                one.reader.join(max(0.0, deadline - time.monotonic()))
             with contextlib.suppress(subprocess.TimeoutExpired):
                 one.process.wait(max(0.01, deadline - time.monotonic()))
-            if not reader.is_alive() and one.process.stdout is not None:
+            if not one.reader.is_alive() and one.process.stdout is not None:
                 one.process.stdout.close()
 
 

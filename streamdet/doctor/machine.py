@@ -40,14 +40,16 @@ def _python() -> Check:
 
 
 def _processors(processor: Processor) -> Check:
-    from streamdet.detect.providers import available_cpus, default_threads
+    from streamdet.detect.providers import HEAVY_GFLOPS, available_cpus, default_threads
 
     usable, there = available_cpus(), os.cpu_count() or 1
     detail = f"{usable} usable" + (
         f" of {there} (this process or container may use no more)" if usable != there else ""
     )
     model = f", {processor.model}" if processor.model else ""
-    return Check("processors", Status.OK, f"{detail}{model}; {default_threads()} for inference unless told otherwise")
+    light, heavy = default_threads(), default_threads(HEAVY_GFLOPS)
+    inference = f"{light} for inference" + (f", {heavy} for heavy networks" if heavy != light else "")
+    return Check("processors", Status.OK, f"{detail}{model}; {inference}, unless told otherwise")
 
 
 def _arithmetic(processor: Processor) -> Check:

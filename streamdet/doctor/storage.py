@@ -16,24 +16,25 @@ from streamdet.doctor.findings import Check, Status, homely
 _LEAST_BYTES = 500e6
 """Room for the largest known model in three precisions, or for minutes of a recording."""
 
+_NO_HOME_FIX = "set STREAMDET_MODELS and XDG_CACHE_HOME to folders of your own, or HOME"  # as with docker run --user
 _COMPILED_AGAIN = "kernels are compiled at every start, which takes a while"
 
 
 def look(_: str = "") -> Iterator[Check]:
     """Looks at the models, the kernel cache, and the disks."""
+    from streamdet.errors import ModelError
     from streamdet.models.zoo import models_dir
 
+    kept = {Path.cwd(): "recordings"}
     try:
         folder = models_dir()
-    except RuntimeError:  # this user has no home directory, as with docker run --user
-        fix = "set STREAMDET_MODELS and XDG_CACHE_HOME to folders of your own, or HOME"
-        yield Check("models", Status.WARN, "no model can be kept: this user has no home directory", fix)
-        yield Check("kernel cache", Status.WARN, f"this user has no home directory; {_COMPILED_AGAIN}", fix)
-        yield from _room({Path.cwd(): "recordings"})
-        return
-    yield from _models(folder)
+    except ModelError:
+        yield Check("models", Status.WARN, "no model can be kept: this user has no home directory", _NO_HOME_FIX)
+    else:
+        yield from _models(folder)
+        kept[folder] = "models"
     yield _kernels()
-    yield from _room({Path.cwd(): "recordings", folder: "models"})
+    yield from _room(kept)
 
 
 def _models(folder: Path) -> Iterator[Check]:
@@ -68,7 +69,10 @@ def _kernels() -> Check:
     if folder is not None:
         size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
         return Check("kernel cache", Status.OK, f"{homely(folder)} ({size / 1e6:.1f} MB)")
-    detail, fix = why_not_private(Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "numba")
+    try:
+        detail, fix = why_not_private(Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "numba")
+    except RuntimeError:
+        detail, fix = "this user has no home directory", _NO_HOME_FIX
     return Check("kernel cache", Status.WARN, f"{detail}; {_COMPILED_AGAIN}", fix)
 
 

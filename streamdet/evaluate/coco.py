@@ -21,6 +21,7 @@ from streamdet.evaluate.open_model_zoo import coco_precision, voc_map
 from streamdet.evaluate.published import Published, published
 from streamdet.evaluate.truth import Truth, find_files, read_truth
 from streamdet.models.load import ModelFile
+from streamdet.models.local import Get, not_here
 from streamdet.models.spec import Contract, ModelSpec
 from streamdet.models.zoo import resolve
 from streamdet.sinks.targets import InputFiles
@@ -121,6 +122,7 @@ def evaluate_coco(
     annotations: Path | Truth,
     options: CocoOptions | None = None,
     on_progress: Progress = lambda done, total: None,
+    get: Get = not_here,
 ) -> CocoResult:
     """Runs a model over annotated pictures and evaluates what it finds.
 
@@ -130,6 +132,7 @@ def evaluate_coco(
         annotations: file in COCO's format, or what was read of it.
         options: thresholds and hardware.
         on_progress: told of each picture.
+        get: as for `load_detector`; asked once the annotations and the pictures were found to be there.
 
     Raises:
         UsageError: the annotations cannot be used, pictures are missing, classes do not agree, pycocotools is missing,
@@ -144,7 +147,7 @@ def evaluate_coco(
     work = _Work(truth, images, options, on_progress)
     if isinstance(model, Detector):
         return work.run(model, "")
-    spec, file = resolve(model, options.contract)
+    spec, file = resolve(model, options.contract, get)
     sha256 = hashlib.sha256(file.data).hexdigest()
     del file  # up to half a gigabyte
     # The detector reads it again: of a file's content alone it would not know what is described beside it.
@@ -180,7 +183,7 @@ class _Work:
             rest = ": --allow-missing evaluates the others" if self._files else ": give the folder they are in"
             raise UsageError(f"{some} (as {missing[0]}){rest}")
         self._truth = truth.only(self._files)
-        if not len(self._truth):
+        if self._truth.crowd.all():
             raise UsageError(f"there is no annotated object in the pictures of {truth.name} to look at")
         self._missing = len(missing)
         self._options = options

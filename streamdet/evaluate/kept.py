@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -94,9 +96,10 @@ class DetectionsFile:
         Raises:
             SinkError: the disk is full, for one.
         """
-        line = json.dumps(asdict(record), separators=(",", ":")) + "\n"
+        line = (json.dumps(asdict(record), separators=(",", ":")) + "\n").encode()
         try:
-            self._file.write(line.encode())
+            if self._file.write(line) < len(line):  # the last that a full disk takes
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise failure(self._path, error) from None
         self.records[record.image_id] = record

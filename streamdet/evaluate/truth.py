@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,8 @@ from streamdet.errors import UsageError
 
 MAX_BYTES = 1 << 30
 """Largest file that is read; COCO's own largest, instances_train2017.json, has 0.45 GB and takes ten times that."""
+
+_LARGE = 1e12  # pixels, of a side or an area; JSON also knows numbers that no float can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ def parse_truth(tree: Any, name: str, sha256: str = "") -> Truth:
 def find_files(truth: Truth, folder: Path) -> dict[int, Path]:
     """Returns the path of each picture that is in a folder, by its id.
 
-    A file name with folders in it, as ``val2017/1.jpg``, is also looked for without them.
+    A file name with folders in it, as ``val2017/1.jpg``, is also looked for without them, unless that is the name of
+    several pictures.
 
     Raises:
         UsageError: there is no such folder.
@@ -133,13 +136,14 @@ def find_files(truth: Truth, folder: Path) -> dict[int, Path]:
     if not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder}: give the one with the pictures of {truth.name}")
     names = {entry.name for entry in os.scandir(folder)}
+    shared = Counter(PurePosixPath(file_name).name for file_name in {image.file_name for image in truth.images})
     found: dict[int, Path] = {}
     for image in truth.images:
         first, *rest = PurePosixPath(image.file_name).parts
         last = rest[-1] if rest else first
         if rest and first in names and (folder / image.file_name).is_file():
             found[image.id] = folder / image.file_name
-        elif last in names:
+        elif last in names and (not rest or shared[last] == 1):
             found[image.id] = folder / last
     return found
 
@@ -241,4 +245,4 @@ class _Objects:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGE

@@ -88,14 +88,13 @@ def count_parameters(model: onnx.ModelProto) -> tuple[int, int]:
     for node in model.graph.node:
         if node.op_type == "Constant":
             sizes.update((node.output[0], math.prod(a.t.dims)) for a in node.attribute if a.name == "value")
-        elif node.op_type in _PASSES_ON:
-            comes_from[node.output[0]] = node.input[0]
+        elif node.op_type in _PASSES_ON and node.input:
+            comes_from[node.output[0]] = comes_from.get(node.input[0], node.input[0])  # nodes come after what they use
     trained: set[str] = set()
     for node in model.graph.node:
         for i in _TRAINED_INPUTS.get(node.op_type, ()):
             name = node.input[i] if i < len(node.input) else ""
-            while name in comes_from:
-                name = comes_from[name]
+            name = comes_from.get(name, name)
             if name in sizes:
                 trained.add(name)
     return sum(sizes[name] for name in trained), sum(sizes.values())
@@ -167,6 +166,8 @@ def value_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 
 def _products(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
     data, weight = _INTEGER.get(node.op_type, (0, 1))
+    if len(node.input) <= weight:
+        return None
     first, second, out = (shapes.get(name, ()) for name in (node.input[data], node.input[weight], node.output[0]))
     if not first or not second or not out or 0 in (*first, *second, *out):
         return None

@@ -49,7 +49,7 @@ class Description:
     def origin(self) -> Origin:
         """Where the model's file can be had, as far as the description says so."""
         known = {field.name: self.fields[field.name] for field in fields(Origin) if field.name in self.fields}
-        return Origin(**{"name": self.path.stem, **known})
+        return Origin(**{"name": self.path.stem, **known, "asked_as": str(self.path)})
 
 
 def read_description(path: Path) -> Description:
@@ -122,7 +122,8 @@ def _checked(content: dict[Any, Any], path: Path, known: Mapping[str, _Parse] | 
 
 def _shown(value: Any) -> str:
     """Returns the start of a key or value, on one line and without credentials."""
-    return redact(" ".join(str(value).split())[:_LONGEST_LOOKED_AT])[:60]
+    plain = "".join(character if character.isprintable() else " " for character in str(value))
+    return redact(" ".join(plain.split())[:_LONGEST_LOOKED_AT])[:60]
 
 
 def _integer(low: int, high: int) -> _Parse:
@@ -149,7 +150,10 @@ def _boolean(value: Any, _: Path) -> bool:
 def _text(value: Any, _: Path) -> str:
     if not isinstance(value, str):
         raise ValueError("give text, in quotes where it looks like something else")
-    return value
+    text = value.strip()
+    if not text.isprintable():  # a terminal would obey it
+        raise ValueError("give one line of text without control characters")
+    return text
 
 
 def _choice(kind: type[Enum]) -> _Parse:
@@ -239,7 +243,10 @@ def _short_text(value: Any, path: Path) -> str:
 
 
 def _file(value: Any, path: Path) -> Path:
-    return path.parent / Path(_text(value, path)).expanduser()
+    try:
+        return path.parent / Path(_text(value, path)).expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home directory: give a path beside this file, or a whole one") from None
 
 
 _PARSERS: dict[str, _Parse] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +20,7 @@ MAX_BYTES = 512 * 2**20
 _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview", "com.microsoft", "com.microsoft.nchwc"})
 _LOOKS_LIKE = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: run git lfs pull",
-    b"<": "a web page or XML: the download went wrong, or it is an OpenVINO .xml",
+    b"<": "a web page or XML: the download went wrong, or it is OpenVINO's: give the ONNX file it came from",
     b"PK\x03\x04": "a zip archive or a PyTorch checkpoint: export the model to ONNX",
     b"ORTM": "ONNX Runtime's own .ort format: give the .onnx file it was made from",
 }
@@ -49,7 +50,10 @@ def read_model(model: Path | bytes | ModelFile) -> ModelFile:
         return ModelFile(model, "the model")
     name = str(model)
     try:
-        size = model.stat().st_size
+        status = model.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # reading a pipe may never end
+            raise ModelError(f"{name} is no ordinary file; give the .onnx file")
+        size = status.st_size
         if size > MAX_BYTES:
             raise ModelError(f"{name} has {size / 2**20:.0f} MiB; models of up to {MAX_BYTES // 2**20} MiB are read")
         return ModelFile(model.read_bytes(), name)
@@ -88,6 +92,8 @@ def parse_bytes(data: bytes, name: str) -> onnx.ModelProto:
         raise ModelError(f"{name} is not an ONNX model: there is no graph in it")
     own = {function.domain for function in model.functions}
     for node in _nodes(model):
+        if not node.output:
+            raise ModelError(f"{name} is not an ONNX model: its operator {redact(node.op_type)} has no output")
         if node.domain not in _KNOWN_DOMAINS | own:
             what = f"{redact(node.domain)}.{redact(node.op_type)}"
             raise ModelError(f"{name} needs the custom operator {what}; export it with standard operators")

@@ -24,7 +24,7 @@ def not_here(origin: Origin, path: Path) -> None:
     Raises:
         ModelError: always.
     """
-    pull_it = "streamdet models pull downloads it, or " if origin.urls and origin.digests else ""
+    pull_it = f"streamdet models pull {origin.argument} downloads it, or " if origin.urls and origin.digests else ""
     raise ModelError(f"{origin.name} is not on this machine: {pull_it}{by_hand(origin, path)}")
 
 
@@ -52,7 +52,7 @@ def verify(origin: Origin, file: ModelFile) -> None:
     Raises:
         ModelError: it differs.
     """
-    again = "delete it, or replace it with: streamdet models pull --force"
+    again = f"delete it, or replace it with: streamdet models pull --force {origin.argument}"
     size = len(file.data)
     if origin.size_bytes and size != origin.size_bytes:
         raise ModelError(f"{file.name} has {size} bytes, {origin.name} has {origin.size_bytes}: {again}")

@@ -22,6 +22,7 @@ class Origin:
         sha384: hex digest or "".
         licence: SPDX identifier or a sentence.
         about: one line for people.
+        asked_as: what a user types for it where that is not its name: the path of its description.
     """
 
     name: str
@@ -31,6 +32,12 @@ class Origin:
     sha384: str = ""
     licence: str = ""
     about: str = ""
+    asked_as: str = ""
+
+    @property
+    def argument(self) -> str:
+        """What names the model on a command line."""
+        return shlex.quote(self.asked_as or self.name)
 
     @property
     def digests(self) -> dict[str, str]:

@@ -68,11 +68,19 @@ ALIASES = {"ssd-resnet34-1200-onnx": "ssd-resnet34-1200", "yolox_nano": "yolox-n
 
 
 def models_dir() -> Path:
-    """Returns the folder where named models are looked for."""
+    """Returns the folder where named models are looked for.
+
+    Raises:
+        ModelError: nothing says where this user's files are.
+    """
     chosen = os.environ.get(MODELS_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "models"
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        return Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "models"
+    except RuntimeError:
+        fix = f"set {MODELS_VARIABLE} to the whole path of a folder"
+        raise ModelError(f"there is no home directory to keep models in: {fix}") from None
 
 
 def known(name: str) -> ModelSpec | None:
@@ -100,6 +108,11 @@ def locate(spec: ModelSpec, folder: Path | None = None, get: Get = not_here) -> 
     return present(spec.origin, (folder or models_dir()) / file_name(spec), get)
 
 
+def given_path(model: str | Path) -> Path:
+    """Returns what was given for a model as a path; a home directory that is not known stays as it was written."""
+    return Path(os.path.expanduser(model))
+
+
 def place(model: str) -> tuple[Origin, Path]:
     """Returns what the file of a named or described model should be, and where it is kept; nothing is read of it.
 
@@ -107,7 +120,7 @@ def place(model: str) -> tuple[Origin, Path]:
         ModelError: there is no such model, or it has no file.
         ConfigError: its description has an error.
     """
-    path = Path(model).expanduser()
+    path = given_path(model)
     if (named := known(model)) is not None and not os.path.isfile(path):
         return named.origin, models_dir() / file_name(named)
     if model == SHAPES:
@@ -147,7 +160,7 @@ def resolve(
         return model, locate(model, get=get)
     if isinstance(model, ModelFile):
         return _recognised(model, {} if contract is None else {"contract": contract}), model
-    path = Path(model).expanduser()
+    path = given_path(model)
     if str(model) == SHAPES and not os.path.exists(path):
         from streamdet.models.shapes import shapes_model
 

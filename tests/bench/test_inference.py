@@ -1,6 +1,7 @@
 """`models benchmark` measures what is here and says what is not; its chain of convolutions is what it is said to be."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from streamdet.cli.models import app
 from streamdet.detect.providers import Precision, Provider, missing_driver
 from streamdet.errors import HardwareError
 from streamdet.models.arithmetic import count_operations
+from streamdet.models.load import ModelFile
 from streamdet.openvino_module import has_openvino
 
 
@@ -74,6 +76,16 @@ def test_refused_precisions_are_told_only_where_they_were_asked_for(data_dir):
     _, skipped = contenders([given], [Provider.CPU], [Precision.FP32, Precision.BF16])
     assert len(skipped) == 1
     assert skipped[0].startswith("cpu in bf16: the cpu provider cannot compute in bf16")
+
+
+def test_a_model_that_a_provider_does_not_take_is_told(data_dir):
+    """Else there would be nothing to measure, without a word."""
+    unsigned = roofline.chain(Precision.INT8, 8, 16).SerializeToString()
+    given = replace(subject(data_dir / "models" / "yolox_nano.onnx"), file=ModelFile(unsigned, "net.onnx"))
+    found, skipped = contenders([given], [Provider.TENSORRT], ())
+    assert found == []
+    assert len(skipped) == 1
+    assert skipped[0].startswith("tensorrt in auto: net.onnx is quantised for processors")
 
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")

@@ -138,6 +138,22 @@ SOURCES = [
     row("unknown key of a scene", "synthetic:?frams=5", 2, "knows no key 'frams'", "use objects, fps, size"),
     row("value of a scene", "synthetic:?frames=many", 2, "frames=many does not work: give a whole number"),
     row("size of a scene", "synthetic:?size=9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT from 160x120"),
+    row("key of another scene", "synthetic:?shake=1", 2, "knows no key 'shake'", "use objects, fps, size"),
+    row(
+        "unknown key of the street",
+        "synthetic:street?colour=red",
+        2,
+        "knows no key 'colour'",
+        "jpeg, place, time",
+    ),
+    row(
+        "value of the street",
+        "synthetic:street?shake=99",
+        2,
+        "shake=99 does not work: give a whole number from 0",
+    ),
+    row("place of the street", "synthetic:street?place=moon", 2, "place=moon does not work: use any, street, park,"),
+    row("jpeg of the street", "synthetic:street?jpeg=2", 2, "jpeg=2 does not work: give a quality from 5 to 100"),
     row("rate of a scene", "synthetic:?fps=1/0", 2, "fps=1/0 does not work: give frames per second"),
     row("nothing", "", 2, "no source given: name a camera (0), a file"),
 ]
@@ -244,7 +260,8 @@ OPTIONS = [
     row("score", "--conf 1.5", 2, "conf must be at least 0 and less than 1, got 1.5"),
     row("score that is none", "--conf nan", 2, "conf must be at least 0"),
     row("overlap", "--iou -1", 2, "iou must be from 0 to 1, got -1.0"),
-    row("threads", "--threads -3", 2, "threads must be 0 (chosen here) or more, got -3"),
+    row("threads", "--threads -3", 2, "threads must be 0 (chosen here) or up to 1024, got -3"),
+    row("far too many threads", "--threads 100000", 2, "threads must be 0 (chosen here) or up to 1024, got 100000"),
     row("limit", "--max-frames -1", 2, "max_frames must be 0 (no limit) or more, got -1"),
     row("length", "--duration nan", 2, "duration_s must be 0 (no limit) or more, got nan"),
     row("mode", "--mode fast", 2, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
@@ -595,6 +612,64 @@ def test_debug_shows_where(cli, argv, error):
     assert not any(PASSWORD in line for line in debug.lines)
 
 
+@pytest.mark.parametrize("argv", [[], ["models"], ["eval"]], ids=["nothing", "models", "eval"])
+def test_a_command_left_out_is_answered_by_the_help(cli, argv):
+    outcome = cli(*argv)
+    assert outcome.code == USAGE
+    assert outcome.lines[0].startswith(" ".join(["Usage: streamdet", *argv, "[OPTIONS] COMMAND"]))
+    assert not any("streamdet: " in line for line in outcome.lines)
+
+
+def test_models_left_out(cli):
+    outcome = cli("convert", "net.onnx")
+    assert outcome.code == USAGE
+    assert outcome.complaint.endswith("(did you mean: streamdet models convert)")
+
+
+def test_a_half_written_model_has_no_name(cli, tmp_path, monkeypatch):
+    target = tmp_path / "net.onnx"
+    target.write_bytes(b"before")
+
+    def full(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    outcome = cli("models", "build", "ssd-resnet34-1200", "-o", target)
+    assert outcome.code == SOURCE_OR_SINK
+    assert outcome.lines == [f"streamdet: cannot write {target}: No space left on device"]
+    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+    assert target.read_bytes() == b"before"
+
+
+def test_a_model_of_another_ending_is_not_built(cli, tmp_path):
+    outcome = cli("models", "build", "ssd-resnet34-1200", "-o", tmp_path / "net.txt")
+    assert (outcome.code, outcome.lines) == (USAGE, ["streamdet: build writes .onnx files: give -o net.onnx"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize("argv", ["models list", "-h", "models info synthetic-shapes", "doctor"])
+@pytest.mark.parametrize(
+    ("redirected", "code", "says"),
+    [
+        pytest.param("| true", 0, "", id="reader gone"),
+        pytest.param(">&-", 0, "", id="closed"),
+        pytest.param(
+            "> /dev/full",
+            1,
+            "streamdet: cannot write the output: the disk is full\n",
+            id="full",
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here"),
+        ),
+    ],
+)
+def test_standard_output_that_takes_nothing(argv, redirected, code, says):
+    command = f"set -o pipefail; {sys.executable} -m streamdet {argv} {redirected}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (code, says)
+
+
 def test_a_defect_says_that_it_is_one(cli, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(f"cannot do rtsp://admin:{PASSWORD}@host/c\nat all")
@@ -702,6 +777,7 @@ BENCHMARKS = [
     row("OpenVINO without its weights", "{out}/net.xml", 2, "{out}/net.xml"),
     row("no rounds", "{out}/net.xml -n 0", 2, "--rounds", "-n"),
     row("precision it is not in", "synthetic-shapes --precision int8 -d cpu", 3, "nothing to measure: cpu in int8: "),
+    row("by its other name", "synthetic-shapes --precision bf16 --device cpu", 3, "cannot compute in bf16"),
     row("precision a provider lacks", "synthetic-shapes --precision bf16 -d cpu", 3, "cannot compute in bf16"),
 ]
 

@@ -80,6 +80,10 @@ def test_convert_then_look(cli, folder, tmp_path):
             "{f}/published.onnx -o {o}/x.onnx --format openvino", "--format openvino writes .xml files", id="openvino"
         ),
         pytest.param("{f}/published.onnx -o {o}/no/x.onnx", "there is no folder {o}/no; create it first", id="folder"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --images {f}/nowhere", "nowhere: no such file or folder", id="no folder"
+        ),
+        pytest.param("{f}/published.onnx -o .", ". is a folder; give the name of a file in it", id="this folder"),
         pytest.param("{f}/published.onnx -o {f}/published.onnx", "is the model being converted", id="onto itself"),
         pytest.param(
             "{f}/published.onnx -o {o}/x.onnx --batch many", "--batch must be dynamic or a number", id="batch"
@@ -96,6 +100,15 @@ def test_convert_then_look(cli, folder, tmp_path):
         pytest.param("{f}/published.onnx -o {o}/x.onnx --precision int8", "int8 needs --calibration", id="int8"),
         pytest.param(
             "{f}/published.onnx -o {o}/x.onnx --images {f}/empty", "no image in the directory", id="no photos"
+        ),
+        pytest.param("{f}/other.onnx -o {o}/x.onnx", "--precision fp16 or int8 alone can be", id="other, advice"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --max-loss 0.1", "--max-loss is for --precision int8", id="loss"
+        ),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --calibration {f} -a x",
+            "--calibration, --annotations is for --precision int8 alone",
+            id="only for int8",
         ),
         pytest.param("{f}/published.onnx -o {o}/x.onnx --images {f}/list.txt", "like {f}/nowhere.jpg", id="list"),
     ],

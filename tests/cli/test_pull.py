@@ -22,6 +22,7 @@ from streamdet.cli.main import execute
 from streamdet.errors import ModelError
 from streamdet.models import zoo
 from streamdet.models.shapes import shapes_model
+from tests.evaluate.making import write_scene
 from tests.mirror import Mirror, Reply
 from tests.running import Running
 
@@ -53,6 +54,7 @@ def cli(capfd) -> Callable[..., Outcome]:
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("STREAMDET_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # reading the system's takes longer than a download here
     return tmp_path / "models"
 
 
@@ -146,7 +148,8 @@ def test_a_damaged_file_is_found_and_replaced(cli, known):
     assert path.read_bytes() == MODEL
 
 
-def test_a_begun_file_is_told(cli, known, folder):
+def test_a_begun_file_is_told(cli, known, folder, monkeypatch):
+    monkeypatch.setattr("streamdet.models.fetch.time.sleep", lambda _: None)
     with Mirror(MODEL, Reply(cut=HALF), Reply(404), Reply()) as mirror:
         path = known(mirror.url)
         failed = cli("models", "pull", "-q", "tiny")
@@ -160,7 +163,11 @@ def test_a_begun_file_is_told(cli, known, folder):
 
 
 VERIFIED = [
-    ("missing", "tiny", "wrong: tiny is not on this machine: streamdet models pull downloads it, or get it with: curl"),
+    (
+        "missing",
+        "tiny",
+        "wrong: tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl",
+    ),
     ("unknown", "{tmp}/other.onnx", "wrong: {tmp}/other.onnx is no known model: 5 bytes, SHA-256 "),
     ("nothing", "nothing.onnx", "wrong: no model 'nothing.onnx'"),
     ("without hash", "{tmp}/bare.yaml", "wrong: {tmp}/bare.yaml: it has no `sha256` or `sha384` to check against"),
@@ -187,6 +194,7 @@ def test_a_description_of_ones_own(cli, tmp_path):
 
 PULLED = [
     ("nothing named", "", "name a model to pull, or --all"),
+    ("names beside --all", "--all tiny", "--all is every known model: leave out tiny, or --all"),
     ("a typing mistake", "tiney", "no model 'tiney': did you mean 'tiny'?"),
     ("a file", "{tmp}/other.onnx", "is no description of a model: give a known name or a .yaml file"),
     ("a folder", "{tmp}", "neither a file here nor a known name"),
@@ -245,6 +253,20 @@ def test_run_pulls_on_first_use(cli, known, tmp_path, how):
         assert file.read_bytes() == MODEL
 
 
+def test_eval_pulls_on_first_use_once_the_rest_is_there(cli, known, tmp_path):
+    annotations = write_scene(tmp_path, count=1)
+    with Mirror(MODEL) as mirror:
+        known(mirror.url)
+        for missing in (["-a", tmp_path / "no.json"], ["--images", tmp_path / "no"]):
+            outcome = cli("eval", "coco", "-q", "-m", "tiny", "--images", tmp_path, "-a", annotations, *missing)
+            assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+        assert mirror.asked == []
+        outcome = cli("eval", "coco", "-m", "tiny", "--images", tmp_path, "-a", annotations)
+        assert outcome.code == 0
+        assert "streamdet: getting tiny (" in outcome.err
+        assert len(mirror.asked) == 1
+
+
 def test_python_pulls_on_first_use(known, caplog):
     with Mirror(MODEL) as mirror:
         path = known(mirror.url)
@@ -255,7 +277,7 @@ def test_python_pulls_on_first_use(known, caplog):
     assert record.getMessage().startswith("getting tiny (")
     path.unlink()
     with pytest.raises(
-        ModelError, match="tiny is not on this machine: streamdet models pull downloads it, or get it with: curl"
+        ModelError, match="tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl"
     ):
         streamdet.run(SCENE, "tiny", download=False)
 
@@ -279,7 +301,9 @@ def test_no_download_never_asks_a_server(cli, known):
         known(mirror.url)
         outcome = cli("run", "-q", SCENE, "-m", "tiny", "--no-download")
         assert outcome.code == 2
-        assert "tiny is not on this machine: streamdet models pull downloads it, or get it with: curl" in outcome.err
+        assert (
+            "tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl" in outcome.err
+        )
         assert mirror.asked == []
 
 

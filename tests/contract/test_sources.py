@@ -83,6 +83,10 @@ def _synthetic_realtime(tmp_path: Path, stack: ExitStack) -> Source:
     return open_source(f"synthetic:?frames={COUNT}&size=320x240&fps=100", options=SourceOptions(realtime=True))
 
 
+def _street(tmp_path: Path, stack: ExitStack) -> Source:
+    return open_source(f"synthetic:street?frames={COUNT}&size=320x240")
+
+
 def _camera(tmp_path: Path, stack: ExitStack) -> Source:
     return CameraSource(0, "camera0", capture=FakeCapture)
 
@@ -115,6 +119,7 @@ CASES = [
     Case("image", _image, count=1),
     Case("synthetic", _synthetic, number=read_frame_number),
     Case("synthetic-realtime", _synthetic_realtime, live=True, number=read_frame_number),
+    Case("street", _street, number=read_frame_number),
     Case("camera", _camera, count=None, live=True),
     Case("rtsp", _rtsp, count=None, live=True),
     Case("rtsp-reconnecting", _rtsp_reconnecting, count=None, live=True),

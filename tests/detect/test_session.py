@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.detect import providers
-from streamdet.detect.providers import opening
+from streamdet.detect.providers import cuda
 from streamdet.detect.session import Session
 from streamdet.doctor import tiny_model
 from streamdet.errors import HardwareError, ModelError, UsageError
@@ -188,6 +188,10 @@ def test_files_that_cannot_be_read(tmp_path):
         read_model(tmp_path / "missing.onnx")
     with pytest.raises(ModelError, match="is a directory"):
         read_model(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.onnx")
+        with pytest.raises(ModelError, match="is no ordinary file"):
+            read_model(tmp_path / "pipe.onnx")
     large = tmp_path / "large.onnx"
     with large.open("wb") as file:
         file.truncate(MAX_BYTES + 1)  # takes no room on the disk
@@ -246,7 +250,7 @@ def test_a_provider_that_silently_is_the_cpu_is_refused(monkeypatch):
     monkeypatch.setattr(
         ort, "InferenceSession", lambda data, so, **_: real(data, so, providers=["CPUExecutionProvider"])
     )
-    monkeypatch.setattr(opening, "missing_library", lambda provider: None)
+    monkeypatch.setattr(cuda, "load_libraries", lambda provider: None)
     with pytest.raises(HardwareError, match="it did not start"):
         Session(tiny_model(), provider="cuda")
 

@@ -30,8 +30,25 @@ class Report:
         return f"{self.checks[name]['detail']} {self.checks[name]['fix']}"
 
 
-def doctor(*paths: Path, limit_s: float = LIMIT_S, **variables: str | None) -> Report:
-    """Runs the command with folders before all others in Python's path; a variable that is None is not there."""
+_COMMAND = """
+import sys
+import streamdet.doctor as doctor
+from streamdet.__main__ import main
+only = sys.argv.pop(1).split(",")
+doctor.LOOKS = [look for look in doctor.LOOKS if look.name in only or only == [""]]
+main()
+"""
+
+
+def doctor(*paths: Path, limit_s: float = LIMIT_S, only: tuple[str, ...] = (), **variables: str | None) -> Report:
+    """Runs the command.
+
+    Args:
+        paths: folders before all others in Python's path.
+        limit_s: what takes longer is given up.
+        only: names of looks to leave it at, since each is a process; all by default.
+        variables: of the environment; one that is None is not there.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     environment.pop("LD_LIBRARY_PATH", None)
     for name, value in variables.items():
@@ -40,7 +57,7 @@ def doctor(*paths: Path, limit_s: float = LIMIT_S, **variables: str | None) -> R
         else:
             environment[name] = value
     done = subprocess.run(
-        [sys.executable, "-m", "streamdet", "doctor", "--json", "--timeout", str(limit_s)],
+        [sys.executable, "-c", _COMMAND, ",".join(only), "doctor", "--json", "--timeout", str(limit_s)],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -67,6 +67,21 @@ def test_no_more_processes(monkeypatch):
         examine_isolated([Look("machine", "machine")], 60)
 
 
+def test_no_more_threads(module, monkeypatch):
+    """As where another program has started tens of thousands: told in one line, and no child is left."""
+    children = []
+    real = isolated._start
+    monkeypatch.setattr(isolated, "_start", lambda look: children.append(real(look)) or children[-1])
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(isolated.threading.Thread, "start", refuse)
+    with pytest.raises(StreamdetError, match="doctor cannot look at a: can't start new thread; end other programs"):
+        examine_isolated([Look("a", module, "hang"), Look("b", module)], 60)
+    assert [child.poll() is not None and child.stdout.closed for child in children] == [True]
+
+
 def test_a_look_that_does_not_exist_is_a_finding():
     (check,) = isolated.safely("nothing", "no_such_module")
     assert check.status is Status.FAIL

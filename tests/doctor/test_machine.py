@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from streamdet.detect import providers
 from streamdet.doctor import machine
 from streamdet.doctor.findings import Status, homely
 from streamdet.doctor.processor import Processor, read_processor
@@ -33,6 +34,16 @@ def test_no_list_of_processors_is_no_failure(tmp_path):
 
 def test_a_processor_without_avx2_is_slow():
     assert machine._arithmetic(Processor("GenuineIntel", "old", frozenset({"sse4_2"}))).status is Status.WARN
+
+
+@pytest.mark.parametrize(
+    ("cpus", "said"),
+    [(1, "; 1 for inference, unless told otherwise"), (4, "; 3 for inference, 4 for heavy networks, unless told")],
+)
+def test_processors_that_inference_gets(monkeypatch, cpus, said):
+    for module in (providers, providers.machine):
+        monkeypatch.setattr(module, "available_cpus", lambda: cpus)
+    assert said in machine._processors(Processor()).detail
 
 
 GIB = 2**30

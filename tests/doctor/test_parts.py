@@ -56,7 +56,7 @@ AMD = Processor("AuthenticAMD", "", frozenset({"avx2"}))
 @pytest.mark.parametrize(
     ("processor", "installed", "status", "words"),
     [
-        (INTEL, False, Status.ABSENT, "INT8 run several times faster"),
+        (INTEL, False, Status.ABSENT, "large networks run faster in INT8"),
         (AMD, False, Status.ABSENT, "not installed"),
         (INTEL, True, Status.WARN, "no device"),
         (AMD, True, Status.WARN, "no device"),

@@ -114,6 +114,22 @@ def test_does_not_write_over_what_is_read(tmp_path):
         DetectionsFile(tmp_path / "no" / "run.jsonl", IDENTITY)
 
 
+def test_a_disk_that_takes_half_a_line_is_full(tmp_path, whole):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "run.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with DetectionsFile(path, IDENTITY) as file:
+        for record in RECORDS[:-1]:
+            file.add(record)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - 5, hard))
+        try:
+            with pytest.raises(SinkError, match=r"run\.jsonl"):
+                file.add(RECORDS[-1])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read(path) == RECORDS[:-1]
+
+
 def test_records_join_to_columns():
     found = FoundObjects.of(RECORDS)
     assert found.image_ids.tolist() == [139, 139, 632]

@@ -83,6 +83,7 @@ BAD = {
     "text in a box": (changed("annotations.0.bbox", [1, 2, "3", 4]), "annotations[0] has no bbox of four numbers"),
     "corner box": (changed("annotations.0.bbox", [9, 9, -3, 4]), "has a negative size; it is left, top, width, height"),
     "nan": (changed("annotations.0.bbox", [1, 2, float("nan"), 4]), "has no bbox of four numbers"),
+    "no float": (changed("annotations.0.bbox", [1, 2, 10**400, 4]), "has no bbox of four numbers"),
     "area": (changed("annotations.0.area", "big"), "annotations[0]: area must be a number, got 'big'"),
     "not an object": (changed("annotations.0", 5), "annotations[0]: image_id must be a whole number, got None"),
 }
@@ -119,6 +120,12 @@ def test_reads_a_file_and_knows_it_again(tmp_path):
     path.write_text(json.dumps(GOOD))
     truth = read_truth(path)
     assert (truth.name, len(truth), len(truth.sha256)) == (str(path), 2, 64)
+
+
+def test_one_file_does_not_stand_for_two_pictures(tmp_path):
+    tree = changed("images.1.file_name", "train/7.jpg")
+    (tmp_path / "7.jpg").touch()
+    assert find_files(parse_truth(tree, "two.json"), tmp_path) == {}
 
 
 def test_finds_files_with_and_without_their_folders(tmp_path):

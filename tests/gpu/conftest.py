@@ -2,17 +2,16 @@
 
 import pytest
 
-from streamdet.detect.providers import Provider, missing_driver, missing_library, preload, runtime
+from streamdet.detect.providers import Provider, ProviderMissing, load_libraries, missing_driver
 
 
 def skip_without(provider):
     if (reason := missing_driver()) is not None:
         pytest.skip(reason)
-    if provider.value not in runtime().get_available_providers():
-        pytest.skip(f"this ONNX Runtime is built without {provider.short}")
-    preload()
-    if (reason := missing_library(provider)) is not None:
-        pytest.skip(reason)
+    try:
+        load_libraries(provider)
+    except ProviderMissing as error:
+        pytest.skip(error.reason)
 
 
 @pytest.fixture

@@ -79,8 +79,7 @@ def test_inputs_and_outputs_are_in_the_gpus_memory(cuda):
 
 
 def test_the_whole_network_runs_on_the_gpu(cuda):
-    """With `whole` the runtime refuses what it would give to the CPU."""
-    ours = create(network(convolution()), cuda, Options(whole=True))
+    ours = create(network(convolution()), cuda, Options())
     assert not any("another provider" in note for note in ours.notes)
 
 

@@ -83,6 +83,8 @@ def test_nothing_is_described(tmp_path):
         ("box_order: cxcywh", "give xyxy or yxyx"),
         ("labels: nowhere.txt", "give coco80, coco90, a list of names, or a text file beside this one"),
         ("labels: []", "give coco80"),
+        ('about: "a\\e[31mb"', "cannot work: give one line of text without control characters"),
+        ('name: "a\\nb"', "cannot work: give one line of text without control characters"),
         ("file: 3", "`file: 3` cannot work: give text, in quotes"),
         ("name: [a]", "`name: ['a']` cannot work"),
         ("- a\n- b", "must hold keys and values"),
@@ -102,7 +104,7 @@ def test_mistakes(tmp_path, text, message):
     with pytest.raises(ConfigError) as error:
         read_description(written(tmp_path, text))
     assert message in str(error.value)
-    assert "\n" not in str(error.value)
+    assert str(error.value).isprintable()
     assert str(tmp_path / "model.yaml") in str(error.value)
 
 

@@ -32,6 +32,7 @@ IMPATIENT = Patience(timeout_s=0.3, waits_s=(0.0,) * 50)
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)  # reading the system's takes longer than most tests here
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -261,7 +262,7 @@ def test_a_length_that_is_too_large_for_its_body(path):
     with Mirror(CONTENT, Reply(body=CONTENT[:HALF], declared=SIZE)) as mirror:
         message = refused(origin(mirror.url), path)
         assert mirror.ranges[1] == f"bytes={HALF}-"
-    assert "the connection ended after" in message or "HTTP 416" in message
+    assert f"the connection ended after {HALF} of {SIZE} bytes" in message
 
 
 def test_a_body_that_never_ends(path, monkeypatch):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from streamdet.errors import ModelError
 from streamdet.models.arithmetic import count_operations, count_parameters
 from streamdet.models.inspect import inspect_model
+from streamdet.models.load import ModelFile
 
 
 def graph_of(nodes, inputs, weights, outputs):
@@ -69,6 +71,34 @@ def test_shapes_that_are_not_known_are_said_to_be_uncounted():
     nodes += [helper.make_node("Transpose", ["f"], ["t"]), helper.make_node("MatMul", ["t", "w"], ["y"])]
     counted = count_operations(graph_of(nodes, {"x": [3, 4]}, {"w": (2, 2)}, ["y"]))
     assert (counted.products, counted.uncounted) == ({"MatMul": 0}, 1)
+
+
+BROKEN = [
+    pytest.param([helper.make_node("Conv", ["x"], ["y"])], {"Conv": 0}, id="no weights"),
+    pytest.param(
+        [helper.make_node("Identity", ["a"], ["b"]), helper.make_node("Identity", ["b"], ["a"]),
+         helper.make_node("MatMul", ["x", "a"], ["y"])],
+        {"MatMul": 0}, id="a circle",
+    ),
+    pytest.param(
+        [helper.make_node("Cast", [], ["a"]), helper.make_node("MatMul", ["x", "a"], ["y"])],
+        {"MatMul": 0}, id="a cast of nothing",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("nodes", "products"), BROKEN)
+def test_broken_graphs_have_no_count(nodes, products):
+    model = graph_of(nodes, {"x": [1, 3, 8, 8]}, {}, ["y"])
+    assert count_parameters(model) == (0, 0)
+    counted = count_operations(model)
+    assert (counted.products, counted.uncounted) == (products, 1)
+
+
+def test_an_operator_without_output_is_no_model():
+    model = graph_of([helper.make_node("Relu", ["x"], [])], {"x": [1, 3, 8, 8]}, {}, ["y"])
+    with pytest.raises(ModelError, match=r"its operator Relu has no output"):
+        inspect_model(ModelFile(model.SerializeToString(), "a.onnx"), None)
 
 
 ELEMENTWISE = [

@@ -68,6 +68,25 @@ def test_the_folder_may_be_anywhere(models, monkeypatch):
     assert models_dir().is_absolute()
 
 
+@pytest.mark.parametrize("chosen", ["", "~nobodyhere/models"])
+def test_nowhere_to_keep_models(monkeypatch, chosen):
+    def homeless(*_, **__):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_dir", homeless)
+    monkeypatch.setenv("STREAMDET_MODELS", chosen)
+    with pytest.raises(ModelError, match="no home directory to keep models in: set STREAMDET_MODELS to the whole path"):
+        models_dir()
+
+
+def test_a_home_directory_that_is_not_there(tmp_path):
+    with pytest.raises(ModelError, match=r"no model '~nobodyhere/a\.onnx': neither a file here nor a known name"):
+        resolve("~nobodyhere/a.onnx")
+    (tmp_path / "a.yaml").write_text("file: ~nobodyhere/a.onnx")
+    with pytest.raises(ConfigError, match=r"`file: ~nobodyhere/a\.onnx` cannot work: there is no such home directory"):
+        resolve(tmp_path / "a.yaml")
+
+
 def test_a_file_that_was_tampered_with(tmp_path, models):
     good = b"weights"
     spec = dataclasses.replace(MODELS[1], size_bytes=len(good), sha256=hashlib.sha256(good).hexdigest())

@@ -92,19 +92,15 @@ def coco(
     from streamdet.cli.eval.show import show
     from streamdet.kernels import compiled_before
     from streamdet.models.local import getter
-    from streamdet.models.zoo import resolve
 
-    with Downloading(quiet) as downloading:
-        resolve(model, options.contract, getter(downloading))  # a known model that is not here is downloaded
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
-    with EvalProgress(quiet) as progress:
+    with Downloading(quiet) as downloading, EvalProgress(quiet) as progress:
         try:
-            result = evaluate_coco(model, images, annotations, options, progress)
+            result = evaluate_coco(model, images, annotations, options, progress, getter(downloading))
         except KeyboardInterrupt:
             _tell_of_stop(progress.done, progress.total, detections)
             raise
-    show(result)
     if results is not None:
         write_results(result, results)
     if report is not None:
@@ -112,6 +108,7 @@ def coco(
     if plot is not None:
         title = f"{result.identity.model}: {len(result.truth.images)} pictures, COCO AP {result.ap:.4f}"
         plot_precision_recall(result.coco, plot, title)
+    show(result)  # last: whoever reads it may stop (`| head`)
     for path in outputs:
         typer.echo(f"wrote {path}")
 

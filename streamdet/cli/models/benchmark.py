@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdet.cli.interrupts import Interrupts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamdet.bench.inference import Row
+
+
+_WIDTH = 140
+"""Characters that the widest table needs."""
 
 
 class _Provider(StrEnum):
@@ -33,9 +39,11 @@ class _Precision(StrEnum):
 
 def benchmark(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Names, ONNX files, YAML descriptions: compared in one run.")
+        list[str], typer.Argument(metavar="MODEL", help="Names, ONNX files, YAML descriptions: compared in one run.")
     ],
-    provider: Annotated[list[_Provider] | None, typer.Option("--provider", "-d", help="Only these.")] = None,
+    provider: Annotated[
+        list[_Provider] | None, typer.Option("--provider", "-d", "--device", help="Only these.")
+    ] = None,
     precision: Annotated[list[_Precision] | None, typer.Option("--precision", help="Only these.")] = None,
     batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Also throughput, by batch size.")] = None,
     rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often each takes its turn.")] = 11,
@@ -63,13 +71,14 @@ def benchmark(
         if not has_openvino():
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = busy()
-    subjects = [subject(model, threads) for model in models]
-    wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
-    ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
-    if not ours:
-        raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
-    everybody = [one for made in ours for one in (made, *rivals(made, against_openvino))]
-    rows = measure(everybody, rounds, batch or (), roofline)
+    with Interrupts():  # nothing to lose; a KeyboardInterrupt in a callback of a library is dropped
+        subjects = [subject(model, threads) for model in models]
+        wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
+        ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
+        if not ours:
+            raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
+        everybody = [one for made in ours for one in (made, *rivals(made, against_openvino))]
+        rows = measure(everybody, rounds, batch or (), roofline)
     most = max(given.threads for given in subjects)
     notes = [load] if load else []
     notes += [f"{given.name}: random weights, it detects nothing" for given in subjects if given.spec.random_weights]
@@ -87,8 +96,7 @@ def _print(rows: Sequence[Row], notes: Sequence[str], batches: Sequence[int]) ->
     from rich.table import Table
 
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140  # a log file or a pipe has no width of its own
+    console.width = max(console.width, _WIDTH)  # a log or a pipe has none; a narrow terminal wraps, and loses no figure
     table = Table(show_edge=False, box=None, padding=(0, 1))
     several = len({row.model for row in rows}) > 1
     for column in ["model", "runs on"] if several else ["runs on"]:

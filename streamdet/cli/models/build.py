@@ -15,12 +15,16 @@ class _Form(StrEnum):
 
 
 def build(
-    name: Annotated[str, typer.Argument(help="ssd-resnet34-1200")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="ssd-resnet34-1200")],
     output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
     form: Annotated[_Form, typer.Option(help="heads: raw, any batch. published: NMS inside, batch 1.")] = _Form.heads,
     seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
 ) -> None:
-    """Write the flagship's architecture with RANDOM WEIGHTS: for timing and tests. It detects nothing."""
+    """Write the flagship's architecture with RANDOM WEIGHTS.
+
+    It is for timing and tests, and detects nothing.
+    """
+    from streamdet.cli.models.writing import write_files
     from streamdet.models.zoo import known
     from streamdet.sinks.targets import InputFiles, check_file
 
@@ -28,13 +32,12 @@ def build(
     if spec is None or spec.name != "ssd-resnet34-1200":
         raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
     check_file(output, overwrite=True, inputs=InputFiles())
+    if output.suffix.casefold() != ".onnx":
+        raise UsageError(f"build writes .onnx files: give -o {output.with_suffix('.onnx').name}")
     from streamdet.models.ssd_resnet34 import Form
     from streamdet.models.ssd_resnet34 import build as build_graph
 
-    try:
-        output.write_bytes(build_graph(Form(form.value), seed=seed).SerializeToString())
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+    write_files({output: build_graph(Form(form.value), seed=seed).SerializeToString()})
     typer.echo(
         f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing"
     )

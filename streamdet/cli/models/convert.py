@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    source: Annotated[str, typer.Argument(help="Known name, ONNX file or YAML description.")],
+    source: Annotated[str, typer.Argument(metavar="MODEL", help="Known name, ONNX file or YAML description.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .onnx, or .xml for OpenVINO.")],
     form: Annotated[Form | None, typer.Option(help="heads: any batch. published: NMS inside, batch 1.")] = None,
     input_type: Annotated[
@@ -42,7 +42,9 @@ def convert(
     images: Annotated[str | None, typer.Option(help="Photos for the proof: folder, pattern or list.")] = None,
     pictures: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
     calibration: Annotated[str | None, typer.Option(help="Photos for int8: folder, pattern or list.")] = None,
-    annotations: Annotated[Path | None, typer.Option(help="Their boxes (COCO JSON), to judge int8 by.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option("--annotations", "-a", help="Their boxes (COCO JSON), to judge int8 by.")
+    ] = None,
     max_loss: Annotated[
         float | None,
         typer.Option(
@@ -52,7 +54,9 @@ def convert(
         ),
     ] = None,
 ) -> None:
-    """Convert a model, prove on pictures that the result finds the same, and only then write it.
+    """Convert a model, proven to find the same.
+
+    The result is compared with its source on pictures, and only written where it agrees.
 
     The flagship's network is found by its structure in any export of it, and cut before its NMS. Other models keep
     their form, and can change their precision.
@@ -62,8 +66,11 @@ def convert(
         form, input_type, layout, channels, precision, input_size, top_boxes, _batch(batch), format
     )
     _check_output(output, format)
+    if precision is not Precision.INT8:
+        _refuse_int8_only(calibration is not None, annotations is not None, max_loss is not None)
     from streamdet.cli.models.pictures import load_samples
     from streamdet.cli.models.quantising import quantiser
+    from streamdet.cli.models.writing import write_files
     from streamdet.models.convert.convert import convert as convert_model
     from streamdet.models.zoo import resolve
 
@@ -79,7 +86,8 @@ def convert(
         typer.echo("the proof runs on a made-up scene; --images DIR proves it on your own photos")
     with _status() as tell:
         converted = convert_model(file, spec, samples, options, quantise, tell)
-    _write(converted.files, output)
+    main = (".onnx", ".xml")
+    write_files({output if end in main else output.with_suffix(end): data for end, data in converted.files.items()})
     for line in _summary(converted, output):
         typer.echo(line)
 
@@ -92,13 +100,25 @@ def _batch(text: str) -> int:
     return int(text[:6])
 
 
+def _refuse_int8_only(calibration: bool, annotations: bool, max_loss: bool) -> None:
+    """Refuses what would have no effect.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    given = {"--calibration": calibration, "--annotations": annotations, "--max-loss": max_loss}
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise UsageError(f"{', '.join(names)} is for --precision int8 alone: add that, or leave it out")
+
+
 def _check_output(output: Path, format: Format) -> None:
     from streamdet.sinks.targets import InputFiles, check_file
 
+    check_file(output, overwrite=True, inputs=InputFiles())
     suffix = ".xml" if format is Format.OPENVINO else ".onnx"
     if output.suffix.casefold() != suffix:
         raise UsageError(f"--format {format} writes {suffix} files: give -o {output.with_suffix(suffix).name}")
-    check_file(output, overwrite=True, inputs=InputFiles())
 
 
 @contextmanager
@@ -109,25 +129,6 @@ def _status() -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status("reading") as status:
         yield lambda text: status.update(escape(text))
-
-
-def _write(files: Mapping[str, bytes], output: Path) -> None:
-    """Writes all files under other names first, so that none ever is half of one, nor of an older pair."""
-    waiting: list[tuple[Path, Path]] = []
-    try:
-        for suffix, data in files.items():
-            path = output if suffix in (".onnx", ".xml") else output.with_suffix(suffix)
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            waiting.append((part, path))
-            part.write_bytes(data)
-        for part, path in reversed(waiting):  # the file that names the others comes last
-            os.replace(part, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or type(error).__name__}") from None
-    finally:
-        for part, _ in waiting:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
 
 
 def _summary(converted: Converted, output: Path) -> list[str]:

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 
 def info(
-    model: Annotated[str, typer.Argument(help="Known name, ONNX file or YAML description.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Known name, ONNX file or YAML description.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a model's inputs, outputs, contract, parameters and arithmetic, read from its graph."""
+    """Show what is inside a model.
+
+    Inputs, outputs, contract, parameters and arithmetic are read from its graph; nothing is run or downloaded.
+    """
     from streamdet.models.inspect import inspect_model
 
     if (named := _not_downloaded(model)) is not None:
@@ -63,9 +66,9 @@ def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
-    from streamdet.models.zoo import resolve
+    from streamdet.models.zoo import given_path, resolve
 
-    path = Path(model).expanduser()
+    path = given_path(model)
     try:
         return resolve(model)
     except ModelError:

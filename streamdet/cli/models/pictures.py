@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +19,14 @@ def photo_paths(where: str) -> list[Path]:
     """Returns the images of a folder, a pattern, or a text file with a path per line (beside it, if not absolute).
 
     Raises:
-        UsageError: a list names what is not there.
+        UsageError: it is not there, or a list names what is not.
         SourceError: there is no image.
     """
     from streamdet.sources.images import find_images
 
-    path = Path(where).expanduser()
+    path = Path(os.path.expanduser(where))
+    if not os.path.exists(path) and not any(sign in where for sign in "*?["):
+        raise UsageError(f"{where}: no such file or folder: give photos as a folder, a pattern or a list (.txt)")
     if path.suffix.casefold() not in (".txt", ".list") or not path.is_file():
         return find_images(str(path))
     names = [line.strip() for line in path.read_text("utf-8", errors="replace").splitlines() if line.strip()]

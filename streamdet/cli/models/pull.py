@@ -21,7 +21,9 @@ def pull(
     force: Annotated[bool, typer.Option("--force", help="Download it again, and replace what is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors are told all the same.")] = False,
 ) -> None:
-    """Download models and check them; what is here already is only checked. An interrupted download goes on.
+    """Download models and check them.
+
+    What is here already is only checked. An interrupted download goes on.
 
     Example: streamdet models pull yolox-nano
     """
@@ -29,6 +31,8 @@ def pull(
     from streamdet.models.local import pull as pull_one
     from streamdet.models.zoo import MODELS, place
 
+    if everything and models:
+        raise UsageError(f"--all is every known model: leave out {', '.join(models)}, or --all")
     names = [spec.name for spec in MODELS] if everything else models or []
     if not names:
         raise UsageError("name a model to pull, or --all; `streamdet models list` shows what there is")
@@ -48,7 +52,7 @@ def _leave(origin: Origin, path: Path, quiet: bool) -> None:
     from streamdet.models.origin import megabytes
 
     here = state(origin, path)
-    if here.state is State.PART and not quiet:
+    if here.state is State.PART and here.size and not quiet:
         kept = f"{megabytes(here.size)} of {origin.name} are kept"
         typer.echo(f"\n  stopped; {kept}, and the same command goes on from there", err=True)
     leave()

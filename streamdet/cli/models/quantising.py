@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ def quantiser(
             "--precision int8 needs --calibration: photos like those it will see (folder, pattern or list)"
         )
     paths = evenly(photo_paths(calibration), MOST_CALIBRATION)
-    folder = Path(labelled or calibration).expanduser()
+    folder = Path(os.path.expanduser(labelled or calibration))
     if annotations is not None and not folder.is_dir():
         raise UsageError(f"--annotations needs the folder of its photos: give it with --images, {folder} is none")
 

@@ -43,9 +43,9 @@ def _verified(model: str) -> str:
         ModelError: it is missing, or is not what it should be.
     """
     from streamdet.models.local import present
-    from streamdet.models.zoo import known, place
+    from streamdet.models.zoo import given_path, known, place
 
-    path = Path(model).expanduser()
+    path = given_path(model)
     if known(model) is None and os.path.isfile(path) and path.suffix.casefold() not in (".yaml", ".yml"):
         return _identified(path)
     origin, path = place(model)

@@ -6,7 +6,7 @@
 
 from streamdet.detect.providers.create import create
 from streamdet.detect.providers.engine import Engine
-from streamdet.detect.providers.machine import available_cpus, default_threads
+from streamdet.detect.providers.machine import HEAVY_GFLOPS, available_cpus, default_threads
 from streamdet.detect.providers.names import (
     AUTO_ORDER,
     INSTALL_CUDA,
@@ -16,13 +16,14 @@ from streamdet.detect.providers.names import (
     parse_precision,
     parse_provider,
 )
-from streamdet.detect.providers.nvidia import cuda_libraries, missing_driver, missing_library, preload
+from streamdet.detect.providers.nvidia import load_libraries, missing_driver, preload
 from streamdet.detect.providers.openvino import openvino_devices
 from streamdet.detect.providers.options import Network, Options
 from streamdet.detect.providers.runtime import runtime
 
 __all__ = [
     "AUTO_ORDER",
+    "HEAVY_GFLOPS",
     "INSTALL_CUDA",
     "Engine",
     "Network",
@@ -32,10 +33,9 @@ __all__ = [
     "ProviderMissing",
     "available_cpus",
     "create",
-    "cuda_libraries",
     "default_threads",
+    "load_libraries",
     "missing_driver",
-    "missing_library",
     "openvino_devices",
     "parse_precision",
     "parse_provider",

@@ -35,6 +35,8 @@ class Binding:
 
     A GPU needs it for speed, and for graph capture: a recorded graph reads and writes the addresses it was recorded
     with, and one graph is kept for each shape (ONNX Runtime's documentation of the CUDA provider, "Using CUDA Graphs").
+    Graphs belong to the thread that runs, and are recorded in its first run of a shape. What the documentation does not
+    settle: whether other threads of the process may call CUDA meanwhile, an encoder on the GPU for one.
     The device is a parameter, so that on "cpu:0" the same lines run without any GPU.
     """
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from streamdet.detect.providers.binding import fixed_outputs
 from streamdet.detect.providers.engine import OnnxEngine, port_of
 from streamdet.detect.providers.names import Precision, Provider, ProviderMissing
-from streamdet.detect.providers.nvidia import preload
-from streamdet.detect.providers.opening import check_built_in, elsewhere, open_session, session_options
+from streamdet.detect.providers.nvidia import load_libraries
+from streamdet.detect.providers.opening import elsewhere, open_session, session_options
 from streamdet.detect.providers.options import Network, Options
+
+NO_GRAPH = "without the CUDA graph that was asked for: "
+"""How the note begins where a graph was asked for in vain."""
 
 
 def cuda_options(options: Options) -> dict[str, str]:
@@ -19,7 +24,8 @@ def cuda_options(options: Options) -> dict[str, str]:
     Their meaning is from ONNX Runtime's page "CUDA Execution Provider":
 
     - HEURISTIC picks convolution algorithms in about 2 ms. The default, EXHAUSTIVE, tries them all: 0.6 to 1.4 s for
-      every new shape, a batch of another size included, to end at the same speed.
+      every new shape, a batch of another size included, to end at the same speed (measured in PaddleX, PR 5057; cuDNN's
+      newer interface, which ONNX Runtime has called since 1.20, may differ).
     - The largest workspace lets cuDNN take its tensor-core kernels, above all for fp16 ("Convolution-heavy models").
     - kSameAsRequested keeps the memory arena from doubling; shapes are fixed, so nothing is asked for twice.
     - TF32 rounds the factors of a product to 10 bits and adds in fp32; asking for fp32 turns it off.
@@ -36,21 +42,31 @@ def cuda_options(options: Options) -> dict[str, str]:
 
 def create(network: Network, options: Options) -> OnnxEngine:
     """Loads a network on a GPU, with inputs and outputs in its memory. Raises as `open_session` does."""
-    check_built_in(Provider.CUDA)
-    preload()
-    session, graph_note = _open(network, options)
+    load_libraries(Provider.CUDA)
+    session, graph_note = open_with_graph(partial(_open, network), options)
     precision, notes = _arithmetic(network, options)
     notes += tuple(note for note in (graph_note, elsewhere(session, Provider.CUDA)) if note)
     return OnnxEngine(session, precision, notes, f"cuda:{options.device_id}")
 
 
-def _open(network: Network, options: Options) -> tuple[Any, str]:
-    """Opens with graph capture where it was asked for, and without where the network does not allow that."""
+def _open(network: Network, options: Options) -> Any:
+    chain = [(Provider.CUDA.value, cuda_options(options))]  # the processor takes the rest
+    return open_session(network.data, Provider.CUDA, session_options(options), chain)
 
-    def attempt(options: Options) -> Any:
-        chain = [(Provider.CUDA.value, cuda_options(options))]  # the processor takes the rest, unless that is forbidden
-        return open_session(network.data, Provider.CUDA, session_options(options), chain)
 
+def open_with_graph(attempt: Callable[[Options], Any], options: Options) -> tuple[Any, str]:
+    """Opens a session with graph capture where it was asked for, and without where the network does not allow that.
+
+    Args:
+        attempt: opens it as it is told.
+        options: what was asked for.
+
+    Returns:
+        The session, and a note on the graph, "" where none was asked for.
+
+    Raises:
+        Exception: whatever `attempt` says where no graph is asked for.
+    """
     if not options.cuda_graph:
         return attempt(options), ""
     try:
@@ -67,7 +83,7 @@ def _open(network: Network, options: Options) -> tuple[Any, str]:
         why = "how large its outputs are is only known when it ran"
         del session  # its memory, before another asks for as much
     # A broken model raises here again.
-    return attempt(replace(options, cuda_graph=False)), f"without the CUDA graph that was asked for: {why}"
+    return attempt(replace(options, cuda_graph=False)), f"{NO_GRAPH}{why}"
 
 
 def _arithmetic(network: Network, options: Options) -> tuple[str, tuple[str, ...]]:

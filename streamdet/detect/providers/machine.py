@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from streamdet.errors import UsageError
+
 HEAVY_GFLOPS = 10.0
 """From here on a network gets every processor.
 
@@ -29,6 +31,16 @@ def available_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         return max(1, min(cpus, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):  # no such file, or "max": no limit
         return cpus
+
+
+MOST_THREADS = 1024
+"""More are a typing mistake, and a machine that creates them stands still."""
+
+
+def check_threads(threads: int) -> None:
+    """Raises UsageError where that is no number of threads for inference; 0 lets them be chosen."""
+    if not 0 <= threads <= MOST_THREADS:
+        raise UsageError(f"threads must be 0 (chosen here) or up to {MOST_THREADS}, got {threads}")
 
 
 def default_threads(gflops: float = 0.0) -> int:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streamdet.detect.providers.machine import HEAVY_GFLOPS, default_threads
+from streamdet.detect.providers.machine import HEAVY_GFLOPS, check_threads, default_threads
 from streamdet.detect.providers.names import Precision
 from streamdet.detect.providers.options import Network
 from streamdet.errors import ModelError
@@ -33,7 +33,9 @@ def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Net
 
     Raises:
         ModelError: it cannot be read, or is not a model.
+        UsageError: that is no number of threads.
     """
+    check_threads(threads)
     file = read_model(model)
     if is_ir(file):  # how much it computes is not counted: weights of this size come with much arithmetic
         weights = read_weights(file)
@@ -42,7 +44,7 @@ def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Net
         return network, threads or default_threads(heavy)
     data, name = file
     graph = parse_bytes(data, name)
-    network = Network(data, name, signature_of(graph).inputs, stored_precision(graph))
+    network = Network(data, name, signature_of(graph).inputs, stored_precision(graph), signed=is_signed(graph))
     return network, threads or default_threads(_gflops(graph))
 
 
@@ -57,6 +59,19 @@ def stored_precision(graph: onnx.ModelProto) -> Precision:
     half = sum(math.prod(tensor.dims) for tensor in tensors if tensor.data_type == tensor.FLOAT16)
     full = sum(math.prod(tensor.dims) for tensor in tensors if tensor.data_type == tensor.FLOAT)
     return Precision.FP16 if half > full else Precision.FP32
+
+
+def is_signed(graph: onnx.ModelProto) -> bool:
+    """Returns whether whatever is quantised is so to signed bytes, with zero in the middle."""
+    from onnx import numpy_helper
+
+    constants = {tensor.name: tensor for tensor in graph.graph.initializer}
+    for node in graph.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            zero = constants.get(node.input[2]) if len(node.input) > 2 else None  # without one: unsigned
+            if zero is None or zero.data_type != zero.INT8 or numpy_helper.to_array(zero).any():
+                return False
+    return True
 
 
 def _gflops(graph: onnx.ModelProto) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 from streamdet.detect.providers.names import Provider, ProviderMissing
-from streamdet.detect.providers.nvidia import missing_library
 from streamdet.detect.providers.options import Options
 from streamdet.detect.providers.runtime import runtime
 
@@ -26,8 +26,6 @@ def session_options(options: Options) -> Any:
     for pool in ("intra_op", "inter_op"):
         so.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
     so.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    if options.whole:
-        so.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     return so
 
 
@@ -46,22 +44,14 @@ def open_session(data: bytes, provider: Provider, so: Any, chain: list[Any] | No
     """
     try:
         session = runtime().InferenceSession(data, so, providers=chain, enable_fallback=0)
-    except Exception:
-        # A broken model fails on the CPU as well: that is told from broken hardware by asking the libraries.
-        reason = missing_library(provider)
-        if reason is None:
-            raise
-        raise ProviderMissing(provider, reason) from None
+    except Exception as error:
+        # An old driver, a GPU in use by others: not the model's fault. "CUDA failure 35: ... ; GPU=0 ; hostname=..."
+        if (refusal := re.search(r"CUDA failure \d+: [^;]*[^; ]", " ".join(str(error).split()))) is not None:
+            raise ProviderMissing(provider, refusal[0]) from None
+        raise
     if session.get_providers()[0] != provider.value:
-        raise ProviderMissing(provider, missing_library(provider) or "it did not start, without saying why")
+        raise ProviderMissing(provider, "it did not start, without saying why")
     return session
-
-
-def check_built_in(provider: Provider) -> None:
-    """Raises ProviderMissing where the installed ONNX Runtime has no such provider."""
-    if provider.value not in runtime().get_available_providers():
-        reason = f"onnxruntime {runtime().__version__} as installed here is built without it"
-        raise ProviderMissing(provider, reason)
 
 
 def elsewhere(session: Any, provider: Provider) -> str:

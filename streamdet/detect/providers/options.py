@@ -27,6 +27,7 @@ class Network:
         inputs: as the file declares them.
         weights: what its weights are stored in: FP32, FP16, or INT8 where it is quantised.
         binary: the weights of an OpenVINO .xml; None for ONNX.
+        signed: all its bytes are signed, with zero in the middle.
     """
 
     data: bytes
@@ -34,6 +35,7 @@ class Network:
     inputs: tuple[Tensor, ...]
     weights: Precision = Precision.FP32
     binary: bytes | None = None
+    signed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,6 @@ class Options:
         device_id: number of the GPU.
         max_batch: the most pictures that will go together; TensorRT builds its engine for batches up to it.
         cuda_graph: replay all kernels of a batch as one recorded graph, where the network allows it.
-        whole: refuse a network of which a part would run on another provider, instead of reporting it.
     """
 
     precision: Precision = Precision.AUTO
@@ -54,14 +55,20 @@ class Options:
     device_id: int = 0
     max_batch: int = 8
     cuda_graph: bool = False
-    whole: bool = False
 
     def check(self, provider: Provider, network: Network) -> None:
-        """Refuses a precision that `provider` cannot compute in, or not with these weights.
+        """Refuses weights that `provider` cannot compute with, and a precision that it cannot compute in.
 
         Raises:
             UsageError: says what can be done instead.
         """
+        if provider is Provider.TENSORRT and not network.signed:
+            # "Only symmetric quantization is supported", int8 with zero points of 0 (TensorRT, page of IQuantizeLayer);
+            # its parser refuses a bias in int32 as well (onnx-tensorrt, issue 850).
+            raise UsageError(
+                f"{network.name} is quantised for processors, tensorrt takes only signed bytes with zero in the "
+                "middle, and biases in float: give it the float model, with --precision fp16"
+            )
         wanted = self.precision
         if wanted is Precision.AUTO:
             return

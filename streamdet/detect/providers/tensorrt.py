@@ -3,66 +3,100 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from streamdet.cache import private_dir
-from streamdet.detect.providers.cuda import cuda_options
+from streamdet.detect.providers.cuda import NO_GRAPH, cuda_options, open_with_graph
 from streamdet.detect.providers.engine import OnnxEngine
 from streamdet.detect.providers.names import Precision, Provider
-from streamdet.detect.providers.nvidia import preload
-from streamdet.detect.providers.opening import check_built_in, elsewhere, open_session, session_options
+from streamdet.detect.providers.nvidia import load_libraries, tensorrt_version
+from streamdet.detect.providers.opening import elsewhere, open_session, session_options
 from streamdet.detect.providers.options import Network, Options
 from streamdet.detect.providers.runtime import runtime
 from streamdet.models.signature import fixed
 
+_NO_PROFILE = "no associated shape profiles"
+"""What the runtime says where it was told the shapes of the network's input, but not those of a part's."""
 
-def tensorrt_options(network: Network, options: Options) -> dict[str, str]:
+
+def tensorrt_options(network: Network, options: Options, profile: bool = True) -> dict[str, str]:
     """Returns the options of the TensorRT provider.
 
     Their meaning is from ONNX Runtime's page "TensorRT Execution Provider":
 
     - An engine takes minutes to build, so it is kept, and so are the timings of its kernels, which other engines can
       use. A kept engine is taken for the same network only by the name of its file: the page says to delete it when the
-      model or a version changes. Here the name begins with a digest of all that, so that nothing stale is ever loaded.
+      model or a version changes, and one of another TensorRT is an error. Here the name begins with a digest of all
+      that, so that nothing stale is ever loaded; the runtime itself adds the kind of GPU.
     - All three shapes of the profile have to be given, else an engine is built for the first batch and built again for
       every larger one. It is tuned for the largest batch.
+    - Switches are True and False, in these words: this provider refuses 1 and 0, which the CUDA provider takes.
     - INT8 takes scales from the network's own QuantizeLinear nodes, and must not be given a calibration table then.
+
+    Args:
+        network: what to run.
+        options: how.
+        profile: give the range of batches before.
     """
-    trt = {
+    built = {
         "device_id": str(options.device_id),
-        "trt_fp16_enable": str(int(_precision(network, options) is Precision.FP16)),
-        "trt_bf16_enable": str(int(_precision(network, options) is Precision.BF16)),
-        "trt_int8_enable": str(int(network.weights is Precision.INT8)),
-        "trt_cuda_graph_enable": str(int(options.cuda_graph and not _is_dynamic(network))),
-        **_profile(network, options.max_batch),
+        "trt_fp16_enable": str(_precision(network, options) is Precision.FP16),
+        "trt_bf16_enable": str(_precision(network, options) is Precision.BF16),
+        "trt_int8_enable": str(network.weights is Precision.INT8),
+        **(_profile(network, options.max_batch) if profile else {}),
     }
+    told = built | {"trt_cuda_graph_enable": str(options.cuda_graph and not _is_dynamic(network))}
     if (cache := private_dir("tensorrt")) is not None:
-        what = (network.data, str(sorted(trt.items())).encode(), runtime().__version__.encode())
+        what = (network.data, repr((sorted(built.items()), runtime().__version__, tensorrt_version())).encode())
         digest = hashlib.sha256(b"\0".join(what)).hexdigest()[:16]
-        trt |= {
-            "trt_engine_cache_enable": "1",
+        told |= {
+            "trt_engine_cache_enable": "True",
             "trt_engine_cache_path": str(cache),
             "trt_engine_cache_prefix": f"streamdet_{digest}",
-            "trt_timing_cache_enable": "1",
+            "trt_timing_cache_enable": "True",
             "trt_timing_cache_path": str(cache),
         }
-    return trt
+    return told
 
 
 def create(network: Network, options: Options) -> OnnxEngine:
     """Builds or loads an engine. Raises as `open_session` does."""
-    check_built_in(Provider.TENSORRT)
-    preload()
+    load_libraries(Provider.TENSORRT)
+    if not _is_dynamic(network):
+        session, note = open_with_graph(partial(_open, network), options)
+    else:
+        session, note = _open_any_batch(network, options)
+        if options.cuda_graph:
+            note = "; ".join(filter(None, (f"{NO_GRAPH}the network takes batches of any size", note)))
+    precision = "int8" if network.weights is Precision.INT8 else _precision(network, options).value
+    full = ""
+    if precision == "fp32":  # the runtime has no option for it: TensorRT's own default stays, which is TF32
+        precision, full = "tf32", "where the GPU has it, NVIDIA_TF32_OVERRIDE=0 in the environment for full precision"
+    notes = tuple(filter(None, (full, elsewhere(session, Provider.TENSORRT), note)))
+    return OnnxEngine(session, precision, notes, f"cuda:{options.device_id}")
+
+
+def _open(network: Network, options: Options, profile: bool = True) -> Any:
     chain = [
-        (Provider.TENSORRT.value, tensorrt_options(network, options)),
-        (Provider.CUDA.value, cuda_options(options) | {"enable_cuda_graph": "0"}),  # for what TensorRT leaves over
+        (Provider.TENSORRT.value, tensorrt_options(network, options, profile)),
+        (Provider.CUDA.value, cuda_options(replace(options, cuda_graph=False))),  # for what TensorRT leaves over
     ]
-    session = open_session(network.data, Provider.TENSORRT, session_options(options), chain)
-    notes = [elsewhere(session, Provider.TENSORRT)]
-    if options.cuda_graph and _is_dynamic(network):
-        notes.append("without the CUDA graph that was asked for: the network takes batches of any size")
-    precision = Precision.INT8 if network.weights is Precision.INT8 else _precision(network, options)
-    notes_given = tuple(note for note in notes if note)
-    return OnnxEngine(session, precision.value, notes_given, f"cuda:{options.device_id}")
+    return open_session(network.data, Provider.TENSORRT, session_options(options), chain)
+
+
+def _open_any_batch(network: Network, options: Options) -> tuple[Any, str]:
+    """Opens a network whose batch is open; where TensorRT takes it in parts, their own inputs have no profile here.
+
+    Operators it leaves over cut a network in parts: a TopK of more than 3840, for one (TensorRT's page of TopK).
+    """
+    try:
+        return _open(network, options), ""
+    except Exception as error:
+        if _NO_PROFILE not in str(error):
+            raise
+    return _open(network, options, profile=False), "engines are built again for every batch larger than those before"
 
 
 def _precision(network: Network, options: Options) -> Precision:

@@ -81,9 +81,19 @@ def convert(
     if not ssd and not options.changes_network and options.precision is not Precision.FP32:
         return _other_precision(file, spec, source, samples, options, quantise, progress)
     progress("looking for the heads")
-    network = find(source, file.name, spec.width)
+    try:
+        network = find(source, file.name, spec.width)
+    except ModelError as error:
+        raise _with_advice(error, source, file.name, ssd) from None
     job = _Job(file, source, spec, network, options, progress)
     return job.run(samples, quantise)
+
+
+def _with_advice(error: ModelError, source: onnx.ModelProto, name: str, ssd: bool) -> ModelError:
+    """Returns why a network cannot be converted, with what can be done."""
+    if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in source.graph.initializer):
+        return ModelError(f"{name} has FP16 weights already: convert the FP32 file that it came from")
+    return error if ssd else ModelError(f"{error}; of other models --precision fp16 or int8 alone can be changed")
 
 
 @dataclass(slots=True)

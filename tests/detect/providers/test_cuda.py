@@ -1,8 +1,10 @@
 """What the CUDA provider does around the runtime, with a session of the CPU in place of a GPU's."""
 
+from functools import partial
+
 import pytest
 
-from streamdet.detect.providers import Options, Provider, ProviderMissing, cuda, runtime
+from streamdet.detect.providers import Options, Provider, ProviderMissing, cuda, nvidia, runtime
 from streamdet.detect.providers.opening import elsewhere, session_options
 from tests.detect.providers.networks import batch, convolution, network, with_nms
 
@@ -19,6 +21,10 @@ class Opened:
         if self.refusal and chain[0][1]["enable_cuda_graph"] == "1":
             raise self.refusal
         return runtime().InferenceSession(data, so, providers=["CPUExecutionProvider"])
+
+
+def open_cuda(model, options):
+    return cuda.open_with_graph(partial(cuda._open, network(model)), options)
 
 
 CONTROL_FLOW = RuntimeError(
@@ -44,7 +50,7 @@ CONTROL_FLOW = RuntimeError(
 def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, asked, note):
     opened = Opened(refusal)
     monkeypatch.setattr(cuda, "open_session", opened)
-    session, said = cuda._open(network(model), Options(cuda_graph=True))
+    session, said = open_cuda(model, Options(cuda_graph=True))
     assert opened.graphs == asked
     assert said.startswith(note)
     session.run(None, {"image": batch()})
@@ -53,7 +59,7 @@ def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, 
 def test_no_graph_unless_asked_for(monkeypatch):
     opened = Opened()
     monkeypatch.setattr(cuda, "open_session", opened)
-    assert cuda._open(network(convolution()), Options())[1] == ""
+    assert open_cuda(convolution(), Options())[1] == ""
     assert opened.graphs == ["0"]
 
 
@@ -64,7 +70,7 @@ def test_what_is_not_about_graphs_is_raised(monkeypatch, error):
 
     monkeypatch.setattr(cuda, "open_session", refuse)
     with pytest.raises(type(error), match=str(error)[:12]):
-        cuda._open(network(convolution()), Options(cuda_graph=True))
+        open_cuda(convolution(), Options(cuda_graph=True))
 
 
 def test_operators_on_another_provider_are_counted():
@@ -74,3 +80,48 @@ def test_operators_on_another_provider_are_counted():
     said = elsewhere(session, Provider.CUDA)
     assert "operators run on another provider: " in said
     assert "NonZero" in said
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "/onnxruntime_src/cuda_call.cc:129 bool onnxruntime::CudaCall(...) CUDA failure 35: CUDA driver version is "
+            "insufficient for CUDA runtime version ; GPU=0 ; hostname=box ; file=/onnxruntime_src/x.cc ; line=5",
+            "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version",
+        ),
+        ("[ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model", None),
+    ],
+    ids=["the driver's fault", "the model's fault"],
+)
+def test_whose_fault_it_is(monkeypatch, said, reason):
+    def refuse(*_, **__):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(runtime(), "InferenceSession", refuse)
+    with pytest.raises((ProviderMissing, RuntimeError)) as caught:
+        open_cuda(convolution(), Options())
+    assert getattr(caught.value, "reason", None) == reason
+
+
+@pytest.mark.parametrize("missing", ["libcudnn.so.9", "libcublasLt.so.13", None])
+def test_every_library_is_asked_for(monkeypatch, missing):
+    """A session opens without cuDNN, and the first convolution fails."""
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        if missing and name.endswith(missing):
+            raise OSError(f"{missing}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(nvidia.sys, "platform", "linux")
+    monkeypatch.setattr(nvidia.ctypes, "CDLL", load)
+    monkeypatch.setattr(nvidia, "missing_driver", lambda: None)
+    monkeypatch.setattr(nvidia, "preload", lambda: None)
+    monkeypatch.setattr(runtime(), "get_available_providers", lambda: [Provider.CUDA.value])
+    if missing is None:
+        nvidia.load_libraries(Provider.CUDA)
+        assert asked[-1] == "libcudnn.so.9"
+        return
+    with pytest.raises(ProviderMissing, match=f"cuda is not available: {missing}: cannot open"):
+        nvidia.load_libraries(Provider.CUDA)

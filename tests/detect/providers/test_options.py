@@ -1,9 +1,21 @@
 """What each provider is told, and what it refuses before anything is loaded."""
 
-import pytest
-from onnx import TensorProto
+import contextlib
 
-from streamdet.detect.providers import Network, Options, Precision, Provider, available_cpus, default_threads, machine
+import numpy as np
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from streamdet.detect.providers import (
+    Network,
+    Options,
+    Precision,
+    Provider,
+    available_cpus,
+    default_threads,
+    machine,
+    tensorrt,
+)
 from streamdet.detect.providers.cuda import _arithmetic, cuda_options
 from streamdet.detect.providers.network import read_network, stored_precision
 from streamdet.detect.providers.openvino import arithmetic, properties
@@ -52,6 +64,32 @@ def test_precisions_that_cannot_be(provider, precision, weights, words):
     assert words in str(caught.value)
 
 
+def zeros(model, kind, value):
+    """Returns a quantised network with other zero points."""
+    for tensor in model.graph.initializer:
+        if tensor.name == "zero":
+            tensor.CopyFrom(numpy_helper.from_array(np.array(value, kind), "zero"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        (convolution(), True),
+        (quantised(), True),
+        (zeros(quantised(), np.int8, 3), False),
+        (zeros(quantised(), np.uint8, 128), False),
+    ],
+    ids=["float", "signed", "shifted", "unsigned"],
+)
+def test_tensorrt_takes_only_signed_bytes_with_zero_in_the_middle(model, takes):
+    given, _ = read_network(model.SerializeToString())
+    for provider in (Provider.CPU, Provider.CUDA, Provider.OPENVINO):
+        Options().check(provider, given)
+    with contextlib.nullcontext() if takes else pytest.raises(UsageError, match="give it the float model"):
+        Options().check(Provider.TENSORRT, given)
+
+
 def test_cuda():
     assert cuda_options(Options()) == {
         "device_id": "0",
@@ -93,7 +131,7 @@ def test_what_cuda_computes_in(precision, weights, runs_in):
 )
 def test_tensorrt_precision(precision, weights, flags):
     told = tensorrt_options(network(convolution(), weights), Options(precision))
-    assert "".join(told[f"trt_{name}_enable"] for name in ("fp16", "bf16", "int8")) == flags
+    assert [told[f"trt_{name}_enable"] for name in ("fp16", "bf16", "int8")] == [str(flag == "1") for flag in flags]
 
 
 def test_tensorrt_builds_for_every_batch_that_will_come():
@@ -116,10 +154,12 @@ def test_tensorrt_never_takes_an_engine_of_something_else(monkeypatch, tmp_path)
         prefix(DYNAMIC, Options(Precision.FP16)),
         prefix(DYNAMIC, Options(max_batch=4)),
     ]
-    assert len({same, *others}) == 4
+    monkeypatch.setattr(tensorrt, "tensorrt_version", lambda: 101_301)
+    others.append(prefix(DYNAMIC, Options()))
+    assert len({same, *others}) == 5
 
 
-@pytest.mark.parametrize(("shape", "captured"), [((1, 3, 16, 16), "1"), (("batch", 3, 16, 16), "0")])
+@pytest.mark.parametrize(("shape", "captured"), [((1, 3, 16, 16), "True"), (("batch", 3, 16, 16), "False")])
 def test_tensorrt_records_graphs_of_one_shape_only(shape, captured):
     assert tensorrt_options(network(convolution(shape)), Options(cuda_graph=True))["trt_cuda_graph_enable"] == captured
 
