@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from streamdet.models.convert.made import Converted
 
 
-_MAX_LOSS = 0.01
-
-
 def convert(
     source: Annotated[str, typer.Argument(metavar="MODEL", help="Known name, ONNX file or YAML description.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .onnx, or .xml for OpenVINO.")],
@@ -49,7 +46,14 @@ def convert(
     annotations: Annotated[
         Path | None, typer.Option("--annotations", "-a", help="Their boxes (COCO JSON), to judge int8 by.")
     ] = None,
-    max_loss: Annotated[float, typer.Option(min=0, max=1, help="Accuracy that int8 may lose.")] = _MAX_LOSS,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="What int8 may lose: AP with --annotations (0.01), else agreement with the float model (0.02).",
+        ),
+    ] = None,
 ) -> None:
     """Convert a model, proven to find the same.
 
@@ -64,7 +68,7 @@ def convert(
     )
     _check_output(output, format)
     if precision is not Precision.INT8:
-        _refuse_int8_only(calibration is not None, annotations is not None, max_loss != _MAX_LOSS)
+        _refuse_int8_only(calibration is not None, annotations is not None, max_loss is not None)
     from streamdet.cli.downloading import Downloading
     from streamdet.cli.models.pictures import load_samples
     from streamdet.cli.models.quantising import quantiser

@@ -21,14 +21,24 @@ MOST_LABELLED = 128
 """Labelled photos that a form of the model is scored on at most."""
 
 
-def quantiser(calibration: str | None, annotations: Path | None, labelled: str | None, max_loss: float) -> Quantise:
+MAX_LOSS_LABELLED = 0.01
+"""AP that may be lost."""
+
+MAX_LOSS_UNLABELLED = 0.02
+"""Agreement that may be lost: it is relative to what the float model finds, so that a detector of AP 0.5 that loses
+0.01 of AP loses about this much of it."""
+
+
+def quantiser(
+    calibration: str | None, annotations: Path | None, labelled: str | None, max_loss: float | None
+) -> Quantise:
     """Returns what makes an INT8 model.
 
     Args:
         calibration: folder, pattern or list of photos.
         annotations: boxes of labelled photos, to judge by; None judges by agreement with the float model.
         labelled: folder of these; None for the one of `calibration`.
-        max_loss: accuracy that may be lost.
+        max_loss: accuracy that may be lost; None for what suits the measure.
 
     Raises:
         UsageError: there are no photos, or annotations have none.
@@ -44,11 +54,14 @@ def quantiser(calibration: str | None, annotations: Path | None, labelled: str |
     if annotations is not None and not folder.is_dir():
         raise UsageError(f"--annotations needs the folder of its photos: give it with --images, {folder} is none")
 
+    usual = MAX_LOSS_UNLABELLED if annotations is None else MAX_LOSS_LABELLED
+    allowed = usual if max_loss is None else max_loss
+
     def run(file: ModelFile, spec: ModelSpec, tell: Callable[[str], None]) -> tuple[bytes, str]:
         from streamdet.models.quantize import QuantizeOptions, quantize
 
         score = None if annotations is None else _scorer(spec, folder, annotations)
-        made = quantize(file, spec, paths, QuantizeOptions(max_loss=max_loss), score, tell)
+        made = quantize(file, spec, paths, QuantizeOptions(max_loss=allowed), score, tell)
         return made.data, made.report.text()
 
     return run

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from streamdet.models.arithmetic import flops_by_node
+from streamdet.models.arithmetic import flops_by_node, value_shapes
 from streamdet.models.quantize import silu
 
 LAYERS = ("Conv", "Gemm", "MatMul")
@@ -63,6 +63,7 @@ class Graph:
         constants: initializers by name.
         producer: tensor -> node that makes it.
         consumers: tensor -> nodes that read it.
+        shapes: of all tensors whose shape is known, a batch of one.
         layers: nodes with weights, in the graph's order.
     """
 
@@ -70,6 +71,7 @@ class Graph:
     constants: dict[str, onnx.TensorProto]
     producer: dict[str, onnx.NodeProto]
     consumers: dict[str, list[onnx.NodeProto]]
+    shapes: dict[str, tuple[int, ...]]
     layers: tuple[Layer, ...] = field(default=())
 
     @classmethod
@@ -82,8 +84,11 @@ class Graph:
             for name in dict.fromkeys(node.input):
                 consumers[name].append(node)
         constants = {tensor.name: tensor for tensor in model.graph.initializer}
-        graph = cls(model, constants, producer, dict(consumers))
-        graph.layers = tuple(graph._find_layers())
+        standard = onnx.ModelProto()
+        standard.CopyFrom(model)
+        silu.split(standard)  # shape inference knows no other operators
+        graph = cls(model, constants, producer, dict(consumers), value_shapes(standard))
+        graph.layers = tuple(graph._find_layers(standard))
         return graph
 
     def constant(self, name: str) -> NDArray[np.float32]:
@@ -111,17 +116,15 @@ class Graph:
         found: set[str] = set()
         for node in self.model.graph.node:
             inputs = self.activations(node)
-            if node.op_type in (*SAME_GRID, *OWN_GRID) and inputs and all(name in integer for name in inputs):
+            enough = any if node.op_type == "Concat" else all  # a part in float is converted, not all others back
+            if node.op_type in (*SAME_GRID, *OWN_GRID) and inputs and enough(name in integer for name in inputs):
                 found.add(node.name)
             elif node.name not in chosen:
                 continue
             integer.add(self.output_of(node))
         return found
 
-    def _find_layers(self) -> Iterator[Layer]:
-        standard = onnx.ModelProto()
-        standard.CopyFrom(self.model)
-        silu.split(standard)  # shape inference knows no other operators
+    def _find_layers(self, standard: onnx.ModelProto) -> Iterator[Layer]:
         flops = {node.name: count or 0 for node, count in flops_by_node(standard)}
         for node in self.model.graph.node:
             if node.op_type in LAYERS and self._has_weights(node):
@@ -138,8 +141,9 @@ class Graph:
 def passing(graph: Graph, chosen: Collection[str]) -> set[str]:
     """Returns the nodes between chosen layers that pass integers on.
 
-    A node passes when everything it reads is made of integers (or is the picture itself), and somebody behind it wants
-    them. What follows the last layers, above all the arithmetic that makes boxes, is never among them.
+    A node passes when everything it reads is made of integers (or is the picture itself; of a Concat, one part is
+    enough), and somebody behind it wants them. What follows the last layers, above all the arithmetic that makes boxes,
+    is never among them.
 
     Args:
         graph: of the model.

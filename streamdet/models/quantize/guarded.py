@@ -17,6 +17,7 @@ from streamdet.models.quantize.options import QuantizeOptions
 from streamdet.models.quantize.prepare import prepare
 from streamdet.models.quantize.report import METADATA_KEY, LayerReport, QuantizeReport
 from streamdet.models.quantize.search import by_harm, fewest
+from streamdet.models.quantize.worth import slow_start
 from streamdet.models.spec import ModelSpec
 
 _FEW_PICTURES = 4  # fewer are not split: they calibrate and decide
@@ -45,8 +46,9 @@ def quantize(
 ) -> Quantized:
     """Returns the INT8 form of a model: QuantizeLinear and DequantizeLinear pairs around what computes in integers.
 
-    What keeps the loss is measured, not assumed: where all layers in INT8 lose too much, each is quantised alone, and
-    as many of those that hurt most stay in float as it takes.
+    The first layers stay in float where INT8 is no faster there. What keeps the loss is measured, not assumed: where
+    all others in INT8 lose too much, each is quantised alone, and as many of those that hurt most stay in float as it
+    takes.
 
     Args:
         file: the float model; batch normalisation and an old opset are no obstacle.
@@ -64,9 +66,10 @@ def quantize(
     """
     options = options or QuantizeOptions()
     job = _prepare(file, spec, calibration, options, score, progress or (lambda _: None))
-    able = [layer for layer in job.graph.layers if layer.name not in options.exclude]
+    spared = _spared(job)
+    able = [layer for layer in job.graph.layers if layer.name not in (*options.exclude, *spared)]
     if not options.guard:
-        return _finish(job, [layer.name for layer in able], {})
+        return _finish(job, [layer.name for layer in able], {}, len(spared))
     everything = [layer.name for layer in able]
     sensitivity = job.measure(able, needed=not job.keeps(everything))
     ranked = by_harm(able, sensitivity) if sensitivity else everything
@@ -80,7 +83,13 @@ def quantize(
             f"{file.name}: nothing in it can be quantised without losing more than {options.max_loss:g}: allow a "
             "larger loss, or give more photos of what it will see"
         )
-    return _finish(job, ranked[count:], sensitivity)
+    return _finish(job, ranked[count:], sensitivity, len(spared))
+
+
+def _spared(job: Job) -> list[str]:
+    """Returns the first layers that stay in float for speed; none where that would be all."""
+    spared = slow_start(job.graph) if job.options.spare_start else []
+    return spared if len(spared) < len(job.graph.layers) else []
 
 
 def split(paths: Sequence[Path], decide_share: float) -> tuple[list[Path], list[Path]]:
@@ -122,7 +131,7 @@ def _prepare(
     )
 
 
-def _finish(job: Job, chosen: Collection[str], sensitivity: Mapping[str, float]) -> Quantized:
+def _finish(job: Job, chosen: Collection[str], sensitivity: Mapping[str, float], spared: int) -> Quantized:
     """Returns the result, with its report in the metadata."""
     verdict = job.verdict(chosen)
     total = sum(layer.macs for layer in job.graph.layers) or 1
@@ -146,6 +155,7 @@ def _finish(job: Job, chosen: Collection[str], sensitivity: Mapping[str, float])
             )
             for layer in job.graph.layers
         ),
+        spared=spared,
     )
     if report.int8_share < job.options.min_share:
         raise ModelError(

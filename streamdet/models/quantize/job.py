@@ -14,6 +14,7 @@ from streamdet.models.quantize.calibrate import calibrate, inputs_of
 from streamdet.models.quantize.graph import Graph, Layer
 from streamdet.models.quantize.judge import Judge, Score
 from streamdet.models.quantize.options import QuantizeOptions
+from streamdet.models.quantize.sharing import share
 from streamdet.models.quantize.statistics import Statistics
 from streamdet.models.quantize.weights import quantise_weights
 from streamdet.models.quantize.write import Parameters, write
@@ -132,11 +133,12 @@ class Job:
 
 def _parameters(graph: Graph, seen: Mapping[str, Statistics], options: QuantizeOptions) -> Parameters:
     nodes = {node.name: node for node in graph.model.graph.node}
+    alone = {
+        name: grids.choose(statistics, options.method, options.symmetric, _behind(graph, name))
+        for name, statistics in seen.items()
+    }
     return Parameters(
-        {
-            name: grids.choose(statistics, options.method, options.symmetric, _behind(graph, name))
-            for name, statistics in seen.items()
-        },
+        share(graph, alone, options.symmetric),
         {layer.name: quantise_weights(graph, nodes[layer.name], seen[layer.input], options) for layer in graph.layers},
     )
 

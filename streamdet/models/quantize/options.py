@@ -35,6 +35,8 @@ class QuantizeOptions:
         correct_bias: undo the mean shift that rounding the weights causes.
         min_share: refuse a result with a smaller share of its multiply-adds in INT8, in [0, 1].
         exclude: names of layers to leave in float in any case.
+        spare_start: leave the first layers in float too, where INT8 is no faster on a CPU: large pictures of few
+            channels, with a SiLU behind each. Where that would be all layers, none is spared.
         fuse_silu: write a SiLU as ONNX Runtime's own operator (com.microsoft.QuickGelu), which is faster; False for
             runtimes that know standard operators only.
         decide_share: share of the images that decide which layers stay in float; they calibrate only after that.
@@ -49,6 +51,7 @@ class QuantizeOptions:
     correct_bias: bool = True
     min_share: float = 0.0
     exclude: tuple[str, ...] = ()
+    spare_start: bool = True
     fuse_silu: bool = True
     decide_share: float = 0.5
 

@@ -10,7 +10,7 @@ import onnx
 
 from streamdet.errors import ModelError
 from streamdet.models.load import ModelFile, parse_bytes
-from streamdet.models.quantize import focus, silu
+from streamdet.models.quantize import focus, rows, silu
 from streamdet.redact import redact
 
 PER_CHANNEL_OPSET = 13
@@ -32,6 +32,7 @@ def prepare(file: ModelFile) -> onnx.ModelProto:
     model = _fold(_lift(model, file.name), file.name)
     onnx.helper.set_model_props(model, kept)
     _name_nodes(model)
+    rows.turn_early(model)
     silu.fuse(model)
     focus.fuse(model)
     return model

@@ -46,6 +46,7 @@ class QuantizeReport:
         calibrated_on: images that ranges come from.
         decided_on: images that agreement was measured on; the choice of layers was made before they calibrated too.
         layers: in the graph's order.
+        spared: how many of the first are in float because INT8 is no faster there.
     """
 
     measure: str
@@ -58,6 +59,7 @@ class QuantizeReport:
     calibrated_on: int
     decided_on: int
     layers: tuple[LayerReport, ...]
+    spared: int = 0
 
     @property
     def loss(self) -> float:
@@ -96,7 +98,7 @@ class QuantizeReport:
         """Returns the report for people.
 
         Args:
-            every_layer: list all layers, not only those left in float.
+            every_layer: list all layers, not only those left in float for accuracy's sake.
         """
         count = sum(layer.int8 for layer in self.layers)
         lines = [
@@ -111,7 +113,9 @@ class QuantizeReport:
             f"ranges by {self.method}, weights {weights}; "
             f"calibrated on {self.calibrated_on} photos, decided on {self.decided_on}"
         )
-        listed = [layer for layer in self.layers if every_layer or not layer.int8]
+        if self.spared:
+            lines.append(f"the first {self.spared} layers stay in float: INT8 is no faster there")
+        listed = self.layers if every_layer else [layer for layer in self.layers[self.spared :] if not layer.int8]
         if listed:
             width = max(len(layer.name) for layer in listed)
             lines.append(f"{'layer':{width}}  {'share':>6}  {'alone loses':>11}")

@@ -40,7 +40,7 @@ def quantise_weights(graph: Graph, node: onnx.NodeProto, seen: Statistics, optio
         options: per channel or not, 7 or 8 bits, whether to correct the bias.
     """
     weights = graph.constant(node.input[1]).astype(np.float64)
-    axis = _output_axis(node, weights.ndim)
+    axis = output_axis(node, weights.ndim)
     largest = 63 if options.reduce_range else 127
     rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
     ends = np.abs(rows if options.per_channel else rows.reshape(1, -1)).max(axis=1)
@@ -59,7 +59,8 @@ def quantise_weights(graph: Graph, node: onnx.NodeProto, seen: Statistics, optio
     )
 
 
-def _output_axis(node: onnx.NodeProto, dimensions: int) -> int:
+def output_axis(node: onnx.NodeProto, dimensions: int) -> int:
+    """Returns the axis of a layer's weights that its output channels lie on."""
     if node.op_type == "MatMul":
         return dimensions - 1
     if node.op_type == "Gemm":

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from streamdet.models.quantize import doubling
 from streamdet.models.quantize.graph import SAME_GRID, Graph, passing
 from streamdet.models.quantize.grids import Grid
 from streamdet.models.quantize.weights import Weights
@@ -74,6 +75,9 @@ class _Writer:
         if original.name not in self.integer:
             return
         self.nodes.pop()
+        if doubling.repeats(original, self.graph.shapes):
+            self._double(original)
+            return
         for name in self.graph.activations(original):
             self._replace(node, name, self._on_grid(name))
         if is_layer:
@@ -109,10 +113,23 @@ class _Writer:
         self.grids[name] = grid
         self._pair(node.output[0], name, grid)
 
+    def _double(self, node: onnx.NodeProto) -> None:
+        """Puts copies of integers for a Resize, on the grid of what it reads."""
+        source, target = self._on_grid(node.input[0]), node.output[0]
+        self.grids[target] = self.grids[node.input[0]]
+        nodes, constants = doubling.copies(f"{source}_integer", f"{target}_integer", self.graph.shapes[node.input[0]])
+        self.nodes += nodes
+        self.constants += constants
+        self._floats(target, self.grids[target])
+
     def _pair(self, source: str, target: str, grid: Grid) -> str:
+        self._node("QuantizeLinear", [source, f"{target}_scale", f"{target}_zero"], f"{target}_integer")
+        return self._floats(target, grid)
+
+    def _floats(self, target: str, grid: Grid) -> str:
+        """Makes floats of the integers behind a name."""
         scale = self._constant(f"{target}_scale", np.float32(grid.scale))
         zero = self._constant(f"{target}_zero", np.uint8(grid.zero))
-        self._node("QuantizeLinear", [source, scale, zero], f"{target}_integer")
         return self._node("DequantizeLinear", [f"{target}_integer", scale, zero], target)
 
     def _put_weights(self, node: onnx.NodeProto, grid: Grid) -> None:

@@ -11,16 +11,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.detect.postprocess import Found
 from streamdet.models.load import ModelFile
-from streamdet.models.quantize import focus, silu
+from streamdet.models.quantize import doubling, focus, rows, silu
 from streamdet.models.quantize.agreement import agreement, agreement_with_error, closeness
-from streamdet.models.quantize.graph import Graph, Layer
+from streamdet.models.quantize.graph import Graph, Layer, passing
 from streamdet.models.quantize.grids import choose, identity, spanning
 from streamdet.models.quantize.grids import silu as silu_of
 from streamdet.models.quantize.options import Method, QuantizeOptions
 from streamdet.models.quantize.prepare import prepare
 from streamdet.models.quantize.search import by_harm, fewest
+from streamdet.models.quantize.sharing import share
 from streamdet.models.quantize.statistics import BINS, Statistics
 from streamdet.models.quantize.weights import quantise_weights
+from streamdet.models.quantize.worth import slow_start
 
 
 def seen(values):
@@ -193,6 +195,53 @@ class TestRewriting:
         assert [entry.domain for entry in model.opset_import] == [""]
         np.testing.assert_allclose(run(model, {"x": x})[0], wanted, atol=1e-6)
 
+    @pytest.mark.parametrize("read_twice", [False, True])
+    def test_levels_become_rows_one_by_one(self, read_twice):
+        nodes = [
+            helper.make_node("Reshape", ["x", "flat"], ["a"], "a"),
+            helper.make_node("MaxPool", ["x"], ["half"], "half", kernel_shape=[2, 2], strides=[2, 2]),
+            helper.make_node("Reshape", ["half", "flat"], ["b"], "b"),
+            helper.make_node("Concat", ["a", "b"], ["joined"], "joined", axis=2),
+            helper.make_node("Transpose", ["joined"], ["y"], "transpose", perm=[0, 2, 1]),
+            helper.make_node("Relu", ["joined" if read_twice else "x"], ["z"], "other"),
+        ]
+        ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 6])]
+        out = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "yz"]
+        flat = [numpy_helper.from_array(np.array([0, 3, -1], np.int64), "flat")]
+        net = helper.make_graph(nodes, "net", ports, out, flat)
+        model = helper.make_model(net, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        before = model.SerializeToString()
+        x = np.random.default_rng(0).standard_normal((2, 3, 4, 6)).astype(np.float32)
+        wanted = run(model, {"x": x})[0]
+        rows.turn_early(model)
+        assert (model.SerializeToString() == before) == read_twice
+        np.testing.assert_array_equal(run(model, {"x": x})[0], wanted)
+
+    @pytest.mark.parametrize(
+        ("way", "scales", "repeated"),
+        [
+            ({"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, (2, 2), True),
+            ({}, (2, 2), True),
+            ({"coordinate_transformation_mode": "asymmetric", "nearest_mode": "ceil"}, (2, 2), False),
+            ({"mode": "linear"}, (2, 2), False),
+            ({}, (2, 1), False),
+            ({}, (3, 3), False),
+        ],
+        ids=["corners", "centres", "to the right", "blended", "rows only", "three times"],
+    )
+    def test_pixels_are_repeated_as_a_resize_does(self, way, scales, repeated):
+        resize = helper.make_node("Resize", ["x", "", "scales"], ["y"], **way)
+        after = (1, 2, 3 * scales[0], 5 * scales[1])
+        assert doubling.repeats(resize, {"x": (1, 2, 3, 5), "y": after}) == repeated
+        if repeated:
+            nodes, constants = doubling.copies("x", "z", (1, 2, 3, 5))
+            constants.append(numpy_helper.from_array(np.array([1, 1, *scales], np.float32), "scales"))
+            ports = [helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", 2, None, None]) for name in "xyz"]
+            net = helper.make_graph([resize, *nodes], "net", ports[:1], ports[1:], constants)
+            model = helper.make_model(net, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+            x = np.random.default_rng(0).integers(0, 256, (4, 2, 3, 5), np.uint8)
+            np.testing.assert_array_equal(*run(model, {"x": x}))
+
     def test_batch_normalisation_is_folded_and_metadata_kept(self):
         from streamdet.models.ssd_resnet34 import Form, build
 
@@ -258,3 +307,57 @@ class TestSearch:
     def test_small_layers_go_first_where_they_hurt_alike(self):
         layers = [Layer(name, "Conv", "x", "y", macs) for name, macs in [("big", 1000), ("small", 10), ("calm", 10)]]
         assert by_harm(layers, {"big": 0.1, "small": 0.1, "calm": 0.001}) == ["small", "big", "calm"]
+
+
+class TestWhatIsWorthIt:
+    def chain(self, *layers, join=False):
+        """Returns the graph of convolutions (channels, kernel, groups), each with a SiLU, on a picture of 64 x 64.
+
+        Args:
+            layers: from the first to the last.
+            join: the last reads the first two, joined.
+        """
+        nodes, constants, x, inputs = [], [], "x", 3
+        for i, (channels, kernel, groups) in enumerate(layers):
+            if join and i == len(layers) - 1:
+                nodes.append(helper.make_node("Concat", ["s0", "s1"], ["joined"], "join", axis=1))
+                x, inputs = "joined", layers[0][0] + layers[1][0]
+            weights = np.zeros((channels, inputs // groups, kernel, kernel), np.float32)
+            constants.append(numpy_helper.from_array(weights, f"w{i}"))
+            around = {"pads": [kernel // 2] * 4, "group": groups}
+            nodes.append(helper.make_node("Conv", [x, f"w{i}"], [f"y{i}"], f"conv{i}", **around))
+            nodes.append(helper.make_node("Sigmoid", [f"y{i}"], [f"g{i}"], f"gate{i}"))
+            nodes.append(helper.make_node("Mul", [f"y{i}", f"g{i}"], [f"s{i}"], f"silu{i}"))
+            x, inputs = f"s{i}", channels
+        ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 64, 64])]
+        out = [helper.make_tensor_value_info(x, TensorProto.FLOAT, None)]
+        opsets = [helper.make_opsetid("", 13)]
+        net = helper.make_graph(nodes, "net", ports, out, constants)
+        return Graph.of(
+            prepare(ModelFile(helper.make_model(net, opset_imports=opsets, ir_version=8).SerializeToString(), "net"))
+        )
+
+    def test_few_channels_at_the_start_are_not(self):
+        graph = self.chain((16, 3, 1), (16, 1, 1), (16, 3, 16), (512, 1, 1), (512, 1, 1), (512, 3, 512), (512, 1, 1))
+        assert slow_start(graph) == ["conv0", "conv1", "conv2", "conv3"]
+
+    def test_many_channels_are_all_worth_it(self):
+        assert slow_start(self.chain((256, 5, 1), (256, 1, 1), (256, 3, 1))) == []
+
+    def test_nothing_may_be(self):
+        assert len(slow_start(self.chain((8, 1, 1), (8, 3, 8)))) == 2
+
+    def test_a_part_in_float_does_not_keep_a_concat_from_integers(self):
+        graph = self.chain((8, 1, 1), (8, 1, 1), (8, 1, 1), join=True)
+        assert "join" in passing(graph, ["conv1", "conv2"])
+        assert "join" not in passing(graph, ["conv2"])
+
+    def test_what_is_joined_shares_a_grid(self):
+        graph = self.chain((8, 1, 1), (8, 1, 1), (8, 1, 1), join=True)
+        grids = {"s0": spanning(-1, 2), "s1": spanning(-2, 1), "joined": spanning(-2, 2), "y0": spanning(-9, 9)}
+        shared = share(graph, grids)
+        assert shared["s0"] == shared["s1"] == shared["joined"]
+        assert shared["s0"].scale == pytest.approx(4 / 255, rel=0.01)
+        assert shared["y0"] == grids["y0"]
+        grids["s0"] = spanning(0, 0.1)  # whose values would all but vanish on it
+        assert share(graph, grids) == grids

@@ -3,19 +3,21 @@
 import contextlib
 import io
 import json
+import statistics
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from streamdet.bench.harness import take_turns
 from streamdet.detect.detector import Detector, DetectorOptions
 from streamdet.detect.session import Session
 from streamdet.labels import COCO_IDS
 from streamdet.models.quantize import Method, QuantizeOptions, quantize
+from streamdet.models.quantize.prepare import prepare
 from streamdet.models.zoo import resolve
 from streamdet.picture import Picture
 from streamdet.sources.images import read_image
-
-FRAGILE = ("Conv_41", "Conv_44")  # what the guard puts first: the stem, and the depthwise convolution behind it
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,12 @@ def photos(data_dir):
     """Returns number -> path of all photos."""
     listed = json.loads((data_dir / "images" / "instances.json").read_text())["images"]
     return {image["id"]: data_dir / "images" / image["file_name"] for image in listed}
+
+
+def cpu_flags():
+    """Returns what the processor says it can do, where the system tells."""
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""
 
 
 def average_precision(spec, file, data_dir, photos):
@@ -55,17 +63,19 @@ def average_precision(spec, file, data_dir, photos):
     return float(evaluation.stats[0])
 
 
-def test_two_layers_make_the_difference(yolox, photos):
-    """Without the guard, so that it takes seconds: what it would choose against what naive calibration gives."""
+def test_the_start_in_float_makes_the_difference(yolox, photos):
+    """Without the guard, so that it takes seconds: layers that INT8 does not make faster are also the fragile ones."""
     spec, file = yolox
     few = list(photos.values())[:12]
-    naive = QuantizeOptions(guard=False, method=Method.MINMAX, correct_bias=False)
-    ours = QuantizeOptions(guard=False, exclude=FRAGILE)
+    naive = QuantizeOptions(guard=False, method=Method.MINMAX, correct_bias=False, spare_start=False)
     destroyed = quantize(file, spec, few, naive).report
-    kept = quantize(file, spec, few, ours).report
+    kept = quantize(file, spec, few, QuantizeOptions(guard=False)).report
     assert destroyed.agreement < 0.8
     assert kept.agreement > 0.93
-    assert kept.int8_share == pytest.approx(0.854, abs=0.001)
+    assert kept.in_float == tuple(layer.name for layer in kept.layers[: kept.spared])
+    assert f"the first {kept.spared} layers stay in float" in kept.text()
+    assert kept.in_float[0] not in kept.text()
+    assert 0.65 < kept.int8_share < 0.8
 
 
 @pytest.mark.slow
@@ -83,7 +93,9 @@ def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half
     print(f"half {half}: held-out AP {before:.4f} -> {after:.4f}\n{result.report.text()}")
     assert before - after <= 0.01
     assert result.report.int8_share >= 0.6
-    naive = quantize(file, spec, list(chosen.values()), QuantizeOptions(guard=False, method=Method.MINMAX))
+    naive = quantize(
+        file, spec, list(chosen.values()), QuantizeOptions(guard=False, method=Method.MINMAX, spare_start=False)
+    )
     destroyed = average_precision(spec, file._replace(data=naive.data), data_dir, held_out)
     print(f"half {half}: naive {destroyed:.4f}")
     assert before - destroyed > 0.1
@@ -91,18 +103,28 @@ def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.skipif("vnni" not in cpu_flags(), reason="the margins are for processors that multiply bytes (VNNI)")
 def test_is_faster_than_float(yolox, photos):
-    import numpy as np
+    """Than the file it is made from (measured: 1.27 times), and than that with the same folding (1.14 times).
 
+    In processor time of this thread, which does all the work: that of others on the machine does not count.
+    """
     spec, file = yolox
-    result = quantize(file, spec, list(photos.values())[:8], QuantizeOptions(guard=False, exclude=FRAGILE))
+    result = quantize(file, spec, list(photos.values())[:8], QuantizeOptions(guard=False))
+    forms = {"int8": result.data, "source": file.data, "same folding": prepare(file).SerializeToString()}
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
-    with (
-        Session(file, provider="cpu", threads=1) as float_session,
-        Session(file._replace(data=result.data), provider="cpu", threads=1) as int8_session,
-    ):
-        timings = take_turns(
-            {"int8": lambda: int8_session.run(batch), "float": lambda: float_session.run(batch)}, rounds=60, warm_up=5
-        )
-    print(timings)
-    assert timings[1].ratio > 1
+    taken = {name: [] for name in forms}
+    with contextlib.ExitStack() as stack:
+        sessions = {
+            name: stack.enter_context(Session(file._replace(data=data), provider="cpu", threads=1))
+            for name, data in forms.items()
+        }
+        for _ in range(200):
+            for name, session in sessions.items():
+                start = time.thread_time()
+                session.run(batch)
+                taken[name].append(time.thread_time() - start)
+    ratios = {name: statistics.median(np.array(times) / taken["int8"]) for name, times in taken.items()}
+    print(ratios)
+    assert ratios["source"] > 1.12
+    assert ratios["same folding"] > 1.05
