@@ -127,7 +127,11 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
     lines += _spec_lines(read)
     lines += _graph_lines(read.graph)
     lines += _origin_lines(read)
-    told = (SPEC_KEY, CONVERTED_KEY) if read.spec else ()
+    from streamdet.models.quantize.report import METADATA_KEY
+
+    quantized = _quantized_lines(read.signature.metadata.get(METADATA_KEY, ""))
+    lines += quantized
+    told = (*((SPEC_KEY, CONVERTED_KEY) if read.spec else ()), *((METADATA_KEY,) if quantized else ()))
     rest = [(key, value) for key, value in read.signature.metadata.items() if key not in told]
     lines += [("metadata", f"{key} = {' '.join(value.split())[:200]}") for key, value in rest]
     return lines
@@ -145,6 +149,17 @@ def _origin_lines(read: ModelInfo) -> list[tuple[str, str]]:
     if origin.before:
         lines.append(("", f"which was made from {origin.before}"))
     return [*lines, ("proof", origin.proof), *(("note", note) for note in origin.notes)]
+
+
+def _quantized_lines(text: str) -> list[tuple[str, str]]:
+    """Returns what a file's report of quantising says; nothing where it cannot be read."""
+    from streamdet.models.quantize.report import QuantizeReport
+
+    try:
+        report = QuantizeReport.from_json(text)
+    except ValueError:
+        return []
+    return [("int8", line) for line in report.text().splitlines()]
 
 
 def _spec_lines(read: ModelInfo) -> list[tuple[str, str]]:

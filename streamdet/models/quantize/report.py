@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
 
 METADATA_KEY = "streamdet.quantized"
 """Metadata key under which a quantised file keeps its report, as JSON."""
@@ -87,12 +86,9 @@ class QuantizeReport:
         Raises:
             ValueError: it is something else.
         """
-        try:
-            known: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k not in ("loss", "int8_share")}
-            layers = tuple(LayerReport(**layer) for layer in known.pop("layers"))
-            return cls(**known, layers=layers)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"not a report of quantising: {error}") from None
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(cls).validate_json(text)
 
     def text(self, every_layer: bool = False) -> str:
         """Returns the report for people.

@@ -210,8 +210,9 @@ def test_the_report_is_in_the_file_and_reads_well(sound):
     assert json.loads(text)["int8_share"] == pytest.approx(1)
     assert sound.report.text().splitlines()[0] == "7 of 7 layers in INT8, 100.0% of the multiply-adds"
     assert "depthwise    4.0%" in sound.report.text(every_layer=True)
-    with pytest.raises(ValueError, match="not a report"):
-        QuantizeReport.from_json("[]")
+    for broken in ("", "[]", text.replace('"int8": true', '"int8": "perhaps"')):
+        with pytest.raises(ValueError, match="QuantizeReport"):
+            QuantizeReport.from_json(broken)
 
 
 @pytest.mark.parametrize(
