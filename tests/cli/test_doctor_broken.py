@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -206,19 +207,36 @@ def test_a_user_without_a_home(tmp_path, chosen):
     assert report.status("provider cpu") == "ok"
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="a small disk needs root")
-def test_a_full_disk(tmp_path):
-    disk = tmp_path / "disk"
+@contextmanager
+def mounted(disk, options):
+    """An empty disk in memory."""
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if subprocess.run(command, capture_output=True).returncode:
+    if os.getuid() != 0:
+        pytest.skip("a disk of its own needs root")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], capture_output=True).returncode:
         pytest.skip("nothing can be mounted here")
     try:
+        yield
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_home_that_is_read_only(tmp_path):
+    with mounted(tmp_path / "home", "ro,size=1m"):
+        report = doctor(HOME=str(tmp_path / "home"), XDG_CACHE_HOME=None, STREAMDET_MODELS=None, only=("storage",))
+    assert report.code == 0
+    assert report.status("kernel cache") == "warn"
+    assert "XDG_CACHE_HOME" in report.checks["kernel cache"]["fix"]
+    assert report.status("models") == "warn"
+    assert "STREAMDET_MODELS" in report.checks["models"]["fix"]
+
+
+def test_a_full_disk(tmp_path):
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=64k"):
         (disk / "models").mkdir()
         small_disk = {"STREAMDET_MODELS": str(disk / "models"), "XDG_CACHE_HOME": str(disk), "TMPDIR": str(disk)}
         report = doctor(only=("packages", "storage"), **small_disk)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
     assert report.code == 0
     small = next(
         check for check in report.checks.values() if check["name"].startswith("disk") and check["status"] != "ok"
