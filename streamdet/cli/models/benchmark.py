@@ -73,7 +73,7 @@ def benchmark(
         if not has_openvino():
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = busy()
-    with Interrupts():  # nothing to lose; a KeyboardInterrupt in a callback of a library is dropped
+    with Interrupts():  # ends the process at once, nothing is lost; without it a benchmark once ran on after Ctrl-C
         with Downloading() as downloading:
             subjects = [subject(model, threads, getter(downloading)) for model in models]
         wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
