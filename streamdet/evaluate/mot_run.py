@@ -11,6 +11,7 @@ import numpy as np
 
 from streamdet.errors import UsageError
 from streamdet.evaluate.mot import LEAST_IOU, MotResult, MotSequence, evaluate_sequences
+from streamdet.evaluate.mot_jsonl import read_shown
 from streamdet.evaluate.mot_sequences import SequenceFiles
 from streamdet.evaluate.mot_text import read_detections, read_tracks, read_truth
 from streamdet.tracking.options import TrackerOptions
@@ -39,7 +40,8 @@ class MotJob:
 
     Attributes:
         files: of the sequence.
-        tracks: file with what some tracker gave; None runs the tracker here on the sequence's detections.
+        tracks: file with what some tracker gave, or ``.jsonl`` of `streamdet run`; None runs the tracker here on the
+            sequence's detections.
     """
 
     files: SequenceFiles
@@ -83,7 +85,8 @@ def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None
         truth = read_truth(files.truth, files.length)
         if job.tracks is not None:
             sources[files.name] = job.tracks
-            shown = read_tracks(job.tracks, files.length)
+            is_ours = job.tracks.suffix.lower() in (".jsonl", ".ndjson")
+            shown = read_shown(job.tracks, files.length) if is_ours else read_tracks(job.tracks, files.length)
         elif files.detections is not None:
             sources[files.name] = files.detections
             found = read_detections(files.detections, files.length, options.score_range)

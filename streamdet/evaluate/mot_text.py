@@ -158,13 +158,18 @@ def write_tracks(path: Path, frames: Iterable[Detections]) -> None:
         raise failure(path, error) from None
 
 
-def _read(path: Path, length: int) -> _Rows:
+def read_text(path: Path) -> str:
+    """Returns what is in a text file.
+
+    Raises:
+        UsageError: there is none, or it cannot be read.
+    """
     if os.path.isdir(path):
         raise UsageError(f"{path} is a folder: give the text file in it")
     try:
         if os.path.getsize(path) > MAX_BYTES:
             raise UsageError(f"{path} has more than {MAX_BYTES >> 30} GB: not a file of boxes?")
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file: check the path") from None
     except UnicodeDecodeError:
@@ -172,6 +177,10 @@ def _read(path: Path, length: int) -> _Rows:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"cannot read {path}: {reason}") from None
+
+
+def _read(path: Path, length: int) -> _Rows:
+    text = read_text(path)
     table = _parse(text, path)
     _check(table, text, path, length)
     return _Rows(path, table)

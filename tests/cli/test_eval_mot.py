@@ -72,6 +72,17 @@ def test_tracks_of_another_tracker(challenge, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["tracker"] is None
 
 
+def test_what_a_run_has_shown(challenge, tmp_path):
+    lines = []
+    for index in range(8):
+        boxes = [[200 * x + 2 * (index + 1), 50, 200 * x + 2 * (index + 1) + 40, 150] for x in range(2)]
+        objects = [{"box_xyxy": box, "score": 0.9, "track_id": 5 + x} for x, box in enumerate(boxes)]
+        lines.append(json.dumps({"source": "cam", "index": index, "detections": objects}))
+    (tmp_path / "run.jsonl").write_text("\n".join(lines))
+    text = run(challenge / "A", "--tracks", tmp_path / "run.jsonl")
+    assert row(text, "A")["HOTA"] == "100.000"
+
+
 def test_detections_and_a_rate(tmp_path):
     (tmp_path / "gt.txt").write_text(walkers((4, 7)))
     (tmp_path / "det.txt").write_text(walkers((-1, -1)).replace(",0.9,", ",0.3,"))

@@ -12,6 +12,7 @@ from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
     from streamdet.evaluate.mot_run import MotJob, MotRun
+    from streamdet.sinks.targets import InputFiles
 
 
 def mot(
@@ -24,7 +25,11 @@ def mot(
     ] = None,
     tracks: Annotated[
         Path | None,
-        typer.Option("--tracks", metavar="FILE", help="Tracks to judge; for several sequences a folder of NAME.txt."),
+        typer.Option(
+            "--tracks",
+            metavar="FILE",
+            help="Tracks to judge, or a .jsonl of `streamdet run`; a folder of NAME.txt for several.",
+        ),
     ] = None,
     detections: Annotated[
         Path | None, typer.Option("--detections", metavar="FILE", help="det.txt to run the tracker on and judge that.")
@@ -51,7 +56,8 @@ def mot(
 ) -> None:
     """Measure how well objects are followed, on MOTChallenge's files: HOTA, MOTA, IDF1 and what they are made of.
 
-    Judges tracks that some tracker gave (--tracks), or runs the tracker here on a sequence's detections.
+    Judges tracks that some tracker gave (--tracks), or runs the tracker here on a sequence's detections. What
+    `streamdet run --classes person -o run.jsonl` has shown of the sequence's pictures are such tracks too.
 
     Example: streamdet eval mot MOT15/train/TUD-Campus, streamdet eval mot --truth gt.txt --tracks out.txt
     """
@@ -132,11 +138,11 @@ def _range(text: str | None) -> tuple[float, float]:
     return low, high
 
 
-def _write_tracks(run: MotRun, results: Path, several: bool, read: object) -> list[Path]:
+def _write_tracks(run: MotRun, results: Path, several: bool, read: InputFiles) -> list[Path]:
+    """Writes the tracks of each sequence; returns the files."""
     from streamdet.evaluate.mot_text import write_tracks
-    from streamdet.sinks.targets import InputFiles, check_file
+    from streamdet.sinks.targets import check_file
 
-    assert isinstance(read, InputFiles)
     paths = {name: results / f"{name}.txt" if several else results for name in run.shown}
     for path in paths.values():
         check_file(path, overwrite=True, inputs=read)
