@@ -22,7 +22,8 @@ ONLY_HERE = {
     "trackeval": ("evaluate/",),
     "http": ("models/web.py", "models/fetch.py"),
     "ssl": ("models/web.py",),
-    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/", "doctor/"),
+    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/", "doctor/", "train/"),
+    "torch": ("train/", "cli/train.py"),
     "time": (
         "kernels.py",
         "pipeline/",
