@@ -31,9 +31,9 @@ _TENTATIVE, _CONFIRMED, _LOST = int(TrackState.TENTATIVE), int(TrackState.CONFIR
 #   as it is                               0.680   0.867 0.856
 #   IoU alone, LIKELIHOOD_SHARE 0          0.592   0.868 0.696   objects move by more than their size
 #   likelihood alone, LIKELIHOOD_SHARE 1   0.599   0.825 0.789   the filter knows little of turns and halts
-#   WIDENING_HZ 0                          0.680   0.867 0.860   MOTA 0.560 for 0.565, on the streets at 3 0.883 for 0.890
+#   WIDENING_HZ 0                          0.680   0.867 0.860   MOTA 0.560 for 0.565, streets at 3 0.883 for 0.890
 #   without `doubts`                       0.672   0.865 0.856   on TUD-Campus at 25 0.712 for 0.754
-#   LOST_HANDICAP 0                        0.679   0.872 0.857   switches on the streets 112 for 104, at 3 147 for 143
+#   LOST_HANDICAP 0                        0.679   0.872 0.857   switches on the streets 112 and 147 for 104 and 143
 #
 # Tried without LOST_HANDICAP:
 #

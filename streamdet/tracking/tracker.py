@@ -64,8 +64,8 @@ class ByteTracker:
     Ids count up from 1 within one tracker, are never used twice, and are not shared with other trackers. Times are the
     source's own in seconds; steps may be irregular. Not for several threads at once: its state belongs to one.
 
-    The box shown is the filter's, not the detection's: on TUD-Campus it overlaps the truth more (mean IoU 0.714 against
-    0.699, halfway between them 0.713), and its size trembles less than a third as much.
+    The box shown is the filter's, not the detection's: on TUD-Campus it overlaps the truth more (mean IoU 0.739 against
+    0.715, halfway between them 0.732, of boxes that show somebody), and its size trembles less than a third as much.
     """
 
     def __init__(self, options: TrackerOptions | None = None, motion: Motion = MOTION) -> None:
