@@ -29,6 +29,8 @@ MAX_BYTES = 64 * 1024
 _LONGEST_LOOKED_AT = 400
 
 _MOST_GRIDS, _MOST_CELLS, _MOST_BOXES = 32, 1024, 1 << 20
+_LARGEST_SHARE = 16
+"""Of a picture's side, by a default box: small SSDs' coarsest boxes cover nearly 10 times the smallest input."""
 _GRIDS_FIX = "give a list of grids, each with columns, rows and shapes [[width, height], ...] in shares of the picture"
 
 _Parse = Callable[[Any, Path], Any]
@@ -215,7 +217,7 @@ def _box_grid(row: Any) -> BoxGrid:
     if not isinstance(row, dict) or set(row) != {"columns", "rows", "shapes"}:
         raise ValueError(_GRIDS_FIX)
     sides, shapes = (row["columns"], row["rows"]), row["shapes"]
-    if not all(isinstance(side, int) and 0 < side <= _MOST_CELLS for side in sides):
+    if not all(isinstance(side, int) and not isinstance(side, bool) and 0 < side <= _MOST_CELLS for side in sides):
         raise ValueError(_GRIDS_FIX)
     if not isinstance(shapes, list) or not shapes or not all(_is_shape(shape) for shape in shapes):
         raise ValueError(_GRIDS_FIX)
@@ -226,7 +228,7 @@ def _is_shape(value: Any) -> bool:
     """Whether something is a width and a height in shares of a picture; a box may be larger than it."""
     sides = value if isinstance(value, list) else []
     return len(sides) == 2 and all(
-        isinstance(side, int | float) and not isinstance(side, bool) and 0 < side <= 4 for side in sides
+        isinstance(side, int | float) and not isinstance(side, bool) and 0 < side <= _LARGEST_SHARE for side in sides
     )
 
 

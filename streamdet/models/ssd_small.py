@@ -33,6 +33,9 @@ EPSILON = 1e-5
 STRIDE = 32
 """Sides of the input are multiples of this, so that coarse maps fit on finer ones."""
 
+LEAST_SIDE, LARGEST_SIDE = 2 * STRIDE, 64 * STRIDE
+"""Of the input in pixels. The grids of what is larger would be more than a description may hold."""
+
 _STEM = (16, 24)
 _STAGES = ((48, 2), (64, 2), (96, 1))
 """(channels, blocks) of the maps at an 8th, a 16th and a 32nd of the input."""
@@ -93,6 +96,9 @@ class Plan:
         labels: names of its classes.
         width: of the input in pixels, a multiple of `STRIDE`.
         height: of the input in pixels, a multiple of `STRIDE`.
+
+    Raises:
+        ValueError: such sides cannot be.
     """
 
     labels: tuple[str, ...]
@@ -100,8 +106,9 @@ class Plan:
     height: int = 256
 
     def __post_init__(self) -> None:
-        if self.width % STRIDE or self.height % STRIDE or min(self.width, self.height) < 2 * STRIDE:
-            raise ValueError(f"sides must be multiples of {STRIDE} from {2 * STRIDE}, got {self.width}x{self.height}")
+        if not all(side % STRIDE == 0 and LEAST_SIDE <= side <= LARGEST_SIDE for side in (self.width, self.height)):
+            limits = f"sides must be multiples of {STRIDE} from {LEAST_SIDE} to {LARGEST_SIDE}"
+            raise ValueError(f"{limits}, got {self.width}x{self.height}")
 
     @property
     def grids(self) -> tuple[BoxGrid, ...]:
