@@ -1,0 +1,106 @@
+"""Many pictures of one: wherever the pixels go, the boxes go too."""
+
+import numpy as np
+import pytest
+
+from streamdet.train.augment import augment
+from tests.train.making import objects_of
+
+WIDTH, HEIGHT = 120, 80
+SIZE = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])
+
+
+def painted(box_px):
+    """A gray picture with one bright green rectangle."""
+    picture = np.full((HEIGHT, WIDTH, 3), 70, np.uint8)
+    left, top, right, bottom = box_px
+    picture[top:bottom, left:right] = (20, 250, 20)
+    return picture
+
+
+def found(picture):
+    """Extents in 0..1 of what is greener than anything else."""
+    red, green, blue = (picture[..., k].astype(int) for k in range(3))
+    green_there = green - np.maximum(red, blue)
+    rows, columns = np.nonzero(green_there > green_there.max() / 2)
+    return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / SIZE
+
+
+@pytest.mark.parametrize("moved", [0.0, 1.0])
+@pytest.mark.parametrize("box_px", [(10, 8, 40, 70), (66, 20, 118, 42), (0, 0, 30, 20)])
+def test_boxes_follow_pixels(box_px, moved):
+    box = np.array(box_px) / SIZE
+    places = set()
+    for seed in range(40):
+        picture, objects = augment(painted(box_px), objects_of([box], [1]), np.random.default_rng(seed), moved)
+        assert (picture.shape, picture.dtype) == ((HEIGHT, WIDTH, 3), np.uint8)
+        if picture.std(axis=2).max() < 8 or not len(objects.boxes_xyxy):
+            continue  # no colour left, or moved out
+        assert objects.class_ids.tolist() == [1]
+        assert ((objects.boxes_xyxy >= 0) & (objects.boxes_xyxy <= 1)).all()
+        np.testing.assert_allclose(found(picture) * SIZE, objects.boxes_xyxy[0] * SIZE, atol=1.6)
+        places.add(tuple(objects.boxes_xyxy[0].round(2).tolist()))
+    assert len(places) == 2 if moved == 0 else len(places) > 20
+
+
+def test_without_moves_half_are_mirrored():
+    box = (0.1, 0.2, 0.3, 0.9)
+    lefts = [
+        float(
+            augment(painted((12, 16, 36, 72)), objects_of([box]), np.random.default_rng(seed), 0.0)[1].boxes_xyxy[0, 0]
+        )
+        for seed in range(60)
+    ]
+    mirrored = sum(left > 0.5 for left in lefts)
+    assert 18 < mirrored < 42
+    assert {round(left, 5) for left in lefts} == {0.1, 0.7}
+
+
+def test_nothing_is_modified_in_place():
+    picture, objects = (
+        painted((10, 8, 40, 70)),
+        objects_of([(0.1, 0.1, 0.3, 0.9), (0.5, 0.5, 0.6, 0.6)], [0, 1], [0, 1]),
+    )
+    before = picture.copy(), [part.copy() for part in (objects.boxes_xyxy, objects.class_ids, objects.ignored)]
+    picture.flags.writeable = False
+    for part in (objects.boxes_xyxy, objects.class_ids, objects.ignored):
+        part.flags.writeable = False
+    for seed in range(40):
+        changed, _ = augment(picture, objects, np.random.default_rng(seed), 0.5)
+        assert not np.shares_memory(changed, picture)
+    np.testing.assert_array_equal(picture, before[0])
+    for part, was in zip((objects.boxes_xyxy, objects.class_ids, objects.ignored), before[1], strict=True):
+        np.testing.assert_array_equal(part, was)
+
+
+def test_the_same_chance_gives_the_same():
+    box = (0.1, 0.1, 0.4, 0.9)
+    one, other = (augment(painted((12, 8, 48, 72)), objects_of([box]), np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(one[0], other[0])
+    np.testing.assert_array_equal(one[1].boxes_xyxy, other[1].boxes_xyxy)
+
+
+def test_what_leaves_the_picture_is_ignored_and_then_gone():
+    """A narrow object at the border, in pictures that are moved: it stays, is cut, or leaves."""
+    seen = {"whole": 0, "ignored": 0, "gone": 0}
+    for seed in range(400):
+        _, objects = augment(
+            painted((0, 20, 12, 60)), objects_of([(0, 0.25, 0.1, 0.75)]), np.random.default_rng(seed), 1.0
+        )
+        if not len(objects.ignored):
+            seen["gone"] += 1
+        elif objects.ignored[0]:
+            seen["ignored"] += 1
+            assert np.ptp(objects.boxes_xyxy[0, ::2]) < 0.05 or np.ptp(objects.boxes_xyxy[0, 1::2]) < 0.2
+        else:
+            seen["whole"] += 1
+    assert min(seen.values()) >= 5, seen
+
+
+def test_what_was_ignored_stays_ignored_and_nothing_stays_nothing():
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        objects = augment(painted((48, 32, 72, 48)), objects_of([(0.4, 0.4, 0.6, 0.6)], [0], [1]), random)[1]
+        assert objects.ignored.all()
+        empty = augment(painted((48, 32, 72, 48)), objects_of([]), random)[1]
+        assert (empty.boxes_xyxy.shape, len(empty.class_ids), len(empty.ignored)) == ((0, 4), 0, 0)
