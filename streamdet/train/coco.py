@@ -26,7 +26,7 @@ class CocoSamples:
         folder: of the photos.
 
     Raises:
-        UsageError: there is no such folder, or none or not all of the photos are in it.
+        UsageError: there is no such folder, none or not all of the photos are in it, or nothing that is to be learned.
     """
 
     def __init__(self, plan: Plan, truth: Truth, folder: Path) -> None:
@@ -40,6 +40,8 @@ class CocoSamples:
         class_of = {name: k for k, name in enumerate(plan.labels)}
         self._images = [(image, files[image.id]) for image in truth.images]
         self._class_of = {number: class_of[name] for number, name in truth.categories.items() if name in class_of}
+        if not np.isin(truth.category_ids, list(self._class_of)).any():
+            raise UsageError(f"none of the annotations of {truth.name} is of {', '.join(plan.labels[:20])}")
         self._truth = truth
         self._shape = (plan.height, plan.width, 3)
         self._own = threading.local()
@@ -65,7 +67,7 @@ class CocoSamples:
         return fitted
 
     def objects(self, index: int) -> Objects:
-        """Returns what is in a photo; crowds, and what is no more than a pixel of the network's input, are ignored."""
+        """Returns what is in a photo; crowds, and what is narrower than two pixels of the input, are ignored."""
         image, _ = self._images[index]
         if not image.width or not image.height:
             if image.id not in self._sizes:

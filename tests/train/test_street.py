@@ -1,0 +1,112 @@
+"""Rendered streets to learn from."""
+
+import numpy as np
+import pytest
+
+from streamdet.evaluate.street import FIRST_TRAINING_SEED, HELD_OUT
+from streamdet.models.ssd_small import Plan
+from streamdet.sources.street.paths import LABELS
+from streamdet.sources.street.scene import Truth
+from streamdet.train import street
+from streamdet.train.street import LOOKS, StreetSamples, kept_share, objects_in
+
+PLAN = Plan(LABELS, 128, 96)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    told = []
+    path = tmp_path_factory.mktemp("street") / "pictures.npy"
+    made = StreetSamples(PLAN, path, 2, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
+    return made
+
+
+def test_pictures_and_what_is_in_them(samples):
+    assert len(samples) == 2 * LOOKS
+    everything = [samples.objects(index) for index in range(len(samples))]
+    for index, objects in enumerate(everything):
+        picture = samples.picture(index)
+        assert (picture.shape, picture.dtype) == ((96, 128, 3), np.uint8)
+        assert picture.std() > 5
+        assert len(objects.boxes_xyxy) == len(objects.class_ids) == len(objects.ignored)
+        assert ((objects.boxes_xyxy >= 0) & (objects.boxes_xyxy <= 1)).all()
+        assert (objects.boxes_xyxy[:, 2:] > objects.boxes_xyxy[:, :2]).all()
+        assert (objects.boxes_xyxy.dtype, objects.class_ids.dtype) == (np.float32, np.int64)
+        assert set(objects.class_ids.tolist()) <= {0, 1, 2}
+    assert sum(len(objects.class_ids) for objects in everything) > 2 * LOOKS
+    assert not all(objects.ignored.all() for objects in everything)
+    pictures = [samples.picture(index).tobytes() for index in range(len(samples))]
+    assert len(set(pictures)) == len(pictures)
+
+
+def test_the_same_seed_gives_the_same_bytes(samples):
+    pictures, objects = street._scene((PLAN.width, PLAN.height, FIRST_TRAINING_SEED + 1))
+    for k in range(LOOKS):
+        np.testing.assert_array_equal(pictures[k], samples.picture(LOOKS + k))
+        np.testing.assert_array_equal(objects[k].boxes_xyxy, samples.objects(LOOKS + k).boxes_xyxy)
+        np.testing.assert_array_equal(objects[k].ignored, samples.objects(LOOKS + k).ignored)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 1000])
+def test_scenes_to_measure_with_are_never_rendered_for_training(monkeypatch, tmp_path, seed):
+    pytest.importorskip("torch", reason="streamdet.train.job needs PyTorch")
+    from streamdet.train import job
+
+    class Asked(StreetSamples):
+        def __init__(self, plan, path, scenes, first_seed, on_progress):
+            self.seeds = range(first_seed, first_seed + scenes)
+
+    monkeypatch.setattr(job, "StreetSamples", Asked)
+    with job.demo_samples(tmp_path, 100, seed) as asked:
+        assert len(asked.seeds) == 100
+        assert asked.seeds[0] > max(HELD_OUT.seeds)
+        assert not set(asked.seeds) & set(HELD_OUT.seeds)
+    if seed:
+        with job.demo_samples(tmp_path, 100, seed - 1) as others:
+            assert not set(asked.seeds) & set(others.seeds)
+
+
+def test_scenes_are_numbered_on_from_the_first_seed(monkeypatch, tmp_path):
+    """Of the seed that is given and no other: what the pool is told to render."""
+    asked = []
+
+    class Pool:
+        def __init__(self, *_, **__): ...
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+
+        def map(self, function, jobs, chunksize):
+            asked.extend(jobs)
+            return []
+
+    monkeypatch.setattr(street, "ProcessPoolExecutor", Pool)
+    StreetSamples(PLAN, tmp_path / "pictures.npy", 3)
+    assert asked == [(128, 96, FIRST_TRAINING_SEED + k) for k in range(3)]
+
+
+def truth_of(boxes, visible):
+    boxes = np.array(boxes, np.float32)
+    numbers = np.arange(len(boxes))
+    return Truth(boxes, boxes, np.array(visible, np.float32), (numbers % 3).astype(np.int32), numbers)
+
+
+def test_a_part_of_a_picture():
+    boxes = [(100, 50, 200, 150), (150, 50, 250, 150), (0, 0, 90, 40), (290, 140, 310, 160), (100, 50, 120, 60)]
+    objects = objects_in(truth_of(boxes, [1, 1, 1, 1, 0.2]), 100, 50, 200, 100)
+    # whole; whole; outside; a quarter is inside; too little to be seen
+    np.testing.assert_allclose(
+        objects.boxes_xyxy, [[0, 0, 0.5, 1], [0.25, 0, 0.75, 1], [0.95, 0.9, 1, 1], [0, 0, 0.1, 0.1]], atol=1e-6
+    )
+    assert objects.class_ids.tolist() == [0, 1, 0, 1]
+    assert objects.ignored.tolist() == [False, False, False, True]
+    hidden = objects_in(truth_of(boxes[3:4], [0.9]), 100, 50, 200, 100)
+    assert hidden.ignored.tolist() == [True]
+
+
+def test_share_kept():
+    boxes = np.array([[0, 0, 1, 1], [-0.5, 0, 0.5, 1], [0.5, 0.5, 1.5, 1.5], [2, 2, 3, 3], [0.5, 0.5, 0.5, 0.9]])
+    np.testing.assert_allclose(kept_share(boxes.astype(np.float32)), [1, 0.5, 0.25, 0, 0])
