@@ -43,7 +43,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Train ssd-demo from scratch on rendered streets, then measure it on streets it has never seen."""
-    _require_torch()
+    _check_torch(device)
     _check_output(output)
     from dataclasses import replace
 
@@ -79,7 +79,7 @@ def coco(
     quiet: Quiet = False,
 ) -> None:
     """Train a small SSD on annotated pictures of your own."""
-    _require_torch()
+    _check_torch(device)
     _check_output(output)
     from streamdet.evaluate.truth import read_truth
     from streamdet.train.coco import CocoSamples
@@ -92,26 +92,29 @@ def coco(
     samples = CocoSamples(plan, truth, images)
     recipe = Recipe(epochs, batch, rate, seed, device, threads)
     with _Watch(quiet) as watch:
-        fresh = run_job(plan, samples, recipe, output, truth.name, _start(start), watch.step)
+        fresh = run_job(plan, samples, recipe, output, annotations.name, _start(start), watch.step)
     _tell(output, quiet)
     if start != "none" and not quiet:
         typer.echo(f"started from {start}" + (f", but for {len(fresh)} weights that do not fit" if fresh else ""))
     typer.echo(f"measure it on pictures it has not seen: streamdet eval coco -m {output} --images FOLDER -a FILE")
 
 
-def _require_torch() -> None:
+def _check_torch(device: str) -> None:
     try:
         import torch  # noqa: F401
     except ImportError:
         raise UsageError('training needs PyTorch: pip install "streamdet[train]"') from None
+    from streamdet.train.loop import device_of
+
+    device_of(device)
 
 
 def _check_output(output: Path) -> None:
     from streamdet.sinks.targets import InputFiles, check_file
 
+    check_file(output, overwrite=True, inputs=InputFiles())
     if output.suffix.casefold() != ".onnx":
         raise UsageError(f"train writes .onnx files: give -o {output.with_suffix('.onnx').name}")
-    check_file(output, overwrite=True, inputs=InputFiles())
 
 
 def _plan(labels: tuple[str, ...], size: str) -> Plan:

@@ -25,6 +25,9 @@ SPEC_KEY = "streamdet.spec"
 MAX_BYTES = 64 * 1024
 """No description is longer; a longer file is something else."""
 
+LONGEST_LABEL = 100
+"""Characters of a class's name in a file's own metadata."""
+
 # Of a value in a message; `redact` takes longer over a long text than its length says.
 _LONGEST_LOOKED_AT = 400
 
@@ -269,8 +272,10 @@ def _labels(value: Any, path: Path) -> tuple[str, ...]:
 def _listed_labels(value: Any, path: Path) -> tuple[str, ...]:
     if value == []:
         return ()
-    if isinstance(value, list) and not all(isinstance(v, str) and v.isprintable() and len(v) <= 100 for v in value):
-        raise ValueError("give names of up to 100 printable characters")
+    if isinstance(value, list) and not all(
+        isinstance(v, str) and v.isprintable() and len(v) <= LONGEST_LABEL for v in value
+    ):
+        raise ValueError(f"give names of up to {LONGEST_LABEL} printable characters")
     if isinstance(value, list) or (isinstance(value, str) and value in _LABEL_SETS):
         return _labels(value, path)
     raise ValueError("give coco80, coco90 or a list of names")

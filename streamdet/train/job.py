@@ -13,6 +13,7 @@ from pathlib import Path
 import streamdet
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
+from streamdet.models.description import LONGEST_LABEL
 from streamdet.models.ssd_small import Plan, Weights, build_small
 from streamdet.sources.street.paths import LABELS
 from streamdet.train.loop import Recipe, Step, train
@@ -102,7 +103,7 @@ def labels_of(categories: Mapping[int, str], wanted: tuple[str, ...]) -> tuple[s
     """Returns the names of the classes to learn, in the order of their category ids.
 
     Raises:
-        UsageError: one that is wanted is no category, or two categories share a name.
+        UsageError: one that is wanted is no category, two share a name, or a name cannot be in a model's file.
     """
     names = [categories[number] for number in sorted(categories)]
     if len(set(names)) < len(names):
@@ -110,4 +111,8 @@ def labels_of(categories: Mapping[int, str], wanted: tuple[str, ...]) -> tuple[s
     unknown = [name for name in wanted if name not in names]
     if unknown:
         raise UsageError(f"{unknown[0]!r} is no category of the annotations: they are {', '.join(names[:20])}")
-    return tuple(name for name in names if not wanted or name in wanted)
+    labels = tuple(name for name in names if not wanted or name in wanted)
+    bad = [name for name in labels if not name.isprintable() or len(name) > LONGEST_LABEL]
+    if bad:
+        raise UsageError(f"the category {bad[0][:40]!r} needs a name of up to {LONGEST_LABEL} printable characters")
+    return labels

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamdet.detect.providers import available_cpus
-from streamdet.errors import HardwareError
+from streamdet.errors import HardwareError, UsageError
 from streamdet.models.recognise import IMAGENET
 from streamdet.models.ssd_geometry import boxes_cxcywh
 from streamdet.train.assign import priors_of
@@ -83,11 +83,20 @@ def train(
         recipe: how.
         on_step: told after each step.
         on_epoch: given the mean after each epoch.
+
+    Raises:
+        UsageError: there is too little in a batch to normalise by.
+        HardwareError: there is no such device.
     """
+    if min(recipe.batch, len(samples)) * min(grid.columns * grid.rows for grid in network.plan.grids) < 2:
+        size = f"{network.plan.width}x{network.plan.height}"
+        raise UsageError(
+            f"one picture of {size} at a time is too little to learn from: give a larger --size or --batch"
+        )
     torch.manual_seed(recipe.seed)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    device = _device(recipe.device)
+    device = device_of(recipe.device)
     network.to(device, memory_format=torch.channels_last).train()
     mean: SmallSsd = copy.deepcopy(network).eval()
     batches = Batches(samples, priors_of(network.plan.grids), recipe.batch, recipe.seed, max(2, available_cpus()))
@@ -117,7 +126,7 @@ def train(
     return mean
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
     """Returns the device of that name.
 
     Raises:

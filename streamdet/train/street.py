@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,11 @@ LOOKS = 8
 
 _SIZES = ((1280, 720), (1280, 720), (960, 540), (640, 360), (1920, 1080), (854, 480), (640, 480), (800, 600))
 _APART_S = (0.7, 3.0)
+
+_Job = tuple[int, int, int]
+"""Width and height of the pictures, and the scene's seed."""
+_Scene = tuple[NDArray[np.uint8], list[Objects]]
+"""Pictures (`LOOKS`, height, width, 3), and what is in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +68,11 @@ class StreetSamples:
         shape = (scenes * LOOKS, plan.height, plan.width, 3)
         self._pictures = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
         self._objects: list[Objects] = []
-        # Kernels' threads and locks do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(available_cpus(), context) as pool:
-            jobs = ((plan.width, plan.height, first_seed + k) for k in range(scenes))
-            for k, (pictures, objects) in enumerate(pool.map(_scene, jobs, chunksize=4)):
-                self._pictures[k * LOOKS : (k + 1) * LOOKS] = pictures
-                self._objects += objects
-                on_progress(k + 1, scenes)
+        jobs = ((plan.width, plan.height, first_seed + k) for k in range(scenes))
+        for k, (pictures, objects) in enumerate(_rendered(jobs)):
+            self._pictures[k * LOOKS : (k + 1) * LOOKS] = pictures
+            self._objects += objects
+            on_progress(k + 1, scenes)
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -80,7 +85,35 @@ class StreetSamples:
         return self._objects[index]
 
 
-def _scene(job: tuple[int, int, int]) -> tuple[NDArray[np.uint8], list[Objects]]:
+def _rendered(jobs: Iterable[_Job]) -> Iterator[_Scene]:
+    """Yields scenes in order, from processes of their own; whoever stops early does not wait for those under way."""
+    others = set(multiprocessing.active_children())
+    # Kernels' threads and locks do not survive a fork.
+    with ProcessPoolExecutor(available_cpus(), multiprocessing.get_context("spawn")) as pool:
+        try:
+            with _deaf_to_ctrl_c():
+                scenes = pool.map(_scene, jobs, chunksize=4)
+            yield from scenes
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Puts Ctrl-C off; processes that start meanwhile never hear it, and leave it to their parent to end them."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _scene(job: _Job) -> _Scene:
     """Renders the looks of one scene; in a process of its own."""
     width, height, seed = job
     pictures, found = np.empty((LOOKS, height, width, 3), np.uint8), []
