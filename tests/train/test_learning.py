@@ -1,0 +1,195 @@
+"""Small networks learn, and what they have learned is in the file that is written."""
+
+import json
+import math
+
+import numpy as np
+import onnx
+import pytest
+
+from streamdet.boxes import pairwise_iou
+from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.errors import HardwareError, SinkError, UsageError
+from streamdet.evaluate.truth import read_truth
+from streamdet.models.ssd_small import Plan, weights_of
+from streamdet.picture import Picture
+from streamdet.train.coco import CocoSamples
+from tests.models.small import random_weights
+from tests.train.making import COLOURS, ListSamples, objects_of, rectangles, write_rectangles
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+from streamdet.train import job  # noqa: E402
+from streamdet.train.job import TRAINED_KEY, demo_samples, labels_of, run_job  # noqa: E402
+from streamdet.train.loop import Recipe, train  # noqa: E402
+from streamdet.train.network import SmallSsd  # noqa: E402
+
+PLAN = Plan(tuple(COLOURS), 96, 64)
+QUICK = Recipe(epochs=2, batch=2, device="cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads_of_pytorch():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def few_samples(count=4):
+    drawn = list(rectangles(count, PLAN.width, PLAN.height))
+    size = np.array([PLAN.width, PLAN.height] * 2)
+    return ListSamples([picture for picture, _, _ in drawn], [objects_of(b / size, c) for _, b, c in drawn])
+
+
+@pytest.mark.timeout(300)
+def test_it_learns_to_find_rectangles_it_has_never_seen(tmp_path):
+    samples = CocoSamples(PLAN, read_truth(write_rectangles(tmp_path, 32)), tmp_path)
+    recipe = Recipe(epochs=36, batch=8, rate=3e-3, seed=1, device="cpu", threads=1)
+    steps = []
+    path = tmp_path / "rectangles.onnx"
+    run_job(PLAN, samples, recipe, path, "rectangles", on_step=steps.append)
+    assert [step.done for step in steps] == list(range(1, 36 * 4 + 1))
+    assert {step.total for step in steps} == {36 * 4}
+    assert (steps[0].epoch, steps[-1].epoch) == (1, 36)
+    assert steps[-1].score_loss < 0.7 * steps[0].score_loss
+    assert steps[-1].box_loss < 0.6 * steps[0].box_loss
+
+    found = wanted = wrong = 0
+    with load_detector(path, DetectorOptions(conf=0.4)) as detector:
+        assert detector.spec.labels == tuple(COLOURS)
+        for picture, boxes, class_ids in rectangles(20, 128, 96, seed=99):
+            (answer,) = detector.detect([Picture.from_bgr(np.ascontiguousarray(picture[..., ::-1]))])
+            detections = answer.detections
+            alike = pairwise_iou(boxes.astype(np.float32), detections.boxes_xyxy) > 0.5
+            alike &= np.array(class_ids)[:, None] == detections.class_ids
+            wanted += len(boxes)
+            found += int(alike.any(axis=1).sum())
+            wrong += int((~alike.any(axis=0)).sum())
+    assert found >= 0.8 * wanted
+    assert wrong <= 0.2 * wanted
+
+
+def test_the_file_says_how_it_came_about_and_is_written_after_each_epoch(tmp_path):
+    path = tmp_path / "small.onnx"
+    files = []
+    seen = []
+
+    def on_step(step):
+        seen.append(step.epoch)
+        files.append(path.read_bytes() if path.exists() else b"")
+
+    fresh = run_job(PLAN, few_samples(), QUICK, path, "four pictures", on_step=on_step)
+    assert seen == [1, 1, 2, 2]
+    assert files[0] == files[1] == b""
+    assert files[2] == files[3] != path.read_bytes()
+    assert set(fresh) == set(random_weights(PLAN))
+    assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
+    for data, epochs in ((files[2], 1), (path.read_bytes(), 2)):
+        metadata = {entry.key: entry.value for entry in onnx.load_model_from_string(data).metadata_props}
+        said = json.loads(metadata[TRAINED_KEY])
+        assert (said["epochs"], said["epochs_done"], said["batch"], said["seed"]) == (2, epochs, 2, 0)
+        assert (said["pictures"], said["learned_from"]) == (4, "four pictures")
+        assert not {"device", "threads"} & set(said)
+
+
+def test_the_same_seed_learns_the_same(tmp_path):
+    recipe = Recipe(epochs=1, batch=2, device="cpu", threads=1)
+    once, again = (train(SmallSsd(PLAN, 3), few_samples(), recipe).weights() for _ in range(2))
+    for name, values in once.items():
+        np.testing.assert_allclose(values, again[name], rtol=1e-4, atol=1e-6)
+    assert np.abs(once["stem0.weight"] - SmallSsd(PLAN, 3).weights()["stem0.weight"]).max() > 1e-4
+
+
+def test_what_it_starts_from_is_what_learns_on(tmp_path):
+    """With a rate of nearly nothing, weights stay what they were, but for heads of other classes."""
+    start = random_weights(PLAN, 8)
+    recipe = Recipe(epochs=1, batch=2, rate=1e-9, device="cpu")
+    assert run_job(PLAN, few_samples(), recipe, tmp_path / "a.onnx", "x", start) == []
+    other = Plan(("one", "two", "three"), PLAN.width, PLAN.height)
+    fresh = run_job(other, few_samples(), recipe, tmp_path / "b.onnx", "x", start)
+    assert sorted(fresh) == sorted(f"conf{i}.{part}" for i in range(4) for part in ("weight", "bias"))
+    for name in ("a.onnx", "b.onnx"):
+        after = weights_of(onnx.load(tmp_path / name))
+        for weight in ("stem0.weight", "stage2.0.b.gamma", "loc3.bias"):
+            np.testing.assert_allclose(after[weight], start[weight], atol=1e-5)
+
+
+def test_a_batch_of_too_little_is_told(tmp_path):
+    plan = Plan(tuple(COLOURS), 64, 64)  # one cell in its coarsest map
+    samples = ListSamples([np.zeros((64, 64, 3), np.uint8)], [objects_of([(0, 0, 0.5, 0.5)])])
+    with pytest.raises(UsageError, match="one picture of 64x64 at a time is too little"):
+        run_job(plan, samples, QUICK, tmp_path / "x.onnx", "x")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense", ""])
+def test_devices_that_are_not_there(device):
+    with pytest.raises(HardwareError, match=f"PyTorch has no device '{device}' here"):
+        train(SmallSsd(PLAN), few_samples(2), Recipe(epochs=1, device=device))
+
+
+def test_a_disk_that_is_full_leaves_the_model_of_the_epoch_before(tmp_path, monkeypatch):
+    path = tmp_path / "small.onnx"
+    run_job(PLAN, few_samples(), Recipe(epochs=1, batch=2, device="cpu"), path, "x")
+    before = path.read_bytes()
+
+    def full(self, data):
+        with self.open("wb") as file:
+            file.write(data[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(path), "write_bytes", full)
+    with pytest.raises(SinkError, match=r"cannot write .*small\.onnx: No space left on device"):
+        run_job(PLAN, few_samples(), Recipe(epochs=1, batch=2, device="cpu"), path, "x")
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
+
+
+def test_rendered_pictures_need_room_and_are_gone_afterwards(tmp_path, monkeypatch):
+    class Made:
+        def __init__(self, plan, path, *_):
+            path.write_bytes(b"pictures")
+            self.path = path
+
+    monkeypatch.setattr(job, "StreetSamples", Made)
+    with pytest.raises(RuntimeError, match="in between"), demo_samples(tmp_path, 1) as samples:  # noqa: PT012
+        assert samples.path.is_relative_to(tmp_path)
+        raise RuntimeError("in between")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(job.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
+    with pytest.raises(SinkError, match=r"need 2\.6 GB .*, 0\.0 are free: .* fewer --scenes"), demo_samples(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("categories", "wanted", "labels"),
+    [
+        pytest.param({5: "b", 2: "a", 9: "c"}, (), ("a", "b", "c"), id="in the order of their numbers"),
+        pytest.param({5: "b", 2: "a", 9: "c"}, ("c", "a"), ("a", "c"), id="some"),
+        pytest.param({1: "a b"}, ("a b",), ("a b",), id="with a space"),
+        pytest.param({1: "a", 2: "b\n"}, ("a",), ("a",), id="a bad name that nobody wants"),
+    ],
+)
+def test_classes_to_learn(categories, wanted, labels):
+    assert labels_of(categories, wanted) == labels
+
+
+@pytest.mark.parametrize(
+    ("categories", "wanted", "words"),
+    [
+        pytest.param({1: "a", 2: "a"}, (), "two categories", id="twice"),
+        pytest.param({1: "a", 2: "b"}, ("a", "dog"), "'dog' is no category of the annotations: they are a, b", id="no"),
+        pytest.param({1: "a\x1b[31m"}, (), "printable characters", id="control characters"),
+        pytest.param({1: "a" * 101}, (), "up to 100 printable characters", id="long"),
+    ],
+)
+def test_classes_that_cannot_be_learned(categories, wanted, words):
+    with pytest.raises(UsageError, match=words):
+        labels_of(categories, wanted)
+
+
+def test_a_broken_lesson_is_not_learned():
+    """Losses stay numbers even where a target is a point."""
+    samples = ListSamples([np.zeros((64, 96, 3), np.uint8)] * 2, [objects_of([(0.5, 0.5, 0.5, 0.5)])] * 2)
+    steps = []
+    train(SmallSsd(PLAN), samples, QUICK, steps.append)
+    assert all(math.isfinite(step.score_loss + step.box_loss) for step in steps)
