@@ -1,0 +1,37 @@
+"""The detectors that come with the package."""
+
+import pytest
+
+from streamdet.models.embedded import ABOUT, DEMO, EMBEDDED, SHAPES, embedded
+from streamdet.models.local import not_here
+from streamdet.models.ssd_small import Plan, spec_of
+from streamdet.models.zoo import resolve
+from streamdet.sources.scene import LABELS as SHAPE_LABELS
+from streamdet.sources.street.paths import LABELS
+
+
+@pytest.mark.parametrize(("name", "labels"), [(DEMO, LABELS), (SHAPES, SHAPE_LABELS)])
+def test_they_are_there_without_a_download(name, labels):
+    spec, file = resolve(name, get=not_here)
+    assert (spec.name, spec.labels, file.name) == (name, labels, name)
+    assert len(file.data) > 1000
+    assert not spec.random_weights
+    assert spec.about
+
+
+def test_the_demo_detector_is_a_small_ssd_that_describes_itself():
+    spec, _ = embedded(DEMO)
+    plan = Plan(LABELS)
+    wanted = spec_of(plan, DEMO)
+    assert (spec.width, spec.height, spec.mean, spec.std) == (wanted.width, wanted.height, wanted.mean, wanted.std)
+    assert spec.default_boxes == plan.grids
+    assert spec.about == ABOUT[DEMO]
+    assert set(ABOUT) == set(EMBEDDED)
+
+
+def test_a_file_of_that_name_wins(tmp_path, monkeypatch):
+    """As everywhere: what lies here under a name is meant by it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / DEMO).mkdir()
+    with pytest.raises(Exception, match="is a folder"):
+        resolve(DEMO)
