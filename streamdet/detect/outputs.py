@@ -88,10 +88,8 @@ def _dense(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> N
 def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     grids = spec.default_boxes or grids_of(spec.width, spec.height)
     if not grids:
-        raise ModelError(
-            f"{spec.name}: give `default_boxes` in a YAML description beside the model: "
-            f"an SSD's are not known for an input of {spec.width}x{spec.height}"
-        )
+        missing = f"`default_boxes` (none are known for an input of {spec.width}x{spec.height})"
+        raise _mismatch(spec, f"loc (n, 4, P), conf (n, 1 + classes, P) and {missing}", outputs)
     count = sum(grid.count for grid in grids)
     index = heads_index(outputs)
     given = count if index is None else fixed(index.shape[1])

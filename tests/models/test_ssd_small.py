@@ -166,7 +166,9 @@ def test_heads_alike_are_told_apart_by_name_alone():
 
 def test_without_default_boxes_the_error_asks_for_them():
     outputs = (head("conf", 3), head("loc", 4))
-    with pytest.raises(ModelError, match=r"give `default_boxes` .*96x64"):
+    with pytest.raises(
+        ModelError, match=r"looked for .* and `default_boxes` \(none are known for an input of 96x64\), found conf"
+    ):
         bind(replace(spec_of(PLAN, "x"), default_boxes=()), outputs)
 
 

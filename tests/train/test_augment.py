@@ -104,3 +104,25 @@ def test_what_was_ignored_stays_ignored_and_nothing_stays_nothing():
         assert objects.ignored.all()
         empty = augment(painted((48, 32, 72, 48)), objects_of([]), random)[1]
         assert (empty.boxes_xyxy.shape, len(empty.class_ids), len(empty.ignored)) == ((0, 4), 0, 0)
+
+
+def test_boxes_do_not_lag_behind_by_parts_of_a_pixel():
+    """Scaling about the centres of pixels instead of their corners would be a quarter of a pixel off."""
+    box = np.array([30, 24, 90, 56])
+    off = []
+    for seed in range(80):
+        picture, objects = augment(painted(box), objects_of([box / SIZE]), np.random.default_rng(seed), 1.0)
+        inside = len(objects.ignored) and (objects.boxes_xyxy[0] > 0).all() and (objects.boxes_xyxy[0] < 1).all()
+        if not inside or picture.std(axis=2).max() < 8:
+            continue
+        red, green, blue = (picture[..., k].astype(float) for k in range(3))
+        weight = green - np.maximum(red, blue)
+        weight = np.where(weight > weight.max() / 4, weight, 0)
+        center = np.array([(weight.sum(axis=0) @ np.arange(0.5, WIDTH)), (weight.sum(axis=1) @ np.arange(0.5, HEIGHT))])
+        wanted = (objects.boxes_xyxy[0, :2] + objects.boxes_xyxy[0, 2:]) / 2 * SIZE[:2]
+        left, top, right, bottom = objects.boxes_xyxy[0] * SIZE
+        grown = (right - left) / 60 - 1, (bottom - top) / 32 - 1
+        off.append(np.stack([center / weight.sum() - wanted, grown], axis=1))
+    assert len(off) > 20
+    away, grown = np.array(off).reshape(-1, 2).T
+    assert abs(np.polyfit(grown, away, 1)[0]) < 0.15  # half a pixel per doubling, if it were wrong
