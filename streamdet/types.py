@@ -151,6 +151,7 @@ class StageTimes:
     infer_ms: float = 0.0
     postprocess_ms: float = 0.0
     track_ms: float = 0.0
+    motion_ms: float = 0.0
     draw_ms: float = 0.0
 
 

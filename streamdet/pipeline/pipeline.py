@@ -65,7 +65,7 @@ class Pipeline:
         self._detector = detector
         self._batcher: Batcher | None = None
         if detector is not None:
-            newest_only = {plan.source.name: plan.mode is Mode.LIVE for plan in plans}
+            newest_only = {plan.source.name: plan.mode is not Mode.EVERY_FRAME for plan in plans}
             self._batcher = Batcher(detector.max_batch, newest_only)
         self.streams = [Stream(plan, self._batcher) for plan in plans]
         self._by_name = {stream.name: stream for stream in self.streams}
