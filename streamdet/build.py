@@ -12,10 +12,10 @@ from streamdet.config import Config
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
+from streamdet.models.embedded import DEMO, SHAPES
 from streamdet.models.local import getter, not_here
 from streamdet.models.spec import Contract
 from streamdet.models.watcher import LogWatcher, Watcher
-from streamdet.models.zoo import SHAPES
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
@@ -195,13 +195,7 @@ def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
-    model = config.model
-    if model is None:
-        if not all(re.match("synthetic:(?!street)", source.url) for source in config.sources):
-            raise UsageError(
-                "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
-            )
-        model = SHAPES
+    model = config.model or _embedded(config)
     contract = None if config.contract is None else parse_contract(config.contract)
     # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
     weakest = config.tracker.low_score if weak_too else 1.0
@@ -210,6 +204,20 @@ def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector
+
+
+def _embedded(config: Config) -> str:
+    """Returns the detector that comes with the synthetic scene that is shown.
+
+    Raises:
+        UsageError: the sources are others, or show both scenes.
+    """
+    scenes = {"shapes" if source.url.startswith("synthetic:shapes") else "street" for source in config.sources}
+    if len(scenes) > 1 or not all(source.url.startswith("synthetic:") for source in config.sources):
+        raise UsageError(
+            "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
+        )
+    return SHAPES if scenes == {"shapes"} else DEMO
 
 
 def _tell_of_no_effect(config: Config) -> None:

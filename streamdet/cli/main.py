@@ -19,6 +19,7 @@ from streamdet.cli.eval import app as eval_app
 from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
+from streamdet.cli.train import app as train_app
 from streamdet.errors import SinkError, StreamdetError
 from streamdet.redact import printable, redact
 
@@ -34,6 +35,7 @@ app.command("run")(run)
 app.command("bench")(bench)
 app.add_typer(models_app, name="models")
 app.add_typer(eval_app, name="eval")
+app.add_typer(train_app, name="train")
 
 
 @app.callback(invoke_without_command=True)

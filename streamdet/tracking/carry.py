@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.camera import Camera, shift_at
+from streamdet.tracking.camera_motion import Camera, shift_at
 
 Boxes = NDArray[np.float64]
 """(N, 4) float64: left, top, right, bottom in pixels of the picture."""

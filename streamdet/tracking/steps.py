@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture
-from streamdet.tracking.camera import STILL, Camera, camera_motion, outside_all
+from streamdet.tracking.camera_motion import STILL, Camera, camera_motion, outside_all
 from streamdet.tracking.flow import LEAST_SLOPE, corners, follow, squares
 from streamdet.tracking.pyramid import Pyramid, pyramid
 

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdet.picture import Picture, PixelFormat
-from streamdet.tracking import camera, carry, flow, pyramid
+from streamdet.tracking import camera_motion as camera
+from streamdet.tracking import carry, flow, pyramid
 from streamdet.tracking.steps import FlowMeter, History, Step
 
 from .moving import SIZE, Texture, Thing, picture

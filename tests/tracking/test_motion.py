@@ -184,7 +184,7 @@ def test_a_speed_that_is_expected_wins_over_a_background_that_is_seen_through():
     points = rng.uniform(20, 80, (40, 2)).astype(np.float32)
     shifts = np.where(np.arange(40)[:, None] < 12, [[6.0, 0.0]], [[0.0, 0.0]]).astype(np.float32)
     box, still = np.array([[10.0, 10.0, 90.0, 90.0]]), (0.0, 0.0, 0.0, 0.0)
-    from streamdet.tracking.camera import Camera
+    from streamdet.tracking.camera_motion import Camera
 
     camera = Camera(*still)
     told, _ = box_motions(box, np.array([[6.0, 0.0]]), points, shifts, camera, WAYS)
