@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streamdet.picture import Picture, PixelFormat
 from streamdet.types import Detections, Frame, Result, StageTimes
 
@@ -31,8 +34,11 @@ class Detected(Protocol):
 class Tracker(Protocol):
     """What the pipeline needs of a tracker."""
 
-    def update(self, detections: Detections, time_s: float) -> Detections:
-        """Takes the detections of a later time; returns the tracks seen now."""
+    def update(self, detections: Detections, time_s: float, camera: NDArray[np.float64] | None = None) -> Detections:
+        """Takes the detections of a later time; returns the tracks seen now.
+
+        `camera` (2, 3) says how the picture moved since the last update, where that is known.
+        """
 
     def predict(self, time_s: float) -> Detections:
         """Returns the tracks as they should be at a time not before the last update; changes nothing."""
@@ -46,6 +52,9 @@ class Mover(Protocol):
 
     def update(self, detections: Detections, time_s: float) -> None:
         """Takes the tracks of a frame that was observed, in order."""
+
+    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns how the picture moved from one observed frame to a later one, (2, 3), as trackers take it."""
 
     def show(self, time_s: float) -> Detections:
         """Returns what is to be seen on a frame that was observed, in order; of live movers on the newest only."""
@@ -111,17 +120,23 @@ class BoxesMovedToThisFrame:
     def take(self, arrived: Sequence[Inferred]) -> None:
         """Takes the inferred frames that came in since the last call, none of them before its frame was observed."""
         for inferred in arrived:
-            start = time.perf_counter()
-            self._detected_s.append(inferred.frame.pts_s)
+            start, at_s = time.perf_counter(), inferred.frame.pts_s
             self._last = inferred.detected.detections
             self._times = inferred.detected.times
             if self._tracker is not None:
-                self._last = self._tracker.update(self._last, inferred.frame.pts_s)
+                self._last = self._tracker.update(self._last, at_s, *self._camera_until(at_s))
+            self._detected_s.append(at_s)
             tracked = time.perf_counter()
             self._track_s += tracked - start
             if self._mover is not None:
-                self._mover.update(self._last, inferred.frame.pts_s)
+                self._mover.update(self._last, at_s)
                 self._spent_s += time.perf_counter() - tracked
+
+    def _camera_until(self, time_s: float) -> tuple[NDArray[np.float64], ...]:
+        """Returns what the tracker is told of the camera since its last update: nothing, or one matrix."""
+        if self._mover is None or not self._detected_s:
+            return ()
+        return (self._mover.camera(self._detected_s[-1], time_s),)
 
     def show(self, frame: Frame) -> Result:
         """Returns the result for a frame that was observed, the oldest that was not shown."""

@@ -71,6 +71,10 @@ class Smoother:
         self._mover.update(detections, time_s)
         self._settled.append((time_s, self._mover.shown(self._mover.trail[0][1], time_s)))
 
+    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns what `Mover.camera` returns."""
+        return self._mover.camera(start_s, end_s)
+
     def show(self, time_s: float) -> Detections:
         """Returns what is to be seen on a frame that was observed; not before that of the last call."""
         while self._settled and self._settled[0][0] < time_s - _SAME_S:

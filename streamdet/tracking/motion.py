@@ -203,6 +203,10 @@ class Mover:
             self._labels,
         )
 
+    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns what the camera did from one time to a later one, (2, 3) float64: see `tracking.camera.Affine`."""
+        return self._history.camera(start_s, end_s)
+
     @property
     def trail(self) -> Sequence[tuple[float, Carried]]:
         """Times and boxes of the frames since the last detections, theirs first; not to be changed."""

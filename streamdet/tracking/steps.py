@@ -130,6 +130,14 @@ class History:
         """Forgets everything."""
         self._steps.clear()
 
+    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns what the camera did from one time to a later one, (2, 3) float64: see `tracking.camera.Affine`."""
+        whole = np.eye(3)
+        for step, share in self.between(start_s, end_s):
+            move_x, move_y, zoom, roll = (share * value for value in step.camera)
+            whole = np.array([[1 + zoom, -roll, move_x], [roll, 1 + zoom, move_y], [0, 0, 1]]) @ whole
+        return whole[:2]
+
     def between(self, start_s: float, end_s: float) -> Iterator[tuple[Step, float]]:
         """Yields the steps from one time to a later one, each with the share of it that lies between them."""
         steps = list(self._steps)

@@ -60,6 +60,9 @@ class FakeMover:
         assert not self.updated or time_s > self.updated[-1]
         self.updated.append(time_s)
 
+    def camera(self, start_s, end_s):
+        return np.eye(2, 3)
+
     def show(self, time_s):
         assert time_s in self.observed
         assert not self.shown or time_s > self.shown[-1]
