@@ -50,3 +50,28 @@ def test_doubt_is_about_other_believed_tracks_and_short_steps():
     np.testing.assert_allclose(associate.doubts(alike, states, pairs, 0.04), [4 * 0.6, 4 * 0.1, 0.0])
     np.testing.assert_allclose(associate.doubts(alike, states, pairs, 0.4), [0.4 * 0.6, 0.4 * 0.1, 0.0])
     assert associate.doubts(alike, states, pairs, 0.0) == pytest.approx([8 * 0.6, 8 * 0.1, 0.0]), "not infinite"
+
+
+@pytest.mark.parametrize(
+    ("seen", "lost", "expected"),
+    [
+        pytest.param(0.60, 0.64, [0, -1], id="the seen one goes on"),
+        pytest.param(0.60, 0.70, [-1, 0], id="but not where it is much less alike"),
+        pytest.param(0.10, 0.22, [-1, 0], id="a lost one needs no more than before where no other wants it"),
+        pytest.param(0.10, 0.19, [-1, -1], id="nor less"),
+    ],
+)
+def test_a_lost_track_has_to_be_more_alike_than_a_seen_one(seen, lost, expected):
+    found = associate.associate(
+        np.array([[seen], [lost]]),
+        np.array([TrackState.CONFIRMED, TrackState.LOST], np.int8),
+        np.zeros(2, np.int32),
+        np.ones(1, np.float32),
+        np.zeros(1, np.int32),
+        False,
+        0.5,
+        0.2,
+        0.5,
+        0.25,
+    )
+    assert found.tolist() == expected
