@@ -14,6 +14,7 @@ class Benchmark(Enum):
     POSTPROCESS = "postprocess"
     TRACKING = "tracking"
     DRAW = "draw"
+    MOTION = "motion"
     PIPELINE = "pipeline"
 
 
