@@ -26,8 +26,9 @@ from streamdet.sinks.open import check_distinct, open_sink
 from streamdet.sinks.targets import InputFiles
 from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
+from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import MotionOptions, Mover
+from streamdet.tracking.motion import Mover
 from streamdet.tracking.motion import warm_up as warm_up_motion
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker import warm_up as warm_up_tracking

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from streamdet.picture import Picture
 from streamdet.pipeline.stages import BoxesMovedToThisFrame, Inferred
+from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import MotionOptions, Mover
+from streamdet.tracking.motion import Mover
 from streamdet.types import Detections, Frame, StageTimes
 
 HOLD_LAST, LIVE, SMOOTH, EVERY_FRAME = "hold-last", "live", "smooth", "every-frame"

@@ -41,17 +41,19 @@ class Ways(NamedTuple):
     spread_y: float = 0.6
     middle_y: float = -0.2
     front: float = 0.02
-    hidden: float = 0.1
+    hidden: float = 0.2
     still: float = 0.3
     still_px: float = 0.5
-    inlier: float = 2.0
-    growth_prior: float = 0.1
+    inlier: float = 1.0
+    growth_prior: float = 0.5
     least: float = 0.3
     surprise: float = 0.1
     slack_px: float = 1.5
 
 
 WAYS = Ways()
+TOLD = 1e-9
+"""Support of a box of which only hidden points tell: more than nothing."""
 
 
 @kernel
@@ -78,6 +80,7 @@ def weighted_median_reference(values: NDArray[np.float64], weights: NDArray[np.f
 def box_motions(
     boxes_xyxy: Boxes,
     expected: NDArray[np.float64],
+    solid: NDArray[np.bool_],
     points: NDArray[np.float32],
     shifts: NDArray[np.float32],
     camera: Camera,
@@ -88,14 +91,15 @@ def box_motions(
     Args:
         boxes_xyxy: (N, 4) float64 in the earlier picture.
         expected: (N, 2 or more) float64, shift in x and y that each box is expected to take; NaN where nobody knows.
+        solid: (N,) bool, which boxes hide what is behind them; others may not be there any more.
         points: (M, 2) float32 x, y in the earlier picture, in pixels.
         shifts: (M, 2) float32, where they went, in pixels.
         camera: what the camera did.
         ways: see `Ways`.
 
     Returns:
-        (N, 3) float64: shift in x and y in pixels, growth as a share of the size; (N,) float64 the sum of weights, 0
-        where nothing is known and the motion is 0.
+        (N, 3) float64: shift in x and y in pixels, growth as a share of the size; (N,) float64 the sum of weights of
+        what is not hidden, 0 where nothing is known and the motion is 0.
     """
     n, m = len(boxes_xyxy), len(points)
     motions = np.zeros((n, 3), np.float64)
@@ -114,20 +118,24 @@ def box_motions(
         tolerance = ways.still_px * (1.0 + half_height / 150.0)
         known = not np.isnan(expected[i, 0])
         slack = ways.slack_px * (1.0 + half_height / 150.0)
-        found, total = 0, 0.0
+        found, total, in_sight = 0, 0.0, 0.0
         for k in range(m):
             x, y = points[k, 0], points[k, 1]
             if x <= left or x >= right or y <= top or y >= bottom:
                 continue
             dx = ((x - left) / half_width - 1.0) / ways.spread_x
             dy = ((y - top) / half_height - 1.0 - ways.middle_y) / ways.spread_y
+            hidden = False
             weight = np.exp(-0.5 * (dx * dx + dy * dy))
             for j in range(n):
-                if j != i and boxes_xyxy[j, 3] > bottom + ways.front * 2 * half_height:
+                if j != i and solid[j] and boxes_xyxy[j, 3] > bottom + ways.front * 2 * half_height:
                     inside = boxes_xyxy[j, 0] < x < boxes_xyxy[j, 2] and boxes_xyxy[j, 1] < y < boxes_xyxy[j, 3]
                     if inside:
                         weight *= ways.hidden
+                        hidden = True
             total += weight
+            if not hidden:
+                in_sight += weight
             if own[k, 0] * own[k, 0] + own[k, 1] * own[k, 1] < tolerance * tolerance:
                 weight *= ways.still
             if known:
@@ -142,7 +150,7 @@ def box_motions(
         uy = weighted_median(own[chosen, 1], weight_of)
         motions[i, 0], motions[i, 1] = ux, uy
         motions[i, 2] = growth(points, own, chosen, weight_of, ux, uy, 2 * half_height, ways)
-        support[i] = total
+        support[i] = in_sight + TOLD
     return motions, support
 
 
@@ -196,6 +204,7 @@ def carry(
     detected: NDArray[np.float64],
     raw: NDArray[np.float64],
     taken: NDArray[np.float64],
+    solid: NDArray[np.bool_],
     points: NDArray[np.float32],
     shifts: NDArray[np.float32],
     camera: Camera,
@@ -212,6 +221,7 @@ def carry(
         detected: (N, 2) float64, speed from detection to detection in pixels per second beyond the camera's.
         raw: (N, 2) float64, measured shifts in pixels are added to it.
         taken: (N, 2) float64, shifts that the boxes took beyond the camera's are added to it.
+        solid: (N,) bool, see `box_motions`.
         points: (M, 2) float32, see `box_motions`.
         shifts: (M, 2) float32, see `box_motions`.
         camera: see `box_motions`.
@@ -222,7 +232,7 @@ def carry(
     Returns:
         (N,) float64, the support of `box_motions`.
     """
-    motions, support = box_motions(boxes_xyxy, speeds * elapsed_s, points, shifts, camera, ways)
+    motions, support = box_motions(boxes_xyxy, speeds * elapsed_s, solid, points, shifts, camera, ways)
     blend, keep = 1.0 - np.exp(-elapsed_s / MEMORY_S), np.exp(-elapsed_s / FADE_S)
     for i in range(len(boxes_xyxy)):
         for k in range(3):

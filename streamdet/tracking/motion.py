@@ -3,138 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture, PixelFormat
-from streamdet.tracking.carry import WAYS, Ways, carry
+from streamdet.tracking.carried import Carried, MotionOptions
 from streamdet.tracking.steps import FlowMeter, History, Step
 from streamdet.types import Detections
-
-
-@dataclass(frozen=True, slots=True)
-class MotionOptions:
-    """How boxes are shown between detections.
-
-    Attributes:
-        looks: measure motion in the pictures; else boxes only go on as from detection to detection.
-        coast_s: an object that newer detections missed is shown until they are so much newer than the last that saw it.
-        fade_s: the shown score halves with every so many seconds since the last detection.
-        gap_s: nothing is shown for longer than this after its last detection.
-        visible: an object of whose box less than this share is within the picture has left it.
-        still_supported: a box whose points are gone, but for this share, is hidden.
-        hidden_s: a hidden box is shown for so long.
-        flow_error: error of measured motion over an interval between detections before anything is known, in box sizes.
-        line_error: the same of motion in a straight line from detection to detection.
-        rest_error: the same of an object that is believed not to move.
-        memory: how much errors so far count with every new detection.
-        ways: see `Ways`.
-    """
-
-    looks: bool = True
-    coast_s: float = 0.5
-    fade_s: float = 2.0
-    gap_s: float = 5.0
-    visible: float = 0.2
-    still_supported: float = 0.25
-    hidden_s: float = 0.5
-    flow_error: float = 0.1
-    line_error: float = 0.3
-    rest_error: float = 0.6
-    memory: float = 0.5
-    ways: Ways = WAYS
-
-
-@dataclass(slots=True, eq=False)
-class Carried:
-    """Boxes on their way, as parallel arrays.
-
-    Attributes:
-        ids: (N,) int64; -1 where nobody gives ids.
-        class_ids: (N,) int32.
-        scores: (N,) float32, of the last detection.
-        seen_s: (N,) float64, time of the last detection.
-        boxes_xyxy: (N, 4) float64 in pixels, may reach beyond the picture.
-        speeds: (N, 3) float64, see `carry`; NaN where not known yet.
-        belief: (N, 2) float64, see `carry`.
-        detected: (N, 2) float64, see `carry`.
-        errors: (N, 3) float64, squared errors so far of flow, line and rest, in box sizes.
-        raw: (N, 2) float64, shifts measured since the last detection, in pixels.
-        taken: (N, 2) float64, shifts taken since the last detection, in pixels, beyond the camera's.
-        support: (N,) float64, most that was ever known of its motion since the last detection.
-        known_s: (N,) float64, when it was last supported by what is in the picture.
-    """
-
-    ids: NDArray[np.int64]
-    class_ids: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    seen_s: NDArray[np.float64]
-    boxes_xyxy: NDArray[np.float64]
-    speeds: NDArray[np.float64]
-    belief: NDArray[np.float64]
-    detected: NDArray[np.float64]
-    errors: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    taken: NDArray[np.float64]
-    support: NDArray[np.float64]
-    known_s: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, detections: Detections, time_s: float, options: MotionOptions) -> Self:
-        """Returns the detections of a frame, of whose motion nothing is known."""
-        n = len(detections)
-        return cls(
-            ids=detections.track_ids.copy(),
-            class_ids=detections.class_ids.copy(),
-            scores=detections.scores.copy(),
-            seen_s=np.full(n, time_s),
-            boxes_xyxy=detections.boxes_xyxy.astype(np.float64),
-            speeds=np.full((n, 3), np.nan),
-            belief=np.tile([1.0, 0.0], (n, 1)),
-            detected=np.zeros((n, 2)),
-            errors=np.tile(np.square([options.flow_error, options.line_error, options.rest_error]), (n, 1)),
-            raw=np.zeros((n, 2)),
-            taken=np.zeros((n, 2)),
-            support=np.zeros(n),
-            known_s=np.full(n, time_s),
-        )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def picked(self, which: NDArray[np.bool_]) -> Carried:
-        """Returns copies of the rows where `which` (N,) is True."""
-        return Carried(*(getattr(self, field.name)[which] for field in fields(self)))
-
-    def joined(self, other: Carried) -> Carried:
-        """Returns these rows, then those of `other`."""
-        return Carried(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
-
-    def step(self, step: Step, share: float, options: MotionOptions) -> None:
-        """Moves all boxes along one step, in place."""
-        if len(self) == 0:
-            return
-        elapsed_s = abs(step.end_s - step.start_s)
-        support = carry(
-            self.boxes_xyxy,
-            self.speeds,
-            self.belief,
-            self.detected,
-            self.raw,
-            self.taken,
-            step.points,
-            step.shifts,
-            step.camera,
-            elapsed_s,
-            share,
-            options.ways,
-        )
-        np.maximum(self.support, support, out=self.support)
-        supported = support >= options.still_supported * self.support
-        self.known_s[supported] = step.end_s
 
 
 class Mover:

@@ -73,12 +73,18 @@ def shrink(plane: NDArray[np.uint8], width: int, height: int, factor: int, step:
                     + np.int32(plane[2 * y + 1, at + step])
                 )
         return out
-    sums = np.empty(columns * factor, np.int32)
+    wide = columns * factor
+    sums = np.empty(wide, np.uint16)  # up to 257 rows of 255
     for y in range(rows):
         sums[:] = 0
         for k in range(factor):
-            for x in range(columns * factor):
-                sums[x] += plane[y * factor + k, first + x * step]
+            line = plane[y * factor + k, first:]
+            if step == 1:  # a known step is what makes vectors of this
+                for x in range(wide):
+                    sums[x] += line[x]
+            else:
+                for x in range(wide):
+                    sums[x] += line[x * step]
         for x in range(columns):
             total = np.int32(0)
             for k in range(factor):

@@ -73,7 +73,12 @@ class FlowMeter:
         self._time_s: float | None = None
         self._camera = STILL
 
-    def measure(self, picture: Picture, time_s: float, boxes_xyxy: NDArray[np.float64]) -> Step | None:
+    def measure(
+        self,
+        picture: Picture,
+        time_s: float,
+        boxes_xyxy: NDArray[np.float64],
+    ) -> Step | None:
         """Returns the step that leads to this picture; None for the first, and where time does not go on.
 
         A step between pictures that cannot be compared (tiny ones, or of two sizes) has no points.

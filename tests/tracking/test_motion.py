@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.carry import WAYS, box_motions
 from streamdet.tracking.interpolate import Pairs, Smoother, between
-from streamdet.tracking.motion import MotionOptions, Mover
+from streamdet.tracking.motion import Mover
 from streamdet.types import Detections
 
 from .moving import SIZE, Thing, iou, picture, tracks
@@ -187,9 +188,9 @@ def test_a_speed_that_is_expected_wins_over_a_background_that_is_seen_through():
     from streamdet.tracking.camera_motion import Camera
 
     camera = Camera(*still)
-    told, _ = box_motions(box, np.array([[6.0, 0.0]]), points, shifts, camera, WAYS)
+    told, _ = box_motions(box, np.array([[6.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera, WAYS)
     assert told[0, 0] == pytest.approx(6.0, abs=0.2)
-    rest, _ = box_motions(box, np.array([[0.0, 0.0]]), points, shifts, camera, WAYS)
+    rest, _ = box_motions(box, np.array([[0.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera, WAYS)
     assert rest[0, 0] == pytest.approx(0.0, abs=0.2)
 
 

@@ -53,7 +53,7 @@ def streaming(
     from streamdet.evaluate.streaming_report import plot_streaming, write_report
     from streamdet.evaluate.streaming_truth import FramesWithTruth, TruthOptions
     from streamdet.sinks.targets import InputFiles, check_file
-    from streamdet.tracking.motion import MotionOptions
+    from streamdet.tracking.carried import MotionOptions
 
     settings = _settings(rates, latency, delay)
     outputs = [path for path in (report, plot) if path is not None]
