@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import typer
 
 from streamdet.cli.bench import bench
+from streamdet.cli.demo import demo
 from streamdet.cli.eval import app as eval_app
 from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo)
 app.command("run")(run)
 app.command("bench")(bench)
 app.add_typer(models_app, name="models")

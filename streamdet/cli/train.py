@@ -36,7 +36,7 @@ def group() -> None:
 def demo(
     output: Output,
     scenes: Annotated[int, typer.Option(min=1, help="Rendered street scenes to learn from, 8 pictures each.")] = 1000,
-    epochs: Epochs = 12,
+    epochs: Epochs = 9,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = 0,

@@ -26,7 +26,7 @@ TRAINED_KEY = "streamdet.trained"
 
 DEMO_PLAN = Plan(LABELS)
 DEMO_SCENES = 1000
-DEMO_RECIPE = Recipe(epochs=12)
+DEMO_RECIPE = Recipe(epochs=9)
 
 
 def run_job(

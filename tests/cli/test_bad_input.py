@@ -417,7 +417,9 @@ def test_output_that_is_the_input_of_another_source(cli, tmp_path):
     video = encode(tmp_path / "a.mp4")
     before = video.read_bytes()
     config = tmp_path / "c.yaml"
-    config.write_text(f"sources: {{a: 'synthetic:shapes?frames=5', b: '{video}'}}\noutputs: ['{tmp_path}/{{source}}.mp4']")
+    config.write_text(
+        f"sources: {{a: 'synthetic:shapes?frames=5', b: '{video}'}}\noutputs: ['{tmp_path}/{{source}}.mp4']"
+    )
     outcome = cli("run", "-q", "-c", config, "-m", "none")
     assert (outcome.code, "is the file being read" in outcome.complaint) == (USAGE, True)
     assert video.read_bytes() == before
