@@ -31,6 +31,10 @@ LEAST_POINTS = 16
 """Fewer points than this tell nothing of the camera."""
 LEAST_AGREED = 0.6
 """Nor do points of which less than this share agree to 2 px."""
+LEAST_SPREAD = 0.1
+"""Nor do points whose standard deviation in x or y is less than this share of the picture's size."""
+MOST_TURN = 0.1
+"""No camera zooms by more than this share, or rolls by more radians, from one frame to the next."""
 
 
 @kernel
@@ -43,7 +47,9 @@ def shift_at(camera: Camera, x: float, y: float) -> tuple[float, float]:
 
 
 @kernel
-def camera_motion(points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_]) -> Camera:
+def camera_motion(
+    points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_], width: int, height: int
+) -> Camera:
     """Fits the camera's motion to the points that are `outside` all objects, robustly.
 
     Least squares that are repeated with weights 1 / (1 + (residual / scale)^2)^2 (Geman and McClure), from the median
@@ -53,9 +59,11 @@ def camera_motion(points: NDArray[np.float32], shifts: NDArray[np.float32], outs
         points: (M, 2) float32 x, y in pixels.
         shifts: (M, 2) float32 in pixels.
         outside: (M,) bool.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
 
     Returns:
-        The motion; none at all where fewer than `LEAST_POINTS` points are outside.
+        The motion; none at all where the points outside are few, contradict each other, or lie close together.
     """
     count = 0
     for k in range(len(points)):
@@ -93,12 +101,17 @@ def camera_motion(points: NDArray[np.float32], shifts: NDArray[np.float32], outs
         spread += total * 1e3
         zoom, roll = along / spread, around / spread
         move_x, move_y = su - zoom * sx + roll * sy, sv - roll * sx - zoom * sy
-    agreed = 0
+    agreed, sum_x, sum_y, sum_xx, sum_yy = 0, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
         du, dv = u[k] - (move_x + zoom * x[k] - roll * y[k]), v[k] - (move_y + roll * x[k] + zoom * y[k])
-        agreed += du * du + dv * dv < 4.0
-    if agreed < LEAST_POINTS or agreed < LEAST_AGREED * count:
+        if du * du + dv * dv < 4.0:
+            agreed += 1
+            sum_x, sum_y, sum_xx, sum_yy = sum_x + x[k], sum_y + y[k], sum_xx + x[k] * x[k], sum_yy + y[k] * y[k]
+    if agreed < LEAST_POINTS or agreed < LEAST_AGREED * count or abs(zoom) > MOST_TURN or abs(roll) > MOST_TURN:
         return Camera(0.0, 0.0, 0.0, 0.0)
+    least_x, least_y = LEAST_SPREAD * width, LEAST_SPREAD * height
+    if sum_xx / agreed - (sum_x / agreed) ** 2 < least_x**2 or sum_yy / agreed - (sum_y / agreed) ** 2 < least_y**2:
+        return Camera(0.0, 0.0, 0.0, 0.0)  # a large object that nobody knows of yet
     return Camera(move_x - zoom * middle_x + roll * middle_y, move_y - roll * middle_x - zoom * middle_y, zoom, roll)
 
 
@@ -106,6 +119,36 @@ def camera_motion(points: NDArray[np.float32], shifts: NDArray[np.float32], outs
 def _weight(u: float, v: float, scale: float) -> float:
     share = 1.0 / (1.0 + (u * u + v * v) / (scale * scale))
     return share * share
+
+
+def camera_motion_reference(
+    points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_], width: int, height: int
+) -> Camera:
+    """The same as `camera_motion` in plain numpy."""
+    if outside.sum() < LEAST_POINTS:
+        return STILL
+    middle = points[outside].astype(np.float64).mean(axis=0)
+    at, moved = points[outside] - middle, shifts[outside].astype(np.float64)
+    turned = np.stack([-at[:, 1], at[:, 0]], axis=1)
+    move, zoom, roll = np.median(moved, axis=0), 0.0, 0.0
+    for scale in (8.0, 4.0, 2.0, 1.0, 1.0):
+        off = np.square(moved - move - zoom * at - roll * turned).sum(axis=1)
+        weights = (1 / (1 + off / scale**2)) ** 2
+        if weights.sum() < 0.1:
+            break
+        centre, shift = np.average(at, axis=0, weights=weights), np.average(moved, axis=0, weights=weights)
+        around, rest = at - centre, moved - shift
+        spread = (weights * np.square(around).sum(axis=1)).sum() + 1e3 * weights.sum()
+        zoom = float((weights * (around * rest).sum(axis=1)).sum() / spread)
+        roll = float((weights * (around[:, 0] * rest[:, 1] - around[:, 1] * rest[:, 0])).sum() / spread)
+        move = shift - zoom * centre - roll * np.array([-centre[1], centre[0]])
+    agreed = np.square(moved - move - zoom * at - roll * turned).sum(axis=1) < 4.0
+    if agreed.sum() < max(LEAST_POINTS, LEAST_AGREED * len(at)) or max(abs(zoom), abs(roll)) > MOST_TURN:
+        return STILL
+    if (at[agreed].std(axis=0) < LEAST_SPREAD * np.array([width, height])).any():
+        return STILL
+    move = move - zoom * middle - roll * np.array([-middle[1], middle[0]])
+    return Camera(float(move[0]), float(move[1]), zoom, roll)
 
 
 @kernel

@@ -230,6 +230,31 @@ def align(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> 
     return dx, dy, left_over
 
 
+def align_reference(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> tuple[float, float, float]:
+    """The same as `align` in plain numpy."""
+    left, top, half = x - WINDOW // 2, y - WINDOW // 2, WINDOW // 2
+    around = before[top - 1 : top + WINDOW + 1, left - 1 : left + WINDOW + 1].astype(np.float64)
+    slopes = np.stack([around[1:-1, 2:] - around[1:-1, :-2], around[2:, 1:-1] - around[:-2, 1:-1]]).reshape(2, -1) / 2
+    matrix = slopes @ slopes.T
+    if not np.linalg.eigvalsh(matrix)[0] >= LEAST_SLOPE * half * half:
+        return dx, dy, np.inf
+    left_over = np.inf
+    for _ in range(ROUNDS):
+        column, row = int(np.floor(left + dx)), int(np.floor(top + dy))
+        if column < 0 or row < 0 or column + WINDOW >= after.shape[1] or row + WINDOW >= after.shape[0]:
+            return dx, dy, np.inf
+        fx, fy = left + dx - column, top + dy - row
+        part = after[row : row + WINDOW + 1, column : column + WINDOW + 1].astype(np.float64)
+        rows = (1 - fy) * part[:-1] + fy * part[1:]
+        difference = (around[1:-1, 1:-1] - (1 - fx) * rows[:, :-1] - fx * rows[:, 1:]).ravel()
+        left_over = float(np.abs(difference).mean())
+        step = np.linalg.solve(matrix, slopes @ difference)
+        dx, dy = dx + float(step[0]), dy + float(step[1])
+        if step @ step < STILL_PX**2:
+            break
+    return dx, dy, left_over
+
+
 @kernel
 def follow(
     before: tuple[Level, ...], after: tuple[Level, ...], points: Points, guesses: Points
@@ -273,4 +298,25 @@ def follow(
         moved[n, 0] = dx
         moved[n, 1] = dy
         left_over[n] = off
+    return moved, left_over
+
+
+def follow_reference(
+    before: tuple[Level, ...], after: tuple[Level, ...], points: Points, guesses: Points
+) -> tuple[Points, NDArray[np.float32]]:
+    """The same as `follow` with `align_reference`, point by point."""
+    reach, far = WINDOW // 2 + 1, WINDOW // 2
+    moved, left_over = np.empty((len(points), 2), np.float32), np.empty(len(points), np.float32)
+    for n, (point, guess) in enumerate(zip(points, guesses, strict=True)):
+        shift, off = guess.astype(np.float64) / 2 ** len(before), np.inf
+        for level, later, k in reversed(list(zip(before, after, range(len(before)), strict=True))):
+            shift, off = 2 * shift, np.inf
+            x, y = (int(np.floor((value + 0.5) / 2**k)) for value in point)
+            if reach <= x < level.shape[1] - reach and reach <= y < level.shape[0] - reach:
+                dx, dy, off = align_reference(level, later, x, y, shift[0], shift[1])
+                if off < np.inf and abs(dx - shift[0]) < far and abs(dy - shift[1]) < far:
+                    shift = np.array([dx, dy])
+                else:
+                    off = np.inf
+        moved[n], left_over[n] = shift, off
     return moved, left_over

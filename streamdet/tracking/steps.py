@@ -26,6 +26,8 @@ MOST_POINTS = 800
 WORST = 8.0
 """Mean difference of grey within a window beyond which it was not found again."""
 
+_MOST_ZOOM = 4.0  # of areas, between two detections
+
 _NO_POINTS = np.empty((0, 2), np.float32)
 
 
@@ -103,7 +105,7 @@ class FlowMeter:
         shifts, left_over = follow(before.levels, after.levels, points, guesses)
         found = left_over < WORST
         points, shifts = (points[found] + np.float32(0.5)) * np.float32(scale), shifts[found] * np.float32(scale)
-        self._camera = camera_motion(points, shifts, outside_all(points, boxes_xyxy))
+        self._camera = camera_motion(points, shifts, outside_all(points, boxes_xyxy), after.width, after.height)
         return Step(start_s, time_s, points, shifts, self._camera)
 
     def _guesses(self, points: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
@@ -141,12 +143,16 @@ class History:
         self._steps.clear()
 
     def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
-        """Returns what the camera did from one time to a later one, (2, 3) float64: see `tracking.camera.Affine`."""
+        """Returns what the camera did from one time to a later one, (2, 3) float64: see `tracking.camera.Affine`.
+
+        Where small errors have added up to what no camera does, it is said to stand still.
+        """
         whole = np.eye(3)
         for step, share in self.between(start_s, end_s):
             move_x, move_y, zoom, roll = (share * value for value in step.camera)
             whole = np.array([[1 + zoom, -roll, move_x], [roll, 1 + zoom, move_y], [0, 0, 1]]) @ whole
-        return whole[:2]
+        area = whole[0, 0] * whole[1, 1] - whole[0, 1] * whole[1, 0]
+        return whole[:2] if 1 / _MOST_ZOOM <= area <= _MOST_ZOOM else np.eye(2, 3)
 
     def between(self, start_s: float, end_s: float) -> Iterator[tuple[Step, float]]:
         """Yields the steps from one time to a later one, each with the share of it that lies between them."""

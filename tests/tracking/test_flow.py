@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdet.picture import Picture, PixelFormat
+from streamdet.tracking import box_motion, carry, flow, pyramid
 from streamdet.tracking import camera_motion as camera
-from streamdet.tracking import carry, flow, pyramid
+from streamdet.tracking.camera import checked
 from streamdet.tracking.steps import FlowMeter, History, Step
 
 from .moving import SIZE, Texture, Thing, picture
@@ -62,7 +63,7 @@ def test_squares_equal_their_reference(seed, cell, changed, sparse):
 @given(st.lists(st.tuples(st.floats(-50, 50), st.floats(0.01, 3)), min_size=1, max_size=30))
 def test_weighted_median_equals_its_reference(pairs):
     values, weights = np.array(pairs).T.copy()
-    assert carry.weighted_median(values, weights) == carry.weighted_median_reference(values, weights)
+    assert box_motion.weighted_median(values, weights) == box_motion.weighted_median_reference(values, weights)
 
 
 @settings(max_examples=30)
@@ -162,7 +163,7 @@ def test_a_picture_full_of_contradiction_moves_no_camera():
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 600, (200, 2)).astype(np.float32)
     shifts = rng.uniform(-20, 20, (200, 2)).astype(np.float32)
-    assert camera.camera_motion(points, shifts, np.ones(200, np.bool_)) == camera.STILL
+    assert camera.camera_motion(points, shifts, np.ones(200, np.bool_), *SIZE) == camera.STILL
 
 
 def test_a_step_read_backwards_leads_back():
@@ -183,6 +184,110 @@ def test_history_gives_exactly_the_time_between(durations, a, b):
     parts = list(history.between(start, end))
     assert sum(share * (step.end_s - step.start_s) for step, share in parts) == pytest.approx(end - start, abs=1e-6)
     assert all(0 < share <= 1 + 1e-9 for _, share in parts)
+
+
+def test_history_adds_up_what_the_camera_did():
+    none, history = np.empty((0, 2), np.float32), History()
+    steps = [camera.Camera(3.0, -1.0, 0.02, 0.01), camera.Camera(-2.0, 4.0, -0.01, 0.03), camera.Camera(0.5, 0, 0, 0)]
+    point = np.array([100.0, 50.0])
+    for k, moved in enumerate(steps):
+        history.add(Step(k / 10, (k + 1) / 10, none, none, moved))
+        if k < 2:
+            point = point + camera.shift_at(moved, *point)
+    assert history.camera(0.0, 0.2) @ [100, 50, 1] == pytest.approx(point)
+    assert history.camera(0.2, 0.25) @ [0, 0, 1] == pytest.approx([0.25, 0])
+    assert np.array_equal(history.camera(0.3, 0.3), np.eye(2, 3))
+
+
+def test_errors_of_the_camera_never_add_up_to_what_no_tracker_takes():
+    none, history = np.empty((0, 2), np.float32), History(keep_s=100)
+    for k in range(300):
+        history.add(Step(k / 30, (k + 1) / 30, none, none, camera.Camera(1.0, 0.0, 0.09, 0.09)))
+    for end_s in (0.1, 1.0, 10.0):
+        checked(history.camera(0.0, end_s))
+
+
+def test_a_large_object_that_nobody_knows_of_is_no_camera():
+    rng = np.random.default_rng(0)
+    points = rng.uniform((200, 50), (240, 330), (60, 2)).astype(np.float32)
+    shifts = np.tile(np.float32([[9, 2]]), (60, 1))
+    assert camera.camera_motion(points, shifts, np.ones(60, np.bool_), *SIZE) == camera.STILL
+    everywhere = rng.uniform((0, 0), SIZE, (60, 2)).astype(np.float32)
+    seen = camera.camera_motion(everywhere, shifts, np.ones(60, np.bool_), *SIZE)
+    assert camera.shift_at(seen, 320, 180) == pytest.approx((9, 2), abs=0.01)
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(0, 80), st.booleans())
+def test_camera_motion_equals_its_reference(seed, count, wild):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform((0, 0), SIZE, (count, 2)).astype(np.float32)
+    true = camera.Camera(*rng.normal(0, (4, 4, 0.01, 0.01)))
+    shifts = np.array([camera.shift_at(true, *point) for point in points]).reshape(-1, 2) + rng.normal(
+        0, 0.3, (count, 2)
+    )
+    odd = rng.uniform(size=count) < (0.7 if wild else 0.2)
+    shifts[odd] += rng.normal(0, 15, (odd.sum(), 2))
+    outside = rng.uniform(size=count) < 0.8
+    ours = camera.camera_motion(points, shifts.astype(np.float32), outside, *SIZE)
+    theirs = camera.camera_motion_reference(points, shifts.astype(np.float32), outside, *SIZE)
+    assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
+
+
+def a_scene(seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(0, 6), rng.integers(0, 120)
+    corner = rng.uniform((-50, -50), (500, 250), (n, 2))
+    boxes = np.hstack([corner, corner + rng.uniform(0, (200, 300), (n, 2))])
+    points = rng.uniform((0, 0), SIZE, (m, 2)).astype(np.float32)
+    shifts = rng.normal(0, 4, (m, 2)).astype(np.float32)
+    speeds = np.where(rng.uniform(size=(n, 1)) < 0.3, np.nan, rng.normal(0, (60, 60, 0.1), (n, 3)))
+    moved = camera.Camera(*rng.normal(0, (3, 3, 0.01, 0.01)))
+    return rng, boxes, speeds, rng.uniform(size=n) < 0.7, points, shifts, moved
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds)
+def test_box_motions_equal_their_reference(seed):
+    _, boxes, speeds, solid, points, shifts, moved = a_scene(seed)
+    arguments = boxes, speeds / 30, solid, points, shifts, moved, box_motion.WAYS
+    for ours, theirs in zip(
+        box_motion.box_motions(*arguments), box_motion.box_motions_reference(*arguments), strict=True
+    ):
+        assert np.allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.floats(0.005, 2), st.floats(0, 1))
+def test_carry_equals_its_reference(seed, elapsed_s, share):
+    rng, boxes, speeds, solid, points, shifts, moved = a_scene(seed)
+    n = len(boxes)
+    state = [boxes, speeds, rng.uniform(0, 1, (n, 2)), rng.normal(0, 50, (n, 2)), *rng.normal(0, 9, (2, n, 2))]
+    ours, theirs = [part.copy() for part in state], [part.copy() for part in state]
+    rest = solid, points, shifts, moved, elapsed_s, share, box_motion.WAYS
+    support = carry.carry(*ours, *rest)
+    assert np.allclose(support, carry.carry_reference(*theirs, *rest), rtol=1e-6, atol=1e-9)
+    for mine, reference in zip(ours, theirs, strict=True):
+        assert np.allclose(mine, reference, rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(-9, 9), st.floats(-9, 9), st.integers(0, 5))
+def test_follow_equals_its_reference(dx, dy, seed):
+    before, after = (pyramid.pyramid(picture(k, pan=(dx, dy), noise=2.0)) for k in (0, 1))
+    rng = np.random.default_rng(seed)
+    points = np.floor(rng.uniform((0, 0), SIZE, (60, 2))).astype(np.float32)
+    guesses = rng.normal(0, 2, (60, 2)).astype(np.float32)
+    ours, ours_off = flow.follow(before.levels, after.levels, points, guesses)
+    theirs, theirs_off = flow.follow_reference(before.levels, after.levels, points, guesses)
+    same = np.isclose(ours, theirs, atol=1e-2).all(axis=1) & np.isclose(ours_off, theirs_off, rtol=1e-2, equal_nan=True)
+    assert same.mean() > 0.95  # rounding decides whether a step is the last
+
+
+def test_no_camera_is_seen_where_everything_flies_apart():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-300, 300, (200, 2)).astype(np.float32)
+    assert camera.camera_motion(points, np.float32(0.3) * points, np.ones(200, np.bool_), *SIZE) == camera.STILL
 
 
 def test_history_is_bounded_in_time_and_number():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from streamdet.tracking.box_motion import WAYS, box_motions
 from streamdet.tracking.carried import MotionOptions
-from streamdet.tracking.carry import WAYS, box_motions
 from streamdet.tracking.interpolate import Pairs, Smoother, between
 from streamdet.tracking.motion import Mover
 from streamdet.types import Detections
