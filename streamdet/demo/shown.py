@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +19,10 @@ from streamdet.types import Detections, Result
 _LOOK_EVERY = 10
 _CHANGED = 12
 """Steps of luma from which a pixel is taken for drawn on."""
-_INSIDE_PX = 1
+_BESIDE_PX = 2
+"""Lines lie on whole pairs of pixels, up to this far from the edge of a box."""
 _POINTS = 40
+"""Looked at on each edge of a box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +63,23 @@ class Collector(Sink):
 
 
 def drawn_share(before: Picture, after: Picture, detections: Detections) -> float:
-    """Returns at which share of points on the outlines of boxes a picture differs from what it was."""
-    difference = np.abs(after.visible(0).astype(np.int16) - before.visible(0).astype(np.int16)) >= _CHANGED
-    height, width = difference.shape
-    found = [difference[rows, columns] for rows, columns in _outlines(detections.boxes_xyxy, width, height)]
-    return float(np.concatenate(found).mean()) if found else float("nan")
+    """Returns at which share of points on the edges of boxes a picture differs, there or right beside, from before."""
+    changed = np.abs(after.visible(0).astype(np.int16) - before.visible(0).astype(np.int16)) >= _CHANGED
+    near = cv2.dilate(changed.astype(np.uint8), np.ones((2 * _BESIDE_PX + 1,) * 2, np.uint8))
+    rows, columns = _edges(detections.boxes_xyxy, *near.shape)
+    return float(near[rows, columns].mean()) if len(rows) else float("nan")
 
 
-def _outlines(
-    boxes_xyxy: NDArray[np.float32], width: int, height: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Returns (rows, columns) of points on the outline of each box, just inside it, that lie in the picture."""
-    outlines = []
+def _edges(boxes_xyxy: NDArray[np.float32], height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns rows and columns of points on the edges of (N, 4) boxes; what lies outside the picture is left out."""
     along = np.linspace(0.0, 1.0, _POINTS)
-    inset = np.array([_INSIDE_PX, _INSIDE_PX, -_INSIDE_PX, -_INSIDE_PX], np.float64)
-    for left, top, right, bottom in boxes_xyxy + inset:
-        across, down = left + along * (right - left), top + along * (bottom - top)
-        columns = np.concatenate([across, across, np.full(_POINTS, left), np.full(_POINTS, right)])
-        rows = np.concatenate([np.full(_POINTS, top), np.full(_POINTS, bottom), down, down])
-        inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-        outlines.append((rows[inside].astype(np.int64), columns[inside].astype(np.int64)))
-    return outlines
+    left, top, right, bottom = (boxes_xyxy[:, k : k + 1].astype(np.float64) for k in range(4))
+    across, down = left + along * (right - left), top + along * (bottom - top)
+    still = np.ones(_POINTS)
+    columns = np.concatenate([across, across, left * still, right * still]).ravel()
+    rows = np.concatenate([top * still, bottom * still, down, down]).ravel()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return rows[inside].astype(np.int64), columns[inside].astype(np.int64)
 
 
 def follow(scene: StreetScene, frames: list[ShownFrame]) -> MotNumbers:

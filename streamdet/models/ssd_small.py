@@ -34,9 +34,9 @@ STRIDE = 32
 """Sides of the input are multiples of this, so that coarse maps fit on finer ones."""
 
 _STEM = (16, 24)
-_STAGES = ((40, 2), (64, 2), (96, 1))
+_STAGES = ((48, 2), (64, 2), (96, 1))
 """(channels, blocks) of the maps at an 8th, a 16th and a 32nd of the input."""
-_NECK = 48
+_NECK = 64
 _MAPS = (8, 16, 32, 64)
 """Input pixels per cell of each map with heads."""
 _SHAPES = ((1.0, 0.4), (1.0, 1.0), (1.0, 2.2), (1.5, 0.4), (1.5, 2.2))
@@ -131,6 +131,7 @@ def network(layers: Layers[T], image: T, classes: int) -> tuple[T, T]:
     """
     x = layers.conv(image, Conv("stem0", 3, _STEM[0], stride=2))
     x = layers.conv(x, Conv("stem1", *_STEM, stride=2))
+    x = _block(layers, x, "stem2", _STEM[1], _STEM[1])  # a person far away is one or two cells wide from here on
     before, maps = _STEM[1], []
     for stage, (channels, blocks) in enumerate(_STAGES):
         for block in range(blocks):

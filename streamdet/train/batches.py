@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.train.assign import Assigner
+from streamdet.train.assign import Priors, assign
 from streamdet.train.augment import augment
 from streamdet.train.samples import Samples
 
 _AHEAD = 3
+"""Batches that wait beyond those that are being made."""
 
 
 class Batch(NamedTuple):
@@ -22,7 +23,7 @@ class Batch(NamedTuple):
 
     Attributes:
         pictures: (n, height, width, 3) uint8 RGB.
-        labels: (n, P) int64, see `Assigner`.
+        labels: (n, P) int64, see `assign`.
         boxes_xyxy: (n, P, 4) float32.
     """
 
@@ -36,14 +37,14 @@ class Batches:
 
     Args:
         samples: to draw from.
-        assign: of the network.
+        priors: default boxes of the network.
         size: of a batch; what is left over in an epoch is not drawn.
         seed: everything follows from it, whatever the number of threads.
         threads: that make batches; OpenCV and NumPy let others run while they work.
     """
 
-    def __init__(self, samples: Samples, assign: Assigner, size: int, seed: int, threads: int = 2) -> None:
-        self._samples, self._assign = samples, assign
+    def __init__(self, samples: Samples, priors: Priors, size: int, seed: int, threads: int = 2) -> None:
+        self._samples, self._priors = samples, priors
         self._size = min(size, len(samples))
         self._seed = seed
         self._threads = threads
@@ -61,7 +62,7 @@ class Batches:
                 for k in range(len(self)):
                     chosen = order[k * self._size : (k + 1) * self._size]
                     waiting.append(pool.submit(self._make, chosen, number, moved))
-                    if len(waiting) > _AHEAD:
+                    if len(waiting) >= _AHEAD + self._threads:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -75,7 +76,7 @@ class Batches:
             random = np.random.default_rng((self._seed, epoch, index))
             picture, objects = augment(self._samples.picture(index), self._samples.objects(index), random, moved)
             pictures.append(picture)
-            assigned, targets = self._assign(objects)
+            assigned, targets = assign(self._priors, objects)
             labels.append(assigned)
             boxes.append(targets)
         return Batch(np.stack(pictures), np.stack(labels), np.stack(boxes))

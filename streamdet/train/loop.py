@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from streamdet.detect.providers import available_cpus
 from streamdet.errors import HardwareError
 from streamdet.models.recognise import IMAGENET
 from streamdet.models.ssd_geometry import boxes_cxcywh
-from streamdet.train.assign import Assigner
+from streamdet.train.assign import priors_of
 from streamdet.train.batches import Batch, Batches
 from streamdet.train.loss import ssd_loss
 from streamdet.train.network import SmallSsd
@@ -89,7 +90,7 @@ def train(
     device = _device(recipe.device)
     network.to(device, memory_format=torch.channels_last).train()
     mean: SmallSsd = copy.deepcopy(network).eval()
-    batches = Batches(samples, Assigner(network.plan.grids), recipe.batch, recipe.seed)
+    batches = Batches(samples, priors_of(network.plan.grids), recipe.batch, recipe.seed, max(2, available_cpus()))
     total = recipe.epochs * len(batches)
     optimizer = torch.optim.AdamW(_groups(network), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total))
