@@ -129,7 +129,7 @@ def scale_for(width: int, height: int) -> int:
     """Returns how many pixels of a picture become one of the finest level.
 
     >>> [scale_for(*size) for size in ((320, 240), (1280, 720), (1920, 1080), (3840, 2160), (1080, 1920))]
-    [1, 2, 3, 6, 2]
+    [1, 2, 3, 6, 3]
     """
     return max(1, min(max(width, height) // TARGET_PX, min(width, height) // 320))
 
