@@ -23,6 +23,7 @@ class MotionOptions:
         coast_s: an object that newer detections missed is shown until they are so much newer than the last that saw it.
             On a filmed crowd at 2 and 5 detections per second: quality 0.577 and 0.728, without coasting 0.563, 0.707;
             boxes that nothing true stands behind: 35 and 31 of a hundred true ones, and 24 and 14.
+        covered: a missed object whose box overlaps with a detected one of its class by more than this is not shown on.
         fade_s: the shown score halves with every so many seconds since the last detection.
         gap_s: nothing is shown for longer than this after its last detection.
         visible: an object of whose box less than this share is within the picture has left it.
@@ -37,6 +38,7 @@ class MotionOptions:
 
     looks: bool = True
     coast_s: float = 0.5
+    covered: float = 0.7
     fade_s: float = 2.0
     gap_s: float = 5.0
     visible: float = 0.2

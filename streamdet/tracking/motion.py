@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.carried import Carried, MotionOptions
+from streamdet.tracking.matching import iou_matrix
 from streamdet.tracking.steps import FlowMeter, History, Step
 from streamdet.types import Detections
 
@@ -53,6 +54,7 @@ class Mover:
         new = self._learn(old, Carried.of(detections, time_s, self.options))
         missed = (old.ids >= 0) & ~np.isin(old.ids, new.ids)
         missed &= time_s - old.seen_s <= self.options.coast_s * 1.02  # frames do not come at round times
+        missed &= ~_covered(old, new, self.options.covered)
         self._carried = new.joined(old.picked(missed))
         self._detected_s = time_s
         self._trail = [(time_s, replace(self._carried))]
@@ -138,6 +140,14 @@ class Mover:
         old_speed = np.nan_to_num(old.speeds[a, :2])
         new.speeds[b, :2] = shares[:, :1] * old_speed + shares[:, 1:2] * new.detected[b]
         return new
+
+
+def _covered(old: Carried, new: Carried, most: float) -> NDArray[np.bool_]:
+    """Says which old boxes (N,) overlap with a new one of their class by more than `most`: the same object by now."""
+    alike = iou_matrix(old.boxes_xyxy.astype(np.float32), new.boxes_xyxy.astype(np.float32))
+    alike[old.class_ids[:, None] != new.class_ids[None]] = 0.0
+    covered: NDArray[np.bool_] = np.logical_or.reduce(alike > most, axis=1)
+    return covered
 
 
 def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -274,3 +274,16 @@ def test_motion_that_was_measured_wrong_gives_way_to_the_straight_line():
     assert np.allclose(right, line + 4)
     wrong = between(line, line + 4, line + 4, np.full((1, 4), 60.0), np.full((1, 4), -60.0), 0.5)
     assert np.allclose(wrong, line, atol=0.1)
+
+
+def test_an_object_that_got_a_new_id_is_not_shown_twice():
+    thing = Thing((200, 80, 280, 280), (2.0, 0.0))
+    for class_id, ids in ((0, [5]), (1, [4, 5])):  # of another class it may be something else
+        mover = Mover()
+        play(mover, 4, [thing])
+        mover.update(tracks([thing.at(0)], ids=[4]), 0.0)
+        again = tracks([thing.at(3)], ids=[5])
+        mover.update(
+            Detections(again.boxes_xyxy, again.scores, again.class_ids + np.int32(class_id), again.track_ids), 3 / FPS
+        )
+        assert sorted(mover.show(3 / FPS).track_ids.tolist()) == ids
