@@ -98,7 +98,8 @@ def report(pipeline: Pipeline, provider: str = "") -> Report:
 
 def _stream(stream: Stream) -> StreamReport:
     stats = stream.stats
-    busy_s = (stats.last_ns - stats.first_ns) / 1e9
+    delay_s = stream.plan.delay_s if stream.plan.mode is Mode.SMOOTH else 0.0
+    busy_s = (stats.last_ns - stats.first_ns) / 1e9 - delay_s
     return StreamReport(
         name=stream.name,
         url=stream.plan.source.url,
@@ -111,7 +112,7 @@ def _stream(stream: Stream) -> StreamReport:
         fps=stream.account.passed / busy_s if busy_s > 0 else 0.0,
         stages={name: Percentiles.of(histogram) for name, histogram in stats.stages().items()},
         detection_age=Percentiles.of(stats.detection_age_ms),
-        delay_s=stream.plan.delay_s if stream.plan.mode is Mode.SMOOTH else 0.0,
+        delay_s=delay_s,
         between=stats.between,
         sinks=[_sink(outlet) for outlet in stream.outlets],
     )

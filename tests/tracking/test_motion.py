@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.box_motion import WAYS, box_motions
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Pairs, Smoother, between
@@ -287,3 +290,45 @@ def test_an_object_that_got_a_new_id_is_not_shown_twice():
             Detections(again.boxes_xyxy, again.scores, again.class_ids + np.int32(class_id), again.track_ids), 3 / FPS
         )
         assert sorted(mover.show(3 / FPS).track_ids.tolist()) == ids
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["live", "smooth", "blind"]))
+def test_nothing_that_comes_can_break_it(seed, kind):
+    """Any times, gaps, sizes of pictures, boxes and ids: what is shown is finite, in the picture, and of known ids."""
+    rng = np.random.default_rng(seed)
+    mover = Mover(MotionOptions(looks=kind == "live")) if kind != "smooth" else Smoother()
+    now_s, last_s, seen, size = float(rng.uniform(-5, 1e6)), -np.inf, [], (320, 180)
+    known, shown_s = set(), []
+    for _ in range(25):
+        now_s += float(rng.choice([0.001, 0.033, 0.2, 3.0, 40.0], p=[0.1, 0.6, 0.2, 0.05, 0.05]))
+        if rng.uniform() < 0.1:
+            size = [(320, 180), (64, 48), (200, 400)][rng.integers(3)]
+        grey = rng.integers(0, 256, (size[1], size[0]), np.uint8)
+        chroma = np.zeros((size[1] // 2, size[0]), np.uint8)
+        mover.observe(Picture(*size, PixelFormat.NV12, (grey, chroma)), now_s)
+        seen.append(now_s)
+        shown_s.append(now_s)
+        late = [at_s for at_s in seen if at_s > last_s]
+        if late and rng.uniform() < 0.5:
+            last_s = float(rng.choice(late))
+            n = rng.integers(0, 5)
+            corner = rng.uniform(-30, 300, (n, 2))
+            boxes = np.hstack([corner, corner + rng.uniform(0.01, 200, (n, 2))])
+            ids = rng.choice(8, n, replace=False) if rng.uniform() < 0.8 else np.full(n, -1)
+            known |= set(ids.tolist())
+            mover.update(tracks(boxes, ids=ids), last_s)
+            whole = mover.camera(seen[0], now_s)
+            assert np.isfinite(whole).all()
+        if kind == "smooth" and rng.uniform() < 0.3:
+            continue  # it is shown later
+        for at_s in shown_s if kind == "smooth" else [now_s]:
+            result = mover.show(at_s)
+            assert np.isfinite(result.boxes_xyxy).all()
+            assert np.isfinite(result.scores).all()
+            assert (result.boxes_xyxy >= 0).all()
+            assert (result.boxes_xyxy[:, 2:] > result.boxes_xyxy[:, :2]).all()
+            real = result.track_ids[result.track_ids >= 0].tolist()
+            assert len(set(real)) == len(real)
+            assert set(result.track_ids.tolist()) <= known
+        shown_s.clear()
