@@ -198,10 +198,10 @@ def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector
         return None
     model = config.model or _embedded(config)
     contract = None if config.contract is None else parse_contract(config.contract)
-    # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
-    weakest = config.tracker.low_score if weak_too else 1.0
     get = getter(watcher) if config.download else not_here
-    detector = load_detector(model, config.detector, contract, weakest, get)
+    detector = load_detector(model, config.detector, contract, get)
+    if weak_too:  # the tracker's second stage keeps tracks alive with what is never shown on its own
+        detector.report_from(config.tracker.options(detector.conf).low_score)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector

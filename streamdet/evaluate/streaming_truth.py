@@ -57,9 +57,10 @@ class FramesWithTruth:
             raise UsageError(f"{options.source}: give a video file or synthetic:, whose frames follow one another")
         self._detector: Detector | None = None
         if options.model is not None:
-            tracker = TrackerConfig()
-            self._detector = load_detector(options.model, options.detector, None, tracker.low_score, get)
-            self._tracker = ByteTracker(tracker.options(self._detector.conf))
+            self._detector = load_detector(options.model, options.detector, get=get)
+            tracking = TrackerConfig().options(self._detector.conf)
+            self._detector.report_from(tracking.low_score)
+            self._tracker = ByteTracker(tracking)
         elif not isinstance(self._source, SyntheticSource):
             raise UsageError("no model given: -m names the detector whose boxes on every frame are taken for true")
 

@@ -230,7 +230,7 @@ def spec_of(plan: Plan, name: str) -> ModelSpec:
         height=plan.height,
         labels=plan.labels,
         default_boxes=plan.grids,
-        conf=0.4,
+        conf=0.6,
         iou=0.5,
         licence="Apache-2.0",
         **IMAGENET,

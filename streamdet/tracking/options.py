@@ -74,7 +74,7 @@ class TrackerOptions:
         """
         return cls(
             high_score=score,
-            low_score=min(0.1, score),
+            low_score=score / 3,
             new_track_score=score,
             sure_score=max(0.8, score),
             class_agnostic=class_agnostic,
