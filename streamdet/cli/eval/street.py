@@ -67,7 +67,8 @@ def _show(accuracy: CocoAp, tracking: MotResult | None, title: str) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
-    table = Table(title=title, title_justify="left", show_edge=False, box=None, padding=(0, 2, 0, 0))
+    console.print(title, soft_wrap=True, markup=False)
+    table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
     for column in ("", "AP", "AP50", "AP75", "objects"):
         table.add_column(column, justify="left" if not column else "right")
     numbers = accuracy.numbers
@@ -81,8 +82,8 @@ def _show(accuracy: CocoAp, tracking: MotResult | None, title: str) -> None:
     table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
     for column in ("", "IDF1", "MOTA", "HOTA", "switches", "objects", "frames"):
         table.add_column(column, justify="left" if not column else "right")
-    for name, row in [*tracking.sequences.items(), ("all", tracking.combined)]:
-        shares = (f"{value:.3f}" for value in (row.idf1, row.mota, row.hota))
-        table.add_row(name, *shares, str(row.id_switches), str(row.identities), str(row.frames))
+    for name, found in [*tracking.sequences.items(), ("all", tracking.combined)]:
+        shares = (f"{value:.3f}" for value in (found.idf1, found.mota, found.hota))
+        table.add_row(name, *shares, str(found.id_switches), str(found.identities), str(found.frames))
     console.print()
     console.print(table)
