@@ -72,11 +72,15 @@ class Report:
     Attributes:
         provider: the execution provider that really ran, "" without a detector.
         wall_s: from start to the last close.
+        cpu_s: processor time of the process in that time, with the threads of decoders, encoders and inference.
+        stage_cpu_s: what of it the threads of each stage used themselves, once they have ended.
     """
 
     streams: list[StreamReport]
     provider: str
     wall_s: float
+    cpu_s: float = 0.0
+    stage_cpu_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:
@@ -88,7 +92,9 @@ def report(pipeline: Pipeline, provider: str = "") -> Report:
     """Returns what `pipeline` did so far."""
     end_ns = pipeline.ended_ns or time.monotonic_ns()
     wall_s = (end_ns - pipeline.started_ns) / 1e9 if pipeline.started_ns else 0.0
-    return Report([_stream(stream) for stream in pipeline.streams], provider, wall_s)
+    streams = [_stream(stream) for stream in pipeline.streams]
+    cpu_s = pipeline.cpu_s if pipeline.started_ns else 0.0
+    return Report(streams, provider, wall_s, cpu_s, dict(pipeline.stage_cpu_s))
 
 
 def _stream(stream: Stream) -> StreamReport:

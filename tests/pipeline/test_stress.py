@@ -16,7 +16,7 @@ from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import Mode, StreamPlan
 from tests.sources.clips import encode
 
-from .fakes import CountingSource, FakeDetector, ListSink
+from .fakes import CountingSource, FakeDetector, ListSink, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -265,6 +265,5 @@ def test_repeated_runs_leave_no_threads_and_no_open_files(tmp_path):
     before = me.num_fds(), me.num_threads()
     for _ in range(50):
         run()
-    after = me.num_fds(), me.num_threads()
-    assert after[0] <= before[0]
-    assert after[1] <= before[1]
+    assert me.num_fds() <= before[0]
+    until(lambda: me.num_threads() <= before[1])  # a thread that has ended is still counted for a moment
