@@ -123,6 +123,29 @@ class Picture:
         """Returns a view of one plane without its line padding, (rows, bytes per row)."""
         return self.planes[plane][:, : plane_shapes(self.format, self.width, self.height)[plane][1]]
 
+    def part(self, left: int, top: int, right: int, bottom: int) -> Picture:
+        """Returns a part of the picture, for reading: a view of the same memory wherever that can be.
+
+        Args:
+            left: first column, even.
+            top: first row, even.
+            right: column after the last.
+            bottom: row after the last.
+        """
+        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height) or left % 2 or top % 2:
+            raise ValueError(
+                f"a part begins on even pixels and lies in the picture of {self.width}x{self.height}, "
+                f"got {left}, {top}, {right}, {bottom}"
+            )
+        width, height = right - left, bottom - top
+        starts = plane_shapes(self.format, left, top)
+        shapes = plane_shapes(self.format, width, height)
+        planes = tuple(
+            _part_of(plane, row, byte, rows, line)
+            for plane, (row, byte), (rows, line) in zip(self.planes, starts, shapes, strict=True)
+        )
+        return Picture(width, height, self.format, planes, self.color, self)  # not its owner: that is larger
+
     def copy(self, format: PixelFormat | None = None) -> Picture:
         """Returns a copy to draw on, converted to `format` where that differs (I420 or BGR24 can be asked for)."""
         wanted = self.format if format is None else format
@@ -172,6 +195,19 @@ class Picture:
         import av
 
         return self.owner if isinstance(self.owner, av.VideoFrame) else self.copy().owner
+
+
+def _part_of(plane: Plane, row: int, byte: int, rows: int, line: int) -> Plane:
+    """Returns `rows` lines from a byte on, each as long in memory as the plane's: what hangs over is the next line's.
+
+    The last line of the plane has no next one: there a copy is needed.
+    """
+    length = plane.shape[1]
+    start, size = row * length + byte, rows * length
+    flat = plane.reshape(-1)
+    if start + size > flat.size:
+        return np.ascontiguousarray(plane[row : row + rows, byte : byte + line])
+    return flat[start : start + size].reshape(rows, length)
 
 
 def warm_up() -> None:

@@ -46,6 +46,8 @@ class StreamReport:
     Attributes:
         faults: what its source met without ending, by cause.
         inferred: frames that went through the detector.
+        not_looked_at: frames that did not, by cause: "still" (nothing had changed) or "rate" (too soon).
+        detections_hz: frames inferred per second.
         fps: frames shown per second.
         stages: time per frame of each stage that ran.
         detection_age: how much older than the shown frame its detections were.
@@ -59,6 +61,8 @@ class StreamReport:
     dropped: dict[str, int]
     faults: dict[str, int]
     inferred: int
+    not_looked_at: dict[str, int]
+    detections_hz: float
     fps: float
     stages: dict[str, Percentiles]
     detection_age: Percentiles
@@ -109,6 +113,8 @@ def _stream(stream: Stream) -> StreamReport:
         dropped=dict(stream.account.dropped),
         faults=dict(stream.plan.source.faults),
         inferred=stats.infer_ms.count,
+        not_looked_at=dict(stats.not_looked_at),
+        detections_hz=stats.infer_ms.count / busy_s if busy_s > 0 else 0.0,
         fps=stream.account.passed / busy_s if busy_s > 0 else 0.0,
         stages={name: Percentiles.of(histogram) for name, histogram in stats.stages().items()},
         detection_age=Percentiles.of(stats.detection_age_ms),

@@ -52,24 +52,16 @@ class Inferred:
     detected: Detected
 
 
-class BoxesOfThisFrame:
-    """Every-frame mode: each frame has its own detections, which the tracker (if any) gives their ids."""
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What was found in an earlier frame and still holds; it took no time."""
 
-    def __init__(self, tracker: Tracker | None) -> None:
-        self._tracker = tracker
-
-    def __call__(self, inferred: Inferred) -> Result:
-        """Returns the result for a frame that was itself inferred."""
-        start = time.perf_counter()
-        detections = inferred.detected.detections
-        if self._tracker is not None:
-            detections = self._tracker.update(detections, inferred.frame.pts_s)
-        times = replace(inferred.detected.times, track_ms=1000 * (time.perf_counter() - start))
-        return Result(inferred.frame, detections, 0.0, times)
+    detections: Detections
+    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
 
 
 class BoxesMovedToThisFrame:
-    """Live mode: detections are of an earlier frame; the tracker carries them to the time of the one that is shown.
+    """Gives a frame its boxes. Those of its own, or those of an earlier one, carried by the tracker to its time.
 
     The tracker is only ever updated at the times of frames that were inferred, in order. Without a tracker the last
     boxes are held, for a second at most.

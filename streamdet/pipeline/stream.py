@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from streamdet.picture import Picture
+from streamdet.pipeline.admission import Admission, DetectOptions, Gate, Verdict
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.ledger import Account
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.queues import Channel, Closed, Policy
+from streamdet.pipeline.region import Corner, crop
 from streamdet.pipeline.stages import (
+    Again,
     Annotator,
     BoxesMovedToThisFrame,
-    BoxesOfThisFrame,
     Inferred,
     Stage,
     Tracker,
@@ -52,6 +56,8 @@ class StreamPlan:
         always_annotate: draw even where no sink wants pictures (for callers that iterate results).
         max_frames: stop after so many frames; 0 for no limit.
         duration_s: stop after so much of the stream's own time; 0 for no limit.
+        detect: when and where the detector looks.
+        gate: decides what is still, where `detect` asks for it.
     """
 
     source: Source
@@ -64,6 +70,8 @@ class StreamPlan:
     always_annotate: bool = False
     max_frames: int = 0
     duration_s: float = 0.0
+    detect: DetectOptions = DetectOptions()  # noqa: RUF009  # frozen
+    gate: Gate | None = None
 
 
 _IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy
@@ -89,6 +97,7 @@ class StreamStats:
         self.track_ms = Histogram()
         self.draw_ms = Histogram()
         self.detection_age_ms = Histogram()
+        self.not_looked_at: Counter[str] = Counter()
         self.first_ns = 0
         self.last_ns = 0
 
@@ -138,12 +147,14 @@ class Stream:
         self._live = plan.mode is Mode.LIVE
         self._batcher = batcher
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
-        self._frames: Channel[Frame] = Channel(
-            _IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause), late=_has_waited_long
-        )
+        self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, self._drop, late=_has_waited_long)
+        self._admission = Admission(plan.detect, plan.gate)
+        # Frames that wait for no detection of their own -> why, and the frame that was looked at last before them.
+        self._not_looked_at: dict[int, tuple[Verdict, int]] = {}
+        self._looked_at = -1
+        self._found: Inferred | None = None
         # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
         self._inferred: Channel[Inferred] = Channel(2 * _IN_FLIGHT, Policy.DROP_OLDEST)
-        self._own_boxes = BoxesOfThisFrame(plan.tracker)
         self._moved_boxes = BoxesMovedToThisFrame(plan.tracker)
         self.outlets = [Outlet(sink, _IN_FLIGHT, policy, self._opened_info) for sink in plan.sinks]
 
@@ -191,11 +202,28 @@ class Stream:
 
     def _send(self, frame: Frame) -> None:
         try:
-            if self._batcher is not None:
+            if self._batcher is not None and self._is_looked_at(frame):
                 self._batcher.put(self.name, frame)
             self._frames.put(frame)
         except Closed:
-            self.account.drop("stopped")
+            self._drop(frame, "stopped")
+
+    def _is_looked_at(self, frame: Frame) -> bool:
+        verdict = self._admission.judge(frame)
+        if verdict is Verdict.LOOK:
+            self._looked_at = frame.index
+            return True
+        self.stats.not_looked_at[verdict.value] += 1
+        self._not_looked_at[frame.index] = verdict, self._looked_at
+        return False
+
+    def _drop(self, frame: Frame, cause: str) -> None:
+        self._not_looked_at.pop(frame.index, None)
+        self.account.drop(cause)
+
+    def part_to_look_at(self, frame: Frame) -> tuple[Picture, Corner]:
+        """Returns what of a frame the detector gets, and where in the frame that begins."""
+        return crop(frame.picture, self.plan.detect.region)
 
     def deliver(self, inferred: Inferred) -> None:
         """Takes what the inference thread found; never waits."""
@@ -234,14 +262,22 @@ class Stream:
     def _with_boxes(self, frame: Frame) -> Result | None:
         if self._batcher is None:
             return Result(frame, Detections.empty())
+        verdict, last = self._not_looked_at.pop(frame.index, (Verdict.LOOK, -1))
+        arrived: list[Inferred] = []
         if self._live:
-            return self._moved_boxes(frame, self._inferred.take_while(lambda item: item.frame.pts <= frame.pts))
-        try:
-            inferred = self._inferred.get()
-        except Closed:
-            return None
-        assert inferred.frame is frame, "detections arrive in the order of their frames"
-        return self._own_boxes(inferred)
+            arrived = self._inferred.take_while(lambda item: item.frame.pts <= frame.pts)
+        elif verdict is Verdict.LOOK:
+            try:
+                arrived = [self._inferred.get()]
+            except Closed:
+                return None
+            assert arrived[0].frame is frame, "detections arrive in the order of their frames"
+        self._found = arrived[-1] if arrived else self._found
+        if verdict is Verdict.STILL and self._found is not None and self._found.frame.index == last:
+            held = Inferred(frame, Again(self._found.detected.detections))
+            age_s = frame.pts_s - self._found.frame.pts_s
+            return replace(self._moved_boxes(frame, [*arrived, held]), detection_age_s=age_s)
+        return self._moved_boxes(frame, arrived)
 
     def _through_stages(self, result: Result | None) -> Result | None:
         for stage in self.plan.stages:
