@@ -227,9 +227,9 @@ class Stream:
 
     def deliver(self, inferred: Inferred) -> None:
         """Takes what the inference thread found; never waits."""
-        self.stats.add_inferred(inferred.detected.times)
         with contextlib.suppress(Closed):
             self._inferred.put(inferred)
+        self.stats.add_inferred(inferred.detected.times)
 
     def end_of_inference(self) -> None:
         """Says that no more detections will come."""
