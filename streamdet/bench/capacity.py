@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamdet.bench.apart import peak_bytes
 from streamdet.bench.clip import make_clip
 from streamdet.bench.harness import Measured
+from streamdet.bench.live import WARM_S, Watch, live_clip
 from streamdet.config import TrackerConfig
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
@@ -19,16 +19,10 @@ from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stats import Histogram
 from streamdet.pipeline.stream import Mode, StreamPlan
-from streamdet.sinks.base import Sink
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sources.base import Source, SourceInfo
-from streamdet.sources.open import open_source
-from streamdet.sources.pace import RealtimeSource
 from streamdet.tracking.tracker import ByteTracker
-from streamdet.types import Frame, Result
 
-_WARM_S = 2.0  # of every trial that does not count: files open, queues fill
 _CLIP_S = 4
 _MOST = 64
 
@@ -108,7 +102,7 @@ def run(load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial
         options = DetectorOptions(provider=load.provider, threads=load.threads)
         with load_detector(load.model, options, weakest=TrackerConfig().low_score, get=get) as detector:
             detector.warm_up()
-            trial(1, replace(load, seconds=_WARM_S + 1), clip, Path(folder), detector)  # compiles what is left
+            trial(1, replace(load, seconds=WARM_S + 1), clip, Path(folder), detector)  # compiles what is left
 
             def carries(streams: int) -> bool:
                 trials[streams] = trial(streams, load, clip, Path(folder), detector)
@@ -148,10 +142,10 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: Detector
     for number in range(streams):
         name = f"cam{number}"
         output = str(folder / f"{name}.mp4") if load.record else "null:"
-        watch = _Watch(open_sink(output, options=SinkOptions(audio=False)), load.seconds)
+        watch = Watch(open_sink(output, options=SinkOptions(audio=False)), load.seconds)
         watches.append(watch)
         plan = StreamPlan(
-            RealtimeSource(_Looped(clip, name, number / (streams * load.fps))),
+            live_clip(clip, name, number / (streams * load.fps)),
             [watch],
             mode=Mode.LIVE,
             tracker=ByteTracker(TrackerConfig().options(detector.conf)),
@@ -165,7 +159,7 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: Detector
     for watch in watches:
         for age_ms in watch.ages_ms:
             ages.add(age_ms)
-    due = load.fps * (load.seconds - _WARM_S)
+    due = load.fps * (load.seconds - 2 * WARM_S)
     return Trial(
         streams,
         ages.percentile(99),
@@ -186,61 +180,3 @@ def _row(trial: Trial, limit: Limit) -> tuple[str, ...]:
         f"{trial.peak_bytes / 1e6:.0f}",
         "yes" if trial.within(limit) else "no",
     )
-
-
-class _Looped(Source):
-    """Plays a clip again and again, as one stream whose time goes on; begins after `delay_s`."""
-
-    def __init__(self, clip: Path, name: str, delay_s: float) -> None:
-        super().__init__(name, str(clip))
-        self._clip, self._delay_s = clip, delay_s
-        self._inner = open_source(str(clip))
-        self._info: SourceInfo | None = None
-
-    def open(self) -> SourceInfo:
-        self._info = replace(self._inner.open(), name=self.name, frame_count=None)
-        return self._info
-
-    def frames(self) -> Iterator[Frame]:
-        self.stopping.wait(self._delay_s)
-        offset = index = 0
-        while True:
-            pts = step = 0
-            for frame in self._inner.frames():
-                if self.stopping.is_set():
-                    return
-                step, pts = frame.pts - pts or step, frame.pts
-                yield replace(frame, source=self.name, index=index, pts=offset + pts)
-                index += 1
-            offset += pts + step
-            self._inner.close()
-            self._inner = open_source(str(self._clip))
-            self._inner.open()
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class _Watch(Sink):
-    """Another sink, with the ages of what it wrote once it is warm."""
-
-    def __init__(self, inner: Sink, seconds: float) -> None:
-        super().__init__(inner.name)
-        self._inner = inner
-        self.wants_picture = inner.wants_picture
-        self.ages_ms: list[float] = []
-        self._from_ns = 0
-        self._seconds = seconds
-
-    def open(self, info: SourceInfo) -> None:
-        self._inner.open(info)
-
-    def write(self, result: Result) -> None:
-        captured_ns = result.frame.captured_ns
-        self._from_ns = self._from_ns or captured_ns + round(1e9 * _WARM_S)
-        self._inner.write(result)
-        if self._from_ns <= captured_ns < self._from_ns + 1e9 * (self._seconds - _WARM_S):
-            self.ages_ms.append((time.monotonic_ns() - captured_ns) / 1e6)
-
-    def close(self) -> None:
-        self._inner.close()

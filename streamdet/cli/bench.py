@@ -77,7 +77,7 @@ def capacity(
     min_shown: Annotated[float, typer.Option("--min-shown", metavar="PERCENT", help="Of the frames of each.")] = 99,
     min_detections: Annotated[float, typer.Option("--min-detections", metavar="HZ", help="Of each, per second.")] = 5,
     record: Annotated[bool, typer.Option("--record/--no-record", help="Encode the annotated video.")] = True,
-    seconds: Annotated[float, typer.Option("--seconds", min=4, help="Of one trial.")] = 10,
+    seconds: Annotated[float, typer.Option("--seconds", min=5, help="Of one trial.")] = 10,
 ) -> None:
     """How many live streams this machine carries within a stated limit, found by search."""
     from streamdet.bench.capacity import Limit, Load, Trial, run

@@ -88,7 +88,7 @@ def test_the_rival_finds_what_we_find(data_dir):
 
 
 def test_capacity_of_one_stream(tmp_path):
-    load = Load("synthetic-shapes", "cpu", width=320, height=240, fps=10, seconds=4)
+    load = Load("synthetic-shapes", "cpu", width=320, height=240, fps=10, seconds=6)
     clip = make_clip(tmp_path / "clip.mp4", 320, 240, 10, 15)
     with load_detector("synthetic-shapes", DetectorOptions(provider="cpu")) as detector:
         detector.warm_up()
