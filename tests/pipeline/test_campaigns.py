@@ -75,7 +75,6 @@ def recorded(source, out, detector, seconds):
         tracker=tracker,
         annotator=Annotator(),
         duration_s=seconds,
-        detect=detect or DetectOptions(),
     )
     return plan, watch
 
