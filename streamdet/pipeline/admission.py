@@ -73,6 +73,8 @@ class Admission:
 
     def judge(self, frame: Frame) -> Verdict:
         """Says whether this frame is to be looked at."""
+        if not self._interval_s and self._gate is None:
+            return Verdict.LOOK
         now_s = frame.pts_s
         if self._interval_s and now_s < self._due_s - 1e-6:
             return Verdict.TOO_SOON

@@ -79,7 +79,7 @@ _BURST = 16  # the same for a live stream: servers begin with several frames at 
 _LIVE_LAG_S = 0.2  # but none that has waited so long is shown if there are newer ones: this bounds the age
 _SILENCE_S = 2.0
 _SINK_FRAMES = 64
-_SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 2 s at 720p30, without holding a gigabyte at 4K
+_SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 1 s at 720p30, without holding a gigabyte at 4K
 
 
 def _has_waited_long(frame: Frame) -> bool:
@@ -180,7 +180,8 @@ class Stream:
 
     def _make_room(self, info: SourceInfo) -> None:
         """Lets a live stream and its sinks fall behind by what memory allows before they lose frames."""
-        fitting = _SINK_BYTES // (3 * info.width * info.height // 2)
+        pictures = 1 if self.plan.annotator is None else 2  # the one that was drawn on comes beside the frame's own
+        fitting = _SINK_BYTES // (pictures * 3 * info.width * info.height // 2)
         self._frames.capacity = max(_IN_FLIGHT, min(_BURST, fitting))
         for outlet in self.outlets:
             outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, fitting))

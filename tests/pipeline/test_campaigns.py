@@ -39,6 +39,7 @@ from .fakes import ListSink
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NICE = DetectorOptions().give_way
+_CLIP_S = 30  # then it is opened anew
 SECONDS = float(os.environ.get("STREAMDET_CAMPAIGN_S", "0"))  # 0: as long as each was meant
 
 
@@ -50,7 +51,7 @@ def clips(tmp_path_factory):
     def clip(width, height, fps):
         size = width, height, fps
         if size not in made:
-            made[size] = make_clip(folder / "{}x{}-{}.mp4".format(*size), *size, 4 * fps)
+            made[size] = make_clip(folder / "{}x{}-{}.mp4".format(*size), *size, _CLIP_S * fps)
         return made[size]
 
     return clip
@@ -93,13 +94,13 @@ class Stalling:
             yield frame
 
 
-def carried(clips, nano, folder, seconds, stalls=False):
+def carried(clips, nano, folder, seconds, records=True, stalls=False):
     plans, watches = [], []
     for number in range(4):
         source = live_clip(clips(1280, 720, 15), f"cam{number}", number / 60)
         if stalls and number == 0:
             source.frames = Stalling(source, 3.0).frames
-        plan, watch = recorded(source, folder / f"{number}.mp4", nano, seconds)
+        plan, watch = recorded(source, folder / f"{number}.mp4" if records else "null:", nano, seconds)
         plans.append(plan)
         watches.append(watch)
     pipeline = Pipeline(plans, nano, infer_nice=NICE)
@@ -108,9 +109,10 @@ def carried(clips, nano, folder, seconds, stalls=False):
     return report(pipeline), watches
 
 
-def test_four_streams_are_served_alike_and_one_that_stalls_slows_nobody(clips, nano, tmp_path):
+@pytest.mark.parametrize("records", [True, False], ids=["recorded", "detected"])
+def test_four_streams_are_served_alike_and_one_that_stalls_slows_nobody(clips, nano, tmp_path, records):
     seconds = SECONDS or 30
-    told, watches = carried(clips, nano, tmp_path, seconds)
+    told, watches = carried(clips, nano, tmp_path, seconds, records)
     due = 15 * (seconds - 4)
     shown = [len(watch.ages_ms) / due for watch in watches]
     inferred = [stream.inferred for stream in told.streams]
@@ -119,7 +121,7 @@ def test_four_streams_are_served_alike_and_one_that_stalls_slows_nobody(clips, n
     print(f"shown {shown}, inferred {inferred}, p99 age {np.percentile(ages, 99):.0f} ms, {cpus:.2f} processors")
     assert min(shown) >= 0.95
     assert max(inferred) <= 1.1 * min(inferred)
-    stalled, watches = carried(clips, nano, tmp_path, seconds, stalls=True)
+    stalled, watches = carried(clips, nano, tmp_path, seconds, records, stalls=True)
     shown = [len(watch.ages_ms) / due for watch in watches[1:]]
     others = [stream.inferred for stream in stalled.streams[1:]]
     print(f"with one that stalls: shown {shown}, inferred {others}")
@@ -147,7 +149,8 @@ def test_memory_is_flat_over_minutes(clips, nano, tmp_path):
         sampler.join()
     steady = np.array(samples[len(samples) // 4 :])
     halves = np.array_split(steady, 2)
-    growth = float(np.median(halves[1]) - np.median(halves[0]))
+    # What waits in queues on a busy machine comes and goes: what stays is what is never given back.
+    growth = float(np.percentile(halves[1], 10) - np.percentile(halves[0], 10))
     print(f"RSS {np.percentile(steady, [0, 50, 100]).round()} MiB, second half {growth:+.1f} MiB")
     assert growth < 16
 
