@@ -17,6 +17,7 @@ from streamdet.bench import rival_script
 from streamdet.bench.apart import Done, Make, Standing, Turn, compare
 from streamdet.bench.clip import make_clip
 from streamdet.bench.harness import Measured
+from streamdet.bench.roofline import copy_rate
 from streamdet.bench.stub import Stub
 from streamdet.bench.transcode import drawn_on_bgr, opencv, transcode
 from streamdet.build import build
@@ -163,6 +164,7 @@ def _table(wanted: Wanted, standings: list[Standing], notes: list[str]) -> Measu
             cpu = s.cpu_ms / standings[0].cpu_ms
             notes = [
                 f"share of the bare transcode: {ours_fps / s.fps:.2f} of its rate, {cpu:.2f} by processor time",
+                _floor(s),
                 *notes,
             ]
     stages = standings[0].middle
@@ -174,6 +176,18 @@ def _table(wanted: Wanted, standings: list[Standing], notes: list[str]) -> Measu
     title = f"decode, annotate, encode {wanted.frames} frames of {_WIDTH}x{_HEIGHT}, {what}"
     header = ("candidate", "frames/s", "ours is faster by", "CPU ms/frame", "peak MB", "age p50/95/99 ms")
     return Measured(title, header, rows, notes)
+
+
+def _floor(transcode: Standing) -> str:
+    """Says what share of the transcode cannot be passed: decoders still read a picture, so drawing needs a copy."""
+    megabytes = 1.5 * _WIDTH * _HEIGHT / 1e6
+    rate = copy_rate(1)
+    copy_ms = 2 * megabytes / rate  # read and written
+    share = transcode.cpu_ms / (transcode.cpu_ms + copy_ms)
+    return (
+        f"floor: a copy of each picture to draw on, {megabytes:.1f} MB at {rate:.0f} GB/s, takes {copy_ms:.2f} ms: "
+        f"at most {share:.2f} by processor time, and encoding what is drawn comes on top"
+    )
 
 
 def _mb(size: int) -> str:
