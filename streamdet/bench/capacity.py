@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from streamdet.bench.apart import peak_bytes
@@ -16,6 +17,7 @@ from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.models.local import Get, not_here
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stats import Histogram
 from streamdet.pipeline.stream import Mode, StreamPlan
@@ -23,7 +25,7 @@ from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.tracking.tracker import ByteTracker
 
-_CLIP_S = 4
+_CLIP_S = 20
 _MOST = 64
 
 
@@ -98,10 +100,12 @@ def run(load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial
     """
     trials: dict[int, Trial] = {}
     with tempfile.TemporaryDirectory() as folder:
-        clip = make_clip(Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps)
         options = DetectorOptions(provider=load.provider, threads=load.threads)
-        with load_detector(load.model, options, weakest=TrackerConfig().low_score, get=get) as detector:
-            detector.warm_up()
+        nice = options.give_way
+        load_it = partial(load_detector, load.model, options, weakest=TrackerConfig().low_score, get=get)
+        with politely(nice, load_it) as detector:
+            politely(nice, detector.warm_up)
+            clip = make_clip(Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps)
             trial(1, replace(load, seconds=WARM_S + 1), clip, Path(folder), detector)  # compiles what is left
 
             def carries(streams: int) -> bool:
@@ -153,7 +157,7 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: Detector
             duration_s=load.seconds,
         )
         plans.append(plan)
-    pipeline = Pipeline(plans, detector)
+    pipeline = Pipeline(plans, detector, infer_nice=DetectorOptions().give_way)
     pipeline.run()
     told = report(pipeline)
     for watch in watches:

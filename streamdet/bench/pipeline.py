@@ -69,8 +69,9 @@ def run(wanted: Wanted, rounds: int, get: Get = not_here) -> Measured:
         ModelError: the model is not there, or not understood.
     """
     with tempfile.TemporaryDirectory() as folder:
-        clip = make_clip(Path(folder) / "clip.mp4", _WIDTH, _HEIGHT, _FPS, wanted.frames)
+        clip = Path(folder) / "clip.mp4"
         candidates, notes = _candidates(wanted, clip, Path(folder), get)
+        make_clip(clip, _WIDTH, _HEIGHT, _FPS, wanted.frames)
         standings = compare(candidates, rounds)
     return _table(wanted, standings, notes)
 
