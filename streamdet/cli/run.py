@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from streamdet.cli.interrupts import Interrupts
+from streamdet.cli.memory import give_back_large_blocks
 from streamdet.errors import UsageError
 
 Text = str | None
@@ -105,6 +106,7 @@ def run(
         "max_frames": max_frames,
         "duration_s": duration,
     }
+    give_back_large_blocks()
     with Interrupts() as interrupts:
         from streamdet.build import build
         from streamdet.cli.display import Display

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from streamdet.picture import Picture, PixelFormat
+from streamdet.pool import PicturePool
 from streamdet.types import Detections, Frame, Result, StageTimes
 
 Stage = Callable[[Result], Result | None]
@@ -98,11 +99,12 @@ class BoxesMovedToThisFrame:
         return Result(frame, detections, age_s, times)
 
 
-def annotate(result: Result, annotator: Annotator, status: str | None) -> Result:
+def annotate(result: Result, annotator: Annotator, status: str | None, pool: PicturePool) -> Result:
     """Returns the result with boxes drawn on a copy of its picture (never on the decoder's own)."""
     start = time.perf_counter()
     source = result.frame.picture
-    picture = source.copy(PixelFormat.BGR24 if source.format is PixelFormat.BGR24 else PixelFormat.I420)
+    format = PixelFormat.BGR24 if source.format is PixelFormat.BGR24 else PixelFormat.I420
+    picture = source.copy(format, pool.allocate)
     annotator.draw(picture, result.detections, time_s=result.frame.pts_s, status=status)
     times = replace(result.times, draw_ms=1000 * (time.perf_counter() - start))
     return replace(result, annotated=picture, times=times)

@@ -26,6 +26,7 @@ from streamdet.pipeline.stages import (
     annotate,
 )
 from streamdet.pipeline.stats import Histogram
+from streamdet.pool import PicturePool
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source, SourceInfo
 from streamdet.types import Detections, Frame, Result, StageTimes
@@ -153,6 +154,7 @@ class Stream:
         self._not_looked_at: dict[int, tuple[Verdict, int]] = {}
         self._looked_at = -1
         self._found: Inferred | None = None
+        self._pool = PicturePool()
         # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
         self._inferred: Channel[Inferred] = Channel(2 * _IN_FLIGHT, Policy.DROP_OLDEST)
         self._moved_boxes = BoxesMovedToThisFrame(plan.tracker)
@@ -289,7 +291,7 @@ class Stream:
         if result is None or self.plan.annotator is None or not wanted:
             return result
         status = None if self.plan.status is None else self.plan.status(result)
-        return annotate(result, self.plan.annotator, status)
+        return annotate(result, self.plan.annotator, status, self._pool)
 
     def overdue(self) -> bool:
         """Says whether a live stream has gone silent and its time is up: no frame will come to end it.
