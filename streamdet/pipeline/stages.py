@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from streamdet.picture import Picture, PixelFormat
-from streamdet.pool import PicturePool
+from streamdet.pipeline.pool import PicturePool
 from streamdet.types import Detections, Frame, Result, StageTimes
 
 Stage = Callable[[Result], Result | None]

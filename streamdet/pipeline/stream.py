@@ -14,6 +14,7 @@ from streamdet.pipeline.admission import Admission, DetectOptions, Gate, Verdict
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.ledger import Account
 from streamdet.pipeline.outlet import Outlet
+from streamdet.pipeline.pool import PicturePool
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.region import Corner, crop
 from streamdet.pipeline.stages import (
@@ -26,7 +27,6 @@ from streamdet.pipeline.stages import (
     annotate,
 )
 from streamdet.pipeline.stats import Histogram
-from streamdet.pool import PicturePool
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source, SourceInfo
 from streamdet.types import Detections, Frame, Result, StageTimes

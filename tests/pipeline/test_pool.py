@@ -9,7 +9,7 @@ import pytest
 
 from streamdet.color import ColorSpace, Matrix
 from streamdet.picture import Picture, PixelFormat
-from streamdet.pool import PicturePool
+from streamdet.pipeline.pool import PicturePool
 
 COLOR = ColorSpace(Matrix.BT709, False)
 
