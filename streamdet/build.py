@@ -14,10 +14,10 @@ from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
 from streamdet.gate.motion import MotionGate
 from streamdet.gate.motion import warm_up as warm_up_gate
+from streamdet.models.embedded import DEMO, SHAPES
 from streamdet.models.local import getter, not_here
 from streamdet.models.spec import Contract
 from streamdet.models.watcher import LogWatcher, Watcher
-from streamdet.models.zoo import SHAPES
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.polite import politely
@@ -195,21 +195,29 @@ def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
-    model = config.model
-    if model is None:
-        if not all(re.match("synthetic:(?!street)", source.url) for source in config.sources):
-            raise UsageError(
-                "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
-            )
-        model = SHAPES
+    model = config.model or _embedded(config)
     contract = None if config.contract is None else parse_contract(config.contract)
-    # The tracker's second stage keeps tracks alive with weak detections that are never shown on their own.
-    weakest = config.tracker.low_score if weak_too else 1.0
     get = getter(watcher) if config.download else not_here
-    detector = load_detector(model, config.detector, contract, weakest, get)
+    detector = load_detector(model, config.detector, contract, get)
+    if weak_too:  # the tracker's second stage keeps tracks alive with what is never shown on its own
+        detector.report_from(config.tracker.options(detector.conf).low_score)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector
+
+
+def _embedded(config: Config) -> str:
+    """Returns the detector that comes with the synthetic scene that is shown.
+
+    Raises:
+        UsageError: the sources are others, or show both scenes.
+    """
+    scenes = {"shapes" if source.url.startswith("synthetic:shapes") else "street" for source in config.sources}
+    if len(scenes) > 1 or not all(source.url.startswith("synthetic:") for source in config.sources):
+        raise UsageError(
+            "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
+        )
+    return SHAPES if scenes == {"shapes"} else DEMO
 
 
 def _tell_of_no_effect(config: Config) -> None:

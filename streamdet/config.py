@@ -35,10 +35,11 @@ class TrackerConfig:
 
     Attributes:
         kind: "bytetrack", or "none" for detections without ids; "auto" tracks whatever moves, but not still pictures.
+        low_score: None takes a third of `detector.conf`.
     """
 
     kind: Literal["auto", "bytetrack", "none"] = "auto"
-    low_score: float = _TRACKER.low_score
+    low_score: float | None = None
     confirm_hits: int = _TRACKER.confirm_hits
     lost_after_s: float = _TRACKER.lost_after_s
     coast_s: float = _TRACKER.coast_s
@@ -46,15 +47,16 @@ class TrackerConfig:
     class_agnostic: bool = _TRACKER.class_agnostic
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low_score < 1:
+        if self.low_score is not None and not 0 <= self.low_score < 1:
             raise ConfigError(f"tracker.low_score must be at least 0 and less than 1, got {self.low_score}")
         self.options(1.0)  # complains about what cannot work
 
     def options(self, conf: float) -> TrackerOptions:
         """Returns the tracker's options for a detector whose detections count as objects from `conf` on."""
+        options = TrackerOptions.for_threshold(conf, self.class_agnostic)
         return replace(
-            TrackerOptions.for_threshold(conf, self.class_agnostic),
-            low_score=min(self.low_score, conf),
+            options,
+            low_score=options.low_score if self.low_score is None else min(self.low_score, conf),
             confirm_hits=self.confirm_hits,
             lost_after_s=self.lost_after_s,
             coast_s=self.coast_s,

@@ -12,7 +12,7 @@ import streamdet.api
 from streamdet.build import build
 from streamdet.errors import SourceError, UsageError
 
-SCENE = "synthetic:?frames=40&size=320x240&seed=3"
+SCENE = "synthetic:shapes?frames=40&size=320x240&seed=3"
 
 
 def test_results_are_iterated_in_order_with_tracked_boxes():
@@ -33,7 +33,7 @@ def test_annotate_draws_on_a_copy():
 
 def test_leaving_the_loop_closes_the_outputs(tmp_path):
     output = tmp_path / "out.jsonl"
-    for result in streamdet.stream("synthetic:?frames=0&size=320x240", outputs=[str(output)]):
+    for result in streamdet.stream("synthetic:shapes?frames=0&size=320x240", outputs=[str(output)]):
         if result.frame.index == 20:
             break
     del result
@@ -77,7 +77,7 @@ def test_equal_sources_get_different_names():
 
 
 def test_live_mode_answers_for_every_frame_it_captured():
-    report = streamdet.run("synthetic:?frames=45&size=320x240&live=1&fps=30", outputs=["null:"])
+    report = streamdet.run("synthetic:shapes?frames=45&size=320x240&live=1&fps=30", outputs=["null:"])
     (stream,) = report.streams
     assert stream.mode == "live"
     assert 0 < stream.captured <= 45  # a busy machine comes too late for some, as with a camera
@@ -94,7 +94,7 @@ def test_live_mode_answers_for_every_frame_it_captured():
         ("synthetic:", {"mode": "warp"}, UsageError),
         ("synthetic:", {"detector": {"classes": ["discs"]}}, UsageError),
         ("synthetic:", {"show": True}, UsageError),
-        ("synthetic:?objects=many", {}, UsageError),
+        ("synthetic:shapes?objects=many", {}, UsageError),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(source, options, error):
@@ -132,7 +132,7 @@ def test_what_is_yielded_is_what_the_books_say(monkeypatch):
     jobs = []
     monkeypatch.setattr(streamdet.api, "build", lambda *a, **k: jobs.append(build(*a, **k)) or jobs[-1])
     yielded = 0
-    for _ in streamdet.stream("synthetic:?frames=0&size=320x240"):
+    for _ in streamdet.stream("synthetic:shapes?frames=0&size=320x240"):
         yielded += 1
         if yielded == 11:
             break

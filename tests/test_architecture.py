@@ -19,9 +19,11 @@ ONLY_HERE = {
     "onnxruntime_ep_openvino": ("detect/providers/openvino.py",),
     "pycocotools": ("evaluate/",),
     "matplotlib": ("evaluate/",),
+    "trackeval": ("evaluate/",),
     "http": ("models/web.py", "models/fetch.py"),
     "ssl": ("models/web.py",),
-    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/", "doctor/"),
+    "threading": ("pipeline/", "sources/", "sinks/", "api.py", "cli/", "detect/session", "bench/", "doctor/", "train/"),
+    "torch": ("train/", "cli/train.py"),
     "time": (
         "kernels.py",
         "pipeline/",
@@ -92,7 +94,7 @@ def test_opencv_never_opens_media():
 
 @pytest.mark.parametrize("command", ["import streamdet", "import streamdet.cli.main"])
 def test_importing_is_light(command):
-    heavy = "{'cv2', 'av', 'onnxruntime', 'onnx', 'numba', 'scipy', 'pycocotools', 'matplotlib'}"
+    heavy = "{'cv2', 'av', 'onnxruntime', 'onnx', 'numba', 'scipy', 'pycocotools', 'matplotlib', 'trackeval'}"
     program = f"import sys; {command}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

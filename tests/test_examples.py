@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-SCENE = "synthetic:?frames=30&size=320x240"
+SCENE = "synthetic:shapes?frames=30&size=320x240"
 MODEL = "synthetic-shapes"
 
 

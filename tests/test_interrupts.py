@@ -11,7 +11,7 @@ from tests.running import Running, records, times_s
 
 pytestmark = pytest.mark.timeout(150)
 
-ENDLESS = "synthetic:?frames=0&size=320x240"
+ENDLESS = "synthetic:shapes?frames=0&size=320x240"
 LIVE = ENDLESS + "&live=1&fps=30"
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 

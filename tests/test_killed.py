@@ -35,7 +35,7 @@ def played_by_opencv(path: Path) -> int:
 @pytest.mark.parametrize("kind", ["live", "file"])
 def test_all_but_the_last_second_plays(kind, tmp_path):
     clip = encode(tmp_path / "clip.mp4", 20 * FPS, (320, 240), fps=FPS) if kind == "file" else None
-    source = (clip, "--realtime") if clip else (f"synthetic:?frames=0&size=320x240&live=1&fps={FPS}",)
+    source = (clip, "--realtime") if clip else (f"synthetic:shapes?frames=0&size=320x240&live=1&fps={FPS}",)
     videos, lines = [tmp_path / "out.mp4", tmp_path / "out.mkv"], tmp_path / "out.jsonl"
     outputs = [word for path in (*videos, lines) for word in ("-o", path)]
     with Running("run", *source, "-m", "synthetic-shapes", *outputs, folder=tmp_path) as run:

@@ -102,8 +102,9 @@ def run(load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial
     with tempfile.TemporaryDirectory() as folder:
         options = DetectorOptions(provider=load.provider, threads=load.threads)
         nice = options.give_way
-        load_it = partial(load_detector, load.model, options, weakest=TrackerConfig().low_score, get=get)
+        load_it = partial(load_detector, load.model, options, get=get)
         with politely(nice, load_it) as detector:
+            detector.report_from(TrackerConfig().options(detector.conf).low_score)
             politely(nice, detector.warm_up)
             clip = make_clip(Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps)
             trial(1, replace(load, seconds=WARM_S + 1), clip, Path(folder), detector)  # compiles what is left

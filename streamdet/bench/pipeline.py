@@ -117,7 +117,8 @@ def ours(config: Config) -> Turn:
     from streamdet.detect.detector import load_detector
 
     assert config.model is not None
-    detector = load_detector(config.model, config.detector, weakest=config.tracker.low_score)
+    detector = load_detector(config.model, config.detector)
+    detector.report_from(config.tracker.options(detector.conf).low_score)
     detector.warm_up()
     build(replace(config, model="none", detector=DetectorOptions())).close()  # compiles what the detector does not
 

@@ -15,10 +15,12 @@ from typing import Any, TextIO
 import typer
 
 from streamdet.cli.bench import app as bench_app
+from streamdet.cli.demo import demo
 from streamdet.cli.eval import app as eval_app
 from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
+from streamdet.cli.train import app as train_app
 from streamdet.errors import SinkError, StreamdetError
 from streamdet.redact import printable, redact
 
@@ -30,11 +32,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo)
 app.command("run")(run)
-
 app.add_typer(bench_app, name="bench", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(eval_app, name="eval")
+app.add_typer(train_app, name="train")
 
 
 @app.callback(invoke_without_command=True)

@@ -100,7 +100,6 @@ def load_detector(
     model: str | Path | ModelSpec | ModelFile,
     options: DetectorOptions | None = None,
     contract: Contract | None = None,
-    weakest: float = 1.0,
     get: Get = not_here,
 ) -> Detector:
     """Loads a model and makes it ready to detect; call `Detector.warm_up` before the first frame that matters.
@@ -109,7 +108,6 @@ def load_detector(
         model: a known name, an ONNX file, a YAML description, a spec, or what is in a file.
         options: what to look for and on what to run.
         contract: what the outputs of a file mean, instead of recognising it.
-        weakest: report detections down to this score where that is less than the threshold, for a tracker.
         get: is asked for a known or described model's file that is not there; see `streamdet.models.local.getter`. By
             default nothing is downloaded.
 
@@ -126,7 +124,7 @@ def load_detector(
         file, provider=options.provider, precision=options.precision, threads=options.threads, options=tuning
     )
     try:
-        return Detector(spec, session, options, weakest)
+        return Detector(spec, session, options)
     except BaseException:
         session.close()
         raise
@@ -144,14 +142,14 @@ class Detector:
         max_batch: how many pictures `detect` runs at once; more are run in several goes.
     """
 
-    def __init__(self, spec: ModelSpec, session: Session, options: DetectorOptions, weakest: float = 1.0) -> None:
+    def __init__(self, spec: ModelSpec, session: Session, options: DetectorOptions) -> None:
         """Ties a session to its model's description; the detector closes the session."""
         _check_input(spec, session.input)
         self.spec = spec
         self._session = session
         self._decoder: Decoder = bind(spec, session.outputs)
         self.conf = spec.conf if options.conf is None else options.conf
-        self.rules = _rules(spec, options, self._decoder.classes, min(self.conf, weakest))
+        self.rules = _rules(spec, options, self._decoder.classes, self.conf)
         self._preprocess = Preprocessor(spec)
         self._fixed_batch = fixed(session.input.shape[0])
         self.max_batch = self._fixed_batch or options.max_batch or (_GPU_BATCH if session.provider in _GPU else 1)
@@ -166,6 +164,10 @@ class Detector:
     def explain(self) -> str:
         """Why it is that provider, for people."""
         return self._session.explain
+
+    def report_from(self, score: float) -> None:
+        """Reports detections down to `score` too, where that is less than `conf`: a tracker wants them."""
+        self.rules = replace(self.rules, conf=min(self.conf, score))
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detected]:
         """Detects objects in pictures of any sizes and formats; one answer for each, in their order.

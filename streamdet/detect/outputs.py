@@ -14,7 +14,7 @@ from streamdet.detect.postprocess import Found, Rules, choose, suppress
 from streamdet.errors import ModelError
 from streamdet.models.signature import Tensor, describe, fixed
 from streamdet.models.spec import Contract, ModelSpec
-from streamdet.models.ssd_geometry import box_count, default_boxes_cxcywh
+from streamdet.models.ssd_geometry import boxes_cxcywh, grids_of
 
 Outputs = Mapping[str, NDArray[Any]]
 Decode = Callable[[Outputs, int, Rules], Found]
@@ -86,22 +86,40 @@ def _dense(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> N
 
 
 def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
-    count = box_count(spec.width) if spec.width == spec.height else 0
+    grids = spec.default_boxes or grids_of(spec.width, spec.height)
+    count = sum(grid.count for grid in grids)
     index = heads_index(outputs)
     given = count if index is None else fixed(index.shape[1])
-    loc = _by_shape(outputs, lambda s: len(s) == 3 and s[1:] == (4, given))
-    conf = _by_shape(outputs, lambda s: len(s) == 3 and s[1] >= 2 and s[1] != 4 and s[2] == given)
-    if loc is None or conf is None or not 0 < given <= count:
+    heads = heads_outputs(outputs, given)
+    if heads is None or not 0 < given <= count:
         raise _mismatch(spec, f"loc (n, 4, {count}) and conf (n, 1 + classes, {count})", outputs)
-    loc_name, conf_name, classes = loc.name, conf.name, fixed(conf.shape[1]) - 1
-    priors = default_boxes_cxcywh(spec.width)
+    loc_name, conf_name, classes = *(head.name for head in heads), fixed(heads[1].shape[1]) - 1
+    priors = boxes_cxcywh(grids)
 
     def decode(values: Outputs, picture: int, rules: Rules) -> Found:
-        heads = _dense(values, loc_name, picture, (4, given)), _dense(values, conf_name, picture, (classes + 1, given))
+        raw = _dense(values, loc_name, picture, (4, given)), _dense(values, conf_name, picture, (classes + 1, given))
         chosen = priors if index is None else _chosen(priors, values, index.name, picture, given)
-        return suppress(ssd_candidates(*heads, chosen, rules.wanted, rules.conf, spec.width, spec.height), rules)
+        return suppress(ssd_candidates(*raw, chosen, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
     return Decoder(decode, classes)
+
+
+def heads_outputs(outputs: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor] | None:
+    """Returns the raw heads loc (n, 4, count) and conf (n, 1 + classes, count) of a network; None where they are not.
+
+    With three classes both have the same shape: then their names must tell.
+    """
+    loc = [tensor for tensor in outputs if _picture_shape(tensor) == (4, count)]
+    conf = [tensor for tensor in outputs if (s := _picture_shape(tensor)) and s[0] >= 2 and s[1] == count]
+    if len(loc) == 2:
+        loc = [tensor for tensor in loc if tensor.name == "loc"]
+    conf = [tensor for tensor in conf if tensor not in loc]
+    return (loc[0], conf[0]) if len(loc) == len(conf) == 1 else None
+
+
+def _picture_shape(tensor: Tensor) -> tuple[int, ...]:
+    """Returns the shape of one picture's part of a head, () of what is none."""
+    return tuple(fixed(dimension) for dimension in tensor.shape[1:]) if len(tensor.shape) == 3 else ()
 
 
 def heads_index(outputs: Sequence[Tensor]) -> Tensor | None:

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80, COCO90
 from streamdet.models.origin import Origin, check_url
 from streamdet.models.spec import Contract, ModelSpec, Resize
+from streamdet.models.ssd_geometry import BoxGrid
 from streamdet.redact import redact
 from streamdet.yaml_file import read_yaml
 
@@ -26,6 +27,9 @@ MAX_BYTES = 64 * 1024
 
 # Of a value in a message; `redact` takes longer over a long text than its length says.
 _LONGEST_LOOKED_AT = 400
+
+_MOST_GRIDS, _MOST_CELLS, _MOST_BOXES = 32, 1024, 1 << 20
+_GRIDS_FIX = "give a list of grids, each with columns, rows and shapes [[width, height], ...] in shares of the picture"
 
 _Parse = Callable[[Any, Path], Any]
 _LABEL_SETS = {"coco80": COCO80, "coco90": COCO90}
@@ -103,7 +107,7 @@ def metadata_text(spec: ModelSpec, with_size: bool = False) -> str:
             continue
         named = next((name for name, labels in _LABEL_SETS.items() if labels == value), None)
         content[field.name] = value.value if isinstance(value, Enum) else named or value
-    return json.dumps(content)
+    return json.dumps(content, default=asdict)
 
 
 def _checked(content: dict[Any, Any], path: Path, known: Mapping[str, _Parse] | None = None) -> Description:
@@ -198,6 +202,34 @@ def _texts(value: Any, _: Path) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _box_grids(value: Any, _: Path) -> tuple[BoxGrid, ...]:
+    if not isinstance(value, list) or not 0 < len(value) <= _MOST_GRIDS:
+        raise ValueError(_GRIDS_FIX)
+    grids = tuple(_box_grid(row) for row in value)
+    if sum(grid.count for grid in grids) > _MOST_BOXES:
+        raise ValueError(f"there are more than {_MOST_BOXES} default boxes")
+    return grids
+
+
+def _box_grid(row: Any) -> BoxGrid:
+    if not isinstance(row, dict) or set(row) != {"columns", "rows", "shapes"}:
+        raise ValueError(_GRIDS_FIX)
+    sides, shapes = (row["columns"], row["rows"]), row["shapes"]
+    if not all(isinstance(side, int) and 0 < side <= _MOST_CELLS for side in sides):
+        raise ValueError(_GRIDS_FIX)
+    if not isinstance(shapes, list) or not shapes or not all(_is_shape(shape) for shape in shapes):
+        raise ValueError(_GRIDS_FIX)
+    return BoxGrid(*sides, tuple((float(width), float(height)) for width, height in shapes))
+
+
+def _is_shape(value: Any) -> bool:
+    """Whether something is a width and a height in shares of a picture; a box may be larger than it."""
+    sides = value if isinstance(value, list) else []
+    return len(sides) == 2 and all(
+        isinstance(side, int | float) and not isinstance(side, bool) and 0 < side <= 4 for side in sides
+    )
+
+
 def _urls(value: Any, path: Path) -> tuple[str, ...]:
     urls = _texts(value, path)
     for url in urls:
@@ -274,6 +306,7 @@ _PARSERS: dict[str, _Parse] = {
     "labels": _labels,
     "label_offset": _integer(-1000, 1000),
     "output_names": _texts,
+    "default_boxes": _box_grids,
     "conf": _fraction,
     "iou": _fraction,
     "urls": _urls,

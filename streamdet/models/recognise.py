@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from streamdet.detect.outputs import heads_index, rows_output, separate_outputs, yolox_strides
+from streamdet.detect.outputs import heads_index, heads_outputs, rows_output, separate_outputs, yolox_strides
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80, COCO90
 from streamdet.models.description import read_metadata
 from streamdet.models.signature import RANDOM_WEIGHTS_KEY, Signature, Tensor, describe, fixed
 from streamdet.models.spec import Contract, ModelSpec, Resize
-from streamdet.models.ssd_geometry import box_count
+from streamdet.models.ssd_geometry import grids_of
 
 # ImageNet statistics times 255.
 IMAGENET: dict[str, Any] = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
@@ -113,13 +113,12 @@ def _hint(outputs: tuple[Tensor, ...]) -> str:
 
 
 def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
-    shapes = [tuple(fixed(d) for d in tensor.shape) for tensor in outputs if len(tensor.shape) == 3]
     index = heads_index(outputs)
-    if image.width != image.height or len(outputs) != (2 if index is None else 3) or len(shapes) != 2:
+    if len(outputs) != (2 if index is None else 3):
         return None
-    count = box_count(image.width) if index is None else fixed(index.shape[1])
-    rows = sorted(shape[1] for shape in shapes if shape[2] == count)
-    return (Contract.SSD_HEADS, {}) if len(rows) == 2 and rows[0] == 4 and rows[1] > 4 else None
+    grids = grids_of(image.width, image.height)
+    count = sum(grid.count for grid in grids) if index is None else fixed(index.shape[1])
+    return (Contract.SSD_HEADS, {}) if count and heads_outputs(outputs, count) else None
 
 
 def _ssd_published(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from streamdet.models.origin import Origin
+from streamdet.models.ssd_geometry import BoxGrid
 
 
 class Resize(Enum):
@@ -23,8 +24,8 @@ class Resize(Enum):
 class Contract(Enum):
     """What the outputs of a network mean; one decoder each in `streamdet.detect.outputs`.
 
-    SSD_HEADS: `loc` (n, 4, P) and `conf` (n, 81, P) raw heads of the flagship's kind, with default boxes; where a
-        network gives only its K likeliest, `index` (n, K) tells which.
+    SSD_HEADS: `loc` (n, 4, P) and `conf` (n, 1 + classes, P) raw heads, with default boxes; where a network gives only
+        its K likeliest, `index` (n, K) tells which.
     SSD_PUBLISHED: `bboxes` (1, N, 4), `labels` (1, N), `scores` (1, N), NMS already in the graph.
     YOLOX: (n, cells, 5 + classes), grid-relative boxes, objectness and class scores.
     FASTESTDET: (n, 5 + classes, rows, columns).
@@ -60,6 +61,7 @@ class ModelSpec:
         label_offset: the network's label for the first of `labels` (1 where it counts a background class).
         output_names: names of the boxes, scores and labels outputs, where their own names do not tell them apart; for
             contracts that give separate outputs.
+        default_boxes: grids of an SSD's default boxes; () takes the flagship's for inputs of this size.
         conf: default score threshold for display.
         iou: default IoU threshold of non-maximum suppression.
         urls: where the file can be had, best first.
@@ -87,6 +89,7 @@ class ModelSpec:
     labels: tuple[str, ...] = ()
     label_offset: int = 0
     output_names: tuple[str, ...] = ()
+    default_boxes: tuple[BoxGrid, ...] = ()
     conf: float = 0.5
     iou: float = 0.5
     urls: tuple[str, ...] = ()

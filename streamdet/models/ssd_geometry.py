@@ -1,11 +1,48 @@
-"""Where the flagship's default boxes lie: MLPerf's "ssd-large" geometry, for any input size."""
+"""Where default boxes lie: grids of cells, each cell with the same shapes; and the flagship's, MLPerf's "ssd-large"."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 FLAGSHIP_SIZE = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class BoxGrid:
+    """The default boxes of one feature map.
+
+    Attributes:
+        columns: of cells across the picture.
+        rows: of cells down the picture.
+        shapes: (width, height) of each box of a cell, in shares of the picture's width and height.
+    """
+
+    columns: int
+    rows: int
+    shapes: tuple[tuple[float, float], ...]
+
+    @property
+    def count(self) -> int:
+        """How many default boxes there are."""
+        return self.columns * self.rows * len(self.shapes)
+
+
+def boxes_cxcywh(grids: Sequence[BoxGrid]) -> NDArray[np.float32]:
+    """Returns the (P, 4) default boxes of grids in 0..1, ordered by grid, then shape, then row, then column.
+
+    >>> boxes_cxcywh([BoxGrid(2, 1, ((0.5, 1.0),))]).tolist()
+    [[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0]]
+    """
+    boxes: list[NDArray[np.float64]] = []
+    for grid in grids:
+        rows, columns = np.mgrid[: grid.rows, : grid.columns].reshape(2, -1)
+        centers = np.stack([(columns + 0.5) / grid.columns, (rows + 0.5) / grid.rows], axis=1)
+        boxes += [np.column_stack([centers, np.full_like(centers, shape)]) for shape in grid.shapes]
+    return np.clip(np.concatenate(boxes), 0.0, 1.0).astype(np.float32)
+
 
 MIN_SIZE = 448
 """Smallest side of an input; below, the last feature map vanishes."""
@@ -44,8 +81,30 @@ def head_grids(size: int) -> tuple[int, ...]:
     return tuple((side + 2) // 3 for side in feature_sizes(size))
 
 
+def flagship_grids(size: int) -> tuple[BoxGrid, ...]:
+    """Returns the flagship's six grids; those of 1200 pixels are MLPerf's.
+
+    Args:
+        size: side of the network's input in pixels; 448 is the smallest with six maps.
+    """
+    grids = []
+    for i, side in enumerate(head_grids(size)):
+        this, following = (scale / 300 for scale in _SCALES_300[i : i + 2])
+        shapes = [(this, this), (math.sqrt(this * following),) * 2]
+        for ratio in _EXTRA_RATIOS[i]:
+            lying = (this * math.sqrt(ratio), this / math.sqrt(ratio))
+            shapes += [lying, lying[::-1]]
+        grids.append(BoxGrid(side, side, tuple(shapes)))
+    return tuple(grids)
+
+
+def grids_of(width: int, height: int) -> tuple[BoxGrid, ...]:
+    """Returns the flagship's grids for an input, () where there are none of its size."""
+    return flagship_grids(width) if width == height >= MIN_SIZE else ()
+
+
 def box_count(size: int) -> int:
-    """Returns how many default boxes there are.
+    """Returns how many default boxes the flagship has.
 
     >>> box_count(1200)
     15130
@@ -54,21 +113,5 @@ def box_count(size: int) -> int:
 
 
 def default_boxes_cxcywh(size: int) -> NDArray[np.float32]:
-    """Returns the (P, 4) default boxes in 0..1, ordered by map, then box shape, then row, then column.
-
-    Args:
-        size: side of the network's input in pixels; 448 is the smallest with six maps.
-    """
-    boxes: list[NDArray[np.float64]] = []
-    for i, grid in enumerate(head_grids(size)):
-        step = size // grid
-        cells = size // step
-        this, following = (scale * size / 300 / size for scale in _SCALES_300[i : i + 2])
-        shapes = [(this, this), (math.sqrt(this * following),) * 2]
-        for ratio in _EXTRA_RATIOS[i]:
-            lying = (this * math.sqrt(ratio), this / math.sqrt(ratio))
-            shapes += [lying, lying[::-1]]
-        rows, columns = np.mgrid[:grid, :grid].reshape(2, -1)
-        centers = np.stack([(columns + 0.5) / cells, (rows + 0.5) / cells], axis=1)
-        boxes += [np.column_stack([centers, np.full_like(centers, shape)]) for shape in shapes]
-    return np.clip(np.concatenate(boxes), 0.0, 1.0).astype(np.float32)
+    """Returns the flagship's (P, 4) default boxes in 0..1; see `boxes_cxcywh` and `flagship_grids`."""
+    return boxes_cxcywh(flagship_grids(size))

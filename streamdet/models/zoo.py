@@ -13,6 +13,7 @@ import platformdirs
 from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
 from streamdet.models.description import Description, read_description
+from streamdet.models.embedded import EMBEDDED, embedded
 from streamdet.models.ir import AS_CONVERTED, file_signature, is_ir
 from streamdet.models.load import ModelFile, read_model
 from streamdet.models.local import Get, not_here, present, verify
@@ -58,9 +59,6 @@ MODELS: tuple[ModelSpec, ...] = (
         **FAMILIES[Contract.YOLOX],
     ),
 )
-
-SHAPES = "synthetic-shapes"
-"""Name of the detector of the synthetic scene, which is made up when it is asked for."""
 
 ALIASES = {"ssd-resnet34-1200-onnx": "ssd-resnet34-1200", "yolox_nano": "yolox-nano"}
 """Other names for the same models; the first is Open Model Zoo's."""
@@ -122,8 +120,8 @@ def place(model: str) -> tuple[Origin, Path]:
     path = given_path(model)
     if (named := known(model)) is not None and not os.path.isfile(path):
         return named.origin, models_dir() / file_name(named)
-    if model == SHAPES:
-        raise ModelError(f"{SHAPES} is made up when it is asked for: it has no file")
+    if model in EMBEDDED:
+        raise ModelError(f"{model} comes with streamdet: there is nothing to download")
     if not os.path.isfile(path):
         raise ModelError(_no_model(model))
     if path.suffix.casefold() not in (".yaml", ".yml"):
@@ -160,11 +158,8 @@ def resolve(
     if isinstance(model, ModelFile):
         return _recognised(model, {} if contract is None else {"contract": contract}), model
     path = given_path(model)
-    if str(model) == SHAPES and not os.path.exists(path):
-        from streamdet.models.shapes import shapes_model
-
-        spec, data = shapes_model()
-        return spec, ModelFile(data, SHAPES)
+    if str(model) in EMBEDDED and not os.path.exists(path):
+        return embedded(str(model))
     if (named := known(str(model))) is not None and not os.path.isfile(path):
         return named, locate(named, get=get)
     if path.suffix.casefold() in (".yaml", ".yml"):
@@ -202,7 +197,7 @@ def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
 
 
 def _no_model(name: str) -> str:
-    names = [*(spec.name for spec in MODELS), SHAPES]
+    names = [*(spec.name for spec in MODELS), *EMBEDDED]
     close = difflib.get_close_matches(name, [*names, *ALIASES], n=1)
     if close:
         return f"no model {name!r}: did you mean {ALIASES.get(close[0], close[0])!r}?"

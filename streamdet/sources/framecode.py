@@ -1,8 +1,9 @@
 """A frame's number and time as black and white cells in the picture, so that anybody can tell which frame they see.
 
-Cells stand at the bottom right in rows of 16, most significant bit first, and are large enough to survive lossy coding.
-The two lowest rows are 24 bits of number and 8 bits of CRC. Above them there may be three more: 40 bits of time in
-milliseconds and a CRC over number and time. A CRC tells a damaged or missing code from a good one.
+Cells stand in rows of 16, most significant bit first, and are large enough to survive lossy coding. Two rows are 24
+bits of number and 8 bits of CRC, at the bottom right. Where the time is told too, three rows with 40 bits of time in
+milliseconds and a CRC over number and time stand above them, and all five at the top right: of a street that is sky and
+walls, where nothing moves and no box is drawn. A CRC tells a damaged or missing code from a good one.
 """
 
 from dataclasses import dataclass
@@ -54,16 +55,17 @@ class _Place:
     cell: int
 
 
-def _place(width: int, height: int) -> _Place:
+def _place(width: int, height: int, with_time: bool) -> _Place:
     """Returns where the number is; the time is above it."""
     cell = max(8, 2 * round(min(height, 9 * width / 16) / 120))
-    left, top = width - COLUMNS * cell - cell, height - ROWS * cell - cell
+    left = width - COLUMNS * cell - cell
+    top = (1 + TIME_ROWS) * cell if with_time else height - ROWS * cell - cell
     return _Place(left - left % 2, top - top % 2, cell)
 
 
 def code_area(width: int, height: int) -> tuple[slice, slice]:
     """Returns the rows and columns that number and time cover."""
-    place = _place(width, height)
+    place = _place(width, height, with_time=True)
     top = place.top - TIME_ROWS * place.cell
     return slice(top, place.top + ROWS * place.cell), slice(place.left, place.left + COLUMNS * place.cell)
 
@@ -81,17 +83,20 @@ def _crc8(value: int, bits: int = _NUMBER_BITS) -> int:
 
 def write_frame_number(y: Plane, width: int, height: int, number: int) -> None:
     """Writes `number` modulo 2**24 into a luma plane (height, line bytes); the picture is at least 160x56."""
-    place = _place(width, height)
-    kept = number % (1 << _NUMBER_BITS)
-    _write(y, place, place.top, ROWS, kept << _CRC_BITS | _crc8(kept))
+    _write_number(y, _place(width, height, with_time=False), number)
 
 
 def write_code(y: Plane, width: int, height: int, number: int, captured_ms: int) -> None:
-    """Writes `number` as `write_frame_number`, and above it `captured_ms` modulo `TIME_MODULUS_MS`."""
-    write_frame_number(y, width, height, number)
-    place = _place(width, height)
+    """Writes `number` modulo 2**24, and above it `captured_ms` modulo `TIME_MODULUS_MS`."""
+    place = _place(width, height, with_time=True)
+    _write_number(y, place, number)
     kept = captured_ms % TIME_MODULUS_MS
     _write(y, place, place.top - TIME_ROWS * place.cell, TIME_ROWS, kept << _CRC_BITS | _time_crc(number, kept))
+
+
+def _write_number(y: Plane, place: _Place, number: int) -> None:
+    kept = number % (1 << _NUMBER_BITS)
+    _write(y, place, place.top, ROWS, kept << _CRC_BITS | _crc8(kept))
 
 
 def _time_crc(number: int, captured_ms: int) -> int:
@@ -105,17 +110,17 @@ def _write(y: Plane, place: _Place, top: int, rows: int, word: int) -> None:
 
 
 def read_frame_number(picture: Picture) -> int | None:
-    """Returns the number written into a picture of the same size, or None where there is no undamaged one."""
-    word = _read(picture, 0, ROWS)
-    if word is None:
-        return None
-    number = word >> _CRC_BITS
-    return number if word & ((1 << _CRC_BITS) - 1) == _crc8(number) else None
+    """Returns the number written into a picture of the same size, or None where there is no undamaged one.
+
+    A number with its time is looked for first: two CRCs are hardly ever right by chance, one is in a picture of 256.
+    """
+    code = read_code(picture)
+    return code.number if code else _read_number(picture, with_time=False)
 
 
 def read_code(picture: Picture) -> FrameCode | None:
     """Returns number and time written into a picture of the same size, or None where not both are undamaged."""
-    number, word = read_frame_number(picture), _read(picture, -TIME_ROWS, TIME_ROWS)
+    number, word = _read_number(picture, with_time=True), _read(picture, -TIME_ROWS, TIME_ROWS, with_time=True)
     if number is None or word is None:
         return None
     captured_ms = word >> _CRC_BITS
@@ -123,12 +128,20 @@ def read_code(picture: Picture) -> FrameCode | None:
     return FrameCode(number, captured_ms) if whole else None
 
 
-def _read(picture: Picture, first: int, rows: int) -> int | None:
+def _read_number(picture: Picture, with_time: bool) -> int | None:
+    word = _read(picture, 0, ROWS, with_time)
+    if word is None:
+        return None
+    number = word >> _CRC_BITS
+    return number if word & ((1 << _CRC_BITS) - 1) == _crc8(number) else None
+
+
+def _read(picture: Picture, first: int, rows: int, with_time: bool) -> int | None:
     """Returns the bits of `rows` rows of cells, the first of which is `first` rows below the top of the number."""
     width, height = picture.width, picture.height
     if width < SMALLEST_WIDTH or height < SMALLEST_HEIGHT:
         return None
-    place = _place(width, height)
+    place = _place(width, height, with_time)
     levels = _levels(picture, place, place.top + first * place.cell, rows)
     if levels.max() - levels.min() < _LEAST_CONTRAST:
         return None

@@ -20,15 +20,14 @@ from streamdet.types import Detections, Frame
 class SyntheticSource(Source):
     """A moving scene, the same for the same URL in every run.
 
-    ``synthetic:`` is 300 frames of 1280x720 at 30 fps;
-    ``synthetic:shapes?objects=6&fps=30&size=1280x720&seed=7&frames=300&live=0&noise=2`` says the same in full.
-    ``frames=0`` never ends. ``live=1`` behaves as a camera: a clock paces it, and frames that nobody takes in time are
-    gone (`pts` jumps, `index` does not). A frame's number can be read from its pixels with `read_frame_number`; it
-    equals `pts`.
+    ``synthetic:`` is 300 frames of 1280x720 at 30 fps: a street, a park, a square or a car park with people, cyclists
+    and cars; see `StreetOptions` for what its URL may say, as ``synthetic:street?objects=20&seed=3&frames=900``.
+    ``synthetic:shapes`` is discs, boxes and triangles: quick to render, found without errors by the detector made for
+    them. ``frames=0`` never ends. ``live=1`` behaves as a camera: a clock paces it, and frames that nobody takes in
+    time are gone (`pts` jumps, `index` does not).
 
-    ``synthetic:street`` is a street, a park, a square or a car park with people, cyclists and cars; see
-    `StreetOptions` for what its URL may say. When a frame was made can be read from its pixels too, with `read_code`:
-    by the system's clock where it is live, else by the scene's own.
+    A frame's number can be read from its pixels with `read_frame_number`; it equals `pts`. When a frame of the street
+    was made can be read with `read_code`: by the system's clock where it is live, else by the scene's own.
     """
 
     def __init__(self, url: str = SCHEME, name: str = "synthetic") -> None:

@@ -13,11 +13,20 @@ from streamdet.sources.scene import SceneOptions
 from streamdet.sources.street.options import PLACES, TIMES, StreetOptions
 
 SCHEME = "synthetic:"
-_EXAMPLE = "synthetic:shapes?objects=6&fps=30&size=1280x720&seed=7&frames=300&live=0&noise=2 or synthetic:street"
+_EXAMPLE = "synthetic:street?objects=12&fps=30&size=1280x720&seed=7&frames=300&live=0&noise=2 or synthetic:shapes"
 _SMALLEST_HEIGHT, _LARGEST = 120, 7680
 _COMMON = {"objects": "6", "fps": "30", "size": "1280x720", "seed": "7", "frames": "300", "live": "0", "noise": "2"}
-_STREET = {"shake": "1", "pan": "3", "light": "10", "jpeg": "0", "place": "any", "time": "any"}
-_SCENES = {"": _COMMON, "shapes": _COMMON, "street": {**_COMMON, "objects": "12", **_STREET}}
+_STREET = {
+    **_COMMON,
+    "objects": "12",
+    "shake": "1",
+    "pan": "3",
+    "light": "10",
+    "jpeg": "0",
+    "place": "any",
+    "time": "any",
+}
+_SCENES = {"": _STREET, "street": _STREET, "shapes": _COMMON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ def parse_url(url: str) -> Plan:
             raise UsageError(f"synthetic: knows no key {key!r} (={value}): use {', '.join(values)}")
         values[key] = value
     frames = _whole("frames", values["frames"], 0, 2**31 - 1)
-    options = _street(values) if scene == "street" else _shapes(values)
+    options = _shapes(values) if scene == "shapes" else _street(values)
     return Plan(options, frames, live=_whole("live", values["live"], 0, 1) == 1)
 
 

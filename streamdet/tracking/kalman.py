@@ -32,7 +32,10 @@ MIN_VARIANCE = 1e-12
 
 
 class Motion(NamedTuple):
-    """How objects and detectors behave; lengths are in box heights, so that near and far objects are alike.
+    """How objects and detectors behave.
+
+    Lengths are in longer sides of the box, so that near and far objects are alike, and cars and people too: seen from
+    the side, a car drives four of its heights in a second.
 
     Attributes:
         measured_std: standard deviation of a measured coordinate.
@@ -80,25 +83,26 @@ def start(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion:
     mean[row, 1, 0] = 0.5 * (np.float64(top) + np.float64(bottom))
     mean[row, 2, 0] = np.float64(right) - np.float64(left)
     mean[row, 3, 0] = height
+    side = max(mean[row, 2, 0], height)
     for k in range(4):
         mean[row, k, 1] = 0.0
-        covariance[row, k, 0] = (motion.measured_std * height) ** 2
+        covariance[row, k, 0] = (motion.measured_std * side) ** 2
         covariance[row, k, 1] = 0.0
-        covariance[row, k, 2] = (motion.start_velocity_std * height) ** 2
+        covariance[row, k, 2] = (motion.start_velocity_std * side) ** 2
 
 
 @kernel
 def advance(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion: Motion) -> None:
     """Carries the first `count` tracks `dt_s` >= 0 seconds forward, in place."""
-    for k in range(4):
-        memory_s = motion.move_memory_s if k < 2 else motion.size_memory_s
-        reach, keep, q_value, q_cross, q_velocity = transition(dt_s, memory_s)
-        for i in range(count):
-            height2 = mean[i, 3, 0] ** 2 if k < 3 else mean[i, k, 0] ** 2
-            strength = motion.push**2 * height2
+    moves, grows = transition(dt_s, motion.move_memory_s), transition(dt_s, motion.size_memory_s)
+    for i in range(count):
+        side2 = max(mean[i, 2, 0], mean[i, 3, 0]) ** 2
+        strength = motion.push**2 * side2
+        for k in range(4):
+            reach, keep, q_value, q_cross, q_velocity = moves if k < 2 else grows
             c0, c1, c2 = covariance[i, k, 0], covariance[i, k, 1], covariance[i, k, 2]
             covariance[i, k, 0] = (
-                c0 + 2.0 * reach * c1 + reach * reach * c2 + strength * q_value + motion.jitter**2 * height2 * dt_s
+                c0 + 2.0 * reach * c1 + reach * reach * c2 + strength * q_value + motion.jitter**2 * side2 * dt_s
             )
             covariance[i, k, 1] = keep * (c1 + reach * c2) + strength * q_cross
             covariance[i, k, 2] = keep * keep * c2 + strength * q_velocity
@@ -110,11 +114,21 @@ def advance(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion:
 
 
 @kernel
-def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion: Motion) -> None:
-    """Takes a detection (4,) float32 into the track in `row`, in place."""
+def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, doubt: float, motion: Motion) -> None:
+    """Takes a detection (4,) float32 into the track in `row`, in place.
+
+    Args:
+        mean: of all tracks.
+        covariance: of all tracks.
+        row: which track.
+        box_xyxy: the detection.
+        doubt: >= 0, how doubtful it is that the detection shows this object and no other: velocities learn from it as
+            if its noise were 1 + `doubt` times as great. The box follows it all the same.
+        motion: how objects and detectors behave.
+    """
     left, top = np.float64(box_xyxy[0]), np.float64(box_xyxy[1])
     right, bottom = np.float64(box_xyxy[2]), np.float64(box_xyxy[3])
-    noise = (motion.measured_std * mean[row, 3, 0]) ** 2
+    noise = (motion.measured_std * max(mean[row, 2, 0], mean[row, 3, 0])) ** 2
     for k in range(4):
         if k == 0:
             measured = 0.5 * (left + right)
@@ -125,14 +139,17 @@ def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motio
         else:
             measured = bottom - top
         c0, c1, c2 = covariance[row, k, 0], covariance[row, k, 1], covariance[row, k, 2]
-        total = c0 + noise
-        gain_value, gain_velocity = c0 / total, c1 / total
+        gain_value, gain_velocity = c0 / (c0 + noise), c1 / (c0 + noise * (1.0 + doubt) ** 2)
         surprise = measured - mean[row, k, 0]
         mean[row, k, 0] += gain_value * surprise
         mean[row, k, 1] += gain_velocity * surprise
-        covariance[row, k, 0] = max((1.0 - gain_value) * c0, MIN_VARIANCE)
-        covariance[row, k, 1] = (1.0 - gain_value) * c1
-        covariance[row, k, 2] = max(c2 - gain_velocity * c1, MIN_VARIANCE)
+        # Joseph's form, which holds for any gain.
+        covariance[row, k, 0] = max((1.0 - gain_value) ** 2 * c0 + gain_value**2 * noise, MIN_VARIANCE)
+        covariance[row, k, 1] = (1.0 - gain_value) * (c1 - gain_velocity * c0) + gain_value * gain_velocity * noise
+        covariance[row, k, 2] = max(
+            c2 - 2.0 * gain_velocity * c1 + gain_velocity**2 * (c0 + noise),
+            MIN_VARIANCE,
+        )
 
 
 @kernel
@@ -153,7 +170,7 @@ def surprise(mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, 
         measured[3, j] = bottom - top
     out = np.zeros((count, m), np.float64)
     for i in range(count):
-        noise = (motion.measured_std * mean[i, 3, 0]) ** 2
+        noise = (motion.measured_std * max(mean[i, 2, 0], mean[i, 3, 0])) ** 2
         for k in range(4):
             weight = 1.0 / (covariance[i, k, 0] + noise)
             for j in range(m):
@@ -199,11 +216,11 @@ def advance_reference(
         reach = memory_s * (1 - keep)
         return np.block([[np.eye(4), np.diag(reach)], [np.zeros((4, 4)), np.diag(keep)]])
 
-    height2 = state[3] ** 2
-    strength = np.diag([0.0] * 4 + [motion.push**2 * height2] * 4)
+    side2 = state[2:4].max() ** 2
+    strength = np.diag([0.0] * 4 + [motion.push**2 * side2] * 4)
     # Gauss-Legendre over the step: exact to rounding for these smooth exponentials.
     nodes, weights = np.polynomial.legendre.leggauss(40)
-    noise = np.diag([motion.jitter**2 * height2 * dt_s] * 4 + [0.0] * 4)
+    noise = np.diag([motion.jitter**2 * side2 * dt_s] * 4 + [0.0] * 4)
     for node, weight in zip(nodes, weights, strict=True):
         f = transition_matrix(0.5 * dt_s * (1 + node))
         noise += 0.5 * dt_s * weight * f @ strength @ f.T
@@ -216,15 +233,18 @@ def advance_reference(
 
 
 def correct_reference(
-    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: Motion
+    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, doubt: float, motion: Motion
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Takes a detection (4,) into one track (8,), (8, 8) by matrix products."""
     left, top, right, bottom = box_xyxy.astype(np.float64)
     measured = np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
     observe = np.eye(4, 8)
-    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[3]) ** 2
-    gain = matrix @ observe.T @ np.linalg.inv(total)
-    return state + gain @ (measured - observe @ state), (np.eye(8) - gain @ observe) @ matrix
+    noise = np.eye(4) * (motion.measured_std * state[2:4].max()) ** 2
+    spread = observe @ matrix @ observe.T
+    gain = matrix @ observe.T @ np.linalg.inv(spread + noise)
+    gain[4:] = (matrix @ observe.T @ np.linalg.inv(spread + noise * (1 + doubt) ** 2))[4:]
+    left_over = np.eye(8) - gain @ observe
+    return state + gain @ (measured - observe @ state), left_over @ matrix @ left_over.T + gain @ noise @ gain.T
 
 
 def surprise_reference(
@@ -234,6 +254,6 @@ def surprise_reference(
     left, top, right, bottom = box_xyxy.astype(np.float64)
     measured = np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
     observe = np.eye(4, 8)
-    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[3]) ** 2
+    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[2:4].max()) ** 2
     difference = measured - observe @ state
     return float(difference @ np.linalg.solve(total, difference))

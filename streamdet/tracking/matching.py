@@ -49,6 +49,57 @@ def iou_matrix_reference(a_xyxy: Boxes, b_xyxy: Boxes) -> Similarity:
     return iou
 
 
+INSIDE = 0.75
+"""Share of the smaller box from which one of two boxes lies inside the other."""
+
+
+@kernel
+def inside_seen(boxes_xyxy: Boxes, class_ids: NDArray[np.int32], new: Mask, class_agnostic: bool) -> Mask:
+    """Returns which of the `new` detections lie inside one that is not new, or the other way round.
+
+    Args:
+        boxes_xyxy: (M, 4) float32.
+        class_ids: (M,) int32.
+        new: (M,) bool, detections of no track.
+        class_agnostic: look at pairs of different classes too.
+
+    Returns:
+        (M,) bool.
+    """
+    m = len(boxes_xyxy)
+    out = np.zeros(m, np.bool_)
+    for i in range(m):
+        if not new[i]:
+            continue
+        left, top = np.float64(boxes_xyxy[i, 0]), np.float64(boxes_xyxy[i, 1])
+        right, bottom = np.float64(boxes_xyxy[i, 2]), np.float64(boxes_xyxy[i, 3])
+        area = (right - left) * (bottom - top)
+        for j in range(m):
+            if new[j] or (class_ids[j] != class_ids[i] and not class_agnostic):
+                continue
+            width = min(right, np.float64(boxes_xyxy[j, 2])) - max(left, np.float64(boxes_xyxy[j, 0]))
+            height = min(bottom, np.float64(boxes_xyxy[j, 3])) - max(top, np.float64(boxes_xyxy[j, 1]))
+            other = (np.float64(boxes_xyxy[j, 2]) - boxes_xyxy[j, 0]) * (
+                np.float64(boxes_xyxy[j, 3]) - boxes_xyxy[j, 1]
+            )
+            if width > 0.0 and height > 0.0 and width * height >= INSIDE * min(area, other):
+                out[i] = True
+    return out
+
+
+def inside_seen_reference(
+    boxes_xyxy: Boxes, class_ids: NDArray[np.int32], new: Mask, class_agnostic: bool
+) -> NDArray[np.bool_]:
+    """The same as `inside_seen` in plain numpy."""
+    boxes = boxes_xyxy.astype(np.float64)
+    size = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    inside = (size > 0).all(axis=2) & (size.prod(axis=2) >= INSIDE * np.minimum(areas[:, None], areas[None]))
+    same = (class_ids[:, None] == class_ids[None]) | class_agnostic
+    found: NDArray[np.bool_] = (inside & same & new[:, None] & ~new[None]).any(axis=1)
+    return found
+
+
 @kernel
 def assign(gain: Similarity) -> Indices:
     """Pairs rows with columns so that the sum of their gains is greatest; only pairs of positive gain are made.

@@ -16,16 +16,22 @@ class TrackerOptions:
         low_score: detections between this and `high_score` only keep seen tracks alive; weaker ones are not looked at.
         new_track_score: an unmatched detection needs this to start a track.
         sure_score: a new track whose first detection reaches this is confirmed at once.
-        confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown.
+        confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown; one more where
+            its box lies inside that of a seen object.
         confirm_wait_s: where updates are further apart than this, new tracks are confirmed at once: at two detections
             per second, waiting for a second one would hide every object for half a second.
         match_high: least similarity, weighted with the score, of a strong detection and a track.
         match_low: least similarity of a weak detection and a track that the last update saw.
         match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
-        lost_after_s: seconds that a track which is not seen is kept, to be found again under its id.
+        lost_after_s: seconds that a track which is not seen is kept, to be found again under its id. Longer is no
+            better without appearance: after 2 s many ids go to somebody else (IDF1 as in `associate`: 0.683, 0.857,
+            0.832).
         gap_s: after this many seconds without an update everything is forgotten.
         coast_s: seconds that `predict` still shows a track which the last update did not see.
-        damping_s: time constant with which a box that `predict` shows comes to rest, because people stop and turn.
+        damping_s: time constant with which a box that `predict` shows comes to rest, because people stop and turn. Mean
+            IoU with the truth half a second ahead, at 2 detections per second, for 0.7, 2 and 8 s: on TUD-Campus 0.219,
+            0.251, 0.263, on streets 0.332, 0.412, 0.454; with later detections of four MOT15 sequences 0.425, 0.451,
+            0.454. The longest gains on who goes straight on, and where the camera moves it already loses.
         fade_s: the shown score halves with every so many seconds since the last detection.
         class_agnostic: a track may change its class; otherwise classes never match each other.
     """
@@ -42,7 +48,7 @@ class TrackerOptions:
     lost_after_s: float = 1.0
     gap_s: float = 5.0
     coast_s: float = 0.5
-    damping_s: float = 0.7
+    damping_s: float = 2.0
     fade_s: float = 2.0
     class_agnostic: bool = False
 
@@ -68,7 +74,7 @@ class TrackerOptions:
         """
         return cls(
             high_score=score,
-            low_score=min(0.1, score),
+            low_score=score / 3,
             new_track_score=score,
             sure_score=max(0.8, score),
             class_agnostic=class_agnostic,

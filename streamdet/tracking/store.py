@@ -42,6 +42,7 @@ class Tracks(NamedTuple):
         covariance: (C, 4, 3) float64, see `kalman`.
         scores: (C,) float32, of the last detection.
         hits: (C,) int64, detections so far.
+        needed: (C,) int64, detections that confirm a tentative track.
         born_s: (C,) float64, time of the first detection.
         seen_s: (C,) float64, time of the last detection.
         missed_s: (C,) float64, time of the first update that did not see it; infinite while it is seen.
@@ -56,6 +57,7 @@ class Tracks(NamedTuple):
     covariance: Covariance
     scores: NDArray[np.float32]
     hits: Indices
+    needed: Indices
     born_s: NDArray[np.float64]
     seen_s: NDArray[np.float64]
     missed_s: NDArray[np.float64]
@@ -73,6 +75,7 @@ class Tracks(NamedTuple):
             covariance=np.zeros((capacity, 4, 3)),
             scores=np.zeros(capacity, np.float32),
             hits=np.zeros(capacity, np.int64),
+            needed=np.zeros(capacity, np.int64),
             born_s=np.zeros(capacity),
             seen_s=np.zeros(capacity),
             missed_s=np.zeros(capacity),
@@ -107,6 +110,7 @@ def keep(tracks: Tracks, which: Mask) -> int:
             tracks.states[kept] = tracks.states[row]
             tracks.scores[kept] = tracks.scores[row]
             tracks.hits[kept] = tracks.hits[row]
+            tracks.needed[kept] = tracks.needed[row]
             tracks.born_s[kept] = tracks.born_s[row]
             tracks.seen_s[kept] = tracks.seen_s[row]
             tracks.missed_s[kept] = tracks.missed_s[row]
@@ -209,10 +213,12 @@ def absorb(
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int32],
     time_s: float,
-    confirm_hits: int,
+    doubt: NDArray[np.float64],
     motion: Motion,
 ) -> tuple[int, Mask]:
     """Takes matched detections into their tracks and lets the others be missed, in place.
+
+    `doubt` is (count,) float64, see `associate.doubts`.
 
     Returns:
         How many tracks live on (a tentative one that is not seen does not), and (M,) bool: the detections left over.
@@ -228,13 +234,13 @@ def absorb(
                 tracks.missed_s[row] = time_s
             continue
         unmatched[found] = False
-        correct(tracks.mean, tracks.covariance, row, boxes_xyxy[found], motion)
+        correct(tracks.mean, tracks.covariance, row, boxes_xyxy[found], doubt[row], motion)
         vote(tracks, row, class_ids[found], scores[found])
         tracks.scores[row] = scores[found]
         tracks.hits[row] += 1
         tracks.seen_s[row] = time_s
         tracks.missed_s[row] = np.inf
-        if tracks.states[row] != _TENTATIVE or tracks.hits[row] >= confirm_hits:
+        if tracks.states[row] != _TENTATIVE or tracks.hits[row] >= tracks.needed[row]:
             tracks.states[row] = _CONFIRMED
     return keep(tracks, alive), unmatched
 
@@ -247,6 +253,7 @@ def begin(
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int32],
     unmatched: Mask,
+    inside: Mask,
     time_s: float,
     next_id: int,
     new_track_score: float,
@@ -254,7 +261,13 @@ def begin(
     confirm_hits: int,
     motion: Motion,
 ) -> int:
-    """Starts tracks from the unmatched detections that score enough, in rows from `count` on; returns how many."""
+    """Starts tracks from the unmatched detections that score enough, in rows from `count` on; returns how many.
+
+    A detection that is `inside` (M,) bool a seen object's box, or around it, mostly is a part of that object, or two
+    objects in one box: it is never sure at once, and needs a detection more to be believed (but not where one would
+    do). Persons in front of others are shown that little later. MOTA on TUD-Campus, as measured in `associate`:
+    0.554 without and 0.565 with it, on the streets at 3 per second 0.885 and 0.890.
+    """
     begun = 0
     for i in range(len(scores)):
         if not unmatched[i] or scores[i] < new_track_score:
@@ -262,10 +275,11 @@ def begin(
         row = count + begun
         start(tracks.mean, tracks.covariance, row, boxes_xyxy[i], motion)
         tracks.ids[row] = next_id + begun
-        believed = scores[i] >= sure_score or confirm_hits <= 1
+        believed = (scores[i] >= sure_score or confirm_hits <= 1) and not inside[i]
         tracks.states[row] = _CONFIRMED if believed else _TENTATIVE
         tracks.scores[row] = scores[i]
         tracks.hits[row] = 1
+        tracks.needed[row] = confirm_hits + 1 if inside[i] and sure_score > 0.0 else confirm_hits
         tracks.born_s[row] = time_s
         tracks.seen_s[row] = time_s
         tracks.missed_s[row] = np.inf

@@ -30,7 +30,7 @@ from tests.sources.clips import encode
 from tests.sources.fakes import FakeCapture
 
 ROOT = Path(__file__).parents[2]
-SCENE = "synthetic:?frames=5&size=320x240&objects=1&noise=0"
+SCENE = "synthetic:shapes?frames=5&size=320x240&objects=1&noise=0"
 PASSWORD = "hunter2"
 SOURCE_OR_SINK, USAGE, HARDWARE, INTERRUPTED = 1, 2, 3, 130
 
@@ -135,10 +135,10 @@ SOURCES = [
     row("empty address", "~", 1, "no such file"),
     row("scene without colon", "synthetic", 1, "did you mean synthetic: (with a colon)?"),
     row("unknown scene", "synthetic:circus", 2, "knows no scene 'circus': use synthetic:shapes?"),
-    row("unknown key of a scene", "synthetic:?frams=5", 2, "knows no key 'frams'", "use objects, fps, size"),
-    row("value of a scene", "synthetic:?frames=many", 2, "frames=many does not work: give a whole number"),
-    row("size of a scene", "synthetic:?size=9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT from 160x120"),
-    row("key of another scene", "synthetic:?shake=1", 2, "knows no key 'shake'", "use objects, fps, size"),
+    row("unknown key of a scene", "synthetic:shapes?frams=5", 2, "knows no key 'frams'", "use objects, fps, size"),
+    row("value of a scene", "synthetic:shapes?frames=many", 2, "frames=many does not work: give a whole number"),
+    row("size of a scene", "synthetic:shapes?size=9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT from 160x120"),
+    row("key of another scene", "synthetic:shapes?shake=1", 2, "knows no key 'shake'", "use objects, fps, size"),
     row(
         "unknown key of the street",
         "synthetic:street?colour=red",
@@ -154,7 +154,7 @@ SOURCES = [
     ),
     row("place of the street", "synthetic:street?place=moon", 2, "place=moon does not work: use any, street, park,"),
     row("jpeg of the street", "synthetic:street?jpeg=2", 2, "jpeg=2 does not work: give a quality from 5 to 100"),
-    row("rate of a scene", "synthetic:?fps=1/0", 2, "fps=1/0 does not work: give frames per second"),
+    row("rate of a scene", "synthetic:shapes?fps=1/0", 2, "fps=1/0 does not work: give frames per second"),
     row("nothing", "", 2, "no source given: name a camera (0), a file"),
 ]
 
@@ -417,7 +417,9 @@ def test_output_that_is_the_input_of_another_source(cli, tmp_path):
     video = encode(tmp_path / "a.mp4")
     before = video.read_bytes()
     config = tmp_path / "c.yaml"
-    config.write_text(f"sources: {{a: 'synthetic:?frames=5', b: '{video}'}}\noutputs: ['{tmp_path}/{{source}}.mp4']")
+    config.write_text(
+        f"sources: {{a: 'synthetic:shapes?frames=5', b: '{video}'}}\noutputs: ['{tmp_path}/{{source}}.mp4']"
+    )
     outcome = cli("run", "-q", "-c", config, "-m", "none")
     assert (outcome.code, "is the file being read" in outcome.complaint) == (USAGE, True)
     assert video.read_bytes() == before
@@ -502,7 +504,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True, timeout=10)
 
 
-ENDLESS = "synthetic:?frames=0&size=320x240&noise=40"
+ENDLESS = "synthetic:shapes?frames=0&size=320x240&noise=40"
 
 
 def check_recorded_until_full(outcome: Outcome, folder: Path) -> None:
@@ -705,7 +707,7 @@ def test_a_process_of_its_own_says_the_same(tmp_path):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(tmp_path, sent):
     recording, records = tmp_path / "out.mp4", tmp_path / "out.jsonl"
-    source = "synthetic:?frames=0&live=1&size=320x240"
+    source = "synthetic:shapes?frames=0&live=1&size=320x240"
     with start("run", source, "-m", "none", "-o", recording, "-o", records) as process:
         deadline = time.monotonic() + 60
         while not (records.exists() and records.read_bytes().count(b"\n") > 20) and time.monotonic() < deadline:

@@ -43,7 +43,7 @@ def test_the_summary_fits_80_columns_and_keeps_every_number():
 def test_on_a_terminal_progress_leaves_no_trace_and_ctrl_c_gives_the_cursor_back(tmp_path):
     import pty
 
-    arguments = ["-m", "streamdet", "run", "synthetic:?frames=0&size=320x240&live=1", "-m", "none", "-o", "null:"]
+    arguments = ["-m", "streamdet", "run", "synthetic:shapes?frames=0&size=320x240&live=1", "-m", "none", "-o", "null:"]
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(ROOT)

@@ -12,7 +12,7 @@ from streamdet.cli.eval import app
 from streamdet.cli.eval.progress import EvalProgress
 from streamdet.cli.eval.show import coco_lines
 from streamdet.evaluate.coco_ap import CocoNumbers
-from streamdet.models.zoo import SHAPES
+from streamdet.models.embedded import SHAPES
 from tests.evaluate.making import write_scene
 from tests.running import Running
 

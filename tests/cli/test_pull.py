@@ -28,7 +28,7 @@ from tests.running import Running
 
 SPEC, MODEL = shapes_model()
 HALF = len(MODEL) // 2
-SCENE = "synthetic:?frames=3&size=320x240&objects=1&noise=0"
+SCENE = "synthetic:shapes?frames=3&size=320x240&objects=1&noise=0"
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ PULLED = [
     ("a typing mistake", "tiney", "no model 'tiney': did you mean 'tiny'?"),
     ("a file", "{tmp}/other.onnx", "is no description of a model: give a known name or a .yaml file"),
     ("a folder", "{tmp}", "neither a file here nor a known name"),
-    ("made up here", "synthetic-shapes", "synthetic-shapes is made up when it is asked for: it has no file"),
+    ("made up here", "synthetic-shapes", "synthetic-shapes comes with streamdet: there is nothing to download"),
     (
         "no address",
         "{tmp}/bare.yaml",

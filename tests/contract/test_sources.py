@@ -76,11 +76,11 @@ def _image(tmp_path: Path, stack: ExitStack) -> Source:
 
 
 def _synthetic(tmp_path: Path, stack: ExitStack) -> Source:
-    return open_source(f"synthetic:?frames={COUNT}&size=320x240")
+    return open_source(f"synthetic:shapes?frames={COUNT}&size=320x240")
 
 
 def _synthetic_realtime(tmp_path: Path, stack: ExitStack) -> Source:
-    return open_source(f"synthetic:?frames={COUNT}&size=320x240&fps=100", options=SourceOptions(realtime=True))
+    return open_source(f"synthetic:shapes?frames={COUNT}&size=320x240&fps=100", options=SourceOptions(realtime=True))
 
 
 def _street(tmp_path: Path, stack: ExitStack) -> Source:

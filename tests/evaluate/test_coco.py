@@ -23,9 +23,9 @@ from streamdet.evaluate.open_model_zoo import coco_precision
 from streamdet.evaluate.published import YOLOX_NANO
 from streamdet.evaluate.truth import TruthImage, parse_truth, read_truth
 from streamdet.labels import COCO_IDS
+from streamdet.models.embedded import SHAPES
 from streamdet.models.load import ModelFile, read_model
 from streamdet.models.made_from import CONVERTED_KEY
-from streamdet.models.zoo import SHAPES
 from streamdet.picture import Picture
 from tests.evaluate.making import write_scene
 

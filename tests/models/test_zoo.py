@@ -156,7 +156,10 @@ def test_what_was_checked_is_what_runs(shapes, models, tmp_path, how):
     ("name", "message"),
     [
         ("yolox-nan", "did you mean 'yolox-nano'?"),
-        ("whatever", "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano, synthetic-shapes)"),
+        (
+            "whatever",
+            "neither a file here nor a known name (ssd-resnet34-1200, yolox-nano, ssd-demo, synthetic-shapes)",
+        ),
         ("gone.onnx", "neither a file here"),
     ],
 )

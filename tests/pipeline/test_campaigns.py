@@ -62,7 +62,8 @@ def clips(tmp_path_factory):
 def nano(data_dir):
     path = data_dir / "models" / "yolox_nano.onnx"
     options = DetectorOptions(provider="cpu")
-    with politely(NICE, lambda: load_detector(path, options, weakest=TrackerConfig().low_score)) as detector:
+    with politely(NICE, lambda: load_detector(path, options)) as detector:
+        detector.report_from(TrackerConfig().options(detector.conf).low_score)
         politely(NICE, detector.warm_up)
         yield detector
 

@@ -78,8 +78,8 @@ def test_a_time_from_another_frame_is_seen():
     rows, _ = code_area(320, 240)
     tear = rows.start + TIME_ROWS * 8
     one.planes[0][tear:] = two.planes[0][tear:]
-    assert read_frame_number(one) == 2
     assert read_code(one) is None
+    assert read_frame_number(one) is None
 
 
 STREET = "synthetic:street?size=640x360&noise=4&shake=4&fps=30000/1001"

@@ -79,7 +79,7 @@ def test_table(folder: Path, url: str, kind: type, name: str) -> None:
         ("rtsp://u:s3cret@host:port/", UsageError, "malformed address"),
         ("http://[::1/", UsageError, "malformed address"),
         ("rtsp:host", SourceError, "unknown kind of address|no such file"),
-        ("synthetic:?seed=x", UsageError, "seed=x"),
+        ("synthetic:shapes?seed=x", UsageError, "seed=x"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_opened(
@@ -164,7 +164,7 @@ def test_a_local_path_may_look_like_settings(folder: Path) -> None:
 def test_options_choose_the_wrapper(folder: Path) -> None:
     assert isinstance(open_source("7.mkv", options=SourceOptions(realtime=True)), RealtimeSource)
     assert isinstance(open_source("synthetic:", options=SourceOptions(realtime=True)), RealtimeSource)
-    assert isinstance(open_source("synthetic:?live=1", options=SourceOptions(realtime=True)), SyntheticSource)
+    assert isinstance(open_source("synthetic:shapes?live=1", options=SourceOptions(realtime=True)), SyntheticSource)
     assert isinstance(open_source("rtsp://host/", options=SourceOptions(reconnect=False)), NetworkSource)
     assert open_source("7.mkv", name="door").name == "door"
 

@@ -19,7 +19,7 @@ from streamdet.sources.framecode import write_frame_number
 from streamdet.sources.scene import LABELS, Scene, SceneOptions
 from streamdet.sources.synthetic import SyntheticSource, read_frame_number
 
-SMALL = "synthetic:?size=320x240&frames=12"
+SMALL = "synthetic:shapes?size=320x240&frames=12"
 
 
 def all_frames(url):
@@ -94,7 +94,7 @@ def test_a_damaged_number_is_none():
 
 
 def test_the_number_survives_h264_at_crf_28():
-    _, frames = all_frames("synthetic:?size=320x240&frames=30&noise=6")
+    _, frames = all_frames("synthetic:shapes?size=320x240&frames=30&noise=6")
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as output:
         stream = output.add_stream("libx264", rate=30, options={"crf": "28", "preset": "ultrafast"})
@@ -196,7 +196,7 @@ def test_bad_urls_name_key_value_and_fix(query, words):
 
 
 def test_without_end_until_asked_to_stop():
-    with SyntheticSource("synthetic:?size=160x120&frames=0", "s") as source:
+    with SyntheticSource("synthetic:shapes?size=160x120&frames=0", "s") as source:
         info = source.open()
         assert info.frame_count is None
         count = 0
@@ -209,7 +209,7 @@ def test_without_end_until_asked_to_stop():
 
 
 def test_live_keeps_the_pace_of_its_clock_and_skips_what_nobody_took():
-    with SyntheticSource("synthetic:?size=160x120&live=1&fps=100&frames=40", "cam") as source:
+    with SyntheticSource("synthetic:shapes?size=160x120&live=1&fps=100&frames=40", "cam") as source:
         assert source.open().live
         assert source.live
         started = time.monotonic()

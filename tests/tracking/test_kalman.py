@@ -29,16 +29,16 @@ def assert_same(mean, covariance, state, matrix):
     np.testing.assert_allclose(our_matrix, matrix, rtol=1e-6, atol=1e-9 * max(1.0, float(np.abs(matrix).max())))
 
 
-@given(boxes(), st.lists(st.tuples(step_s, boxes()), max_size=5))
+@given(boxes(), st.lists(st.tuples(step_s, boxes(), st.sampled_from([0.0, 0.3, 2.0, 8.0])), max_size=5))
 def test_equals_full_matrices(first, steps):
     mean, covariance = started(first)
     state, matrix = kalman.to_matrices(mean[0], covariance[0])
-    for dt_s, box in steps:
+    for dt_s, box, doubt in steps:
         kalman.advance(mean, covariance, 1, dt_s, MOTION)
         state, matrix = kalman.advance_reference(state, matrix, dt_s, MOTION)
         assert_same(mean, covariance, state, matrix)
-        kalman.correct(mean, covariance, 0, box, MOTION)
-        state, matrix = kalman.correct_reference(state, matrix, box, MOTION)
+        kalman.correct(mean, covariance, 0, box, doubt, MOTION)
+        state, matrix = kalman.correct_reference(state, matrix, box, doubt, MOTION)
         assert_same(mean, covariance, state, matrix)
         if state[2] < 1 or state[3] < 1:  # the noise of so small a box is below the floor that the kernel keeps
             break
@@ -59,7 +59,7 @@ def test_surprise_equals_full_matrices(first, second, dt_s):
 def test_two_steps_equal_one(first, second, one_s, two_s):
     mean, covariance = started(first)
     kalman.advance(mean, covariance, 1, 0.1, MOTION)
-    kalman.correct(mean, covariance, 0, second, MOTION)
+    kalman.correct(mean, covariance, 0, second, 0.0, MOTION)
     mean[0, 2:, 1] = 0.0  # the noise goes with the height, which must not change for this to be exact
     covariance[0, 2:, 1] = 0.0
     whole_mean, whole_covariance = mean.copy(), covariance.copy()
@@ -74,7 +74,7 @@ def test_two_steps_equal_one(first, second, one_s, two_s):
 def test_boxes_after_equals_advance(first, second, dt_s):
     mean, covariance = started(first)
     kalman.advance(mean, covariance, 1, 0.2, MOTION)
-    kalman.correct(mean, covariance, 0, second, MOTION)
+    kalman.correct(mean, covariance, 0, second, 0.0, MOTION)
     rows = np.array([0])
     ahead = kalman.boxes_after(mean, rows, dt_s, MOTION)
     kalman.advance(mean, covariance, 1, dt_s, MOTION)
@@ -93,12 +93,25 @@ def test_transition_has_no_jump_between_series_and_closed_form(dt_s):
     np.testing.assert_allclose(q_velocity, np.trapezoid(decay**2, times), rtol=1e-4)
 
 
-@given(st.lists(st.tuples(st.floats(0, 1e4), boxes()), min_size=1, max_size=30))
+def test_velocity_learns_little_from_a_doubtful_detection_but_the_box_follows():
+    means = []
+    for doubt in (0.0, 5.0):
+        mean, covariance = started(np.array([0, 0, 50, 100], np.float32))
+        kalman.advance(mean, covariance, 1, 0.1, MOTION)
+        kalman.correct(mean, covariance, 0, np.array([20, 0, 70, 100], np.float32), doubt, MOTION)
+        means.append(mean[0, 0])
+    assert means[0][0] == means[1][0] > 40
+    assert 0 < means[1][1] < 0.6 * means[0][1]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e4), boxes(), st.sampled_from([0.0, 1.0, 8.0])), min_size=1, max_size=30),
+)
 def test_stays_finite_and_positive(steps):
     mean, covariance = started(steps[0][1])
-    for dt_s, box in steps:
+    for dt_s, box, doubt in steps:
         kalman.advance(mean, covariance, 1, dt_s, MOTION)
-        kalman.correct(mean, covariance, 0, box * np.float32(400), MOTION)
+        kalman.correct(mean, covariance, 0, box * np.float32(400), doubt, MOTION)
         assert np.isfinite(mean).all()
         assert np.isfinite(covariance).all()
         assert (covariance[..., [0, 2]] > 0).all()

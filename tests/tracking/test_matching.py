@@ -75,3 +75,26 @@ def test_iou_equals_reference(a, b):
     np.testing.assert_allclose(ours, matching.iou_matrix(b, a).T, atol=1e-12)
     assert ((ours >= 0) & (ours <= 1 + 1e-12)).all()
     np.testing.assert_allclose(np.diag(matching.iou_matrix(a, a)), 1.0)
+
+
+@given(box_lists, st.data())
+def test_inside_seen_equals_reference(boxes_xyxy, data):
+    m = len(boxes_xyxy)
+    class_ids = data.draw(arrays(np.int32, m, elements=st.integers(0, 1)))
+    new = data.draw(arrays(np.bool_, m))
+    for class_agnostic in (False, True):
+        ours = matching.inside_seen(boxes_xyxy, class_ids, new, class_agnostic)
+        np.testing.assert_array_equal(ours, matching.inside_seen_reference(boxes_xyxy, class_ids, new, class_agnostic))
+        assert not ours[~new].any()
+
+
+def test_inside_seen():
+    boxes_xyxy = np.array(
+        [[0, 0, 40, 100], [2, 5, 38, 50], [30, 0, 70, 100], [0, 0, 60, 120], [2, 5, 38, 50]], np.float32
+    )
+    class_ids = np.array([0, 0, 0, 0, 1], np.int32)
+    new = np.array([False, True, True, True, True])
+    inside = matching.inside_seen(boxes_xyxy, class_ids, new, False)
+    assert inside.tolist() == [False, True, False, True, False], "a part, a neighbour, one around both, another class"
+    assert matching.inside_seen(boxes_xyxy, class_ids, new, True).tolist() == [False, True, False, True, True]
+    assert not matching.inside_seen(boxes_xyxy, class_ids, np.ones(5, bool), True).any(), "no one is seen yet"

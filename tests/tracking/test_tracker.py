@@ -154,6 +154,23 @@ def test_an_unsure_object_is_shown_from_its_second_detection_on():
     assert tracker.tracks().ids.tolist() == [1], "a tentative track that is missed once was noise"
 
 
+def test_a_new_box_inside_a_seen_one_is_believed_one_detection_later():
+    whole, part, child = moving(100, 200, 0, 0, 0), moving(100, 170, 0, 0, 0, 36, 40), moving(300, 230, 0, 0, 0, 20, 40)
+    parent = moving(300, 200, 0, 0, 0)
+    shown = []
+    tracker = ByteTracker()
+    for k in range(6):
+        boxes = [whole, parent] + [part] * (k == 2) + [child] * (k >= 2)
+        shown.append(tracker.update(detections(boxes, 0.95), k / 10).track_ids.tolist())
+    assert shown == [[1, 2]] * 4 + [[1, 2, 4]] * 2, "a part that is seen once is no object, a child in arms is one"
+
+
+def test_a_new_box_inside_a_seen_one_where_detections_are_rare():
+    boxes = [moving(300, 200, 0, 0, 0), moving(300, 230, 0, 0, 0, 20, 40)]
+    shown, _ = run(lambda t: detections(boxes[: 1 if t < 0.4 else 2]), [0.0, 0.5, 1.0])
+    assert [found.track_ids.tolist() for found in shown] == [[1], [1], [1, 2]]
+
+
 def test_classes_never_match_each_other_unless_agnostic():
     def scene(time_s):
         return detections([moving(100, 200, 20, 0, time_s)], class_ids=2 if round(time_s * 10) == 5 else 1)

@@ -3,9 +3,11 @@
 import typer
 
 from streamdet.cli.eval.coco import coco
+from streamdet.cli.eval.mot import mot
 
 app = typer.Typer(help="Measure how good results are, on data whose truth is known.", no_args_is_help=True)
 app.command("coco")(coco)
+app.command("mot")(mot)
 
 
 @app.callback()

@@ -72,10 +72,10 @@ def convert(
     from streamdet.cli.downloading import Downloading
     from streamdet.cli.models.pictures import load_samples
     from streamdet.cli.models.quantising import quantiser
-    from streamdet.cli.models.writing import write_files
     from streamdet.models.convert.convert import convert as convert_model
     from streamdet.models.local import getter
     from streamdet.models.zoo import resolve
+    from streamdet.whole_files import write_files
 
     with Downloading() as downloading:
         spec, file = resolve(source, get=getter(downloading))

@@ -8,6 +8,7 @@ import typer
 
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the models that can be given by name."""
+    from streamdet.models.embedded import ABOUT
     from streamdet.models.local import State, state
     from streamdet.models.origin import megabytes
     from streamdet.models.zoo import MODELS, file_name, models_dir
@@ -28,12 +29,16 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
             }
             for s in MODELS
         ]
-        typer.echo(json.dumps({"folder": str(folder), "models": rows}, indent=2))
+        embedded = [{"name": name, "about": about} for name, about in ABOUT.items()]
+        typer.echo(json.dumps({"folder": str(folder), "models": rows, "embedded": embedded}, indent=2))
         return
     for spec in MODELS:
         here = found[spec.name]
         extra = f", {megabytes(here.size)} of it are here" if here.state in (State.PART, State.WRONG_SIZE) else ""
         typer.echo(f"{spec.name}  ({megabytes(spec.size_bytes)}, {spec.licence}, {here.state.value}{extra})")
         typer.echo(f"  {spec.about}")
+    for name, about in ABOUT.items():
+        typer.echo(f"{name}  (comes with streamdet)")
+        typer.echo(f"  {about}")
     typer.echo(f"Named models are kept in {folder}; `-m NAME` and `streamdet models pull NAME` download them.")
     typer.echo("`-m` also takes an ONNX file or a YAML description.")

@@ -1,0 +1,151 @@
+"""`streamdet eval mot`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamdet.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamdet.evaluate.mot_run import MotJob, MotRun
+    from streamdet.sinks.targets import InputFiles
+
+
+def mot(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="A MOTChallenge sequence (gt, det, seqinfo.ini), or a folder of them."),
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", "-a", metavar="FILE", help="gt.txt of a sequence, instead of a folder.")
+    ] = None,
+    tracks: Annotated[
+        Path | None,
+        typer.Option(
+            "--tracks",
+            metavar="FILE",
+            help="Tracks to judge, or a .jsonl of `streamdet run`; a folder of NAME.txt for several.",
+        ),
+    ] = None,
+    detections: Annotated[
+        Path | None, typer.Option("--detections", metavar="FILE", help="det.txt to run the tracker on and judge that.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames per second, where no seqinfo.ini says.", min=0.001, max=9999)
+    ] = None,
+    conf: Annotated[
+        float | None,
+        typer.Option("--conf", help="Least score of a detection that counts as an object; 0.5.", min=0.0, max=1.0),
+    ] = None,
+    score_range: Annotated[
+        str | None,
+        typer.Option("--score-range", metavar="LOW,HIGH", help="Detections' scores that are to be 0 and 1."),
+    ] = None,
+    iou: Annotated[
+        float, typer.Option(help="Overlap from which a box is the object's, for MOTA and IDF1.", min=0.01, max=1.0)
+    ] = 0.5,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="FILE", help="Write the tracks; of several sequences, to a folder."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="JSON", help="Write every figure as JSON.")] = None,
+) -> None:
+    """Measure how well objects are followed, on MOTChallenge's files: HOTA, MOTA, IDF1 and what they are made of.
+
+    Judges tracks that some tracker gave (--tracks), or runs the tracker here on a sequence's detections. What
+    `streamdet run --classes person -o run.jsonl` has shown of the sequence's pictures are such tracks too.
+
+    Example: streamdet eval mot MOT15/train/TUD-Campus, streamdet eval mot --truth gt.txt --tracks out.txt
+    """
+    from streamdet.cli.eval.show_mot import show
+    from streamdet.evaluate.mot_report import write_report
+    from streamdet.evaluate.mot_run import MotOptions, evaluate_mot_files
+    from streamdet.sinks.targets import InputFiles, check_file, check_folder
+    from streamdet.tracking.options import TrackerOptions
+
+    jobs, without_truth = _jobs(folder, truth, tracks, detections, fps)
+    if results is not None and results == report:
+        raise UsageError("--results and --report name the same file")
+    read = InputFiles(
+        path for job in jobs for path in (job.files.truth, job.files.detections, job.tracks) if path is not None
+    )
+    several = len(jobs) > 1
+    if results is not None and several:
+        check_folder(results, results)
+    for path in (None if several else results, report):
+        if path is not None:
+            check_file(path, overwrite=True, inputs=read)
+    options = MotOptions(
+        tracker=TrackerOptions() if conf is None else TrackerOptions.for_threshold(conf),
+        score_range=_range(score_range),
+        least_iou=iou,
+    )
+    run = evaluate_mot_files(jobs, options)
+    written = [] if results is None else _write_tracks(run, results, several, read)
+    if report is not None:
+        write_report(run, options, report)
+        written.append(report)
+    show(run, without_truth)  # last: whoever reads it may stop (`| head`)
+    for path in written:
+        typer.echo(f"wrote {path}")
+
+
+def _jobs(
+    folder: Path | None, truth: Path | None, tracks: Path | None, detections: Path | None, fps: float | None
+) -> tuple[list[MotJob], list[str]]:
+    """Returns what is to be judged, and the names of sequences that cannot be."""
+    from streamdet.evaluate.mot_run import MotJob
+    from streamdet.evaluate.mot_sequences import SequenceFiles, find_sequences, info_beside
+
+    if (folder is None) == (truth is None):
+        raise UsageError("give either a folder of MOTChallenge's, or --truth gt.txt with --tracks or --detections")
+    if tracks is not None and detections is not None:
+        raise UsageError("give either --tracks to judge or --detections to run the tracker on")
+    if truth is not None:
+        if tracks is None and detections is None:
+            raise UsageError("give beside --truth the --tracks to judge, or --detections to run the tracker on")
+        info = info_beside(truth)
+        name = info.name or (tracks or truth.resolve().parent).stem
+        sequences = [SequenceFiles(name, truth, detections, info.fps, info.length)]
+        left_out: list[str] = []
+    else:
+        assert folder is not None
+        if detections is not None:
+            raise UsageError("--detections goes with --truth; a folder has its own")
+        sequences, left_out = find_sequences(folder)
+    if fps is not None:
+        sequences = [replace(files, fps=fps) for files in sequences]
+    if tracks is not None and tracks.is_dir():
+        return [MotJob(files, tracks / f"{files.name}.txt") for files in sequences], left_out
+    if tracks is not None and len(sequences) > 1:
+        raise UsageError(f"{folder} has {len(sequences)} sequences: give --tracks a folder with a NAME.txt of each")
+    return [MotJob(files, tracks) for files in sequences], left_out
+
+
+def _range(text: str | None) -> tuple[float, float]:
+    if text is None:
+        return 0.0, 1.0
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--score-range {text}: expected two numbers as 0,100") from None
+    if not -1e9 <= low < high <= 1e9:
+        raise UsageError(f"--score-range {text}: the first number must be less than the second")
+    return low, high
+
+
+def _write_tracks(run: MotRun, results: Path, several: bool, read: InputFiles) -> list[Path]:
+    """Writes the tracks of each sequence; returns the files."""
+    from streamdet.evaluate.mot_text import write_tracks
+    from streamdet.sinks.targets import check_file
+
+    paths = {name: results / f"{name}.txt" if several else results for name in run.shown}
+    for path in paths.values():
+        check_file(path, overwrite=True, inputs=read)
+    for name, path in paths.items():
+        write_tracks(path, run.shown[name])
+    return list(paths.values())

@@ -1,0 +1,184 @@
+"""`streamdet train`: small SSDs of one's own."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from streamdet.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamdet.models.ssd_small import Plan, Weights
+    from streamdet.train.loop import Step
+
+app = typer.Typer(help="Train a small SSD: the demo detector again, or one for your own classes.", no_args_is_help=True)
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write; written after each epoch.")]
+Epochs = Annotated[int, typer.Option(min=1, help="How often each picture is seen.")]
+Seed = Annotated[int, typer.Option(min=0, max=1000, help="Everything follows from it.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all processors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+@app.callback()
+def group() -> None:
+    """Train a small SSD: the demo detector again, or one for your own classes."""
+
+
+@app.command("demo")
+def demo(
+    output: Output,
+    scenes: Annotated[int, typer.Option(min=1, help="Rendered street scenes to learn from, 8 pictures each.")] = 1000,
+    epochs: Epochs = 9,
+    seed: Seed = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train ssd-demo from scratch on rendered streets, then measure it on streets it has never seen."""
+    _require_torch()
+    _check_output(output)
+    from dataclasses import replace
+
+    from streamdet.train.job import DEMO_PLAN, DEMO_RECIPE, demo_samples, run_job
+
+    recipe = replace(DEMO_RECIPE, epochs=epochs, seed=seed, device=device, threads=threads)
+    learned_from = f"synthetic:street, {scenes} scenes"
+    with _Watch(quiet) as watch, demo_samples(output.absolute().parent, scenes, seed, watch.rendering) as samples:
+        run_job(DEMO_PLAN, samples, recipe, output, learned_from, on_step=watch.step)
+    _tell(output, quiet)
+    from streamdet.detect.detector import DetectorOptions, load_detector
+    from streamdet.evaluate.street import HELD_OUT, evaluate_street
+
+    with load_detector(output, DetectorOptions(conf=0.01, max_detections=100)) as detector:
+        numbers = evaluate_street(detector, HELD_OUT.views()).numbers
+    typer.echo(f"on {HELD_OUT}: AP {numbers.ap:.3f}, AP50 {numbers.ap50:.3f}, AP75 {numbers.ap75:.3f}")
+
+
+@app.command("coco")
+def coco(
+    images: Annotated[Path, typer.Argument(metavar="FOLDER", help="Pictures.")],
+    annotations: Annotated[Path, typer.Option("--annotations", "-a", help="File in COCO's format.")],
+    output: Output,
+    classes: Annotated[str, typer.Option(help="Only these, as person,car; all by default.")] = "",
+    start: Annotated[str, typer.Option(help="Model to start from: ssd-demo, a file this made, or none.")] = "ssd-demo",
+    size: Annotated[str, typer.Option(help="Of the input, multiples of 32.")] = "416x256",
+    epochs: Epochs = 50,
+    rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = 1e-3,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures per step.")] = 32,
+    seed: Seed = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train a small SSD on annotated pictures of your own."""
+    _require_torch()
+    _check_output(output)
+    from streamdet.evaluate.truth import read_truth
+    from streamdet.train.coco import CocoSamples
+    from streamdet.train.job import labels_of, run_job
+    from streamdet.train.loop import Recipe
+
+    truth = read_truth(annotations)
+    wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
+    plan = _plan(labels_of(truth.categories, wanted), size)
+    samples = CocoSamples(plan, truth, images)
+    recipe = Recipe(epochs, batch, rate, seed, device, threads)
+    with _Watch(quiet) as watch:
+        fresh = run_job(plan, samples, recipe, output, truth.name, _start(start), watch.step)
+    _tell(output, quiet)
+    if start != "none" and not quiet:
+        typer.echo(f"started from {start}" + (f", but for {len(fresh)} weights that do not fit" if fresh else ""))
+    typer.echo(f"measure it on pictures it has not seen: streamdet eval coco -m {output} --images FOLDER -a FILE")
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise UsageError('training needs PyTorch: pip install "streamdet[train]"') from None
+
+
+def _check_output(output: Path) -> None:
+    from streamdet.sinks.targets import InputFiles, check_file
+
+    if output.suffix.casefold() != ".onnx":
+        raise UsageError(f"train writes .onnx files: give -o {output.with_suffix('.onnx').name}")
+    check_file(output, overwrite=True, inputs=InputFiles())
+
+
+def _plan(labels: tuple[str, ...], size: str) -> Plan:
+    from streamdet.models.ssd_small import Plan
+
+    match = re.fullmatch(r"([0-9]{1,4})x([0-9]{1,4})", size)
+    if not match:
+        raise UsageError(f"--size {size!r} does not fit: write for example 416x256")
+    try:
+        return Plan(labels, int(match[1]), int(match[2]))
+    except ValueError as error:
+        raise UsageError(f"--size {size}: {error}") from None
+
+
+def _start(model: str) -> Weights | None:
+    if model == "none":
+        return None
+    from streamdet.models.load import parse_bytes
+    from streamdet.models.ssd_small import weights_of
+    from streamdet.models.zoo import resolve
+
+    _, file = resolve(model)
+    weights = weights_of(parse_bytes(file.data, file.name))
+    if "stem0.weight" not in weights:
+        raise UsageError(f"--start {model}: it is no model that `streamdet train` made")
+    return weights
+
+
+def _tell(output: Path, quiet: bool) -> None:
+    if not quiet:
+        typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
+
+
+class _Watch:
+    """Shows how far rendering and training are: a bar on a terminal, a line now and then elsewhere. On stderr."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._console = Console(stderr=True, highlight=False, quiet=quiet)
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+        self._started_s = time.monotonic()
+        self._line_s = self._started_s
+
+    def __enter__(self) -> _Watch:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def rendering(self, done: int, total: int) -> None:
+        """Takes note of a rendered scene."""
+        self._show("rendering scenes", f"rendering scenes {done}/{total}", done, total)
+
+    def step(self, step: Step) -> None:
+        """Takes note of a step of training."""
+        words = f"epoch {step.epoch}, loss {step.score_loss:.3f} + {step.box_loss:.3f}"
+        self._show("training", words, step.done, step.total)
+
+    def _show(self, what: str, words: str, done: int, total: int) -> None:
+        if self._console.is_terminal:
+            if what not in self._tasks:
+                self._tasks[what] = self._bar.add_task(what, total=total)
+            self._bar.update(self._tasks[what], completed=done, description=words)
+            return
+        now = time.monotonic()
+        if done == total or now - self._line_s > 30:
+            self._line_s = now
+            self._console.print(f"{now - self._started_s:.0f} s: {words}, {done} of {total}")

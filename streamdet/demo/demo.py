@@ -1,0 +1,104 @@
+"""Runs the demonstration and measures it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from streamdet.build import Job, build
+from streamdet.config import parse_config
+from streamdet.demo.options import DemoOptions
+from streamdet.demo.recorded import Recorded, read_back
+from streamdet.demo.shown import Collector, ShownFrame, follow
+from streamdet.detect.detector import load_detector
+from streamdet.evaluate.coco_ap import CocoNumbers
+from streamdet.evaluate.mot import MotNumbers
+from streamdet.evaluate.street import evaluate_street
+from streamdet.models.embedded import DEMO
+from streamdet.pipeline.report import Report
+from streamdet.sources.street.scene import StreetScene
+from streamdet.sources.synthetic_url import parse_url
+
+_AP_PICTURES = 30
+_EVALUATED_CONF = 0.01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DemoResult:
+    """What was measured.
+
+    Attributes:
+        options: what was asked for.
+        report: of the run: ledger, ages, stage times.
+        explain: the provider that ran, and why.
+        accuracy: of the detector alone, with every box it gives, on `pictures` of the scene.
+        pictures: how many it was measured on.
+        tracking: of what was shown, against the exact truth of every shown frame.
+        shown: every shown frame.
+        recorded: what is in the recording.
+        outlined: share of points on outlines of boxes that were drawn on, the mean over the pictures looked at.
+    """
+
+    options: DemoOptions
+    report: Report
+    explain: str
+    accuracy: CocoNumbers
+    pictures: int
+    tracking: MotNumbers
+    shown: list[ShownFrame]
+    recorded: Recorded
+    outlined: float
+
+
+class Demo:
+    """A demonstration that is ready to run.
+
+    Attributes:
+        job: the run; a display may watch it.
+    """
+
+    job: Job
+
+    def __init__(self, options: DemoOptions, on_warm_up: Callable[[], None] = lambda: None) -> None:
+        """Loads the detector and compiles what is needed; raises what `build` raises."""
+        self.options = options
+        self._collector = Collector()
+        config = parse_config(options.config())
+        self.job = build(config, extra_sinks=lambda: [self._collector], on_warm_up=on_warm_up, leave_busy=True)
+        assert self.job.detector is not None
+        self._explain = self.job.detector.explain
+
+    def measure(self) -> DemoResult:
+        """Measures what the run has done, once it has ended.
+
+        Raises:
+            SourceError: the recording cannot be read.
+        """
+        frames = self._collector.frames
+        plan = parse_url(self.options.url)
+        scene = StreetScene(plan.scene)  # type: ignore[arg-type]  # the url names the street
+        numbers = sorted({frame.number for frame in frames})
+        looked_at = [
+            numbers[k] for k in np.linspace(0, len(numbers) - 1, min(_AP_PICTURES, len(numbers))).round().astype(int)
+        ]
+        outlined = np.array([frame.outlined for frame in frames])
+        seen = ~np.isnan(outlined)
+        return DemoResult(
+            options=self.options,
+            report=self.job.report(),
+            explain=self._explain,
+            accuracy=self._accuracy(scene, looked_at),
+            pictures=len(looked_at),
+            tracking=follow(scene, frames),
+            shown=frames,
+            recorded=read_back(self.options.output, scene.options.fps),
+            outlined=float(outlined[seen].mean()) if seen.any() else float("nan"),
+        )
+
+    def _accuracy(self, scene: StreetScene, numbers: list[int]) -> CocoNumbers:
+        options = replace(self.options.detector, conf=_EVALUATED_CONF)
+        with load_detector(DEMO, options) as detector:
+            shown = ((scene.render(number), scene.exact(number)) for number in numbers)
+            return evaluate_street(detector, shown).numbers

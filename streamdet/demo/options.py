@@ -1,0 +1,53 @@
+"""What can be said about a demonstration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamdet.detect.detector import DetectorOptions
+from streamdet.models.embedded import DEMO
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """A demonstration.
+
+    Attributes:
+        output: recording to write.
+        seconds: of the scene.
+        objects: people, cyclists and cars at once, 1 to 24.
+        seed: of the scene; the detector has never seen those below `FIRST_TRAINING_SEED`.
+        size: of the pictures, as 1280x720.
+        live: a clock paces the scene, as a camera would; else it is a file, every frame of which is looked at.
+        show: open a window.
+        detector: hardware, threads and thresholds.
+    """
+
+    output: Path = Path("demo.mp4")
+    seconds: float = 10.0
+    objects: int = 12
+    seed: int = 7
+    size: str = "1280x720"
+    live: bool = False
+    show: bool = False
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+
+    @property
+    def url(self) -> str:
+        """The scene."""
+        frames = max(1, round(30 * self.seconds))
+        given = f"objects={self.objects}&seed={self.seed}&size={self.size}&frames={frames}&live={int(self.live)}"
+        return f"synthetic:street?{given}"
+
+    def config(self) -> dict[str, Any]:
+        """Returns the run as a tree of the configuration."""
+        chosen = self.detector
+        return {
+            "sources": {"street": self.url},
+            "model": DEMO,
+            "outputs": [str(self.output)],
+            "show": self.show,
+            "detector": {"provider": chosen.provider, "precision": chosen.precision, "threads": chosen.threads},
+        }

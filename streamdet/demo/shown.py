@@ -1,0 +1,96 @@
+"""What a run has shown, frame by frame, and how it compares with what was there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.evaluate.mot import MotNumbers, evaluate_mot
+from streamdet.evaluate.street import LEAST_VISIBLE
+from streamdet.picture import Picture
+from streamdet.sinks.base import Sink
+from streamdet.sources.base import SourceInfo
+from streamdet.sources.street.scene import StreetScene
+from streamdet.types import Detections, Result
+
+_LOOK_EVERY = 10
+_CHANGED = 12
+"""Steps of luma from which a pixel is taken for drawn on."""
+_BESIDE_PX = 2
+"""Lines lie on whole pairs of pixels, up to this far from the edge of a box."""
+_POINTS = 40
+"""Looked at on each edge of a box."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFrame:
+    """One frame.
+
+    Attributes:
+        number: of the scene's frame.
+        detections: that were shown, with track ids.
+        outlined: share of points on the outlines of its boxes where something was drawn; NaN where nobody looked.
+    """
+
+    number: int
+    detections: Detections
+    outlined: float
+
+
+class Collector(Sink):
+    """Keeps what is shown; of every tenth picture it looks whether boxes are drawn where they should be."""
+
+    wants_picture = True
+
+    def __init__(self) -> None:
+        super().__init__("what was shown")
+        self.frames: list[ShownFrame] = []
+
+    def open(self, info: SourceInfo) -> None:
+        """Nothing to prepare."""
+
+    def write(self, result: Result) -> None:
+        """Keeps a frame's detections."""
+        look = result.annotated is not None and len(self.frames) % _LOOK_EVERY == 0 and len(result.detections) > 0
+        outlined = drawn_share(result.frame.picture, result.picture, result.detections) if look else float("nan")
+        self.frames.append(ShownFrame(result.frame.pts, result.detections, outlined))
+
+    def close(self) -> None:
+        """Nothing to finish."""
+
+
+def drawn_share(before: Picture, after: Picture, detections: Detections) -> float:
+    """Returns at which share of points on the edges of boxes a picture differs, there or right beside, from before."""
+    changed = np.abs(after.visible(0).astype(np.int16) - before.visible(0).astype(np.int16)) >= _CHANGED
+    near = cv2.dilate(changed.astype(np.uint8), np.ones((2 * _BESIDE_PX + 1,) * 2, np.uint8))
+    rows, columns = _edges(detections.boxes_xyxy, *near.shape)
+    return float(near[rows, columns].mean()) if len(rows) else float("nan")
+
+
+def _edges(boxes_xyxy: NDArray[np.float32], height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns rows and columns of points on the edges of (N, 4) boxes; what lies outside the picture is left out."""
+    along = np.linspace(0.0, 1.0, _POINTS)
+    left, top, right, bottom = (boxes_xyxy[:, k : k + 1].astype(np.float64) for k in range(4))
+    across, down = left + along * (right - left), top + along * (bottom - top)
+    still = np.ones(_POINTS)
+    columns = np.concatenate([across, across, left * still, right * still]).ravel()
+    rows = np.concatenate([top * still, bottom * still, down, down]).ravel()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return rows[inside].astype(np.int64), columns[inside].astype(np.int64)
+
+
+def follow(scene: StreetScene, frames: list[ShownFrame]) -> MotNumbers:
+    """Compares what was shown with the exact truth of each frame.
+
+    Full boxes inside the picture count, also where something hides a part of them; what can be seen to less than a
+    quarter need not be shown, and may be.
+    """
+    truths, ignored = [], []
+    for frame in frames:
+        exact = scene.exact(frame.number)
+        truths.append(exact.detections(least_visible=0.0))
+        ignored.append(exact.visible < LEAST_VISIBLE)
+    return evaluate_mot(truths, [frame.detections for frame in frames], ignored)

@@ -1,0 +1,128 @@
+"""Tracks of MOTChallenge sequences, from files or made by the tracker here, held against the truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from streamdet.errors import UsageError
+from streamdet.evaluate.mot import LEAST_IOU, MotResult, MotSequence, evaluate_sequences
+from streamdet.evaluate.mot_jsonl import read_shown
+from streamdet.evaluate.mot_sequences import SequenceFiles
+from streamdet.evaluate.mot_text import read_detections, read_tracks, read_truth
+from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.tracker import ByteTracker, warm_up
+from streamdet.types import Detections
+
+
+@dataclass(frozen=True, slots=True)
+class MotOptions:
+    """What a user may choose about an evaluation.
+
+    Attributes:
+        tracker: of the tracker, where it makes the tracks.
+        score_range: see `read_detections`.
+        least_iou: overlap from which a shown box is the object's.
+    """
+
+    tracker: TrackerOptions = field(default_factory=TrackerOptions)
+    score_range: tuple[float, float] = (0.0, 1.0)
+    least_iou: float = LEAST_IOU
+
+
+@dataclass(frozen=True, slots=True)
+class MotJob:
+    """A sequence, and what is held against its truth.
+
+    Attributes:
+        files: of the sequence.
+        tracks: file with what some tracker gave, or ``.jsonl`` of `streamdet run`; None runs the tracker here on the
+            sequence's detections.
+    """
+
+    files: SequenceFiles
+    tracks: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MotRun:
+    """What an evaluation came to.
+
+    Attributes:
+        result: the numbers.
+        shown: by sequence, the tracks of each frame.
+        us_per_frame: by sequence, median microseconds of an update; of those whose tracks were made here.
+        sources: by sequence, the file that tracks or detections came from.
+    """
+
+    result: MotResult
+    shown: Mapping[str, Sequence[Detections]]
+    us_per_frame: Mapping[str, float]
+    sources: Mapping[str, Path]
+
+
+def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None) -> MotRun:
+    """Reads truth and tracks of each sequence, tracks where there are detections instead, and evaluates.
+
+    Raises:
+        UsageError: a file cannot be used, two sequences share a name, a sequence has no detections or no frame rate.
+    """
+    options = options or MotOptions()
+    names = [job.files.name for job in jobs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two sequences have the same name: {', '.join(sorted(names))}")
+    for job in jobs:
+        _check(job)
+    sequences: dict[str, MotSequence] = {}
+    us_per_frame: dict[str, float] = {}
+    sources: dict[str, Path] = {}
+    for job in jobs:
+        files = job.files
+        truth = read_truth(files.truth, files.length)
+        if job.tracks is not None:
+            sources[files.name] = job.tracks
+            is_ours = job.tracks.suffix.lower() in (".jsonl", ".ndjson")
+            shown = read_shown(job.tracks, files.length) if is_ours else read_tracks(job.tracks, files.length)
+        elif files.detections is not None:
+            sources[files.name] = files.detections
+            found = read_detections(files.detections, files.length, options.score_range)
+            shown, us_per_frame[files.name] = track(found, files.fps, options.tracker)
+        length = max(len(truth.frames), len(shown))
+        ignored = [*truth.ignored, *[np.empty(0, np.bool_)] * (length - len(truth.ignored))]
+        sequences[files.name] = MotSequence(_filled(truth.frames, length), _filled(shown, length), ignored)
+    result = evaluate_sequences(sequences, least_iou=options.least_iou)
+    return MotRun(result, {name: sequence.shown for name, sequence in sequences.items()}, us_per_frame, sources)
+
+
+def track(
+    frames: Sequence[Detections], fps: float, options: TrackerOptions | None = None
+) -> tuple[list[Detections], float]:
+    """Runs the tracker over the detections of each frame.
+
+    Returns:
+        The tracks it gives for each frame, and the median microseconds of an update.
+    """
+    warm_up()
+    tracker = ByteTracker(options)
+    shown, times_ns = [], []
+    for index, found in enumerate(frames):
+        started = time.perf_counter_ns()
+        shown.append(tracker.update(found, index / fps))
+        times_ns.append(time.perf_counter_ns() - started)
+    return shown, float(np.median(times_ns)) / 1e3 if times_ns else 0.0
+
+
+def _check(job: MotJob) -> None:
+    files = job.files
+    if job.tracks is None and files.detections is None:
+        raise UsageError(f"{files.name}: there are no detections beside {files.truth}: expected det/det.txt or det.txt")
+    if job.tracks is None and not files.fps:
+        raise UsageError(f"{files.name}: the frame rate is not known: give --fps, or a seqinfo.ini beside the files")
+
+
+def _filled(frames: Sequence[Detections], length: int) -> list[Detections]:
+    return [*frames, *[Detections.empty()] * (length - len(frames))]

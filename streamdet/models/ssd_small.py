@@ -1,0 +1,269 @@
+"""A small SSD, written once and read twice: PyTorch trains it, ONNX carries it.
+
+`network` says layer by layer what it is; whoever carries it out is a `Layers`. `OnnxLayers` makes a graph of it,
+`streamdet.train.network` runs it with weights that learn.
+
+The flagship in small: residual blocks, heads on several maps, default boxes and decoding by the same code. Coarse maps
+are added back to finer ones, which small objects need (Lin et al., "Feature Pyramid Networks", CVPR 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from streamdet.models.description import SPEC_KEY, metadata_text
+from streamdet.models.recognise import IMAGENET
+from streamdet.models.spec import Contract, ModelSpec
+from streamdet.models.ssd_geometry import BoxGrid
+
+T = TypeVar("T")
+Weights = Mapping[str, NDArray[np.float32]]
+"""Arrays by name: of a convolution `name.weight` and `name.bias`, of a normalised one `name.weight`, `name.gamma`,
+`name.beta`, `name.mean` and `name.variance`."""
+
+EPSILON = 1e-5
+STRIDE = 32
+"""Sides of the input are multiples of this, so that coarse maps fit on finer ones."""
+
+_STEM = (16, 24)
+_STAGES = ((48, 2), (64, 2), (96, 1))
+"""(channels, blocks) of the maps at an 8th, a 16th and a 32nd of the input."""
+_NECK = 64
+_MAPS = (8, 16, 32, 64)
+"""Input pixels per cell of each map with heads."""
+_SHAPES = ((1.0, 0.4), (1.0, 1.0), (1.0, 2.2), (1.5, 0.4), (1.5, 2.2))
+"""(size in units of four cells, width over height) of the default boxes of a cell: standing, square and lying."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution with as much padding as keeps the size, before its stride.
+
+    Attributes:
+        name: of its weights.
+        before: channels in.
+        after: channels out.
+        kernel: side, odd.
+        stride: of its steps.
+        norm: batch normalisation follows; else it has a bias.
+        relu: a ReLU follows.
+    """
+
+    name: str
+    before: int
+    after: int
+    kernel: int = 3
+    stride: int = 1
+    norm: bool = True
+    relu: bool = True
+
+
+class Layers(Protocol[T]):
+    """Carries out what `network` says; T is what flows between layers."""
+
+    def conv(self, x: T, conv: Conv) -> T:
+        """Returns x after a convolution, and what belongs to it."""
+
+    def add(self, x: T, y: T, relu: bool) -> T:
+        """Returns x + y, after a ReLU where asked for."""
+
+    def double(self, x: T) -> T:
+        """Returns x at twice its height and width, each value four times."""
+
+    def rows(self, x: T, rows: int) -> T:
+        """Returns (n, rows * k, h, w) as (n, rows, k * h * w)."""
+
+    def join(self, parts: Sequence[T], name: str) -> T:
+        """Returns parts one after another along the last axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What may differ between small SSDs.
+
+    Attributes:
+        labels: names of its classes.
+        width: of the input in pixels, a multiple of `STRIDE`.
+        height: of the input in pixels, a multiple of `STRIDE`.
+    """
+
+    labels: tuple[str, ...]
+    width: int = 416
+    height: int = 256
+
+    def __post_init__(self) -> None:
+        if self.width % STRIDE or self.height % STRIDE or min(self.width, self.height) < 2 * STRIDE:
+            raise ValueError(f"sides must be multiples of {STRIDE} from {2 * STRIDE}, got {self.width}x{self.height}")
+
+    @property
+    def grids(self) -> tuple[BoxGrid, ...]:
+        """Its default boxes."""
+        grids = []
+        for cell in _MAPS:
+            shapes = tuple(_shape(4 * cell * size, ratio, self.width, self.height) for size, ratio in _SHAPES)
+            grids.append(BoxGrid(math.ceil(self.width / cell), math.ceil(self.height / cell), shapes))
+        return tuple(grids)
+
+
+def _shape(size_px: float, ratio: float, width: int, height: int) -> tuple[float, float]:
+    """Returns the shares of the input that a box covers; its sides have the mean `size_px` and the ratio `ratio`."""
+    return round(size_px * math.sqrt(ratio) / width, 5), round(size_px / math.sqrt(ratio) / height, 5)
+
+
+def network(layers: Layers[T], image: T, classes: int) -> tuple[T, T]:
+    """Carries out the network.
+
+    Args:
+        layers: what carries it out.
+        image: (n, 3, h, w), normalised as ImageNet.
+        classes: without the background.
+
+    Returns:
+        `loc` (n, 4, P) and `conf` (n, 1 + classes, P), raw.
+    """
+    x = layers.conv(image, Conv("stem0", 3, _STEM[0], stride=2))
+    x = layers.conv(x, Conv("stem1", *_STEM, stride=2))
+    x = _block(layers, x, "stem2", _STEM[1], _STEM[1])  # a person far away is one or two cells wide from here on
+    before, maps = _STEM[1], []
+    for stage, (channels, blocks) in enumerate(_STAGES):
+        for block in range(blocks):
+            x = _block(layers, x, f"stage{stage}.{block}", before, channels)
+            before = channels
+        maps.append(x)
+    coarsest = layers.conv(x, Conv("extra0", before, _NECK, kernel=1))
+    coarsest = layers.conv(coarsest, Conv("extra1", _NECK, _NECK, stride=2))
+    merged: list[T] = []
+    for stage in reversed(range(len(maps))):
+        side = layers.conv(maps[stage], Conv(f"side{stage}", _STAGES[stage][0], _NECK, kernel=1, relu=False))
+        merged.insert(0, layers.add(side, layers.double(merged[0]), relu=False) if merged else side)
+    smooth = [layers.conv(x, Conv(f"neck{stage}", _NECK, _NECK)) for stage, x in enumerate(merged)]
+    loc, conf = [], []
+    boxes = len(_SHAPES)
+    for i, x in enumerate([*smooth, coarsest]):
+        loc.append(layers.rows(layers.conv(x, _head(f"loc{i}", 4 * boxes)), 4))
+        conf.append(layers.rows(layers.conv(x, _head(f"conf{i}", (1 + classes) * boxes)), 1 + classes))
+    return layers.join(loc, "loc"), layers.join(conf, "conf")
+
+
+def _head(name: str, channels: int) -> Conv:
+    return Conv(name, _NECK, channels, norm=False, relu=False)
+
+
+def _block(layers: Layers[T], x: T, name: str, before: int, after: int) -> T:
+    """A basic residual block, as the flagship's; where channels change it halves the size."""
+    stride = 1 if before == after else 2
+    y = layers.conv(x, Conv(f"{name}.a", before, after, stride=stride))
+    y = layers.conv(y, Conv(f"{name}.b", after, after, relu=False))
+    if stride == 2:
+        x = layers.conv(x, Conv(f"{name}.c", before, after, kernel=1, stride=2, relu=False))
+    return layers.add(y, x, relu=True)
+
+
+@dataclass(slots=True)
+class OnnxLayers:
+    """Makes an ONNX graph of a network; what flows are names.
+
+    Batch normalisations stay layers of their own: sessions fold them when they load, and who trains on needs them.
+    """
+
+    weights: Weights
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+
+    def conv(self, x: str, conv: Conv) -> str:  # noqa: D102
+        names = [f"{conv.name}.weight"] + ([] if conv.norm else [f"{conv.name}.bias"])
+        side = conv.kernel // 2
+        x = self._node(
+            "Conv",
+            [x, *(self._stored(name) for name in names)],
+            conv.name,
+            kernel_shape=[conv.kernel] * 2,
+            strides=[conv.stride] * 2,
+            pads=[side] * 4,
+        )
+        if conv.norm:
+            parts = [self._stored(f"{conv.name}.{part}") for part in ("gamma", "beta", "mean", "variance")]
+            x = self._node("BatchNormalization", [x, *parts], f"{conv.name}.norm", epsilon=EPSILON)
+        return self._node("Relu", [x], f"{conv.name}.relu") if conv.relu else x
+
+    def add(self, x: str, y: str, relu: bool) -> str:  # noqa: D102
+        total = self._node("Add", [x, y], f"{x}.add")
+        return self._node("Relu", [total], f"{x}.add.relu") if relu else total
+
+    def double(self, x: str) -> str:  # noqa: D102
+        scales = self._constant("twice", np.array([1, 1, 2, 2], np.float32))
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self._node("Resize", [x, "", scales], f"{x}.double", **how)
+
+    def rows(self, x: str, rows: int) -> str:  # noqa: D102
+        return self._node("Reshape", [x, self._constant(f"rows{rows}", np.array([0, rows, -1]))], f"{x}.rows")
+
+    def join(self, parts: Sequence[str], name: str) -> str:  # noqa: D102
+        return self._node("Concat", list(parts), name, axis=2)
+
+    def _node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
+        self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+        return output
+
+    def _stored(self, name: str) -> str:
+        return self._constant(name, np.asarray(self.weights[name], np.float32))
+
+    def _constant(self, name: str, values: NDArray[np.generic]) -> str:
+        self.constants.setdefault(name, numpy_helper.from_array(values, name))
+        return name
+
+
+def spec_of(plan: Plan, name: str) -> ModelSpec:
+    """Returns how a small SSD is fed and read."""
+    return ModelSpec(
+        name=name,
+        contract=Contract.SSD_HEADS,
+        width=plan.width,
+        height=plan.height,
+        labels=plan.labels,
+        default_boxes=plan.grids,
+        conf=0.6,
+        iou=0.5,
+        licence="Apache-2.0",
+        **IMAGENET,
+    )
+
+
+def build_small(plan: Plan, weights: Weights, about: Mapping[str, str] | None = None) -> onnx.ModelProto:
+    """Returns a network as an ONNX model that says itself how it is fed and read; the same for the same arguments.
+
+    Args:
+        plan: what it is.
+        weights: of every layer.
+        about: further metadata.
+
+    Raises:
+        KeyError: weights are missing.
+    """
+    layers = OnnxLayers(weights)
+    network(layers, "image", len(plan.labels))
+    count = sum(grid.count for grid in plan.grids)
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, plan.height, plan.width])
+    heads = {"loc": 4, "conf": 1 + len(plan.labels)}
+    outputs = [helper.make_tensor_value_info(key, TensorProto.FLOAT, ["batch", n, count]) for key, n in heads.items()]
+    graph = helper.make_graph(layers.nodes, "ssd-small", [image], outputs, list(layers.constants.values()))
+    opsets = [helper.make_opsetid("", 13)]
+    ir_version = helper.find_min_ir_version_for(opsets)
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, producer_name="streamdet")
+    helper.set_model_props(model, {SPEC_KEY: metadata_text(spec_of(plan, "ssd-small")), **(about or {})})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def weights_of(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """Returns the weights stored in a model made by `build_small`."""
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    return {name: np.array(values) for name, values in stored.items() if "." in name}

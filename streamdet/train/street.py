@@ -1,0 +1,146 @@
+"""Pictures of `synthetic:street` to learn from: many short looks at many scenes, rendered once and kept in a file."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.detect.providers import available_cpus
+from streamdet.evaluate.street import FIRST_TRAINING_SEED, LEAST_VISIBLE
+from streamdet.models.ssd_small import Plan
+from streamdet.picture import Picture
+from streamdet.sources.street.dice import Dice
+from streamdet.sources.street.options import StreetOptions
+from streamdet.sources.street.scene import StreetScene, Truth
+from streamdet.train.assign import Objects
+from streamdet.train.samples import Fitter
+
+LOOKS = 8
+"""Pictures of each scene: a new scene costs as much as twenty pictures of an old one, and teaches more."""
+
+_SIZES = ((1280, 720), (1280, 720), (960, 540), (640, 360), (1920, 1080), (854, 480), (640, 480), (800, 600))
+_APART_S = (0.7, 3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A part of a picture: left, top, width, height in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+class StreetSamples:
+    """Rendered pictures, in a file that is mapped into memory.
+
+    Args:
+        plan: whose input they are for.
+        path: of the file.
+        scenes: how many scenes there are, `LOOKS` pictures of each.
+        first_seed: of the scenes.
+        on_progress: told (scenes done, scenes in all).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        path: Path,
+        scenes: int,
+        first_seed: int = FIRST_TRAINING_SEED,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        shape = (scenes * LOOKS, plan.height, plan.width, 3)
+        self._pictures = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        self._objects: list[Objects] = []
+        # Kernels' threads and locks do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(available_cpus(), context) as pool:
+            jobs = ((plan.width, plan.height, first_seed + k) for k in range(scenes))
+            for k, (pictures, objects) in enumerate(pool.map(_scene, jobs, chunksize=4)):
+                self._pictures[k * LOOKS : (k + 1) * LOOKS] = pictures
+                self._objects += objects
+                on_progress(k + 1, scenes)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def picture(self, index: int) -> NDArray[np.uint8]:  # noqa: D102
+        picture: NDArray[np.uint8] = self._pictures[index]
+        return picture
+
+    def objects(self, index: int) -> Objects:  # noqa: D102
+        return self._objects[index]
+
+
+def _scene(job: tuple[int, int, int]) -> tuple[NDArray[np.uint8], list[Objects]]:
+    """Renders the looks of one scene; in a process of its own."""
+    width, height, seed = job
+    pictures, found = np.empty((LOOKS, height, width, 3), np.uint8), []
+    fit = Fitter(width, height)
+    for k, (picture, objects) in enumerate(_looks(seed)):
+        fit(picture, pictures[k])
+        found.append(objects)
+    return pictures, found
+
+
+def _looks(seed: int) -> Iterator[tuple[Picture, Objects]]:
+    dice = Dice(seed, "training")
+    scene = StreetScene(_options(dice, seed))
+    time_s = dice.between(0, 30)
+    for _ in range(LOOKS):
+        time_s += dice.between(*_APART_S)
+        index = round(time_s * float(scene.options.fps))
+        picture, truth = scene.render(index), scene.exact(index)
+        look = _part(dice, picture.width, picture.height)
+        bgr = picture.bgr()[look.top : look.top + look.height, look.left : look.left + look.width]
+        yield Picture.from_bgr(bgr), objects_in(truth, look.left, look.top, look.width, look.height)
+
+
+def _options(dice: Dice, seed: int) -> StreetOptions:
+    width, height = dice.pick(_SIZES)
+    return StreetOptions(
+        objects=round(dice.between(6, 20)),
+        width=width,
+        height=height,
+        seed=seed,
+        noise=dice.between(0, 6),
+        shake=dice.between(0, 3),
+        pan=dice.between(0, 8),
+        light=dice.between(0, 40),
+        jpeg=round(dice.between(40, 95)) if dice.chance(0.4) else 0,
+    )
+
+
+def _part(dice: Dice, width: int, height: int) -> _Look:
+    """Returns the whole picture, or a part of about its form, so that sizes and places vary."""
+    if dice.chance(0.5):
+        return _Look(0, 0, width, height)
+    share = dice.between(0.55, 1.0)
+    across, down = (min(round(side * share * dice.between(0.85, 1.15)), side) for side in (width, height))
+    return _Look(round(dice.between(0, width - across)), round(dice.between(0, height - down)), across, down)
+
+
+def objects_in(truth: Truth, left: float, top: float, width: float, height: float) -> Objects:
+    """Returns what is in a part of a picture; what the part cuts off of an object cannot be seen."""
+    corner, size = np.array([left, top] * 2, np.float32), np.array([width, height] * 2, np.float32)
+    boxes: NDArray[np.float32] = (truth.boxes_xyxy - corner) / size
+    visible = truth.visible * kept_share(boxes)
+    inside = visible > 0
+    boxes = boxes.clip(0, 1)
+    return Objects(boxes[inside], truth.class_ids.astype(np.int64)[inside], (visible < LEAST_VISIBLE)[inside])
+
+
+def kept_share(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns which share of each of (N, 4) boxes lies in the unit square, (N,) float32."""
+    cut = boxes_xyxy.clip(0, 1)
+    areas = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=1)
+    kept: NDArray[np.float32] = (cut[:, 2:] - cut[:, :2]).prod(axis=1) / np.maximum(areas, np.float32(1e-9))
+    return kept

@@ -1,0 +1,60 @@
+"""What `streamdet run` wrote, as tracks."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from streamdet.errors import UsageError
+from streamdet.evaluate.mot_jsonl import read_shown
+from streamdet.sinks.jsonl import record
+from streamdet.types import Detections, Frame, Result
+from tests.sinks.making import picture
+
+
+def line(index, ids, source="cam"):
+    boxes_xyxy = np.array([[10 * i, 5, 10 * i + 8, 20] for i in range(len(ids))], np.float32).reshape(-1, 4)
+    found = Detections(
+        boxes_xyxy, np.full(len(ids), 0.5, np.float32), np.full(len(ids), 3, np.int32), np.array(ids, int)
+    )
+    return record(Result(Frame(picture(0), source, index, index, Fraction(1, 10), 0), found))
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(*lines):
+        path = tmp_path / "run.jsonl"
+        path.write_text("".join(lines))
+        return path
+
+    return write
+
+
+def test_reads_what_the_sink_writes(file):
+    path = file(line(0, [4, -1, 7]), line(2, []), line(3, [7]))
+    frames = read_shown(path)
+    assert [frame.track_ids.tolist() for frame in frames] == [[4, 7], [], [], [7]], "what has no track is left out"
+    assert frames[0].boxes_xyxy.tolist() == [[0, 5, 8, 20], [20, 5, 28, 20]]
+    assert frames[0].class_ids.tolist() == [0, 0]
+    assert len(read_shown(path, length=6)) == 6
+    assert read_shown(file()) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        pytest.param(["{}\n"], "line 1: expected a line of `streamdet run", id="empty object"),
+        pytest.param(["1,1,0,0,9,9,1\n"], "line 1: expected a line of", id="MOTChallenge"),
+        pytest.param([line(0, [1])[:-20]], "line 1: expected a line of", id="half a line"),
+        pytest.param([line(0, [1]), line(1, [1], "other")], "line 2: a second stream begins, other", id="two streams"),
+        pytest.param([line(0, [1]), line(0, [1])], "line 2: frame 0 is there twice", id="twice"),
+        pytest.param([line(9, [1])], "line 1: frame 9 of 5: do the files belong", id="too long"),
+        pytest.param([line(0, [1, 1])], "line 1: two objects have the same track_id", id="same id"),
+        pytest.param([line(0, [1]).replace("8.00", "null")], "line 1: expected a line of", id="no number"),
+        pytest.param([line(0, [1]).replace("8.00", "1e999")], "line 1: expected a line of", id="infinite"),
+        pytest.param([line(0, [1]).replace('"track_id":1', '"track_id":-3')], "line 1: expected", id="negative id"),
+    ],
+)
+def test_bad_files(file, lines, message):
+    with pytest.raises(UsageError, match=message):
+        read_shown(file(*lines), length=5)

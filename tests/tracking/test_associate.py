@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from streamdet.tracking import associate, kalman
+from streamdet.tracking.store import TrackState
+from streamdet.tracking.tracker import MOTION
+
+box_lists = st.lists(
+    st.tuples(st.floats(-50, 50, width=32), st.floats(-50, 50, width=32), st.integers(1, 60), st.integers(1, 60)),
+    max_size=6,
+).map(lambda rows: np.array([[x, y, x + w, y + h] for x, y, w, h in rows], np.float32).reshape(-1, 4))
+
+
+@given(box_lists, box_lists, st.floats(0, 2))
+def test_similarity_equals_reference(tracks, boxes_xyxy, elapsed_s):
+    mean, covariance = np.zeros((len(tracks), 4, 2)), np.zeros((len(tracks), 4, 3))
+    for row, box in enumerate(tracks):
+        kalman.start(mean, covariance, row, box, MOTION)
+    kalman.advance(mean, covariance, len(tracks), elapsed_s, MOTION)
+    alike = associate.similarity(mean, covariance, len(tracks), boxes_xyxy, elapsed_s, MOTION)
+    expected = associate.similarity_reference(mean, covariance, boxes_xyxy, elapsed_s, MOTION)
+    np.testing.assert_allclose(alike, expected, atol=1e-9)
+    assert ((alike >= 0) & (alike <= 1 + 1e-9)).all()
+
+
+@st.composite
+def matched(draw):
+    n, m = draw(st.integers(0, 6)), draw(st.integers(0, 6))
+    alike = draw(arrays(np.float64, (n, m), elements=st.floats(0, 1)))
+    states = draw(arrays(np.int8, n, elements=st.sampled_from([int(state) for state in TrackState])))
+    columns = draw(st.permutations(range(-n, m)))[:n]
+    return alike, states, np.array([max(column, -1) for column in columns], np.int64)
+
+
+@given(matched(), st.floats(0, 2))
+def test_doubts_equal_reference(scene, elapsed_s):
+    alike, states, detection_of_track = scene
+    ours = associate.doubts(alike, states, detection_of_track, elapsed_s)
+    np.testing.assert_allclose(ours, associate.doubts_reference(alike, states, detection_of_track, elapsed_s))
+    assert (ours[detection_of_track < 0] == 0).all()
+
+
+def test_doubt_is_about_other_believed_tracks_and_short_steps():
+    alike = np.array([[0.9, 0.1], [0.6, 0.8], [0.7, 0.0]])
+    states = np.array([TrackState.CONFIRMED, TrackState.LOST, TrackState.TENTATIVE], np.int8)
+    pairs = np.array([0, 1, -1])
+    np.testing.assert_allclose(associate.doubts(alike, states, pairs, 0.04), [4 * 0.6, 4 * 0.1, 0.0])
+    np.testing.assert_allclose(associate.doubts(alike, states, pairs, 0.4), [0.4 * 0.6, 0.4 * 0.1, 0.0])
+    assert associate.doubts(alike, states, pairs, 0.0) == pytest.approx([8 * 0.6, 8 * 0.1, 0.0]), "not infinite"
+
+
+@pytest.mark.parametrize(
+    ("seen", "lost", "expected"),
+    [
+        pytest.param(0.60, 0.64, [0, -1], id="the seen one goes on"),
+        pytest.param(0.60, 0.70, [-1, 0], id="but not where it is much less alike"),
+        pytest.param(0.10, 0.22, [-1, 0], id="a lost one needs no more than before where no other wants it"),
+        pytest.param(0.10, 0.19, [-1, -1], id="nor less"),
+    ],
+)
+def test_a_lost_track_has_to_be_more_alike_than_a_seen_one(seen, lost, expected):
+    found = associate.associate(
+        np.array([[seen], [lost]]),
+        np.array([TrackState.CONFIRMED, TrackState.LOST], np.int8),
+        np.zeros(2, np.int32),
+        np.ones(1, np.float32),
+        np.zeros(1, np.int32),
+        False,
+        0.5,
+        0.2,
+        0.5,
+        0.25,
+    )
+    assert found.tolist() == expected
