@@ -29,6 +29,10 @@ from streamdet.sinks.open import check_distinct, open_sink
 from streamdet.sinks.targets import InputFiles
 from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
+from streamdet.tracking.carried import MotionOptions
+from streamdet.tracking.interpolate import Smoother
+from streamdet.tracking.motion import Mover
+from streamdet.tracking.motion import warm_up as warm_up_motion
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker import warm_up as warm_up_tracking
 from streamdet.types import Result
@@ -106,6 +110,8 @@ def build(
         warm_up_gate()
     if any(tracked):
         warm_up_tracking()
+    if any(_mover(config, mode) is not None for mode in modes):
+        warm_up_motion()
     annotator = Annotator(config.draw)
     if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
         annotator.warm_up()
@@ -116,6 +122,8 @@ def build(
             sinks=stream_sinks,
             mode=mode,
             tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
+            mover=_mover(config, mode),
+            delay_s=config.motion.delay_s,
             annotator=Annotator(config.draw),
             stages=[*_only_sure(detector, is_tracked), *stages],
             status=_status if config.draw.status else None,
@@ -142,7 +150,8 @@ def build(
 def _open_sources(config: Config) -> list[Source]:
     sources: dict[str, Source] = {}
     for wanted in config.sources:
-        options = replace(wanted, realtime=True) if config.mode == "live" else wanted  # a file keeps its own pace
+        # a file keeps its own pace
+        options = replace(wanted, realtime=True) if config.mode in ("live", "smooth") else wanted
         source = open_source(wanted.url, name=wanted.name, options=options)
         number = 2
         while source.name in sources:
@@ -157,6 +166,16 @@ def _mode(config: Config, source: Source) -> Mode:
     if config.mode == "auto":
         return Mode.LIVE if source.live else Mode.EVERY_FRAME
     return Mode(config.mode)
+
+
+def _mover(config: Config, mode: Mode) -> Mover | Smoother | None:
+    """Returns what moves the boxes of one stream; None where each frame has its own, or the tracker predicts them."""
+    if config.model == NO_MODEL or mode is Mode.EVERY_FRAME:
+        return None
+    options = MotionOptions(looks=config.motion.flow, coast_s=config.tracker.coast_s, fade_s=config.tracker.fade_s)
+    if mode is Mode.SMOOTH:
+        return Smoother(options)
+    return Mover(options) if config.motion.flow else None
 
 
 def _open_sinks(config: Config, sources: Sequence[Source]) -> list[list[Sink]]:

@@ -22,6 +22,7 @@ from streamdet.tracking.options import TrackerOptions
 from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
+_MOST_DELAY_S = 5.0  # frames that wait are pictures in memory
 
 
 _TRACKER = TrackerOptions()
@@ -64,6 +65,24 @@ class TrackerConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class MotionConfig:
+    """How boxes come from the frames of detections to those that are shown, where these are not the same.
+
+    Attributes:
+        flow: measure in the pictures how things move; else the tracker's prediction is shown.
+        delay_s: smooth mode: how long after it came a frame is shown. It should reach from a frame to the arrival of
+            the next detections after it: the time between two detections, and that of making one.
+    """
+
+    flow: bool = True
+    delay_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.delay_s <= _MOST_DELAY_S:
+            raise ConfigError(f"motion.delay_s must be more than 0 and at most {_MOST_DELAY_S:g}, got {self.delay_s}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDefaults(SourceOptions):
     """What may be said of all sources at once, or of each.
@@ -103,6 +122,7 @@ class Config:
         mode: how frames and detections meet; "auto" is "live" for live sources and "every-frame" for others.
         detector: thresholds and hardware.
         tracker: ids over time.
+        motion: boxes between detections, in live and smooth mode.
         draw: what is drawn.
         recording: how video files are encoded.
         max_frames: stop each source after so many frames; 0 for no limit.
@@ -118,9 +138,10 @@ class Config:
     contract: str | None = None
     outputs: list[str] = field(default_factory=list)
     show: bool = False
-    mode: Literal["auto", "every-frame", "live"] = "auto"
+    mode: Literal["auto", "every-frame", "live", "smooth"] = "auto"
     detector: DetectorOptions = field(default_factory=DetectorOptions)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
     draw: AnnotateOptions = field(default_factory=AnnotateOptions)
     recording: SinkOptions = field(default_factory=SinkOptions)
     max_frames: int = 0

@@ -46,7 +46,7 @@ def test_every_shipped_config_loads(path):
         ({"sources": {"a": {"url": "0", "sise": [1, 2]}}}, "sources.0.sise: unknown key; did you mean 'size'?"),
         ({"source": {"backoff": {"frist_s": 1}}}, "source.backoff.frist_s: unknown key; did you mean 'first_s'?"),
         ({"sources": [{"name": "a"}]}, "sources.0.url: is missing"),
-        ({"mode": "fast"}, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
+        ({"mode": "fast"}, "mode: 'fast' does not fit: give 'auto', 'every-frame', 'live' or 'smooth'"),
         ({"max_frames": "many"}, "max_frames: 'many' does not fit: give a whole number"),
         ({"max_frames": 1.5}, "max_frames: 1.5 does not fit: give a whole number"),
         ({"max_frames": -1}, "max_frames must be 0 (no limit) or more, got -1"),

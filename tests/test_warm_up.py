@@ -28,10 +28,10 @@ print(json.dumps({name: count for name, count in compiled().items() if count != 
 """
 
 
-@pytest.mark.parametrize("mode", ["every-frame", "live"])
+@pytest.mark.parametrize("mode", ["every-frame", "live", "smooth"])
 def test_kernels_are_ready_before_the_first_frame(mode, tmp_path):
     config = {
-        "sources": ["synthetic:shapes?frames=45&size=320x240&live=" + str(int(mode == "live"))],
+        "sources": ["synthetic:shapes?frames=45&size=320x240&live=" + str(int(mode != "every-frame"))],
         "outputs": [str(tmp_path / "out.mp4"), str(tmp_path / "out.jsonl")],
     }
     done = subprocess.run(

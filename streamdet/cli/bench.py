@@ -48,6 +48,12 @@ def draw(rounds: _Rounds = 15) -> None:
     _timings("draw", rounds)
 
 
+@app.command("motion")
+def motion(rounds: _Rounds = 15) -> None:
+    """Boxes moved by what the picture shows."""
+    _timings("motion", rounds)
+
+
 @app.command("pipeline")
 def pipeline(
     model: _Model = None,

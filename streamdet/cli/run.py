@@ -52,7 +52,8 @@ def run(
     contract: Annotated[
         Text, typer.Option("--contract", "-at", "--architecture-type", help="What the model's outputs mean.")
     ] = None,
-    mode: Annotated[Text, typer.Option("--mode", help="auto, every-frame or live.")] = None,
+    mode: Annotated[Text, typer.Option("--mode", help="auto, every-frame, live or smooth.")] = None,
+    delay: Annotated[float | None, typer.Option("--delay", help="Smooth mode: seconds that frames wait.")] = None,
     tracker: Annotated[Text, typer.Option("--tracker", help="auto, bytetrack or none.")] = None,
     size: Annotated[Text, typer.Option("--size", help="Size to ask a camera for, e.g. 1280x720.")] = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Rate to ask a camera for.")] = None,
@@ -100,6 +101,7 @@ def run(
             "threads": threads,
         },
         "mode": mode,
+        "motion": {"delay_s": delay},
         "tracker": {"kind": tracker},
         "recording": {"encoder": encoder, "quality": quality},
         "draw": {"trails": trails},

@@ -74,7 +74,7 @@ class Pipeline:
         self._detector = detector
         self._batcher: Batcher | None = None
         if detector is not None:
-            newest_only = {plan.source.name: plan.mode is Mode.LIVE for plan in plans}
+            newest_only = {plan.source.name: plan.mode is not Mode.EVERY_FRAME for plan in plans}
             priorities = {plan.source.name: plan.detect.priority for plan in plans}
             self._batcher = Batcher(detector.max_batch, newest_only, priorities, batch_wait_s)
         self.streams = [Stream(plan, self._batcher) for plan in plans]

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stats import Histogram
-from streamdet.pipeline.stream import Stream
+from streamdet.pipeline.stream import Mode, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,10 @@ class StreamReport:
         detections_hz: frames inferred per second.
         fps: frames shown per second.
         stages: time per frame of each stage that ran.
-        detection_age: how much older than the shown frame its detections were.
+        detection_age: how much older than the shown frame its detections were; in smooth mode the distance in time to
+            the nearest ones.
+        delay_s: how long after they came frames were meant to be shown: the stated delay of smooth mode, else 0.
+        between: of the frames shown in smooth mode, how many had detections before and after them.
     """
 
     name: str
@@ -66,6 +69,8 @@ class StreamReport:
     fps: float
     stages: dict[str, Percentiles]
     detection_age: Percentiles
+    delay_s: float = 0.0
+    between: int = 0
     sinks: list[SinkReport] = field(default_factory=list)
 
 
@@ -103,7 +108,8 @@ def report(pipeline: Pipeline, provider: str = "") -> Report:
 
 def _stream(stream: Stream) -> StreamReport:
     stats = stream.stats
-    busy_s = (stats.last_ns - stats.first_ns) / 1e9
+    delay_s = stream.plan.delay_s if stream.plan.mode is Mode.SMOOTH else 0.0
+    busy_s = (stats.last_ns - stats.first_ns) / 1e9 - delay_s
     return StreamReport(
         name=stream.name,
         url=stream.plan.source.url,
@@ -118,6 +124,8 @@ def _stream(stream: Stream) -> StreamReport:
         fps=stream.account.passed / busy_s if busy_s > 0 else 0.0,
         stages={name: Percentiles.of(histogram) for name, histogram in stats.stages().items()},
         detection_age=Percentiles.of(stats.detection_age_ms),
+        delay_s=delay_s,
+        between=stats.between,
         sinks=[_sink(outlet) for outlet in stream.outlets],
     )
 
