@@ -12,12 +12,15 @@ from streamdet.config import Config
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
+from streamdet.gate.motion import MotionGate
+from streamdet.gate.motion import warm_up as warm_up_gate
 from streamdet.models.embedded import DEMO, SHAPES
 from streamdet.models.local import getter, not_here
 from streamdet.models.spec import Contract
 from streamdet.models.watcher import LogWatcher, Watcher
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
 from streamdet.pipeline.stream import Mode, StreamPlan
@@ -97,10 +100,14 @@ def build(
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
     modes = [_mode(config, source) for source in sources]
-    detector = _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked))
+    nice = config.detector.give_way if Mode.LIVE in modes else 0  # files wait for their detections anyway
+    # The runtime starts its threads while a model is loaded and first run.
+    detector = politely(nice, lambda: _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked)))
     on_warm_up()
     if detector is not None:
-        detector.warm_up()
+        politely(nice, detector.warm_up)
+    if any(wanted.detect.gate for wanted in config.sources):
+        warm_up_gate()
     if any(tracked):
         warm_up_tracking()
     if any(_mover(config, mode) is not None for mode in modes):
@@ -123,10 +130,21 @@ def build(
             always_annotate=always_annotate,
             max_frames=config.max_frames,
             duration_s=config.duration_s,
+            detect=wanted.detect,
+            gate=MotionGate(wanted.detect.redetect_s) if wanted.detect.gate else None,
         )
-        for source, stream_sinks, is_tracked, mode in zip(sources, sinks, tracked, modes, strict=True)
+        for wanted, source, stream_sinks, is_tracked, mode in zip(
+            config.sources, sources, sinks, tracked, modes, strict=True
+        )
     ]
-    return Job(Pipeline(plans, detector, leave_busy=leave_busy), detector)
+    pipeline = Pipeline(
+        plans,
+        detector,
+        leave_busy=leave_busy,
+        batch_wait_s=config.detector.batch_wait_ms / 1000,
+        infer_nice=nice,
+    )
+    return Job(pipeline, detector)
 
 
 def _open_sources(config: Config) -> list[Source]:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from streamdet.detect.detector import DetectorOptions
 from streamdet.draw.annotate import AnnotateOptions
 from streamdet.errors import ConfigError
+from streamdet.pipeline.admission import DetectOptions
 from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
@@ -83,7 +84,18 @@ class MotionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceConfig(SourceOptions):
+class SourceDefaults(SourceOptions):
+    """What may be said of all sources at once, or of each.
+
+    Attributes:
+        detect: when and where the detector looks at it.
+    """
+
+    detect: DetectOptions = field(default_factory=DetectOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig(SourceDefaults):
     """One source: its url, and options that are its own.
 
     Attributes:
@@ -120,7 +132,7 @@ class Config:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # unknown keys are errors
 
     sources: list[SourceConfig] = field(default_factory=list)
-    source: SourceOptions = field(default_factory=SourceOptions)
+    source: SourceDefaults = field(default_factory=SourceDefaults)
     model: str | None = None
     download: bool = True
     contract: str | None = None
@@ -154,10 +166,10 @@ def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Co
     """
     tree = {} if path is None else read_yaml(path, _MAX_BYTES)
     typed = dict(typed or {})
-    options = {key: value for key, value in (typed.pop("source", None) or {}).items() if value is not None}
+    options = _given(typed.pop("source", None) or {})
     _overlay(tree, {**typed, "source": options})
     if options and "sources" in tree:
-        tree["sources"] = [{**source, **options} for source in _listed(tree["sources"])]
+        tree["sources"] = [_merged(source, options) for source in _listed(tree["sources"])]
     return parse_config(tree)
 
 
@@ -171,9 +183,9 @@ def parse_config(tree: Mapping[str, Any]) -> Config:
     if isinstance(tree.get("outputs"), str):
         tree["outputs"] = [tree["outputs"]]
     defaults = _with_size("source", tree.get("source", {}))
-    _validated(SourceOptions, defaults, "source")  # once: each source is given these as well
+    _validated(SourceDefaults, defaults, "source")  # once: each source is given these as well
     listed = [_with_size(f"sources.{number}", source) for number, source in enumerate(_listed(tree.get("sources", [])))]
-    tree |= {"source": defaults, "sources": [{**defaults, **source} for source in listed]}
+    tree |= {"source": defaults, "sources": [_merged(defaults, source) for source in listed]}
     return _validated(Config, tree)
 
 
@@ -206,6 +218,19 @@ def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
                 _overlay(branch, value)
         elif value is not None and value != []:
             tree[key] = value
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns options without those that are None, and without branches in which nothing is given."""
+    given = {key: _given(value) if isinstance(value, Mapping) else value for key, value in options.items()}
+    return {key: value for key, value in given.items() if value is not None and value != {}}
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Returns the mapping `above`, with what is only in `below`; so for the mappings in both."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
 
 
 def _listed(sources: Any) -> list[dict[str, Any]]:

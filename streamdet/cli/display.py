@@ -111,6 +111,9 @@ def _about(stream: StreamReport, provider: str) -> Iterator[RenderableType]:
     mode = f"{stream.mode} ({stream.delay_s:g} s later)" if stream.delay_s else stream.mode
     yield Text.assemble((stream.name, "bold"), f": {stream.fps:.1f} frames/s, {mode}{where}")
     yield Text(f"  captured {stream.captured} = shown {stream.shown}{_dropped(stream.dropped, ' + ')}")
+    if stream.not_looked_at:
+        rate = f"{stream.inferred} inferred, {stream.detections_hz:.1f} a second"
+        yield Text(f"  {rate}; not looked at: {_counts(stream.not_looked_at)}")
     if stream.faults:
         yield Text(f"  source faults: {_counts(stream.faults)}")
     yield _times(stream)

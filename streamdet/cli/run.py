@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from streamdet.cli.interrupts import Interrupts
+from streamdet.cli.memory import give_back_large_blocks
 from streamdet.errors import UsageError
 
 Text = str | None
@@ -57,6 +58,15 @@ def run(
     size: Annotated[Text, typer.Option("--size", help="Size to ask a camera for, e.g. 1280x720.")] = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Rate to ask a camera for.")] = None,
     realtime: Annotated[bool | None, typer.Option("--realtime", help="Play files at their own pace.")] = None,
+    detect_hz: Annotated[
+        float | None, typer.Option("--detect-hz", help="Most detections per second of each source; 0 for no limit.")
+    ] = None,
+    region: Annotated[
+        Text, typer.Option("--region", metavar="L,T,R,B", help="Detect only here, in shares of the picture: 0,.5,1,1.")
+    ] = None,
+    gate: Annotated[
+        bool | None, typer.Option("--gate/--no-gate", help="Do not look again at what has not changed.")
+    ] = None,
     encoder: Annotated[Text, typer.Option("--encoder", help="Video encoder, e.g. libx264, h264_nvenc.")] = None,
     quality: Annotated[int | None, typer.Option("--quality", help="Video quality, lower is better (CRF).")] = None,
     trails: Annotated[bool | None, typer.Option("--trails/--no-trails", help="Draw where objects came from.")] = None,
@@ -71,7 +81,12 @@ def run(
     """
     typed: dict[str, Any] = {
         "sources": [*(sources or []), *(more_sources or [])],
-        "source": {"size": size, "fps": fps, "realtime": realtime},
+        "source": {
+            "size": size,
+            "fps": fps,
+            "realtime": realtime,
+            "detect": {"max_hz": detect_hz, "region": None if region is None else _shares(region), "gate": gate},
+        },
         "model": model,
         "download": download,
         "contract": contract,
@@ -93,6 +108,7 @@ def run(
         "max_frames": max_frames,
         "duration_s": duration,
     }
+    give_back_large_blocks()
     with Interrupts() as interrupts:
         from streamdet.build import build
         from streamdet.cli.display import Display
@@ -112,6 +128,14 @@ def run(
             job.run(display.tick)
     if interrupts.came:
         raise KeyboardInterrupt
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--region {text!r} is no part of a picture: write for example 0,0.5,1,1") from None
+    return [left, top, right, bottom]
 
 
 def _names(text: str) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture, PixelFormat
+from streamdet.pipeline.pool import PicturePool
 from streamdet.types import Detections, Frame, Result, StageTimes
 
 Stage = Callable[[Result], Result | None]
@@ -75,24 +76,16 @@ class Inferred:
     detected: Detected
 
 
-class BoxesOfThisFrame:
-    """Every-frame mode: each frame has its own detections, which the tracker (if any) gives their ids."""
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What was found in an earlier frame and still holds; it took no time."""
 
-    def __init__(self, tracker: Tracker | None) -> None:
-        self._tracker = tracker
-
-    def __call__(self, inferred: Inferred) -> Result:
-        """Returns the result for a frame that was itself inferred."""
-        start = time.perf_counter()
-        detections = inferred.detected.detections
-        if self._tracker is not None:
-            detections = self._tracker.update(detections, inferred.frame.pts_s)
-        times = replace(inferred.detected.times, track_ms=1000 * (time.perf_counter() - start))
-        return Result(inferred.frame, detections, 0.0, times)
+    detections: Detections
+    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
 
 
 class BoxesMovedToThisFrame:
-    """Live and smooth mode: detections are of other frames; they are brought to the time of the one that is shown.
+    """Gives a frame its boxes: those of its own, or those of other frames, brought to its time.
 
     The tracker is only ever updated at the times of frames that were inferred, in order. Without a mover its prediction
     is shown; without a tracker either, the last boxes are held, for a second at most.
@@ -166,11 +159,12 @@ class BoxesMovedToThisFrame:
         return bool(self._detected_s) and self._detected_s[-1] >= frame.pts_s
 
 
-def annotate(result: Result, annotator: Annotator, status: str | None) -> Result:
+def annotate(result: Result, annotator: Annotator, status: str | None, pool: PicturePool) -> Result:
     """Returns the result with boxes drawn on a copy of its picture (never on the decoder's own)."""
     start = time.perf_counter()
     source = result.frame.picture
-    picture = source.copy(PixelFormat.BGR24 if source.format is PixelFormat.BGR24 else PixelFormat.I420)
+    format = PixelFormat.BGR24 if source.format is PixelFormat.BGR24 else PixelFormat.I420
+    picture = source.copy(format, pool.allocate)
     annotator.draw(picture, result.detections, time_s=result.frame.pts_s, status=status)
     times = replace(result.times, draw_ms=1000 * (time.perf_counter() - start))
     return replace(result, annotated=picture, times=times)

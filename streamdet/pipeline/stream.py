@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from streamdet.picture import Picture
+from streamdet.pipeline.admission import Admission, DetectOptions, Gate, Verdict
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.held import Held
 from streamdet.pipeline.ledger import Account
 from streamdet.pipeline.outlet import Outlet
+from streamdet.pipeline.pool import PicturePool
 from streamdet.pipeline.queues import Channel, Closed, Policy
+from streamdet.pipeline.region import Corner, crop
 from streamdet.pipeline.stages import (
+    Again,
     Annotator,
     BoxesMovedToThisFrame,
-    BoxesOfThisFrame,
     Inferred,
     Mover,
     Stage,
@@ -59,6 +64,8 @@ class StreamPlan:
         always_annotate: draw even where no sink wants pictures (for callers that iterate results).
         max_frames: stop after so many frames; 0 for no limit.
         duration_s: stop after so much of the stream's own time; 0 for no limit.
+        detect: when and where the detector looks.
+        gate: decides what is still, where `detect` asks for it.
     """
 
     source: Source
@@ -73,6 +80,8 @@ class StreamPlan:
     always_annotate: bool = False
     max_frames: int = 0
     duration_s: float = 0.0
+    detect: DetectOptions = DetectOptions()  # noqa: RUF009  # frozen
+    gate: Gate | None = None
 
 
 _IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy
@@ -81,7 +90,7 @@ _LIVE_LAG_S = 0.2  # but none that has waited so long is shown if there are newe
 _SILENCE_S = 2.0
 _SINK_FRAMES = 64
 _HELD_BYTES = 512 << 20  # of a delay: 1 s of 4K at 30 frames/s is 373 MB
-_SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 2 s at 720p30, without holding a gigabyte at 4K
+_SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 1 s at 720p30, without holding a gigabyte at 4K
 
 
 def _has_waited_long(frame: Frame) -> bool:
@@ -100,6 +109,7 @@ class StreamStats:
         self.motion_ms = Histogram()
         self.draw_ms = Histogram()
         self.detection_age_ms = Histogram()
+        self.not_looked_at: Counter[str] = Counter()
         self.between = 0
         self.first_ns = 0
         self.last_ns = 0
@@ -156,13 +166,17 @@ class Stream:
         self._looked_at_pts = -1
         self._batcher = batcher
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
-        self._frames: Channel[Frame] = Channel(
-            _IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause), late=_has_waited_long
-        )
+        self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, self._drop, late=_has_waited_long)
+        self._admission = Admission(plan.detect, plan.gate)
+        # Frames that wait for no detection of their own -> why, and the frame that was looked at last before them.
+        self._not_looked_at: dict[int, tuple[Verdict, int]] = {}
+        self._looked_at = -1
+        self._found: Inferred | None = None
+        self._pool = PicturePool()
         # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
         self._inferred: Channel[Inferred] = Channel(2 * _IN_FLIGHT, Policy.DROP_OLDEST)
-        self._own_boxes = BoxesOfThisFrame(plan.tracker)
-        self._moved_boxes = BoxesMovedToThisFrame(plan.tracker, plan.mover)
+        self._held_s: dict[int, float] = {}  # frames that show what an earlier one did -> how old that is
+        self._moved_boxes = BoxesMovedToThisFrame(plan.tracker, plan.mover if self._live else None)
         self.outlets = [Outlet(sink, _IN_FLIGHT, policy, self._opened_info, self._delay_s) for sink in plan.sinks]
 
     def _opened_info(self) -> SourceInfo:
@@ -187,7 +201,8 @@ class Stream:
 
     def _make_room(self, info: SourceInfo) -> None:
         """Lets a live stream and its sinks fall behind by what memory allows before they lose frames."""
-        fitting = _SINK_BYTES // (3 * info.width * info.height // 2)
+        pictures = 1 if self.plan.annotator is None else 2  # the one that was drawn on comes beside the frame's own
+        fitting = _SINK_BYTES // (pictures * 3 * info.width * info.height // 2)
         self._frames.capacity = max(_IN_FLIGHT, min(_BURST, fitting))
         for outlet in self.outlets:
             outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, fitting))
@@ -209,17 +224,34 @@ class Stream:
 
     def _send(self, frame: Frame) -> None:
         try:
-            if self._batcher is not None:
+            if self._batcher is not None and self._is_looked_at(frame):
                 self._batcher.put(self.name, frame)
             self._frames.put(frame)
         except Closed:
-            self.account.drop("stopped")
+            self._drop(frame, "stopped")
+
+    def _is_looked_at(self, frame: Frame) -> bool:
+        verdict = self._admission.judge(frame)
+        if verdict is Verdict.LOOK:
+            self._looked_at = frame.index
+            return True
+        self.stats.not_looked_at[verdict.value] += 1
+        self._not_looked_at[frame.index] = verdict, self._looked_at
+        return False
+
+    def _drop(self, frame: Frame, cause: str) -> None:
+        self._not_looked_at.pop(frame.index, None)
+        self.account.drop(cause)
+
+    def part_to_look_at(self, frame: Frame) -> tuple[Picture, Corner]:
+        """Returns what of a frame the detector gets, and where in the frame that begins."""
+        return crop(frame.picture, self.plan.detect.region)
 
     def deliver(self, inferred: Inferred) -> None:
         """Takes what the inference thread found; never waits."""
-        self.stats.add_inferred(inferred.detected.times)
         with contextlib.suppress(Closed):
             self._inferred.put(inferred)
+        self.stats.add_inferred(inferred.detected.times)
 
     def end_of_inference(self) -> None:
         """Says that no more detections will come."""
@@ -257,7 +289,8 @@ class Stream:
         if self._live and self._batcher is not None:
             self._moved_boxes.observe(frame)
             self._looked_at_pts = frame.pts
-            self._moved_boxes.take(self._inferred.take_while(lambda item: item.frame.pts <= frame.pts))
+            self._take(self._inferred.take_while(lambda item: item.frame.pts <= frame.pts))
+            self._hold(frame)
 
     def _finish_at_once(self) -> bool:
         """Says whether frames that are held are to be shown without delay; sinks then take all of them."""
@@ -271,15 +304,34 @@ class Stream:
             return Result(frame, Detections.empty())
         if self._live:
             if self._delay_s:  # more may have come since this frame did
-                self._moved_boxes.take(self._inferred.take_while(lambda item: item.frame.pts <= self._looked_at_pts))
+                self._take(self._inferred.take_while(lambda item: item.frame.pts <= self._looked_at_pts))
                 self.stats.between += self._moved_boxes.is_between(frame)
-            return self._moved_boxes.show(frame)
-        try:
-            inferred = self._inferred.get()
-        except Closed:
-            return None
-        assert inferred.frame is frame, "detections arrive in the order of their frames"
-        return self._own_boxes(inferred)
+        elif frame.index in self._not_looked_at:
+            self._hold(frame)
+        else:
+            try:
+                inferred = self._inferred.get()
+            except Closed:
+                return None
+            assert inferred.frame is frame, "detections arrive in the order of their frames"
+            self._take([inferred])
+        result = self._moved_boxes.show(frame)
+        held_s = self._held_s.pop(frame.index, None)
+        return result if held_s is None else replace(result, detection_age_s=held_s)
+
+    def _take(self, arrived: Sequence[Inferred]) -> None:
+        self._moved_boxes.take(arrived)
+        self._found = arrived[-1] if arrived else self._found
+
+    def _hold(self, frame: Frame) -> None:
+        """Takes for a frame in which all is still what was found in the one that was looked at last, if that is known.
+
+        Does nothing for a frame that was itself looked at, or is not because it came too soon.
+        """
+        verdict, last = self._not_looked_at.pop(frame.index, (Verdict.LOOK, -1))
+        if verdict is Verdict.STILL and self._found is not None and self._found.frame.index == last:
+            self._moved_boxes.take([Inferred(frame, Again(self._found.detected.detections))])
+            self._held_s[frame.index] = frame.pts_s - self._found.frame.pts_s
 
     def _through_stages(self, result: Result | None) -> Result | None:
         for stage in self.plan.stages:
@@ -290,7 +342,7 @@ class Stream:
         if result is None or self.plan.annotator is None or not wanted:
             return result
         status = None if self.plan.status is None else self.plan.status(result)
-        return annotate(result, self.plan.annotator, status)
+        return annotate(result, self.plan.annotator, status, self._pool)
 
     def overdue(self) -> bool:
         """Says whether a live stream has gone silent and its time is up: no frame will come to end it.
