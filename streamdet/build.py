@@ -12,12 +12,15 @@ from streamdet.config import Config
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.errors import UsageError
+from streamdet.gate.motion import MotionGate
+from streamdet.gate.motion import warm_up as warm_up_gate
 from streamdet.models.embedded import DEMO, SHAPES
 from streamdet.models.local import getter, not_here
 from streamdet.models.spec import Contract
 from streamdet.models.watcher import LogWatcher, Watcher
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
 from streamdet.pipeline.stream import Mode, StreamPlan
@@ -26,6 +29,10 @@ from streamdet.sinks.open import check_distinct, open_sink
 from streamdet.sinks.targets import InputFiles
 from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
+from streamdet.tracking.carried import MotionOptions
+from streamdet.tracking.interpolate import Smoother
+from streamdet.tracking.motion import Mover
+from streamdet.tracking.motion import warm_up as warm_up_motion
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker import warm_up as warm_up_tracking
 from streamdet.types import Result
@@ -93,12 +100,18 @@ def build(
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
     modes = [_mode(config, source) for source in sources]
-    detector = _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked))
+    nice = config.detector.give_way if Mode.LIVE in modes else 0  # files wait for their detections anyway
+    # The runtime starts its threads while a model is loaded and first run.
+    detector = politely(nice, lambda: _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked)))
     on_warm_up()
     if detector is not None:
-        detector.warm_up()
+        politely(nice, detector.warm_up)
+    if any(wanted.detect.gate for wanted in config.sources):
+        warm_up_gate()
     if any(tracked):
         warm_up_tracking()
+    if any(_mover(config, mode) is not None for mode in modes):
+        warm_up_motion()
     annotator = Annotator(config.draw)
     if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
         annotator.warm_up()
@@ -109,22 +122,36 @@ def build(
             sinks=stream_sinks,
             mode=mode,
             tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
+            mover=_mover(config, mode),
+            delay_s=config.motion.delay_s,
             annotator=Annotator(config.draw),
             stages=[*_only_sure(detector, is_tracked), *stages],
             status=_status if config.draw.status else None,
             always_annotate=always_annotate,
             max_frames=config.max_frames,
             duration_s=config.duration_s,
+            detect=wanted.detect,
+            gate=MotionGate(wanted.detect.redetect_s) if wanted.detect.gate else None,
         )
-        for source, stream_sinks, is_tracked, mode in zip(sources, sinks, tracked, modes, strict=True)
+        for wanted, source, stream_sinks, is_tracked, mode in zip(
+            config.sources, sources, sinks, tracked, modes, strict=True
+        )
     ]
-    return Job(Pipeline(plans, detector, leave_busy=leave_busy), detector)
+    pipeline = Pipeline(
+        plans,
+        detector,
+        leave_busy=leave_busy,
+        batch_wait_s=config.detector.batch_wait_ms / 1000,
+        infer_nice=nice,
+    )
+    return Job(pipeline, detector)
 
 
 def _open_sources(config: Config) -> list[Source]:
     sources: dict[str, Source] = {}
     for wanted in config.sources:
-        options = replace(wanted, realtime=True) if config.mode == "live" else wanted  # a file keeps its own pace
+        # a file keeps its own pace
+        options = replace(wanted, realtime=True) if config.mode in ("live", "smooth") else wanted
         source = open_source(wanted.url, name=wanted.name, options=options)
         number = 2
         while source.name in sources:
@@ -139,6 +166,16 @@ def _mode(config: Config, source: Source) -> Mode:
     if config.mode == "auto":
         return Mode.LIVE if source.live else Mode.EVERY_FRAME
     return Mode(config.mode)
+
+
+def _mover(config: Config, mode: Mode) -> Mover | Smoother | None:
+    """Returns what moves the boxes of one stream; None where each frame has its own, or the tracker predicts them."""
+    if config.model == NO_MODEL or mode is Mode.EVERY_FRAME:
+        return None
+    options = MotionOptions(looks=config.motion.flow, coast_s=config.tracker.coast_s, fade_s=config.tracker.fade_s)
+    if mode is Mode.SMOOTH:
+        return Smoother(options)
+    return Mover(options) if config.motion.flow else None
 
 
 def _open_sinks(config: Config, sources: Sequence[Source]) -> list[list[Sink]]:

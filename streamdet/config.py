@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from streamdet.detect.detector import DetectorOptions
 from streamdet.draw.annotate import AnnotateOptions
 from streamdet.errors import ConfigError
+from streamdet.pipeline.admission import DetectOptions
 from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
@@ -21,6 +22,7 @@ from streamdet.tracking.options import TrackerOptions
 from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
+_MOST_DELAY_S = 5.0  # frames that wait are pictures in memory
 
 
 _TRACKER = TrackerOptions()
@@ -63,8 +65,37 @@ class TrackerConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class MotionConfig:
+    """How boxes come from the frames of detections to those that are shown, where these are not the same.
+
+    Attributes:
+        flow: measure in the pictures how things move; else the tracker's prediction is shown.
+        delay_s: smooth mode: how long after it came a frame is shown. It should reach from a frame to the arrival of
+            the next detections after it: the time between two detections, and that of making one.
+    """
+
+    flow: bool = True
+    delay_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.delay_s <= _MOST_DELAY_S:
+            raise ConfigError(f"motion.delay_s must be more than 0 and at most {_MOST_DELAY_S:g}, got {self.delay_s}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceConfig(SourceOptions):
+class SourceDefaults(SourceOptions):
+    """What may be said of all sources at once, or of each.
+
+    Attributes:
+        detect: when and where the detector looks at it.
+    """
+
+    detect: DetectOptions = field(default_factory=DetectOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig(SourceDefaults):
     """One source: its url, and options that are its own.
 
     Attributes:
@@ -91,6 +122,7 @@ class Config:
         mode: how frames and detections meet; "auto" is "live" for live sources and "every-frame" for others.
         detector: thresholds and hardware.
         tracker: ids over time.
+        motion: boxes between detections, in live and smooth mode.
         draw: what is drawn.
         recording: how video files are encoded.
         max_frames: stop each source after so many frames; 0 for no limit.
@@ -100,15 +132,16 @@ class Config:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # unknown keys are errors
 
     sources: list[SourceConfig] = field(default_factory=list)
-    source: SourceOptions = field(default_factory=SourceOptions)
+    source: SourceDefaults = field(default_factory=SourceDefaults)
     model: str | None = None
     download: bool = True
     contract: str | None = None
     outputs: list[str] = field(default_factory=list)
     show: bool = False
-    mode: Literal["auto", "every-frame", "live"] = "auto"
+    mode: Literal["auto", "every-frame", "live", "smooth"] = "auto"
     detector: DetectorOptions = field(default_factory=DetectorOptions)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
     draw: AnnotateOptions = field(default_factory=AnnotateOptions)
     recording: SinkOptions = field(default_factory=SinkOptions)
     max_frames: int = 0
@@ -133,10 +166,10 @@ def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Co
     """
     tree = {} if path is None else read_yaml(path, _MAX_BYTES)
     typed = dict(typed or {})
-    options = {key: value for key, value in (typed.pop("source", None) or {}).items() if value is not None}
+    options = _given(typed.pop("source", None) or {})
     _overlay(tree, {**typed, "source": options})
     if options and "sources" in tree:
-        tree["sources"] = [{**source, **options} for source in _listed(tree["sources"])]
+        tree["sources"] = [_merged(source, options) for source in _listed(tree["sources"])]
     return parse_config(tree)
 
 
@@ -150,9 +183,9 @@ def parse_config(tree: Mapping[str, Any]) -> Config:
     if isinstance(tree.get("outputs"), str):
         tree["outputs"] = [tree["outputs"]]
     defaults = _with_size("source", tree.get("source", {}))
-    _validated(SourceOptions, defaults, "source")  # once: each source is given these as well
+    _validated(SourceDefaults, defaults, "source")  # once: each source is given these as well
     listed = [_with_size(f"sources.{number}", source) for number, source in enumerate(_listed(tree.get("sources", [])))]
-    tree |= {"source": defaults, "sources": [{**defaults, **source} for source in listed]}
+    tree |= {"source": defaults, "sources": [_merged(defaults, source) for source in listed]}
     return _validated(Config, tree)
 
 
@@ -185,6 +218,19 @@ def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
                 _overlay(branch, value)
         elif value is not None and value != []:
             tree[key] = value
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns options without those that are None, and without branches in which nothing is given."""
+    given = {key: _given(value) if isinstance(value, Mapping) else value for key, value in options.items()}
+    return {key: value for key, value in given.items() if value is not None and value != {}}
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """Returns the mapping `above`, with what is only in `below`; so for the mappings in both."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
 
 
 def _listed(sources: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
@@ -111,8 +112,25 @@ class Picture:
         """Returns a picture with memory of its own that an encoder can take without another copy."""
         import av
 
-        frame = av.VideoFrame(width, height, format.value)
-        if format is not PixelFormat.BGR24:
+        return cls._new(av.VideoFrame(width, height, format.value), color)
+
+    @classmethod
+    def on_memory(cls, memory: Plane, color: ColorSpace) -> Self:
+        """Returns an I420 picture whose planes lie one after the other in `memory`, without padding.
+
+        Whatever shares the picture, an encoder for one, holds `memory` for as long as it does.
+
+        Args:
+            memory: (3 * height / 2, width) uint8, C-contiguous; both sides of the picture are even.
+            color: how its samples are to be read.
+        """
+        import av
+
+        return cls._new(av.VideoFrame.from_numpy_buffer(memory, format=PixelFormat.I420.value), color)
+
+    @classmethod
+    def _new(cls, frame: av.VideoFrame, color: ColorSpace) -> Self:
+        if frame.format.name != PixelFormat.BGR24.value:
             frame.colorspace = _CODE_BY_MATRIX[color.matrix]
         frame.color_range = _FULL_RANGE if color.full_range else _LIMITED_RANGE
         picture = cls.from_av(frame)
@@ -123,10 +141,38 @@ class Picture:
         """Returns a view of one plane without its line padding, (rows, bytes per row)."""
         return self.planes[plane][:, : plane_shapes(self.format, self.width, self.height)[plane][1]]
 
-    def copy(self, format: PixelFormat | None = None) -> Picture:
-        """Returns a copy to draw on, converted to `format` where that differs (I420 or BGR24 can be asked for)."""
+    def part(self, left: int, top: int, right: int, bottom: int) -> Picture:
+        """Returns a part of the picture, for reading: a view of the same memory wherever that can be.
+
+        Args:
+            left: first column, even.
+            top: first row, even.
+            right: column after the last.
+            bottom: row after the last.
+        """
+        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height) or left % 2 or top % 2:
+            raise ValueError(
+                f"a part begins on even pixels and lies in the picture of {self.width}x{self.height}, "
+                f"got {left}, {top}, {right}, {bottom}"
+            )
+        width, height = right - left, bottom - top
+        starts = plane_shapes(self.format, left, top)
+        shapes = plane_shapes(self.format, width, height)
+        planes = tuple(
+            _part_of(plane, row, byte, rows, line)
+            for plane, (row, byte), (rows, line) in zip(self.planes, starts, shapes, strict=True)
+        )
+        return Picture(width, height, self.format, planes, self.color, self)  # not its owner: that is larger
+
+    def copy(self, format: PixelFormat | None = None, allocate: Allocate | None = None) -> Picture:
+        """Returns a copy to draw on, converted to `format` where that differs (I420 or BGR24 can be asked for).
+
+        Args:
+            format: layout of the copy; None for the same.
+            allocate: where its memory comes from; None for new memory.
+        """
         wanted = self.format if format is None else format
-        copied = Picture.allocate(self.width, self.height, wanted, self.color)
+        copied = (allocate or Picture.allocate)(self.width, self.height, wanted, self.color)
         if wanted is self.format:
             for target, source in zip(copied.planes, self.planes, strict=True):
                 line = min(target.shape[1], source.shape[1])
@@ -172,6 +218,23 @@ class Picture:
         import av
 
         return self.owner if isinstance(self.owner, av.VideoFrame) else self.copy().owner
+
+
+Allocate = Callable[[int, int, PixelFormat, ColorSpace], Picture]
+"""Gives an empty picture of a width and a height."""
+
+
+def _part_of(plane: Plane, row: int, byte: int, rows: int, line: int) -> Plane:
+    """Returns `rows` lines from a byte on, each as long in memory as the plane's: what hangs over is the next line's.
+
+    The last line of the plane has no next one: there a copy is needed.
+    """
+    length = plane.shape[1]
+    start, size = row * length + byte, rows * length
+    flat = plane.reshape(-1)
+    if start + size > flat.size:
+        return np.ascontiguousarray(plane[row : row + rows, byte : byte + line])
+    return flat[start : start + size].reshape(rows, length)
 
 
 def warm_up() -> None:

@@ -38,7 +38,7 @@ ONLY_HERE = {
         "doctor/",
     ),
 }
-PURE = ("detect/", "tracking/", "draw/")  # but the edges inside detect: session, providers, detector
+PURE = ("detect/", "tracking/", "draw/", "gate/")  # but the edges inside detect: session, providers, detector
 EDGES_OF_DETECT = ("detect/session", "detect/providers", "detect/detector.py")
 
 
@@ -67,7 +67,14 @@ def test_pure_compute_knows_no_edges(module):
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("pipeline/")])
 def test_the_pipeline_knows_only_protocols(module):
-    parts = ("streamdet.detect", "streamdet.tracking", "streamdet.draw", "streamdet.models", "streamdet.config")
+    parts = (
+        "streamdet.detect",
+        "streamdet.tracking",
+        "streamdet.draw",
+        "streamdet.gate",
+        "streamdet.models",
+        "streamdet.config",
+    )
     bases = {"streamdet.sources.base", "streamdet.sinks.base"}
     for name in imported(module):
         assert not name.startswith(parts)

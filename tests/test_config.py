@@ -39,11 +39,14 @@ def test_every_shipped_config_loads(path):
         ({"conf": 0.5}, "conf: unknown key; did you mean 'detector.conf'?"),
         ({"classes": ["person"]}, "classes: unknown key; did you mean 'detector.classes'?"),
         ({"detector": {"confidence": 0.3}}, "detector.confidence: unknown key; did you mean 'conf'?"),
-        ({"detector": {"xyz": 1}}, "detector.xyz: unknown key; known keys here: class_agnostic_nms, classes, conf"),
+        (
+            {"detector": {"xyz": 1}},
+            "detector.xyz: unknown key; known keys here: batch_wait_ms, class_agnostic_nms,",
+        ),
         ({"sources": {"a": {"url": "0", "sise": [1, 2]}}}, "sources.0.sise: unknown key; did you mean 'size'?"),
         ({"source": {"backoff": {"frist_s": 1}}}, "source.backoff.frist_s: unknown key; did you mean 'first_s'?"),
         ({"sources": [{"name": "a"}]}, "sources.0.url: is missing"),
-        ({"mode": "fast"}, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
+        ({"mode": "fast"}, "mode: 'fast' does not fit: give 'auto', 'every-frame', 'live' or 'smooth'"),
         ({"max_frames": "many"}, "max_frames: 'many' does not fit: give a whole number"),
         ({"max_frames": 1.5}, "max_frames: 1.5 does not fit: give a whole number"),
         ({"max_frames": -1}, "max_frames must be 0 (no limit) or more, got -1"),
@@ -58,8 +61,15 @@ def test_every_shipped_config_loads(path):
         ({5: 1}, "5: 5 does not fit: give text as the key"),
         ({"detector": {"conf": 1.5}}, "conf must be at least 0 and less than 1, got 1.5"),
         ({"recording": {"quality": 99}}, "quality must be 0 to 51, got 99"),
+        ({"detector": {"give_way": 20}}, "give_way must be from 0 (not at all) to 19, got 20"),
+        ({"source": {"detect": {"region": [0, 0, 0, 1]}}}, "detect.region must be left, top, right, bottom in shares"),
+        ({"source": {"detect": {"region": [0, 0, 1.1, 1]}}}, "write for example [0, 0.5, 1, 1] for the lower half"),
+        ({"source": {"detect": {"max_hz": -1}}}, "detect.max_hz must be 0 (no limit) or more, got -1"),
+        ({"source": {"detect": {"priority": 0}}}, "detect.priority must be greater than 0 and at most 1000, got 0"),
+        ({"source": {"detect": {"redetect_s": float("nan")}}}, "detect.redetect_s must be greater than 0"),
+        ({"source": {"detect": {"hz": 1}}}, "source.detect.hz: unknown key; did you mean 'max_hz'?"),
         ({"sources": 7}, "sources: expected 'name: url' pairs"),
-        ({"detector": 3}, "give keys and values below it: class_agnostic_nms, classes, conf, cuda"),
+        ({"detector": 3}, "give keys and values below it: batch_wait_ms, class_agnostic_nms"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -143,3 +153,17 @@ def test_typed_source_options_win_over_those_of_a_source_in_the_file(tmp_path):
 
 def test_a_config_does_not_show_passwords():
     assert "c4nary" not in repr(parse_config({"sources": ["rtsp://u:c4nary@h/x"]}))
+
+
+def test_a_source_keeps_what_it_does_not_set_itself(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "source: {detect: {max_hz: 5, gate: true}}\nsources: {a: {url: '0', detect: {priority: 2}}, b: '1'}\n"
+    )
+    typed = {"source": {"detect": {"max_hz": 3.0, "region": None, "gate": None}}}
+    a, b = load_config(path).sources
+    assert (a.detect.max_hz, a.detect.gate, a.detect.priority) == (5, True, 2)
+    assert (b.detect.max_hz, b.detect.gate, b.detect.priority) == (5, True, 1)
+    a, b = load_config(path, typed).sources
+    assert (a.detect.max_hz, a.detect.gate, a.detect.priority) == (3, True, 2)
+    assert load_config(path, {"source": {"detect": {"gate": None}}}) == load_config(path)

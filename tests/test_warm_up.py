@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources.clips import encode
+
 ROOT = Path(__file__).parent.parent
 
 # Sources make their own kernels ready while they are opened, before their first frame.
@@ -26,11 +28,27 @@ print(json.dumps({name: count for name, count in compiled().items() if count != 
 """
 
 
-@pytest.mark.parametrize("mode", ["every-frame", "live"])
+@pytest.mark.parametrize("mode", ["every-frame", "live", "smooth"])
 def test_kernels_are_ready_before_the_first_frame(mode, tmp_path):
     config = {
-        "sources": ["synthetic:shapes?frames=45&size=320x240&live=" + str(int(mode == "live"))],
+        "sources": ["synthetic:shapes?frames=45&size=320x240&live=" + str(int(mode != "every-frame"))],
         "outputs": [str(tmp_path / "out.mp4"), str(tmp_path / "out.jsonl")],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(config)], capture_output=True, text=True, timeout=100, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {}
+
+
+@pytest.mark.parametrize("region", [None, [0.2, 0.2, 1, 1]])
+def test_the_gate_is_ready_before_the_first_frame(region, tmp_path):
+    clip = encode(tmp_path / "clip.mp4", 25, (320, 240))  # its pictures differ, so the gate stays open
+    config = {
+        "sources": [str(clip)],
+        "source": {"detect": {"gate": True, "region": region}},
+        "model": "synthetic-shapes",
+        "outputs": [str(tmp_path / "out.mp4")],
     }
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(config)], capture_output=True, text=True, timeout=100, cwd=ROOT

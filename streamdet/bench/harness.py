@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -50,3 +50,20 @@ def take_turns(
     medians = {name: statistics.median(values) for name, values in times.items()}
     ours = next(iter(medians.values()))
     return [Timing(name, medians[name], min(times[name]), medians[name] / ours) for name in candidates]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A table for people.
+
+    Attributes:
+        title: what was measured.
+        header: of the columns; the first holds names, the others numbers.
+        rows: as many cells each.
+        notes: a line each.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()

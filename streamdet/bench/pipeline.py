@@ -1,162 +1,196 @@
-"""File to annotated file at 1080p with detection stubbed, against bare transcoding and against drawing on BGR.
+"""File to annotated file at 1080p: rate, processor time, memory, and frame ages, beside what others would write.
 
-What is left when the network costs nothing: decode, track, draw, encode. All candidates read the same file; those with
-PyAV encode with the same x264 settings and a key frame each second. The preset is x264's fastest, so that the encoder
-hides as little of the rest as it can; what it still costs grows with what is drawn, most of all labels and trails.
+With a model every frame is inferred, and the rival is a script of OpenCV, supervision and trackers with the same
+network. With the network left out, what remains is decoding, tracking, drawing and encoding; the floor is a transcode
+with PyAV alone under the same encoder settings. There x264's fastest preset is taken, so that the encoder hides as
+little of the rest as it can; what it still costs grows with what is drawn. All candidates read the same file.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import av
-import cv2
-import numpy as np
-
-from streamdet.bench.harness import Timing, take_turns
+from streamdet.bench import rival_script
+from streamdet.bench.apart import Done, Make, Standing, Turn, compare
+from streamdet.bench.clip import make_clip
+from streamdet.bench.harness import Measured
+from streamdet.bench.roofline import copy_rate
+from streamdet.bench.stub import Stub
+from streamdet.bench.transcode import drawn_on_bgr, opencv, transcode
+from streamdet.build import build
+from streamdet.config import Config, SourceConfig
+from streamdet.detect.detector import DetectorOptions
 from streamdet.draw.annotate import AnnotateOptions, Annotator
-from streamdet.picture import Picture
+from streamdet.models.local import Get, not_here
+from streamdet.models.spec import Contract
+from streamdet.models.zoo import resolve
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stream import StreamPlan
-from streamdet.sinks import encoders
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.open import open_source
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
-from streamdet.types import Detections, StageTimes
 
-_FRAMES = 150
-_OBJECTS = 12
-_LABELS = ("person", "bicycle", "car")
+_WIDTH, _HEIGHT, _FPS = 1920, 1080, 30
 _BOXES_ONLY = AnnotateOptions(labels=False, ids=False, scores=False, trails=False)
-_RECORDING = SinkOptions(preset="ultrafast", audio=False)
+_FASTEST = SinkOptions(preset="ultrafast", audio=False)
+_AS_IT_COMES = SinkOptions(audio=False)
+_LIKE_OPENCV = SinkOptions(encoder="mpeg4", audio=False)
+_TRANSCODE = "PyAV decode + encode, nothing else"
+_SCRIPT = "OpenCV + supervision + trackers"
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    detections: Detections
-    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
+class Wanted:
+    """What is to be measured.
+
+    Attributes:
+        model: as on the command line; None leaves the network out.
+        provider: what streamdet runs it on; the rival runs ONNX Runtime on the processor.
+        threads: for inference on the processor, of both; 0 leaves it to each.
+        frames: of the clip.
+    """
+
+    model: str | None = None
+    provider: str = "cpu"
+    threads: int = 0
+    frames: int = 150
 
 
-class _Stub:
-    """A detector that costs nothing: a dozen boxes that drift across the picture."""
+def run(wanted: Wanted, rounds: int, get: Get = not_here) -> Measured:
+    """Measures everything that is installed.
 
-    max_batch = 1
-
-    def __init__(self) -> None:
-        self._calls = 0
-
-    def detect(self, pictures: Sequence[Picture]) -> list[_Found]:
-        """Returns the next step of the same drift, whatever the pictures show."""
-        found = [_Found(_boxes(self._calls + i)) for i in range(len(pictures))]
-        self._calls += len(pictures)
-        return found
-
-
-def _boxes(step: int) -> Detections:
-    number = np.arange(_OBJECTS)
-    left = 40 + 140 * number + 2 * step * (number % 3)
-    top = 60 + 70 * number + step * (number % 2)
-    boxes = np.stack([left, top, left + 120, top + 220], axis=1).astype(np.float32)
-    return Detections(boxes, np.full(_OBJECTS, 0.9, np.float32), (number % 3).astype(np.int32), labels=_LABELS)
-
-
-def run(rounds: int = 5) -> tuple[str, list[Timing], list[str]]:
-    """Returns title, timings (ours first) and notes."""
+    Raises:
+        ModelError: the model is not there, or not understood.
+    """
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
-        _make_clip(clip)
-        out = Path(folder) / "out.mp4"
-        candidates = {
-            "streamdet": lambda: _ours(clip, out, AnnotateOptions()),
-            "streamdet, boxes only": lambda: _ours(clip, out, _BOXES_ONLY),
-            "streamdet, nothing drawn": lambda: _ours(clip, out, replace(_BOXES_ONLY, boxes=False)),
-            "PyAV decode + encode, nothing else": lambda: _bare(clip, out),
-            "PyAV, drawn on BGR": lambda: _bgr(clip, out),
-            "OpenCV read, draw, write": lambda: _opencv(clip, out),
-        }
-        timings = take_turns(candidates, rounds)
-    notes = [f"{t.name}: {1000 * _FRAMES / t.median_ms:.1f} fps" for t in timings]
-    bare = next(t for t in timings if t.name == "PyAV decode + encode, nothing else")
-    notes.append(f"share of the bare transcode's speed: {bare.ratio:.2f}")
-    notes.append("OpenCV writes MPEG-4 Part 2 (its wheel has no H.264 encoder), which is cheaper and larger")
-    return f"decode, annotate, encode {_FRAMES} frames of 1920x1080", timings, notes
+        candidates, notes = _candidates(wanted, clip, Path(folder), get)
+        make_clip(clip, _WIDTH, _HEIGHT, _FPS, wanted.frames)
+        standings = compare(candidates, rounds)
+    return _table(wanted, standings, notes)
 
 
-def _make_clip(path: Path) -> None:
-    """Writes a moving scene with camera noise, so that the encoder has the work that real video gives it."""
-    random = np.random.default_rng(7)
-    still = cv2.GaussianBlur(random.integers(0, 256, (1200, 2400, 3), np.uint8), (0, 0), 9)
-    still = cv2.normalize(still, still, 20, 235, cv2.NORM_MINMAX)
-    noise = [random.integers(0, 2, (1080, 1920, 3), np.uint8) for _ in range(4)]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "20", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
-        for number in range(_FRAMES):
-            bgr = still[number // 2 : number // 2 + 1080, 2 * number : 2 * number + 1920] + noise[number % 4]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(bgr), format="bgr24")))
-        container.mux(stream.encode())
+def _candidates(wanted: Wanted, clip: Path, folder: Path, get: Get) -> tuple[dict[str, Make], list[str]]:
+    def out(name: str) -> Path:
+        return folder / f"{name}.mp4"
+
+    stubbed: dict[str, Make] = {
+        "streamdet": partial(ours_stubbed, clip, out("a"), AnnotateOptions(), _FASTEST),
+        "streamdet, boxes only": partial(ours_stubbed, clip, out("b"), _BOXES_ONLY, _FASTEST),
+        "streamdet, nothing drawn": partial(ours_stubbed, clip, out("c"), replace(_BOXES_ONLY, boxes=False), _FASTEST),
+        _TRANSCODE: partial(transcode, clip, out("d"), _FASTEST),
+        "PyAV, drawn on BGR": partial(drawn_on_bgr, clip, out("e"), _FASTEST),
+        "OpenCV read, draw, write": partial(opencv, clip, out("f")),
+    }
+    mpeg4 = "OpenCV writes MPEG-4 Part 2 (its wheel has no H.264 encoder), which is cheaper and larger"
+    if wanted.model is None:
+        return stubbed, [mpeg4]
+    spec, file = resolve(wanted.model, get=get)
+    config = Config(
+        model=wanted.model,
+        detector=DetectorOptions(provider=wanted.provider, threads=wanted.threads),
+        sources=[SourceConfig(url=str(clip))],
+    )
+    candidates: dict[str, Make] = {
+        "streamdet": partial(ours, replace(config, outputs=[str(out("g"))], recording=_FASTEST)),
+        "streamdet, default x264 preset": partial(
+            ours, replace(config, outputs=[str(out("h"))], recording=_AS_IT_COMES)
+        ),
+        "streamdet, MPEG-4": partial(ours, replace(config, outputs=[str(out("i"))], recording=_LIKE_OPENCV)),
+    }
+    if absent := rival_script.missing():
+        return candidates, [f"left out: the script of {_SCRIPT}: pip install {' '.join(absent)}"]
+    if spec.contract is not Contract.YOLOX:
+        return candidates, [f"left out: the script of {_SCRIPT}, which knows YOLOX only"]
+    rival = partial(rival_script.script, clip, out("j"), file, spec.labels, spec.conf, spec.iou, wanted.threads)
+    return {**candidates, _SCRIPT: rival}, [mpeg4]
 
 
-def _ours(clip: Path, out: Path, drawn: AnnotateOptions) -> None:
-    annotator = Annotator(drawn)
-    sink = open_sink(str(out), options=_RECORDING)
-    plan = StreamPlan(open_source(str(clip)), [sink], tracker=ByteTracker(TrackerOptions()), annotator=annotator)
-    Pipeline([plan], _Stub()).run()
+def ours(config: Config) -> Turn:
+    """Prepares streamdet as `streamdet run` would; the model is loaded once, for all turns."""
+    from streamdet.detect.detector import load_detector
+
+    assert config.model is not None
+    detector = load_detector(config.model, config.detector)
+    detector.report_from(config.tracker.options(detector.conf).low_score)
+    detector.warm_up()
+    build(replace(config, model="none", detector=DetectorOptions())).close()  # compiles what the detector does not
+
+    def turn() -> Done:
+        plan = StreamPlan(
+            open_source(config.sources[0].url),
+            [open_sink(uri, options=config.recording) for uri in config.outputs],
+            tracker=ByteTracker(config.tracker.options(detector.conf)),
+            annotator=Annotator(config.draw),
+        )
+        return _done(Pipeline([plan], detector))
+
+    return turn
 
 
-def _encoder(container: av.container.OutputContainer, source: av.VideoStream) -> av.VideoStream:
-    options = encoders.settings("libx264", _RECORDING, rate=source.average_rate, live=False).options
-    stream = container.add_stream("libx264", rate=source.average_rate, options=options)
-    stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
-    stream.codec_context.gop_size = 30
-    if source.time_base is not None:
-        stream.codec_context.time_base = source.time_base
-    return stream
+def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkOptions) -> Turn:
+    """Prepares streamdet with a detector that costs nothing."""
+
+    def turn() -> Done:
+        sink = open_sink(str(out), options=recording)
+        tracker, annotator = ByteTracker(TrackerOptions()), Annotator(drawn)
+        return _done(
+            Pipeline([StreamPlan(open_source(str(clip)), [sink], tracker=tracker, annotator=annotator)], Stub())
+        )
+
+    return turn
 
 
-def _bare(clip: Path, out: Path) -> None:
-    with av.open(str(clip)) as reader, av.open(str(out), "w") as writer:
-        reader.streams.video[0].thread_type = "AUTO"
-        stream = _encoder(writer, reader.streams.video[0])
-        for frame in reader.decode(video=0):
-            frame.pict_type = av.video.frame.PictureType.NONE
-            writer.mux(stream.encode(frame))
-        writer.mux(stream.encode())
+def _done(pipeline: Pipeline) -> Done:
+    pipeline.run()
+    told: Report = report(pipeline)
+    (stream,) = told.streams
+    age = stream.sinks[0].age
+    return Done(stream.shown, (age.p50_ms, age.p95_ms, age.p99_ms), told.stage_cpu_s)
 
 
-def _bgr(clip: Path, out: Path) -> None:
-    with av.open(str(clip)) as reader, av.open(str(out), "w") as writer:
-        reader.streams.video[0].thread_type = "AUTO"
-        stream = _encoder(writer, reader.streams.video[0])
-        for number, frame in enumerate(reader.decode(video=0)):
-            bgr = frame.to_ndarray(format="bgr24")
-            _draw(bgr, number)
-            drawn = av.VideoFrame.from_ndarray(bgr, format="bgr24")
-            drawn.pts, drawn.time_base = frame.pts, frame.time_base
-            writer.mux(stream.encode(drawn))
-        writer.mux(stream.encode())
+def _table(wanted: Wanted, standings: list[Standing], notes: list[str]) -> Measured:
+    ours_fps = standings[0].fps
+    rows = []
+    for s in standings:
+        ages = " / ".join(f"{ms:.0f}" for ms in s.middle.done.age_ms) or "-"
+        rows.append((s.name, f"{s.fps:.1f}", f"{ours_fps / s.fps:.2f}", f"{s.cpu_ms:.1f}", _mb(s.peak_bytes), ages))
+    for s in standings:
+        if s.name == _TRANSCODE:
+            cpu = s.cpu_ms / standings[0].cpu_ms
+            notes = [
+                f"share of the bare transcode: {ours_fps / s.fps:.2f} of its rate, {cpu:.2f} by processor time",
+                _floor(s),
+                *notes,
+            ]
+    stages = standings[0].middle
+    parts = {name: 1000 * cpu_s / stages.done.frames for name, cpu_s in stages.done.stage_cpu_s.items()}
+    rest = stages.cpu_ms - sum(parts.values())
+    told = ", ".join(f"{name} {ms:.2f}" for name, ms in {**parts, "threads of codecs and inference": rest}.items())
+    notes = [*notes, f"processor time per frame by stage, ms: {told}"]
+    what = "detection left out" if wanted.model is None else f"{wanted.model} on every frame, {wanted.provider}"
+    title = f"decode, annotate, encode {wanted.frames} frames of {_WIDTH}x{_HEIGHT}, {what}"
+    header = ("candidate", "frames/s", "ours is faster by", "CPU ms/frame", "peak MB", "age p50/95/99 ms")
+    return Measured(title, header, rows, notes)
 
 
-def _opencv(clip: Path, out: Path) -> None:
-    reader = cv2.VideoCapture(str(clip))
-    writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), reader.get(cv2.CAP_PROP_FPS), (1920, 1080))
-    for number in range(_FRAMES):
-        found, bgr = reader.read()
-        if not found:
-            break
-        _draw(bgr, number)
-        writer.write(bgr)
-    reader.release()
-    writer.release()
+def _floor(transcode: Standing) -> str:
+    """Says what share of the transcode cannot be passed: decoders still read a picture, so drawing needs a copy."""
+    megabytes = 1.5 * _WIDTH * _HEIGHT / 1e6
+    rate = copy_rate(1)
+    copy_ms = 2 * megabytes / rate  # read and written
+    share = transcode.cpu_ms / (transcode.cpu_ms + copy_ms)
+    return (
+        f"floor: a copy of each picture to draw on, {megabytes:.1f} MB at {rate:.0f} GB/s, takes {copy_ms:.2f} ms: "
+        f"at most {share:.2f} by processor time, and encoding what is drawn comes on top"
+    )
 
 
-def _draw(bgr: np.ndarray, step: int) -> None:
-    for left, top, right, bottom in _boxes(step).boxes_xyxy.astype(int).tolist():
-        cv2.rectangle(bgr, (left, top), (right, bottom), (60, 200, 60), 3)
-        cv2.rectangle(bgr, (left, top - 30), (left + 130, top), (60, 200, 60), -1)
-        cv2.putText(bgr, "person 12", (left + 4, top - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 0, 0), 2)
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f}" if size else "-"

@@ -108,8 +108,12 @@ def summary(report: Report) -> Group:
 
 def _about(stream: StreamReport, provider: str) -> Iterator[RenderableType]:
     where = f", inference on {provider}" if provider else ""
-    yield Text.assemble((stream.name, "bold"), f": {stream.fps:.1f} frames/s, {stream.mode}{where}")
+    mode = f"{stream.mode} ({stream.delay_s:g} s later)" if stream.delay_s else stream.mode
+    yield Text.assemble((stream.name, "bold"), f": {stream.fps:.1f} frames/s, {mode}{where}")
     yield Text(f"  captured {stream.captured} = shown {stream.shown}{_dropped(stream.dropped, ' + ')}")
+    if stream.not_looked_at:
+        rate = f"{stream.inferred} inferred, {stream.detections_hz:.1f} a second"
+        yield Text(f"  {rate}; not looked at: {_counts(stream.not_looked_at)}")
     if stream.faults:
         yield Text(f"  source faults: {_counts(stream.faults)}")
     yield _times(stream)
@@ -123,7 +127,10 @@ def _times(stream: StreamReport) -> Table:
     table.add_column("")
     for name, times in stream.stages.items():
         table.add_row(f"  {name}", str(stream.inferred) if name == "infer" else "", *_columns(times))
-    if stream.mode == "live" and stream.inferred:
+    if stream.delay_s and stream.inferred:
+        share = f"{100 * stream.between / max(stream.shown, 1):.0f} %"
+        table.add_row("  between detections", str(stream.between), "", "", "", share)
+    if stream.mode in ("live", "smooth") and stream.inferred:
         table.add_row("  age of detections", "", *_columns(stream.detection_age))
     for sink in stream.sinks:
         age_at = Text(f"  age at {_short(sink.name)}")

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import typer
 
-from streamdet.cli.bench import bench
+from streamdet.cli.bench import app as bench_app
 from streamdet.cli.demo import demo
 from streamdet.cli.eval import app as eval_app
 from streamdet.cli.interrupts import EXIT_CODE
@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo)
 app.command("run")(run)
-app.command("bench")(bench)
+app.add_typer(bench_app, name="bench", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(eval_app, name="eval")
 app.add_typer(train_app, name="train")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from streamdet.cli.interrupts import Interrupts
+from streamdet.cli.memory import give_back_large_blocks
 from streamdet.errors import UsageError
 
 Text = str | None
@@ -51,11 +52,21 @@ def run(
     contract: Annotated[
         Text, typer.Option("--contract", "-at", "--architecture-type", help="What the model's outputs mean.")
     ] = None,
-    mode: Annotated[Text, typer.Option("--mode", help="auto, every-frame or live.")] = None,
+    mode: Annotated[Text, typer.Option("--mode", help="auto, every-frame, live or smooth.")] = None,
+    delay: Annotated[float | None, typer.Option("--delay", help="Smooth mode: seconds that frames wait.")] = None,
     tracker: Annotated[Text, typer.Option("--tracker", help="auto, bytetrack or none.")] = None,
     size: Annotated[Text, typer.Option("--size", help="Size to ask a camera for, e.g. 1280x720.")] = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Rate to ask a camera for.")] = None,
     realtime: Annotated[bool | None, typer.Option("--realtime", help="Play files at their own pace.")] = None,
+    detect_hz: Annotated[
+        float | None, typer.Option("--detect-hz", help="Most detections per second of each source; 0 for no limit.")
+    ] = None,
+    region: Annotated[
+        Text, typer.Option("--region", metavar="L,T,R,B", help="Detect only here, in shares of the picture: 0,.5,1,1.")
+    ] = None,
+    gate: Annotated[
+        bool | None, typer.Option("--gate/--no-gate", help="Do not look again at what has not changed.")
+    ] = None,
     encoder: Annotated[Text, typer.Option("--encoder", help="Video encoder, e.g. libx264, h264_nvenc.")] = None,
     quality: Annotated[int | None, typer.Option("--quality", help="Video quality, lower is better (CRF).")] = None,
     trails: Annotated[bool | None, typer.Option("--trails/--no-trails", help="Draw where objects came from.")] = None,
@@ -70,7 +81,12 @@ def run(
     """
     typed: dict[str, Any] = {
         "sources": [*(sources or []), *(more_sources or [])],
-        "source": {"size": size, "fps": fps, "realtime": realtime},
+        "source": {
+            "size": size,
+            "fps": fps,
+            "realtime": realtime,
+            "detect": {"max_hz": detect_hz, "region": None if region is None else _shares(region), "gate": gate},
+        },
         "model": model,
         "download": download,
         "contract": contract,
@@ -85,12 +101,14 @@ def run(
             "threads": threads,
         },
         "mode": mode,
+        "motion": {"delay_s": delay},
         "tracker": {"kind": tracker},
         "recording": {"encoder": encoder, "quality": quality},
         "draw": {"trails": trails},
         "max_frames": max_frames,
         "duration_s": duration,
     }
+    give_back_large_blocks()
     with Interrupts() as interrupts:
         from streamdet.build import build
         from streamdet.cli.display import Display
@@ -110,6 +128,14 @@ def run(
             job.run(display.tick)
     if interrupts.came:
         raise KeyboardInterrupt
+
+
+def _shares(text: str) -> list[float]:
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--region {text!r} is no part of a picture: write for example 0,0.5,1,1") from None
+    return [left, top, right, bottom]
 
 
 def _names(text: str) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.evaluate.mot import MotNumbers, evaluate_mot
-from streamdet.evaluate.street import LEAST_VISIBLE
+from streamdet.evaluate.street import moments
 from streamdet.picture import Picture
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import SourceInfo
@@ -88,9 +88,5 @@ def follow(scene: StreetScene, frames: list[ShownFrame]) -> MotNumbers:
     Full boxes inside the picture count, also where something hides a part of them; what can be seen to less than a
     quarter need not be shown, and may be.
     """
-    truths, ignored = [], []
-    for frame in frames:
-        exact = scene.exact(frame.number)
-        truths.append(exact.detections(least_visible=0.0))
-        ignored.append(exact.visible < LEAST_VISIBLE)
-    return evaluate_mot(truths, [frame.detections for frame in frames], ignored)
+    truth, ignored = moments([scene.exact(frame.number) for frame in frames])
+    return evaluate_mot(truth, [frame.detections for frame in frames], ignored)

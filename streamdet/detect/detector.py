@@ -50,6 +50,8 @@ class DetectorOptions:
         max_detections: the best so many of a picture are reported.
         class_agnostic_nms: boxes of different classes suppress each other too.
         max_batch: how many pictures go together where the network takes any number; 0 chooses 8 on a GPU, else 1.
+        batch_wait_ms: how long a picture may wait for those of other sources to go with it.
+        give_way: with a live source, how much inference on the processor gives way to decoding and encoding, 0 to 19.
     """
 
     conf: float | None = None
@@ -62,6 +64,8 @@ class DetectorOptions:
     max_detections: int = 200
     class_agnostic_nms: bool = False
     max_batch: int = 0
+    batch_wait_ms: float = 2.0
+    give_way: int = 5
 
     def __post_init__(self) -> None:
         if self.conf is not None and not 0 <= self.conf < 1:
@@ -71,6 +75,10 @@ class DetectorOptions:
         check_threads(self.threads)
         if self.max_batch < 0:
             raise UsageError(f"max_batch must not be negative, got {self.max_batch}")
+        if not 0 <= self.batch_wait_ms <= 1000:
+            raise UsageError(f"batch_wait_ms must be from 0 to 1000, got {self.batch_wait_ms}")
+        if not 0 <= self.give_way <= 19:
+            raise UsageError(f"give_way must be from 0 (not at all) to 19, got {self.give_way}")
         if self.max_detections < 1:
             raise UsageError(f"max_detections must be at least 1, got {self.max_detections}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class Trails:
 
     def __init__(self, kept_s: float) -> None:
         self.kept_s = kept_s
-        self._points: dict[int, deque[tuple[float, float, float]]] = {}
+        self._points: dict[int, _Points] = {}
         self._latest_s = float("-inf")
 
     def __len__(self) -> int:
@@ -46,18 +46,13 @@ class Trails:
         ):
             if track_id < 0:
                 continue
-            points = self._points.setdefault(track_id, deque())
-            x = (left + right) / 2
-            if len(points) > 1 and abs(points[-2][1] - x) + abs(points[-2][2] - bottom) < least_step:
-                points.pop()  # the newest point is always where the object is now
-            points.append((time_s, x, bottom))
+            points = self._points.get(track_id)
+            if points is None:
+                points = self._points[track_id] = _Points()
+            points.add(time_s, (left + right) / 2, bottom, least_step)
         oldest_s = time_s - self.kept_s
-        for track_id in list(self._points):
-            points = self._points[track_id]
-            while points and points[0][0] < oldest_s:
-                points.popleft()
-            if not points:
-                del self._points[track_id]
+        for track_id in [number for number, points in self._points.items() if not points.forget(oldest_s)]:
+            del self._points[track_id]
 
     def path(self, track_id: int, time_s: float, radius: float) -> NDArray[np.float64] | None:
         """Returns the trail as (N, 4) x, y, radius, opacity, oldest first; None where it is too short.
@@ -67,10 +62,49 @@ class Trails:
         points = self._points.get(track_id)
         if points is None or len(points) < 3:  # two: it stands still
             return None
-        path = np.empty((len(points), 4))
-        path[:, :3] = points
+        path = points.copy()
         taper(path, time_s, self.kept_s, radius)
         return path
+
+
+class _Points:
+    """The points of one track in a row of memory, so that a trail is taken out of it as one block."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty((64, 4))  # time, x, y and a column that a trail needs
+        self._times: list[float] = []
+        self._first = 0
+        self._last_x = self._last_y = self._before_x = self._before_y = 0.0
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, time_s: float, x: float, y: float, least_step: float) -> None:
+        """Adds the newest point; the one before it goes where it is less than a step from the one before that."""
+        if len(self._times) > 1 and abs(self._before_x - x) + abs(self._before_y - y) < least_step:
+            self._times.pop()  # the newest point is always where the object is now
+        else:
+            self._before_x, self._before_y = self._last_x, self._last_y
+        end = self._first + len(self._times)
+        if end == len(self._rows):
+            kept = self._rows[self._first : end]
+            self._rows = np.concatenate([kept, np.empty((max(64, len(kept)), 4))])
+            self._first, end = 0, len(self._times)
+        self._rows[end] = time_s, x, y, 0.0
+        self._times.append(time_s)
+        self._last_x, self._last_y = x, y
+
+    def forget(self, oldest_s: float) -> int:
+        """Drops points from before a time and returns how many are left."""
+        gone = bisect_left(self._times, oldest_s)
+        if gone:
+            del self._times[:gone]
+            self._first += gone
+        return len(self._times)
+
+    def copy(self) -> NDArray[np.float64]:
+        """Returns (N, 4) time, x, y, -."""
+        return self._rows[self._first : self._first + len(self._times)].copy()
 
 
 @kernel

@@ -6,17 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamdet.detect.detector import Detector
 from streamdet.evaluate.classes import map_classes
 from streamdet.evaluate.coco_ap import CocoAp, coco_ap
 from streamdet.evaluate.found import FoundObjects, ImageRecord, record_of
+from streamdet.evaluate.mot import MotResult, MotSequence, evaluate_sequences
 from streamdet.evaluate.truth import Truth, TruthImage
 from streamdet.picture import Picture
 from streamdet.sources.street.options import StreetOptions
 from streamdet.sources.street.paths import LABELS
 from streamdet.sources.street.scene import StreetScene
 from streamdet.sources.street.scene import Truth as StreetTruth
+from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.tracker import ByteTracker
+from streamdet.types import Detections
 
 LEAST_VISIBLE = 0.25
 """An object of which less can be seen is neither to be found nor wrong to find: COCO's crowds. The share that the
@@ -90,6 +95,41 @@ def coco_truth(seen: Sequence[StreetTruth], size: tuple[int, int], least_visible
         crowd=visible[shown] < least_visible,
     )
     return truth
+
+
+def moments(exact: Sequence[StreetTruth]) -> tuple[list[Detections], list[NDArray[np.bool_]]]:
+    """Returns what is there in each frame, with identities, and which of it need not be shown: see `LEAST_VISIBLE`."""
+    return [truth.detections(least_visible=0.0) for truth in exact], [truth.visible < LEAST_VISIBLE for truth in exact]
+
+
+def track_street(
+    detector: Detector,
+    scenes: Sequence[StreetOptions],
+    frames: int,
+    on_progress: Callable[[int], None] = lambda n: None,
+) -> MotResult:
+    """Runs a detector and the tracker over scenes, every frame of them, and compares what they show with the truth.
+
+    Args:
+        detector: with the threshold for showing.
+        scenes: one video each.
+        frames: of each scene, from the first on.
+        on_progress: told after each frame how many are done.
+    """
+    options = TrackerOptions.for_threshold(detector.conf)
+    detector.report_from(options.low_score)
+    found: dict[str, MotSequence] = {}
+    for k, scene_options in enumerate(scenes):
+        scene, tracker = StreetScene(scene_options), ByteTracker(options)
+        shown, exact = [], []
+        for frame in range(frames):
+            (detected,) = detector.detect([scene.render(frame)])
+            shown.append(tracker.update(detected.detections, float(frame / scene_options.fps)))
+            exact.append(scene.exact(frame))
+            on_progress(k * frames + frame + 1)
+        truth, ignored = moments(exact)
+        found[f"seed {scene_options.seed}"] = MotSequence(truth, shown, ignored)
+    return evaluate_sequences(found)
 
 
 def evaluate_street(

@@ -23,21 +23,25 @@ class Outlet:
         policy: BLOCK holds the stream back; DROP_OLDEST loses this sink's own frames, counted: those that do not fit
             and those that are older than the sink's `max_lag_s`.
         info: gives the open source's info; called once, when the first result is there.
+        delay_s: how much later than captured results are meant to come.
     """
 
-    def __init__(self, sink: Sink, capacity: int, policy: Policy, info: Callable[[], SourceInfo]) -> None:
+    def __init__(
+        self, sink: Sink, capacity: int, policy: Policy, info: Callable[[], SourceInfo], delay_s: float = 0.0
+    ) -> None:
         self.sink = sink
         self.account = Account(sink.name)
         self.age_ms = Histogram()
         self.write_ms = Histogram()
         self._info = info
+        self._delay_s = delay_s
         self._opened = False
         self._channel: Channel[Result] = Channel(
             capacity, policy, lambda _, cause: self.account.drop(cause), late=self._is_late
         )
 
     def _is_late(self, result: Result) -> bool:
-        return time.monotonic_ns() - result.frame.captured_ns > 1e9 * self.sink.max_lag_s
+        return time.monotonic_ns() - result.frame.captured_ns > 1e9 * (self.sink.max_lag_s + self._delay_s)
 
     @property
     def capacity(self) -> int:
@@ -47,6 +51,10 @@ class Outlet:
     @capacity.setter
     def capacity(self, capacity: int) -> None:
         self._channel.capacity = capacity
+
+    def hold_back(self) -> None:
+        """Lets `offer` wait for the sink from now on, rather than drop."""
+        self._channel.policy = Policy.BLOCK
 
     def offer(self, result: Result) -> None:
         """Hands a result to the sink; waits or drops as the policy says."""

@@ -14,8 +14,10 @@ from streamdet.pipeline import ledger
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.interrupt import FirstInterrupt
 from streamdet.pipeline.outlet import Outlet
+from streamdet.pipeline.polite import give_way
 from streamdet.pipeline.queues import Closed
-from streamdet.pipeline.stages import Detected, Inferred
+from streamdet.pipeline.region import Corner, moved
+from streamdet.pipeline.stages import Again, Detected, Inferred
 from streamdet.pipeline.stream import Mode, Stream, StreamPlan
 from streamdet.sinks.base import NoLongerWanted, WindowClosed
 
@@ -50,6 +52,11 @@ class Pipeline:
             an inference or a sink that hangs no longer keeps the others from being finished.
         leave_busy: after a stop, do not wait for long calls of libraries (a server that does not answer, an inference
             of seconds): finish the outputs without them and return. For processes that end next.
+        batch_wait_s: how long a frame may wait for frames of other streams to be inferred with it.
+        infer_nice: how much the inference thread gives way to all others, 0 to 19; see `politely`.
+
+    Attributes:
+        stage_cpu_s: processor time of the threads that have ended, by stage: "capture", "infer", "render", "sink".
     """
 
     def __init__(
@@ -58,6 +65,8 @@ class Pipeline:
         detector: Detector | None,
         stop_timeout_s: float = 20.0,
         leave_busy: bool = False,
+        batch_wait_s: float = 0.0,
+        infer_nice: int = 0,
     ) -> None:
         names = [plan.source.name for plan in plans]
         if len(set(names)) != len(names):
@@ -65,20 +74,24 @@ class Pipeline:
         self._detector = detector
         self._batcher: Batcher | None = None
         if detector is not None:
-            newest_only = {plan.source.name: plan.mode is Mode.LIVE for plan in plans}
-            self._batcher = Batcher(detector.max_batch, newest_only)
+            newest_only = {plan.source.name: plan.mode is not Mode.EVERY_FRAME for plan in plans}
+            priorities = {plan.source.name: plan.detect.priority for plan in plans}
+            self._batcher = Batcher(detector.max_batch, newest_only, priorities, batch_wait_s)
         self.streams = [Stream(plan, self._batcher) for plan in plans]
         self._by_name = {stream.name: stream for stream in self.streams}
         self._stop_timeout_s = stop_timeout_s
         self._leave_busy = leave_busy
+        self._infer_nice = infer_nice
         self._threads: list[threading.Thread] = []
         self._in_libraries: list[threading.Thread] = []
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._stopped_ns = 0
+        self._process_s = (0.0, 0.0)
         self.started_ns = 0
         self.ended_ns = 0
+        self.stage_cpu_s: dict[str, float] = {}
 
     @property
     def stopping(self) -> bool:
@@ -90,9 +103,16 @@ class Pipeline:
         """True once every thread of a started pipeline has ended."""
         return not any(thread.is_alive() for thread in self._threads)
 
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of this process since the start, or from start to end; libraries' own threads included."""
+        started_s, ended_s = self._process_s
+        return (ended_s or time.process_time()) - started_s
+
     def start(self) -> None:
         """Starts all threads and returns."""
         self.started_ns = time.monotonic_ns()
+        self._process_s = (time.process_time(), 0.0)
         for stream in self.streams:
             for outlet in stream.outlets:
                 if not outlet.sink.main_thread:
@@ -151,7 +171,9 @@ class Pipeline:
                     stream.stop()
             if self._stopping.is_set() and self._is_enough():
                 break
-        self.ended_ns = self.ended_ns or time.monotonic_ns()
+        if not self.ended_ns:
+            self.ended_ns = time.monotonic_ns()
+            self._process_s = (self._process_s[0], time.process_time())
         if self._error is not None:
             raise self._error
         ledger.check(self.accounts())
@@ -194,10 +216,18 @@ class Pipeline:
 
     def _spawn(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
         # daemon: a thread stuck in a library must not keep the process alive once `run` has given up on it
-        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        thread = threading.Thread(target=self._timed, args=(target, *args), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
         return thread
+
+    def _timed(self, target: Callable[..., None], *args: object) -> None:
+        try:
+            target(*args)
+        finally:
+            stage = threading.current_thread().name.partition(":")[0]
+            with self._lock:
+                self.stage_cpu_s[stage] = self.stage_cpu_s.get(stage, 0.0) + time.thread_time()
 
     def _capture(self, stream: Stream) -> None:
         try:
@@ -215,12 +245,14 @@ class Pipeline:
     def _infer(self) -> None:
         assert self._detector is not None
         assert self._batcher is not None
+        give_way(self._infer_nice)
         try:
             while True:
-                batch = self._batcher.take()
-                found = self._detector.detect([frame.picture for _, frame in batch])
-                for (name, frame), detected in zip(batch, found, strict=True):
-                    self._by_name[name].deliver(Inferred(frame, detected))
+                batch = [(self._by_name[name], frame) for name, frame in self._batcher.take()]
+                parts = [stream.part_to_look_at(frame) for stream, frame in batch]
+                found = self._detector.detect([picture for picture, _ in parts])
+                for (stream, frame), (_, corner), detected in zip(batch, parts, found, strict=True):
+                    stream.deliver(Inferred(frame, _in_frame(detected, corner)))
         except Closed:
             pass
         finally:
@@ -267,3 +299,8 @@ class Pipeline:
         alive = [thread for thread in self._threads if thread.is_alive()]
         if alive:
             alive[0].join(timeout_s)
+
+
+def _in_frame(detected: Detected, corner: Corner) -> Detected:
+    """Returns what was found in a part of a frame in pixels of the frame."""
+    return detected if corner == (0, 0) else Again(moved(detected.detections, corner), detected.times)

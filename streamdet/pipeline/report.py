@@ -9,7 +9,7 @@ from pathlib import Path
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stats import Histogram
-from streamdet.pipeline.stream import Stream
+from streamdet.pipeline.stream import Mode, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,14 @@ class StreamReport:
     Attributes:
         faults: what its source met without ending, by cause.
         inferred: frames that went through the detector.
+        not_looked_at: frames that did not, by cause: "still" (nothing had changed) or "rate" (too soon).
+        detections_hz: frames inferred per second.
         fps: frames shown per second.
         stages: time per frame of each stage that ran.
-        detection_age: how much older than the shown frame its detections were.
+        detection_age: how much older than the shown frame its detections were; in smooth mode the distance in time to
+            the nearest ones.
+        delay_s: how long after they came frames were meant to be shown: the stated delay of smooth mode, else 0.
+        between: of the frames shown in smooth mode, how many had detections before and after them.
     """
 
     name: str
@@ -59,9 +64,13 @@ class StreamReport:
     dropped: dict[str, int]
     faults: dict[str, int]
     inferred: int
+    not_looked_at: dict[str, int]
+    detections_hz: float
     fps: float
     stages: dict[str, Percentiles]
     detection_age: Percentiles
+    delay_s: float = 0.0
+    between: int = 0
     sinks: list[SinkReport] = field(default_factory=list)
 
 
@@ -72,11 +81,15 @@ class Report:
     Attributes:
         provider: the execution provider that really ran, "" without a detector.
         wall_s: from start to the last close.
+        cpu_s: processor time of the process in that time, with the threads of decoders, encoders and inference.
+        stage_cpu_s: what of it the threads of each stage used themselves, once they have ended.
     """
 
     streams: list[StreamReport]
     provider: str
     wall_s: float
+    cpu_s: float = 0.0
+    stage_cpu_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Path]:
@@ -88,12 +101,15 @@ def report(pipeline: Pipeline, provider: str = "") -> Report:
     """Returns what `pipeline` did so far."""
     end_ns = pipeline.ended_ns or time.monotonic_ns()
     wall_s = (end_ns - pipeline.started_ns) / 1e9 if pipeline.started_ns else 0.0
-    return Report([_stream(stream) for stream in pipeline.streams], provider, wall_s)
+    streams = [_stream(stream) for stream in pipeline.streams]
+    cpu_s = pipeline.cpu_s if pipeline.started_ns else 0.0
+    return Report(streams, provider, wall_s, cpu_s, dict(pipeline.stage_cpu_s))
 
 
 def _stream(stream: Stream) -> StreamReport:
     stats = stream.stats
-    busy_s = (stats.last_ns - stats.first_ns) / 1e9
+    delay_s = stream.plan.delay_s if stream.plan.mode is Mode.SMOOTH else 0.0
+    busy_s = (stats.last_ns - stats.first_ns) / 1e9 - delay_s
     return StreamReport(
         name=stream.name,
         url=stream.plan.source.url,
@@ -103,9 +119,13 @@ def _stream(stream: Stream) -> StreamReport:
         dropped=dict(stream.account.dropped),
         faults=dict(stream.plan.source.faults),
         inferred=stats.infer_ms.count,
+        not_looked_at=dict(stats.not_looked_at),
+        detections_hz=stats.infer_ms.count / busy_s if busy_s > 0 else 0.0,
         fps=stream.account.passed / busy_s if busy_s > 0 else 0.0,
         stages={name: Percentiles.of(histogram) for name, histogram in stats.stages().items()},
         detection_age=Percentiles.of(stats.detection_age_ms),
+        delay_s=delay_s,
+        between=stats.between,
         sinks=[_sink(outlet) for outlet in stream.outlets],
     )
 

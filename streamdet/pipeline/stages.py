@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streamdet.picture import Picture, PixelFormat
+from streamdet.pipeline.pool import PicturePool
 from streamdet.types import Detections, Frame, Result, StageTimes
 
 Stage = Callable[[Result], Result | None]
@@ -30,11 +35,30 @@ class Detected(Protocol):
 class Tracker(Protocol):
     """What the pipeline needs of a tracker."""
 
-    def update(self, detections: Detections, time_s: float) -> Detections:
-        """Takes the detections of a later time; returns the tracks seen now."""
+    def update(self, detections: Detections, time_s: float, camera: NDArray[np.float64] | None = None) -> Detections:
+        """Takes the detections of a later time; returns the tracks seen now.
+
+        `camera` (2, 3) says how the picture moved since the last update, where that is known.
+        """
 
     def predict(self, time_s: float) -> Detections:
         """Returns the tracks as they should be at a time not before the last update; changes nothing."""
+
+
+class Mover(Protocol):
+    """What the pipeline needs of what brings boxes from the frames of detections to those that are shown."""
+
+    def observe(self, picture: Picture, time_s: float) -> None:
+        """Takes every frame, in order, before anything is asked of it."""
+
+    def update(self, detections: Detections, time_s: float) -> None:
+        """Takes the tracks of a frame that was observed, in order."""
+
+    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns how the picture moved from one observed frame to a later one, (2, 3), as trackers take it."""
+
+    def show(self, time_s: float) -> Detections:
+        """Returns what is to be seen on a frame that was observed, in order; of live movers on the newest only."""
 
 
 class Annotator(Protocol):
@@ -52,65 +76,95 @@ class Inferred:
     detected: Detected
 
 
-class BoxesOfThisFrame:
-    """Every-frame mode: each frame has its own detections, which the tracker (if any) gives their ids."""
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What was found in an earlier frame and still holds; it took no time."""
 
-    def __init__(self, tracker: Tracker | None) -> None:
-        self._tracker = tracker
-
-    def __call__(self, inferred: Inferred) -> Result:
-        """Returns the result for a frame that was itself inferred."""
-        start = time.perf_counter()
-        detections = inferred.detected.detections
-        if self._tracker is not None:
-            detections = self._tracker.update(detections, inferred.frame.pts_s)
-        times = replace(inferred.detected.times, track_ms=1000 * (time.perf_counter() - start))
-        return Result(inferred.frame, detections, 0.0, times)
+    detections: Detections
+    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
 
 
 class BoxesMovedToThisFrame:
-    """Live mode: detections are of an earlier frame; the tracker carries them to the time of the one that is shown.
+    """Gives a frame its boxes: those of its own, or those of other frames, brought to its time.
 
-    The tracker is only ever updated at the times of frames that were inferred, in order. Without a tracker the last
-    boxes are held, for a second at most.
+    The tracker is only ever updated at the times of frames that were inferred, in order. Without a mover its prediction
+    is shown; without a tracker either, the last boxes are held, for a second at most.
     """
 
     HOLD_S = 1.0
+    REMEMBERED = 600  # times of detections, more than are made while a frame waits
 
-    def __init__(self, tracker: Tracker | None) -> None:
+    def __init__(self, tracker: Tracker | None, mover: Mover | None = None) -> None:
         self._tracker = tracker
+        self._mover = mover
         self._last: Detections = Detections.empty()
-        self._last_s = -math.inf
+        self._detected_s: deque[float] = deque(maxlen=self.REMEMBERED)
+        self._times = StageTimes()
+        self._track_s = 0.0  # since the last result
+        self._spent_s = 0.0  # on motion, likewise
 
-    def __call__(self, frame: Frame, arrived: Sequence[Inferred]) -> Result:
-        """Returns the result for `frame`, given the inferred frames that came in since the last call.
+    def observe(self, frame: Frame) -> None:
+        """Looks at a frame as it comes."""
+        if self._mover is not None:
+            start = time.perf_counter()
+            self._mover.observe(frame.picture, frame.pts_s)
+            self._spent_s += time.perf_counter() - start
 
-        None of them may be later than `frame`.
-        """
-        start = time.perf_counter()
-        times = StageTimes()
+    def take(self, arrived: Sequence[Inferred]) -> None:
+        """Takes the inferred frames that came in since the last call, none of them before its frame was observed."""
         for inferred in arrived:
-            self._last_s = inferred.frame.pts_s
+            start, at_s = time.perf_counter(), inferred.frame.pts_s
             self._last = inferred.detected.detections
-            times = inferred.detected.times
+            self._times = inferred.detected.times
             if self._tracker is not None:
-                self._last = self._tracker.update(self._last, self._last_s)
-        age_s = frame.pts_s - self._last_s
-        if age_s == 0:
+                self._last = self._tracker.update(self._last, at_s, *self._camera_until(at_s))
+            self._detected_s.append(at_s)
+            tracked = time.perf_counter()
+            self._track_s += tracked - start
+            if self._mover is not None:
+                self._mover.update(self._last, at_s)
+                self._spent_s += time.perf_counter() - tracked
+
+    def _camera_until(self, time_s: float) -> tuple[NDArray[np.float64], ...]:
+        """Returns what the tracker is told of the camera since its last update: nothing, or one matrix."""
+        if self._mover is None or not self._detected_s:
+            return ()
+        return (self._mover.camera(self._detected_s[-1], time_s),)
+
+    def show(self, frame: Frame) -> Result:
+        """Returns the result for a frame that was observed, the oldest that was not shown."""
+        start, now_s = time.perf_counter(), frame.pts_s
+        newest_s = self._detected_s[-1] if self._detected_s else -math.inf
+        if self._mover is not None:
+            detections = self._mover.show(now_s)
+            self._spent_s += time.perf_counter() - start
+        elif newest_s == now_s:
             detections = self._last
-        elif self._tracker is not None and math.isfinite(age_s):
-            detections = self._tracker.predict(frame.pts_s)
+        elif self._tracker is not None and -math.inf < newest_s < now_s:
+            detections = self._tracker.predict(now_s)
+            self._track_s += time.perf_counter() - start
         else:
-            detections = self._last if age_s <= self.HOLD_S else self._last[:0]
-        times = replace(times, track_ms=1000 * (time.perf_counter() - start))
-        return Result(frame, detections, age_s, times)
+            detections = self._last if abs(now_s - newest_s) <= self.HOLD_S else self._last[:0]
+        spent = {"track_ms": 1000 * self._track_s, "motion_ms": 1000 * self._spent_s}
+        result = Result(frame, detections, self._age_s(now_s), replace(self._times, **spent))
+        self._times, self._track_s, self._spent_s = StageTimes(), 0.0, 0.0
+        return result
+
+    def _age_s(self, now_s: float) -> float:
+        """Returns the distance in time to the nearest detections."""
+        return min((abs(now_s - at_s) for at_s in self._detected_s), default=math.inf)
+
+    def is_between(self, frame: Frame) -> bool:
+        """Says whether detections of this frame or a later one have come."""
+        return bool(self._detected_s) and self._detected_s[-1] >= frame.pts_s
 
 
-def annotate(result: Result, annotator: Annotator, status: str | None) -> Result:
+def annotate(result: Result, annotator: Annotator, status: str | None, pool: PicturePool) -> Result:
     """Returns the result with boxes drawn on a copy of its picture (never on the decoder's own)."""
     start = time.perf_counter()
     source = result.frame.picture
-    picture = source.copy(PixelFormat.BGR24 if source.format is PixelFormat.BGR24 else PixelFormat.I420)
+    format = PixelFormat.BGR24 if source.format is PixelFormat.BGR24 else PixelFormat.I420
+    picture = source.copy(format, pool.allocate)
     annotator.draw(picture, result.detections, time_s=result.frame.pts_s, status=status)
     times = replace(result.times, draw_ms=1000 * (time.perf_counter() - start))
     return replace(result, annotated=picture, times=times)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from streamdet.picture import Picture
+from streamdet.pipeline.admission import Admission, DetectOptions, Gate, Verdict
 from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.held import Held
 from streamdet.pipeline.ledger import Account
 from streamdet.pipeline.outlet import Outlet
+from streamdet.pipeline.pool import PicturePool
 from streamdet.pipeline.queues import Channel, Closed, Policy
+from streamdet.pipeline.region import Corner, crop
 from streamdet.pipeline.stages import (
+    Again,
     Annotator,
     BoxesMovedToThisFrame,
-    BoxesOfThisFrame,
     Inferred,
+    Mover,
     Stage,
     Tracker,
     annotate,
@@ -31,10 +39,12 @@ class Mode(Enum):
     """How frames and detections meet.
 
     EVERY_FRAME: each frame waits for its own detections. LIVE: every frame is shown at once, boxes are moved to it.
+    SMOOTH: every frame is shown a stated time after it came, with boxes between the detections before and after it.
     """
 
     EVERY_FRAME = "every-frame"
     LIVE = "live"
+    SMOOTH = "smooth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +56,32 @@ class StreamPlan:
         sinks: where results go.
         mode: how frames and detections meet.
         tracker: gives and keeps ids; None for detections as they are.
+        mover: brings boxes to the frames that are shown, where these are not the ones that were inferred.
+        delay_s: how long after they came frames are shown in smooth mode.
         annotator: draws, where a sink wants a picture or `always_annotate` is set.
         stages: the user's own steps, in order, between tracking and drawing.
         status: text for the status line of a frame; None for none.
         always_annotate: draw even where no sink wants pictures (for callers that iterate results).
         max_frames: stop after so many frames; 0 for no limit.
         duration_s: stop after so much of the stream's own time; 0 for no limit.
+        detect: when and where the detector looks.
+        gate: decides what is still, where `detect` asks for it.
     """
 
     source: Source
     sinks: Sequence[Sink] = ()
     mode: Mode = Mode.EVERY_FRAME
     tracker: Tracker | None = None
+    mover: Mover | None = None
+    delay_s: float = 1.0
     annotator: Annotator | None = None
     stages: Sequence[Stage] = ()
     status: Callable[[Result], str] | None = None
     always_annotate: bool = False
     max_frames: int = 0
     duration_s: float = 0.0
+    detect: DetectOptions = DetectOptions()  # noqa: RUF009  # frozen
+    gate: Gate | None = None
 
 
 _IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy
@@ -71,7 +89,8 @@ _BURST = 16  # the same for a live stream: servers begin with several frames at 
 _LIVE_LAG_S = 0.2  # but none that has waited so long is shown if there are newer ones: this bounds the age
 _SILENCE_S = 2.0
 _SINK_FRAMES = 64
-_SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 2 s at 720p30, without holding a gigabyte at 4K
+_HELD_BYTES = 512 << 20  # of a delay: 1 s of 4K at 30 frames/s is 373 MB
+_SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 1 s at 720p30, without holding a gigabyte at 4K
 
 
 def _has_waited_long(frame: Frame) -> bool:
@@ -87,8 +106,11 @@ class StreamStats:
         self.infer_ms = Histogram()
         self.postprocess_ms = Histogram()
         self.track_ms = Histogram()
+        self.motion_ms = Histogram()
         self.draw_ms = Histogram()
         self.detection_age_ms = Histogram()
+        self.not_looked_at: Counter[str] = Counter()
+        self.between = 0
         self.first_ns = 0
         self.last_ns = 0
 
@@ -104,6 +126,8 @@ class StreamStats:
         self.last_ns = time.monotonic_ns()
         if result.times.track_ms:
             self.track_ms.add(result.times.track_ms)
+        if result.times.motion_ms:
+            self.motion_ms.add(result.times.motion_ms)
         if result.annotated is not None:
             self.draw_ms.add(result.times.draw_ms)
         self.detection_age_ms.add(1000 * result.detection_age_s)
@@ -116,6 +140,7 @@ class StreamStats:
             "infer": self.infer_ms,
             "postprocess": self.postprocess_ms,
             "track": self.track_ms,
+            "motion": self.motion_ms,
             "draw": self.draw_ms,
         }
         return {name: histogram for name, histogram in named.items() if histogram.count}
@@ -135,17 +160,24 @@ class Stream:
         self.info: SourceInfo | None = None
         self.account = Account(self.name)
         self.stats = StreamStats()
-        self._live = plan.mode is Mode.LIVE
+        self._live = plan.mode is not Mode.EVERY_FRAME  # as the source is: it waits for nothing
+        self._delay_s = plan.delay_s if plan.mode is Mode.SMOOTH else 0.0
+        self._stopped = threading.Event()
+        self._looked_at_pts = -1
         self._batcher = batcher
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
-        self._frames: Channel[Frame] = Channel(
-            _IN_FLIGHT, policy, lambda _, cause: self.account.drop(cause), late=_has_waited_long
-        )
+        self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, self._drop, late=_has_waited_long)
+        self._admission = Admission(plan.detect, plan.gate)
+        # Frames that wait for no detection of their own -> why, and the frame that was looked at last before them.
+        self._not_looked_at: dict[int, tuple[Verdict, int]] = {}
+        self._looked_at = -1
+        self._found: Inferred | None = None
+        self._pool = PicturePool()
         # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
         self._inferred: Channel[Inferred] = Channel(2 * _IN_FLIGHT, Policy.DROP_OLDEST)
-        self._own_boxes = BoxesOfThisFrame(plan.tracker)
-        self._moved_boxes = BoxesMovedToThisFrame(plan.tracker)
-        self.outlets = [Outlet(sink, _IN_FLIGHT, policy, self._opened_info) for sink in plan.sinks]
+        self._held_s: dict[int, float] = {}  # frames that show what an earlier one did -> how old that is
+        self._moved_boxes = BoxesMovedToThisFrame(plan.tracker, plan.mover if self._live else None)
+        self.outlets = [Outlet(sink, _IN_FLIGHT, policy, self._opened_info, self._delay_s) for sink in plan.sinks]
 
     def _opened_info(self) -> SourceInfo:
         assert self.info is not None, "a sink opens with its first result, which comes after the source is open"
@@ -169,7 +201,8 @@ class Stream:
 
     def _make_room(self, info: SourceInfo) -> None:
         """Lets a live stream and its sinks fall behind by what memory allows before they lose frames."""
-        fitting = _SINK_BYTES // (3 * info.width * info.height // 2)
+        pictures = 1 if self.plan.annotator is None else 2  # the one that was drawn on comes beside the frame's own
+        fitting = _SINK_BYTES // (pictures * 3 * info.width * info.height // 2)
         self._frames.capacity = max(_IN_FLIGHT, min(_BURST, fitting))
         for outlet in self.outlets:
             outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES, fitting))
@@ -191,17 +224,34 @@ class Stream:
 
     def _send(self, frame: Frame) -> None:
         try:
-            if self._batcher is not None:
+            if self._batcher is not None and self._is_looked_at(frame):
                 self._batcher.put(self.name, frame)
             self._frames.put(frame)
         except Closed:
-            self.account.drop("stopped")
+            self._drop(frame, "stopped")
+
+    def _is_looked_at(self, frame: Frame) -> bool:
+        verdict = self._admission.judge(frame)
+        if verdict is Verdict.LOOK:
+            self._looked_at = frame.index
+            return True
+        self.stats.not_looked_at[verdict.value] += 1
+        self._not_looked_at[frame.index] = verdict, self._looked_at
+        return False
+
+    def _drop(self, frame: Frame, cause: str) -> None:
+        self._not_looked_at.pop(frame.index, None)
+        self.account.drop(cause)
+
+    def part_to_look_at(self, frame: Frame) -> tuple[Picture, Corner]:
+        """Returns what of a frame the detector gets, and where in the frame that begins."""
+        return crop(frame.picture, self.plan.detect.region)
 
     def deliver(self, inferred: Inferred) -> None:
         """Takes what the inference thread found; never waits."""
-        self.stats.add_inferred(inferred.detected.times)
         with contextlib.suppress(Closed):
             self._inferred.put(inferred)
+        self.stats.add_inferred(inferred.detected.times)
 
     def end_of_inference(self) -> None:
         """Says that no more detections will come."""
@@ -209,8 +259,9 @@ class Stream:
 
     def render(self) -> None:
         """Gives each frame its boxes and hands it to the sinks. Raises what a stage or the painter raises."""
+        held = Held(self._frames, self._delay_s, _HELD_BYTES)
         try:
-            for frame in self._frames:
+            for frame in held.frames(self._look_at, self._finish_at_once):
                 result = self._with_boxes(frame)
                 if result is None:
                     self.account.drop("stopped")
@@ -225,23 +276,62 @@ class Stream:
                 self.account.passes()
         except BaseException:
             self.account.drop("render_failed")
+            for _ in held.left():
+                self.account.drop("stopped")
             raise
         finally:
             self._frames.abort("stopped")
             for outlet in self.outlets:
                 outlet.end()
 
+    def _look_at(self, frame: Frame) -> None:
+        """Looks at a frame as it comes, and takes what has been inferred by then."""
+        if self._live and self._batcher is not None:
+            self._moved_boxes.observe(frame)
+            self._looked_at_pts = frame.pts
+            self._take(self._inferred.take_while(lambda item: item.frame.pts <= frame.pts))
+            self._hold(frame)
+
+    def _finish_at_once(self) -> bool:
+        """Says whether frames that are held are to be shown without delay; sinks then take all of them."""
+        if self._stopped.is_set():
+            for outlet in self.outlets:
+                outlet.hold_back()
+        return self._stopped.is_set()
+
     def _with_boxes(self, frame: Frame) -> Result | None:
         if self._batcher is None:
             return Result(frame, Detections.empty())
         if self._live:
-            return self._moved_boxes(frame, self._inferred.take_while(lambda item: item.frame.pts <= frame.pts))
-        try:
-            inferred = self._inferred.get()
-        except Closed:
-            return None
-        assert inferred.frame is frame, "detections arrive in the order of their frames"
-        return self._own_boxes(inferred)
+            if self._delay_s:  # more may have come since this frame did
+                self._take(self._inferred.take_while(lambda item: item.frame.pts <= self._looked_at_pts))
+                self.stats.between += self._moved_boxes.is_between(frame)
+        elif frame.index in self._not_looked_at:
+            self._hold(frame)
+        else:
+            try:
+                inferred = self._inferred.get()
+            except Closed:
+                return None
+            assert inferred.frame is frame, "detections arrive in the order of their frames"
+            self._take([inferred])
+        result = self._moved_boxes.show(frame)
+        held_s = self._held_s.pop(frame.index, None)
+        return result if held_s is None else replace(result, detection_age_s=held_s)
+
+    def _take(self, arrived: Sequence[Inferred]) -> None:
+        self._moved_boxes.take(arrived)
+        self._found = arrived[-1] if arrived else self._found
+
+    def _hold(self, frame: Frame) -> None:
+        """Takes for a frame in which all is still what was found in the one that was looked at last, if that is known.
+
+        Does nothing for a frame that was itself looked at, or is not because it came too soon.
+        """
+        verdict, last = self._not_looked_at.pop(frame.index, (Verdict.LOOK, -1))
+        if verdict is Verdict.STILL and self._found is not None and self._found.frame.index == last:
+            self._moved_boxes.take([Inferred(frame, Again(self._found.detected.detections))])
+            self._held_s[frame.index] = frame.pts_s - self._found.frame.pts_s
 
     def _through_stages(self, result: Result | None) -> Result | None:
         for stage in self.plan.stages:
@@ -252,7 +342,7 @@ class Stream:
         if result is None or self.plan.annotator is None or not wanted:
             return result
         status = None if self.plan.status is None else self.plan.status(result)
-        return annotate(result, self.plan.annotator, status)
+        return annotate(result, self.plan.annotator, status, self._pool)
 
     def overdue(self) -> bool:
         """Says whether a live stream has gone silent and its time is up: no frame will come to end it.
@@ -271,6 +361,7 @@ class Stream:
         What has been captured is finished; frames that wait for inference are given up by the batcher.
         """
         self.plan.source.request_stop()
+        self._stopped.set()
         self._frames.close()
 
     def hurry(self) -> None:

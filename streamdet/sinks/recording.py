@@ -55,9 +55,9 @@ class Recording:
         self.width, self.height = even(first.width), even(first.height)
         self._color = recorded_color(first)
         self._time_base = recorded_time_base(time_base, encoder)
-        self._gop_s = Fraction(options.gop_s).limit_denominator(1000)
+        self._gop = max(1, round(Fraction(options.gop_s).limit_denominator(1000) / self._time_base))
         self._rate = info.average_rate
-        self._key_frame_due_s: Fraction | None = None
+        self._key_frame_due: int | None = None
         self._sound_from_s = Fraction(-_LEAD_S if kind.negative_times else 0)
         self._last_pts: int | None = None
         self._last_duration = 0
@@ -86,8 +86,8 @@ class Recording:
         self._notice_size(picture)
         pts = self._recorded(pts, time_base)
         if self._last_pts is None:
-            self._key_frame_due_s = pts * self._time_base
-            self._sound_from_s = max(self._sound_from_s, self._key_frame_due_s - _LEAD_S)
+            self._key_frame_due = pts
+            self._sound_from_s = max(self._sound_from_s, pts * self._time_base - _LEAD_S)
         else:
             pts = max(pts, self._last_pts + 1)  # a finer clock than files can hold may give one value twice
             self._last_duration = pts - self._last_pts
@@ -190,15 +190,14 @@ class Recording:
         return value if time_base == self._time_base else round(value * time_base / self._time_base)
 
     def _key_frame_is_due(self, pts: int) -> bool:
-        now_s = pts * self._time_base
-        if self._key_frame_due_s is None or now_s < self._key_frame_due_s:
+        if self._key_frame_due is None or pts < self._key_frame_due:
             return False
-        self._key_frame_due_s = now_s + self._gop_s
+        self._key_frame_due = pts + self._gop
         return True
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:
-            if packet.pts is not None:
+            if packet.pts is not None and self._audio is not None:
                 self._mux_audio_until(packet.pts * self._time_base)
             self._container.mux_one(packet)
             self.file.keep()

@@ -106,11 +106,11 @@ class DecodedSource(Source):
         arrival_ns = time.monotonic_ns()
         check_size(self._label, decoded.width, decoded.height, self._options.max_pixels)
         raw = self._times.take(decoded.pts, decoded.dts)
-        duration_s = (decoded.duration or 0) * self._input.time_base
+        base, duration = self._input.time_base, decoded.duration or 0
         if raw is not None:
-            start_s = float(raw * self._input.time_base)
+            start_s = raw * base.numerator / base.denominator
             self._first_s = start_s if self._first_s is None else self._first_s
-            self._played_s = start_s + float(duration_s) - self._first_s
+            self._played_s = start_s + duration * base.numerator / base.denominator - self._first_s
         if decoded.is_corrupt:
             self.faults["corrupt_frame"] += 1
         frame = Frame(
@@ -120,7 +120,7 @@ class DecodedSource(Source):
             pts=self._stamp(raw, arrival_ns),
             time_base=self._time_base,
             captured_ns=arrival_ns,
-            duration=round(duration_s / self._time_base),
+            duration=duration if base == self._time_base else round(duration * base / self._time_base),
             key_frame=bool(decoded.key_frame),
             is_corrupt=bool(decoded.is_corrupt),
         )

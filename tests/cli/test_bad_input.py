@@ -264,7 +264,7 @@ OPTIONS = [
     row("far too many threads", "--threads 100000", 2, "threads must be 0 (chosen here) or up to 1024, got 100000"),
     row("limit", "--max-frames -1", 2, "max_frames must be 0 (no limit) or more, got -1"),
     row("length", "--duration nan", 2, "duration_s must be 0 (no limit) or more, got nan"),
-    row("mode", "--mode fast", 2, "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
+    row("mode", "--mode fast", 2, "mode: 'fast' does not fit: give 'auto', 'every-frame', 'live' or 'smooth'"),
     row("tracker", "--tracker sort", 2, "tracker.kind: 'sort' does not fit: give 'auto', 'bytetrack' or 'none'"),
     row("size", "--size big", 2, "source.size: 'big' does not fit: write for example 1280x720"),
     row("no size", "--size 0x0", 2, "source.size must be positive, got 0x0"),
@@ -346,7 +346,7 @@ def test_a_run_that_keeps_nothing_says_so(cli, tmp_path):
 CONFIGS = [
     ("unknown key", "sourcs: [0]", "sourcs: unknown key; did you mean 'sources'?"),
     ("unknown key below", "sources: {a: {url: '0', fsp: 5}}", "sources.0.fsp: unknown key; did you mean 'fps'?"),
-    ("value", "mode: fast", "mode: 'fast' does not fit: give 'auto', 'every-frame' or 'live'"),
+    ("value", "mode: fast", "mode: 'fast' does not fit: give 'auto', 'every-frame', 'live' or 'smooth'"),
     ("branch", "source: 5", "source: 5 does not fit: give keys and values below it"),
     ("broken", "a: [1,\nb", "is not valid YAML"),
     ("list", "- a", "must hold keys and values at the top"),

@@ -15,7 +15,8 @@ def report():
     sinks = [SinkReport(name, 123456, 123450, {"late": 4, "queue_full": 2}, times, times, []) for name in NAMES]
     stages = dict.fromkeys(("decode", "preprocess", "infer", "postprocess", "track", "draw"), times)
     dropped, faults = {"queue_full": 12345, "stopped": 1}, {"reconnect": 3, "decode_error": 17}
-    return Report([StreamReport("c" * 64, "", "live", 2, 1, dropped, faults, 99, 30, stages, times, sinks)], "cpu", 1)
+    told = "c" * 64, "", "live", 2, 1, dropped, faults, 99, {"still": 2}, 9.9, 30, stages, times
+    return Report([StreamReport(*told, sinks=sinks)], "cpu", 1)
 
 
 NAMES = ["null:", f"/some/{'long/' * 20}recording.mp4", f"/{'n' * 100}.jsonl", "pictures/"]

@@ -117,6 +117,25 @@ def test_a_file_that_starts_over_starts_its_trails_over():
     assert trails.path(5, 0.0, 2.0) is None
 
 
+@given(st.lists(st.tuples(st.floats(0.001, 0.6), st.floats(0, 640), st.booleans()), max_size=250), st.floats(0.1, 30))
+def test_trails_equal_a_plain_list_of_points(steps, kept_s):
+    trails, expected, time_s, x = Trails(kept_s), [], 0.0, 0.0
+    for wait_s, to, jumps in steps:
+        time_s, x = time_s + wait_s, to if jumps else x + 0.1
+        detections = at(x, 50)
+        trails.update(detections, time_s, 480)
+        left, _, right, bottom = detections.boxes_xyxy[0].tolist()
+        middle = (left + right) / 2
+        if len(expected) > 1 and abs(expected[-2][1] - middle) + abs(expected[-2][2] - bottom) < 0.006 * 480:
+            expected.pop()
+        expected.append((time_s, middle, bottom))
+        expected = [point for point in expected if point[0] >= time_s - kept_s]
+        path = trails.path(5, time_s, 3.0)
+        assert (path is None) is (len(expected) < 3)
+        if path is not None:
+            np.testing.assert_allclose(path, taper_reference(np.array(expected), time_s, kept_s, 3.0))
+
+
 def test_trails_leave_out_what_has_no_track_or_does_not_move():
     trails = Trails(kept_s=5.0)
     for step in range(5):

@@ -12,11 +12,12 @@ import pytest
 import streamdet
 from streamdet.errors import SinkError, SourceError, StreamdetError
 from streamdet.pipeline import ledger
+from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import Mode, StreamPlan
 from tests.sources.clips import encode
 
-from .fakes import CountingSource, FakeDetector, ListSink
+from .fakes import CountingSource, FakeDetector, ListSink, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -107,6 +108,17 @@ class ShakyDetector(FakeDetector):
         return super().detect(pictures)
 
 
+LOOKS = DetectOptions(), DetectOptions(max_hz=3), DetectOptions(gate=True, region=(0, 0, 0.5, 1))
+
+
+class ShakyGate:
+    def __init__(self, injected):
+        self.random = random.Random(injected.random.random())
+
+    def admits(self, picture, time_s):
+        return self.random.random() < 0.5
+
+
 def shaky_stage(injected):
     breaks_at, drops = injected.at(0.1), injected.random.choice([0, 7])
 
@@ -127,7 +139,11 @@ def test_any_failure_ends_in_order(seed):
         mode = draw.choice(list(Mode))
         source = ShakySource(f"cam{number}", mode is Mode.LIVE, injected)
         sinks = [ShakySink(f"sink{number}.{k}", injected) for k in range(draw.randint(0, 3))]
-        plans.append(StreamPlan(source, sinks, mode, stages=[shaky_stage(injected)]))
+        detect = draw.choice(
+            [DetectOptions(), DetectOptions(max_hz=3), DetectOptions(gate=True, region=(0, 0, 0.5, 1))]
+        )
+        plan = StreamPlan(source, sinks, mode, stages=[shaky_stage(injected)], detect=detect, gate=ShakyGate(injected))
+        plans.append(plan)
     detector = ShakyDetector(injected) if draw.random() < 0.8 else None
     pipeline = Pipeline(plans, detector, stop_timeout_s=20)
     stopper = threading.Timer(draw.choice([0, 0.01, 0.05, 0.2]), pipeline.stop)
@@ -143,6 +159,7 @@ def test_any_failure_ends_in_order(seed):
 
     assert pipeline.ended
     ledger.check(pipeline.accounts())
+    assert all(stream._not_looked_at == {} for stream in pipeline.streams)
     if error is not None:
         assert error in injected.raised
     elif injected.raised:  # a source that fails once it is stopped has not failed
@@ -265,6 +282,5 @@ def test_repeated_runs_leave_no_threads_and_no_open_files(tmp_path):
     before = me.num_fds(), me.num_threads()
     for _ in range(50):
         run()
-    after = me.num_fds(), me.num_threads()
-    assert after[0] <= before[0]
-    assert after[1] <= before[1]
+    assert me.num_fds() <= before[0]
+    until(lambda: me.num_threads() <= before[1])  # a thread that has ended is still counted for a moment

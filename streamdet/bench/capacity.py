@@ -1,0 +1,187 @@
+"""How many live streams this machine carries: found by search, each trial some seconds of real time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from streamdet.bench.apart import peak_bytes
+from streamdet.bench.clip import make_clip
+from streamdet.bench.harness import Measured
+from streamdet.bench.live import WARM_S, Watch, live_clip
+from streamdet.config import TrackerConfig
+from streamdet.detect.detector import Detector, DetectorOptions, load_detector
+from streamdet.draw.annotate import Annotator
+from streamdet.models.local import Get, not_here
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.polite import politely
+from streamdet.pipeline.report import report
+from streamdet.pipeline.stats import Histogram
+from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.sinks.open import open_sink
+from streamdet.sinks.options import SinkOptions
+from streamdet.tracking.tracker import ByteTracker
+
+_CLIP_S = 20
+_MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """When streams count as carried.
+
+    Attributes:
+        age_ms: 99th percentile of capture to written, over all streams.
+        shown: least share of the frames that the clock says were due that were written, of each stream.
+        detections_hz: least detections per second of each stream.
+    """
+
+    age_ms: float = 300.0
+    shown: float = 0.99
+    detections_hz: float = 5.0
+
+    def __str__(self) -> str:
+        return (
+            f"p99 age < {self.age_ms:g} ms, {100 * self.shown:g} % of frames written, "
+            f"{self.detections_hz:g} detections/s each"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one stream is.
+
+    Attributes:
+        model: as on the command line.
+        provider: what to infer on.
+        threads: for inference on the processor; 0 chooses.
+        width: of the pictures.
+        height: of the pictures.
+        fps: frames per second.
+        record: encode the annotated video; else only detections are made and nothing is drawn.
+        seconds: of one trial.
+    """
+
+    model: str
+    provider: str = "auto"
+    threads: int = 0
+    width: int = 1280
+    height: int = 720
+    fps: int = 15
+    record: bool = True
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What happened with so many streams; the worst stream counts."""
+
+    streams: int
+    age_ms: float
+    shown: float
+    detections_hz: float
+    cpus: float
+    peak_bytes: int
+
+    def within(self, limit: Limit) -> bool:
+        """Says whether these streams were carried."""
+        served = self.shown >= limit.shown and self.detections_hz >= limit.detections_hz
+        return self.age_ms < limit.age_ms and served
+
+
+def run(load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial], None] = lambda _: None) -> Measured:
+    """Searches for the most streams within the limit.
+
+    Raises:
+        ModelError: the model is not there, or not understood.
+    """
+    trials: dict[int, Trial] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        options = DetectorOptions(provider=load.provider, threads=load.threads)
+        nice = options.give_way
+        load_it = partial(load_detector, load.model, options, get=get)
+        with politely(nice, load_it) as detector:
+            detector.report_from(TrackerConfig().options(detector.conf).low_score)
+            politely(nice, detector.warm_up)
+            clip = make_clip(Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps)
+            trial(1, replace(load, seconds=WARM_S + 1), clip, Path(folder), detector)  # compiles what is left
+
+            def carries(streams: int) -> bool:
+                trials[streams] = trial(streams, load, clip, Path(folder), detector)
+                on_trial(trials[streams])
+                return trials[streams].within(limit)
+
+            most = search(carries, _MOST)
+            explain = detector.explain
+    rows = [_row(trials[streams], limit) for streams in sorted(trials)]
+    header = ("streams", "p99 age ms", "written", "detections/s each", "processors", "peak MB", "carried")
+    what = f"{load.width}x{load.height} at {load.fps} frames/s, {load.model} {explain.partition(';')[0]}"
+    end = "recorded with boxes" if load.record else "detections only"
+    return Measured(f"{most} streams of {what}, {end}", header, rows, [f"the limit: {limit}"])
+
+
+def search(carries: Callable[[int], bool], most: int) -> int:
+    """Returns the largest number from 0 to `most` that is carried, where more is never easier.
+
+    >>> search(lambda streams: streams <= 5, 64)
+    5
+    """
+    good, bad = 0, most + 1
+    probe = 1
+    while bad - good > 1:
+        if carries(probe):
+            good = probe
+        else:
+            bad = probe
+        probe = min(2 * good, most) if bad > most else (good + bad) // 2
+    return good
+
+
+def trial(streams: int, load: Load, clip: Path, folder: Path, detector: Detector) -> Trial:
+    """Runs so many live streams for a while."""
+    ages = Histogram()
+    plans, watches = [], []
+    for number in range(streams):
+        name = f"cam{number}"
+        output = str(folder / f"{name}.mp4") if load.record else "null:"
+        watch = Watch(open_sink(output, options=SinkOptions(audio=False)), load.seconds)
+        watches.append(watch)
+        plan = StreamPlan(
+            live_clip(clip, name, number / (streams * load.fps)),
+            [watch],
+            mode=Mode.LIVE,
+            tracker=ByteTracker(TrackerConfig().options(detector.conf)),
+            annotator=Annotator(),
+            duration_s=load.seconds,
+        )
+        plans.append(plan)
+    pipeline = Pipeline(plans, detector, infer_nice=DetectorOptions().give_way)
+    pipeline.run()
+    told = report(pipeline)
+    for watch in watches:
+        for age_ms in watch.ages_ms:
+            ages.add(age_ms)
+    due = load.fps * (load.seconds - 2 * WARM_S)
+    return Trial(
+        streams,
+        ages.percentile(99),
+        min(1.0, min(len(watch.ages_ms) for watch in watches) / due),
+        min(stream.inferred for stream in told.streams) / load.seconds,
+        told.cpu_s / told.wall_s,
+        peak_bytes(),
+    )
+
+
+def _row(trial: Trial, limit: Limit) -> tuple[str, ...]:
+    return (
+        str(trial.streams),
+        f"{trial.age_ms:.0f}",
+        f"{100 * trial.shown:.1f} %",
+        f"{trial.detections_hz:.1f}",
+        f"{trial.cpus:.2f}",
+        f"{trial.peak_bytes / 1e6:.0f}",
+        "yes" if trial.within(limit) else "no",
+    )

@@ -1,0 +1,88 @@
+"""Live streams for benchmarks: a clip played for ever at its own pace, and a sink that notes how old frames are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from streamdet.sinks.base import Sink
+from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.open import open_source
+from streamdet.sources.pace import RealtimeSource
+from streamdet.types import Frame, Result
+
+WARM_S = 2.0
+"""Of every stream that does not count: files open, queues fill."""
+
+
+def live_clip(clip: Path, name: str, delay_s: float = 0.0) -> Source:
+    """Returns a source that plays a clip as a camera would, again and again, and begins after a while."""
+    return RealtimeSource(_Looped(clip, name, delay_s))
+
+
+class _Looped(Source):
+    """Plays a clip again and again, as one stream whose time goes on; begins after `delay_s`."""
+
+    def __init__(self, clip: Path, name: str, delay_s: float) -> None:
+        super().__init__(name, str(clip))
+        self._clip, self._delay_s = clip, delay_s
+        self._inner = open_source(str(clip))
+        self._info: SourceInfo | None = None
+
+    def open(self) -> SourceInfo:
+        self._info = replace(self._inner.open(), name=self.name, frame_count=None)
+        return self._info
+
+    def frames(self) -> Iterator[Frame]:
+        self.stopping.wait(self._delay_s)
+        offset = index = 0
+        while True:
+            pts = step = 0
+            for frame in self._inner.frames():
+                if self.stopping.is_set():
+                    return
+                step, pts = frame.pts - pts or step, frame.pts
+                yield replace(frame, source=self.name, index=index, pts=offset + pts)
+                index += 1
+            offset += pts + step
+            self._inner.close()
+            self._inner = open_source(str(self._clip))
+            self._inner.open()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Watch(Sink):
+    """Another sink, with the ages of what it wrote.
+
+    Args:
+        inner: does the work.
+        seconds: of the stream; ages of its first and last `WARM_S` are left out.
+
+    Attributes:
+        ages_ms: capture to written, of each frame that counts.
+    """
+
+    def __init__(self, inner: Sink, seconds: float) -> None:
+        super().__init__(inner.name)
+        self._inner = inner
+        self.wants_picture = inner.wants_picture
+        self.ages_ms: list[float] = []
+        self._from_ns = 0
+        self._seconds = seconds
+
+    def open(self, info: SourceInfo) -> None:  # noqa: D102
+        self._inner.open(info)
+
+    def write(self, result: Result) -> None:  # noqa: D102
+        captured_ns = result.frame.captured_ns
+        self._from_ns = self._from_ns or captured_ns + round(1e9 * WARM_S)
+        self._inner.write(result)
+        if self._from_ns <= captured_ns < self._from_ns + 1e9 * (self._seconds - 2 * WARM_S):
+            self.ages_ms.append((time.monotonic_ns() - captured_ns) / 1e6)
+
+    def close(self) -> None:  # noqa: D102
+        self._inner.close()

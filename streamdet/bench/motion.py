@@ -1,0 +1,125 @@
+"""Motion between frames: what one frame of 720p costs on one core, against OpenCV's pyramidal Lucas-Kanade.
+
+The rival follows the same points with the same window and levels, and is given the same pyramid's finest level; what it
+lacks is the choice of points, the camera and the boxes. All is measured in processor time of this thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.bench.harness import Timing
+from streamdet.sources.street.options import StreetOptions
+from streamdet.sources.street.scene import StreetScene
+from streamdet.tracking.flow import LEAST_SLOPE, WINDOW, corners, follow, squares
+from streamdet.tracking.motion import Mover, warm_up
+from streamdet.tracking.pyramid import Pyramid, pyramid
+from streamdet.tracking.steps import CELL_PX, CHANGED, SPARSE, spread
+from streamdet.types import Detections
+
+FRAMES = 30
+DETECTED_EVERY = 15
+_FPS = 30.0
+
+
+def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
+    """Returns a title, times per frame (ratios to the whole of ours) and remarks."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    warm_up()
+    scene = StreetScene(StreetOptions(objects=24, seed=7))
+    pictures = [scene.render(60 + k) for k in range(FRAMES)]
+    truths = [scene.truth(60 + k) for k in range(FRAMES)]
+    pyramids = [made for made in map(pyramid, pictures) if made is not None]
+    points = [_points(before, after, truth) for (before, after), truth in zip(pairwise(pyramids), truths, strict=False)]
+
+    def whole() -> None:
+        mover = Mover()
+        for k, (picture, truth) in enumerate(zip(pictures, truths, strict=True)):
+            mover.observe(picture, k / _FPS)
+            if k % DETECTED_EVERY == 0:
+                mover.update(truth, k / _FPS)
+            elif k % DETECTED_EVERY == 7:
+                mover.show(k / _FPS)
+
+    def ours() -> None:
+        for (before, after), at in zip(pairwise(pyramids), points, strict=True):
+            follow(before.levels, after.levels, at, np.zeros_like(at))
+
+    greys = [_bytes(made) for made in pyramids]
+
+    def rival() -> None:
+        for (before, after), at in zip(pairwise(greys), points, strict=True):
+            cv2.calcOpticalFlowPyrLK(before, after, at, None, winSize=(WINDOW + 1, WINDOW + 1), maxLevel=3)
+
+    candidates = {
+        "streamdet: all of a frame's motion": (whole, FRAMES),
+        "streamdet: pyramid": (lambda: [pyramid(picture) for picture in pictures], FRAMES),
+        "streamdet: following points": (ours, FRAMES - 1),
+        "OpenCV: following the same points": (rival, FRAMES - 1),
+        "OpenCV: farneback on the pyramid's finest level": (lambda: _farneback(greys[:4]), 3),
+    }
+    count = float(np.mean([len(at) for at in points]))
+    return (
+        f"Motion of one 720p frame with {np.mean([len(t) for t in truths]):.0f} objects, processor time",
+        _take_turns(candidates, rounds),
+        [
+            f"{count:.0f} points a frame; {_agreement(pyramids, points, greys)}",
+            f"detections every {DETECTED_EVERY} frames; aim: 3 ms a frame on one core",
+        ],
+    )
+
+
+def _points(before: Pyramid, after: Pyramid, truth: Detections) -> NDArray[np.float32]:
+    boxes = truth.boxes_xyxy.astype(np.float64) / before.scale - 0.5
+    wanted = squares(before.levels[0], after.levels[0], CELL_PX, boxes, CHANGED, SPARSE)
+    return spread(corners(before.levels[0], CELL_PX, wanted, LEAST_SLOPE))
+
+
+def _bytes(made: Pyramid) -> NDArray[np.uint8]:
+    return np.round(made.levels[0]).astype(np.uint8)
+
+
+def _farneback(greys: list[NDArray[np.uint8]]) -> None:
+    import cv2
+
+    for before, after in pairwise(greys):
+        cv2.calcOpticalFlowFarneback(before, after, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+
+
+def _agreement(pyramids: list[Pyramid], points: list[NDArray[np.float32]], greys: list[NDArray[np.uint8]]) -> str:
+    """Says how far the two ways to follow points are apart where both found them."""
+    import cv2
+
+    apart = []
+    for k, at in enumerate(points):
+        shifts, left_over = follow(pyramids[k].levels, pyramids[k + 1].levels, at, np.zeros_like(at))
+        found, ok, _ = cv2.calcOpticalFlowPyrLK(
+            greys[k], greys[k + 1], at, None, winSize=(WINDOW + 1, WINDOW + 1), maxLevel=3
+        )
+        both = np.isfinite(left_over) & (ok.ravel() > 0)
+        apart.append(np.hypot(*(found - at - shifts)[both].T))
+    middle, far = np.percentile(np.concatenate(apart), [50, 90])
+    return f"ours and OpenCV's end {middle:.2f} px apart in the median, {far:.2f} px at the 90th percentile"
+
+
+def _take_turns(candidates: Mapping[str, tuple[Callable[[], object], int]], rounds: int) -> list[Timing]:
+    """Times each candidate once per round, in processor time per frame."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for function, _ in candidates.values():
+        function()
+    for _ in range(rounds):
+        for name, (function, frames) in candidates.items():
+            start = time.thread_time()
+            function()
+            times[name].append(1000 * (time.thread_time() - start) / frames)
+    medians = {name: median(values) for name, values in times.items()}
+    ours = next(iter(medians.values()))
+    return [Timing(name, medians[name], min(times[name]), medians[name] / ours) for name in candidates]

@@ -1,0 +1,46 @@
+"""A detector that costs nothing, for what is left of a pipeline without its network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamdet.picture import Picture
+from streamdet.types import Detections, StageTimes
+
+_OBJECTS = 12
+_LABELS = ("person", "bicycle", "car")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the stub finds."""
+
+    detections: Detections
+    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
+
+
+class Stub:
+    """A dozen boxes that drift across the picture."""
+
+    max_batch = 1
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+        """Returns the next step of the same drift, whatever the pictures show."""
+        found = [Found(boxes_of_step(self._calls + i)) for i in range(len(pictures))]
+        self._calls += len(pictures)
+        return found
+
+
+def boxes_of_step(step: int) -> Detections:
+    """Returns the boxes for the `step`-th picture of 1920x1080."""
+    number = np.arange(_OBJECTS)
+    left = 40 + 140 * number + 2 * step * (number % 3)
+    top = 60 + 70 * number + step * (number % 2)
+    boxes = np.stack([left, top, left + 120, top + 220], axis=1).astype(np.float32)
+    return Detections(boxes, np.full(_OBJECTS, 0.9, np.float32), (number % 3).astype(np.int32), labels=_LABELS)

@@ -1,0 +1,93 @@
+"""The floor of every pipeline here: decode and encode with PyAV alone, with nothing or with boxes drawn on BGR."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from streamdet.bench.apart import Done, Turn
+from streamdet.bench.stub import boxes_of_step
+from streamdet.sinks import encoders
+from streamdet.sinks.options import SinkOptions
+
+
+def transcode(clip: Path, out: Path, recording: SinkOptions) -> Turn:
+    """Decodes and encodes in one thread, with FFmpeg's own threads behind, set as streamdet sets them."""
+    return lambda: Done(_bare(clip, out, recording))
+
+
+def drawn_on_bgr(clip: Path, out: Path, recording: SinkOptions) -> Turn:
+    """The same with a conversion to BGR, OpenCV's drawing, and a conversion back."""
+    return lambda: Done(_bgr(clip, out, recording))
+
+
+def opencv(clip: Path, out: Path) -> Turn:
+    """OpenCV reads, draws and writes."""
+    return lambda: Done(_opencv(clip, out))
+
+
+def _encoder(container: av.container.OutputContainer, source: av.VideoStream, recording: SinkOptions) -> av.VideoStream:
+    options = encoders.settings(encoders.choose(recording), recording, rate=source.average_rate, live=False)
+    stream = container.add_stream(options.name, rate=source.average_rate, options=options.options)
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"
+    stream.codec_context.gop_size = round(source.average_rate or 30)
+    if source.time_base is not None:
+        stream.codec_context.time_base = source.time_base
+    return stream
+
+
+def _bare(clip: Path, out: Path, recording: SinkOptions) -> int:
+    frames = 0
+    with av.open(str(clip)) as reader, av.open(str(out), "w") as writer:
+        reader.streams.video[0].thread_type = "AUTO"
+        stream = _encoder(writer, reader.streams.video[0], recording)
+        for frame in reader.decode(video=0):
+            frame.pict_type = av.video.frame.PictureType.NONE
+            writer.mux(stream.encode(frame))
+            frames += 1
+        writer.mux(stream.encode())
+    return frames
+
+
+def _bgr(clip: Path, out: Path, recording: SinkOptions) -> int:
+    frames = 0
+    with av.open(str(clip)) as reader, av.open(str(out), "w") as writer:
+        reader.streams.video[0].thread_type = "AUTO"
+        stream = _encoder(writer, reader.streams.video[0], recording)
+        for frame in reader.decode(video=0):
+            bgr = frame.to_ndarray(format="bgr24")
+            _draw(bgr, frames)
+            drawn = av.VideoFrame.from_ndarray(bgr, format="bgr24")
+            drawn.pts, drawn.time_base = frame.pts, frame.time_base
+            writer.mux(stream.encode(drawn))
+            frames += 1
+        writer.mux(stream.encode())
+    return frames
+
+
+def _opencv(clip: Path, out: Path) -> int:
+    reader = cv2.VideoCapture(str(clip))
+    size = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), reader.get(cv2.CAP_PROP_FPS), size)
+    frames = 0
+    while True:
+        found, bgr = reader.read()
+        if not found:
+            break
+        _draw(bgr, frames)
+        writer.write(bgr)
+        frames += 1
+    reader.release()
+    writer.release()
+    return frames
+
+
+def _draw(bgr: np.ndarray, step: int) -> None:
+    for left, top, right, bottom in boxes_of_step(step).boxes_xyxy.astype(int).tolist():
+        cv2.rectangle(bgr, (left, top), (right, bottom), (60, 200, 60), 3)
+        cv2.rectangle(bgr, (left, top - 30), (left + 130, top), (60, 200, 60), -1)
+        cv2.putText(bgr, "person 12", (left + 4, top - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 0, 0), 2)

@@ -1,0 +1,60 @@
+"""What `streamdet eval streaming` prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from streamdet.evaluate.streaming import EVERY_FRAME, HOLD_LAST, Score
+from streamdet.evaluate.streaming_report import MEASURE
+
+
+def show(scores: Sequence[Score], source: str, truth: str) -> None:
+    """Prints a row for each setting and mode on standard output, and what the columns mean."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a file or a pipe has no width of its own
+    boxes = max((score.boxes for score in scores), default=0)
+    console.print(f"{source}: {boxes} true boxes, by {truth}", markup=False, soft_wrap=True)
+    console.print(f"quality: {MEASURE}", markup=False, soft_wrap=True)
+    table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column("detections", no_wrap=True)
+    table.add_column("late by", justify="right", no_wrap=True)
+    table.add_column("mode", no_wrap=True)
+    for column in ("quality", "IoU if shown", "missing", "extra", "between", "age", "delay", "motion"):
+        table.add_column(column, justify="right", no_wrap=True)
+    before = None
+    for score in scores:
+        table.add_row(*_pace(score, before), score.mode, *_cells(score))
+        before = score.setting
+    console.print(table)
+    for line in (
+        "missing: true boxes without one shown; extra: boxes shown with an id that is not true then, per true box",
+        "between: frames that had detections before and after them; age: to the nearest detections; delay: shown later "
+        "(every-frame: after a minute, and growing); motion: processor time per frame, all of it",
+    ):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _pace(score: Score, before: object) -> tuple[str, str]:
+    if score.setting == before:
+        return "", ""
+    return f"{score.setting.rate_hz:g} per second", f"{1000 * score.setting.latency_s:.0f} ms"
+
+
+def _cells(score: Score) -> tuple[str, ...]:
+    return (
+        _number(score.quality, "", 1, 3),
+        _number(score.shown_iou, "", 1, 3),
+        *(_number(share, " %", 100) for share in (score.missing, score.extra, score.between)),
+        _number(score.age_s, " ms", 1000),
+        f"{score.delay_s:.0f} s" if score.delay_s >= 10 else f"{score.delay_s:.1f} s",
+        "-" if score.mode in (HOLD_LAST, EVERY_FRAME) else f"{score.motion_ms:.1f} ms",
+    )
+
+
+def _number(value: float, unit: str, factor: float, digits: int = 0) -> str:
+    return f"{factor * value:.{digits}f}{unit}" if math.isfinite(value) else "-"

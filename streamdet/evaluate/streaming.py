@@ -1,0 +1,278 @@
+"""How good the boxes are that are *shown*, each judged at its frame's own time: detectors slower than the camera.
+
+A simulation without a clock. At a detection rate r, the first frame at or after each multiple of 1/r is detected; its
+detections, the true boxes of that very frame, arrive a latency later. What is then shown on each frame comes from the
+code that the pipeline runs. Identity is not the question here: detections carry the true ids.
+
+The measure is *streaming quality*: over all true boxes of all frames, the mean IoU of the box that is shown with that
+id on that frame, 0 where there is none. (Li, Wang and Ramanan, "Towards Streaming Perception", ECCV 2020, judge the
+whole of a system likewise, by what it says at each frame's time.) Boxes that nothing true stands behind do not lower
+it; they are counted beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.picture import Picture
+from streamdet.pipeline.stages import BoxesMovedToThisFrame, Inferred
+from streamdet.tracking.carried import MotionOptions
+from streamdet.tracking.interpolate import Smoother
+from streamdet.tracking.motion import Mover
+from streamdet.types import Detections, Frame, StageTimes
+
+HOLD_LAST, LIVE, SMOOTH, EVERY_FRAME = "hold-last", "live", "smooth", "every-frame"
+MODES = (HOLD_LAST, LIVE, SMOOTH, EVERY_FRAME)
+"""What is compared: newest boxes left where they were, the three modes of the pipeline."""
+_SAME_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A detector's pace.
+
+    Attributes:
+        rate_hz: detections per second.
+        latency_s: from a frame to the arrival of its detections.
+        delay_s: how long smooth mode waits.
+    """
+
+    rate_hz: float
+    latency_s: float
+    delay_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one mode reached at one setting.
+
+    Attributes:
+        mode: one of `MODES`.
+        setting: the detector's pace.
+        quality: mean IoU over all true boxes, 0 to 1; NaN without any.
+        shown_iou: the same over the true boxes whose id is shown.
+        missing: share of true boxes whose id is not shown.
+        extra: boxes shown with an id that is not true there, per true box.
+        boxes: true boxes that count.
+        frames: frames that count: those from the arrival of the first detections on.
+        between: share of the frames that had detections before and after them.
+        age_s: median distance in time to the nearest detections that had come.
+        motion_ms: median processor time of one frame in this thread, for motion and boxes; 0 where none was measured.
+        delay_s: how much later than it came each frame is shown.
+    """
+
+    mode: str
+    setting: Setting
+    quality: float
+    shown_iou: float
+    missing: float
+    extra: float
+    boxes: int
+    frames: int
+    between: float
+    age_s: float
+    motion_ms: float
+    delay_s: float
+
+
+class HoldLast:
+    """The newest boxes, where they were: what most programs show."""
+
+    def __init__(self) -> None:
+        self._last = Detections.empty()
+
+    def observe(self, picture: Picture, time_s: float) -> None:
+        """Looks at nothing."""
+
+    def update(self, detections: Detections, time_s: float) -> None:
+        """Takes the newest detections."""
+        self._last = detections
+
+    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Knows of no camera."""
+        return np.eye(2, 3)
+
+    def show(self, time_s: float) -> Detections:
+        """Returns the newest detections."""
+        return self._last
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """True boxes in place of what a detector found."""
+
+    detections: Detections
+    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
+
+
+class Play:
+    """One mode at one setting, given frame after frame, then `finish`; `score` at the end."""
+
+    def __init__(self, mode: str, setting: Setting, options: MotionOptions | None = None) -> None:
+        self.mode = mode
+        self.setting = setting
+        self.delay_s = setting.delay_s if mode == SMOOTH else 0.0
+        self._boxes = BoxesMovedToThisFrame(None, _mover(mode, options))
+        self._start_s: float | None = None
+        self._detections = 0
+        self._coming: deque[tuple[float, Inferred]] = deque()
+        self._waiting: deque[tuple[Frame, Detections]] = deque()
+        self._arrived_s: float | None = None
+        self._tally = _Tally()
+        self._spent_s = 0.0
+
+    def frame(self, frame: Frame, truth: Detections) -> None:
+        """Takes the next frame and what is true of it, and shows what is due."""
+        now_s = frame.pts_s
+        if self._start_s is None:
+            self._start_s = now_s
+        if now_s - self._start_s >= self._detections / self.setting.rate_hz - _SAME_S:
+            self._detections = int((now_s - self._start_s) * self.setting.rate_hz + _SAME_S) + 1
+            self._coming.append((now_s + self.setting.latency_s, Inferred(frame, _Known(truth))))
+        self._waiting.append((frame, truth))
+        start = time.thread_time()
+        self._boxes.observe(frame)
+        self._spent_s += time.thread_time() - start
+        self._show_until(now_s)
+        self._tally.spent_ms.append(1000 * self._spent_s)
+        self._spent_s = 0.0
+
+    def finish(self) -> None:
+        """Lets time go on until every frame is shown."""
+        while self._waiting:
+            self._show_until(self._waiting[0][0].pts_s + self.delay_s)
+
+    def _show_until(self, now_s: float) -> None:
+        while self._waiting and self._waiting[0][0].pts_s + self.delay_s <= now_s + _SAME_S:
+            frame, truth = self._waiting.popleft()
+            due_s = frame.pts_s + self.delay_s
+            start = time.thread_time()
+            while self._coming and self._coming[0][0] <= due_s + _SAME_S:
+                arrival_s, inferred = self._coming.popleft()
+                self._arrived_s = arrival_s if self._arrived_s is None else self._arrived_s
+                self._boxes.take([inferred])
+            result = self._boxes.show(frame)
+            self._spent_s += time.thread_time() - start
+            # Before that no mode can show a thing, whichever it is; smooth could, but is not given the lead.
+            if self._arrived_s is not None and frame.pts_s >= self._arrived_s - _SAME_S:
+                self._tally.add(result.detections, truth, self._boxes.is_between(frame), result.detection_age_s)
+
+    def score(self) -> Score:
+        """Returns what was reached."""
+        tally = self._tally
+        return Score(
+            mode=self.mode,
+            setting=self.setting,
+            quality=tally.overlap / tally.true if tally.true else float("nan"),
+            shown_iou=tally.overlap / tally.found if tally.found else float("nan"),
+            missing=1 - tally.found / tally.true if tally.true else float("nan"),
+            extra=tally.extra / tally.true if tally.true else float("nan"),
+            boxes=tally.true,
+            frames=tally.frames,
+            between=tally.between / tally.frames if tally.frames else 0.0,
+            age_s=float(np.median(tally.ages_s)) if tally.ages_s else float("nan"),
+            motion_ms=0.0 if self.mode == HOLD_LAST else float(np.median(tally.spent_ms or [0.0])),
+            delay_s=self.delay_s,
+        )
+
+
+def _mover(mode: str, options: MotionOptions | None) -> HoldLast | Mover | Smoother:
+    if mode == HOLD_LAST:
+        return HoldLast()
+    return Mover(options) if mode == LIVE else Smoother(options)
+
+
+@dataclass(slots=True)
+class _Tally:
+    overlap: float = 0.0
+    true: int = 0
+    found: int = 0
+    extra: int = 0
+    frames: int = 0
+    between: int = 0
+    ages_s: list[float] = field(default_factory=list)
+    spent_ms: list[float] = field(default_factory=list)
+
+    def add(self, shown: Detections, truth: Detections, between: bool, age_s: float) -> None:
+        overlaps = overlaps_by_id(shown, truth)
+        self.overlap += float(overlaps[overlaps >= 0].sum())
+        self.true += len(truth)
+        self.found += int((overlaps >= 0).sum())
+        self.extra += len(shown) - int((overlaps >= 0).sum())
+        self.frames += 1
+        self.between += between
+        self.ages_s.append(age_s)
+
+
+def overlaps_by_id(shown: Detections, truth: Detections) -> NDArray[np.float64]:
+    """Returns for each true box the IoU with the shown box of the same id, (N,); -1 where none is shown."""
+    row_of = {id: row for row, id in enumerate(shown.track_ids.tolist())}
+    rows = np.array([row_of.get(id, -1) for id in truth.track_ids.tolist()], np.int64)
+    found = rows >= 0
+    a, b = shown.boxes_xyxy[rows[found]].astype(np.float64), truth.boxes_xyxy[found].astype(np.float64)
+    size = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0.0)
+    shared = size.prod(axis=1)
+    union = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1) - shared
+    out = np.full(len(rows), -1.0)
+    out[found] = np.where(union > 0, shared / np.maximum(union, 1e-9), 0.0)
+    return out
+
+
+def every_frame(setting: Setting, like: Score, frame_rate: float) -> Score:
+    """Returns what every-frame mode reaches, by its definition: each frame has its own detections, and waits for them.
+
+    What it costs is not quality but pace: the detector gives `rate_hz` frames per second, and a source that goes on
+    meanwhile falls behind by ``1 - rate_hz / frame_rate`` of its time, without end. `delay_s` says so for its first
+    minute.
+    """
+    behind = max(0.0, frame_rate / setting.rate_hz - 1.0)
+    return Score(
+        EVERY_FRAME,
+        setting,
+        1.0,
+        1.0,
+        0.0,
+        0.0,
+        like.boxes,
+        like.frames,
+        1.0,
+        0.0,
+        0.0,
+        setting.latency_s + 60 * behind,
+    )
+
+
+def evaluate(
+    frames: Iterable[tuple[Frame, Detections]], settings: Sequence[Setting], options: MotionOptions | None = None
+) -> list[Score]:
+    """Plays a video once, for all modes at all settings side by side.
+
+    Args:
+        frames: each frame, and what is true of it: boxes with ids.
+        settings: what to try.
+        options: of the modes under test.
+
+    Returns:
+        A score for each setting and mode, in the order of `settings` and `MODES`.
+    """
+    plays = [Play(mode, setting, options) for setting in settings for mode in (HOLD_LAST, LIVE, SMOOTH)]
+    times_s = []
+    for frame, truth in frames:
+        times_s.append(frame.pts_s)
+        for play in plays:
+            play.frame(frame, truth)
+    for play in plays:
+        play.finish()
+    rate = 1 / float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
+    scores: list[Score] = []
+    for number, play in enumerate(plays):
+        scores.append(play.score())
+        if number % 3 == 2:
+            scores.append(every_frame(play.setting, scores[-1], rate))
+    return scores

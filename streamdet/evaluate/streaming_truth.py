@@ -1,0 +1,100 @@
+"""What is true of each frame of a video: by a detector and a tracker that see every frame, or by the scene itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from streamdet.config import TrackerConfig
+from streamdet.detect.detector import Detector, DetectorOptions, load_detector
+from streamdet.errors import UsageError
+from streamdet.models.local import Get, not_here
+from streamdet.sources.base import Source
+from streamdet.sources.open import open_source
+from streamdet.sources.synthetic import SyntheticSource
+from streamdet.tracking.tracker import ByteTracker
+from streamdet.types import Detections, Frame
+
+Progress = Callable[[int, int], None]
+"""Told (frames done, frames in all or 0), after each."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruthOptions:
+    """Where truth comes from.
+
+    Attributes:
+        source: a video file, or synthetic: with a number of frames.
+        model: whose detections on every frame are taken for true; None takes the truth of a synthetic scene.
+        detector: thresholds and hardware.
+        max_frames: look only at the first so many; 0 for all.
+    """
+
+    source: str
+    model: str | None = None
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    max_frames: int = 0
+
+
+class FramesWithTruth:
+    """The frames of a video with what is true of each; may be iterated once.
+
+    Args:
+        options: see `TruthOptions`.
+        progress: told of every frame.
+        get: see `load_detector`.
+
+    Raises:
+        UsageError: the source has no end, or no truth.
+        SourceError, ModelError, HardwareError: a part cannot be made.
+    """
+
+    def __init__(self, options: TruthOptions, progress: Progress = lambda *_: None, get: Get = not_here) -> None:
+        self._source = open_source(options.source)
+        self._max_frames = options.max_frames
+        self._progress = progress
+        if self._source.live or self._source.still:
+            raise UsageError(f"{options.source}: give a video file or synthetic:, whose frames follow one another")
+        self._detector: Detector | None = None
+        if options.model is not None:
+            self._detector = load_detector(options.model, options.detector, get=get)
+            tracking = TrackerConfig().options(self._detector.conf)
+            self._detector.report_from(tracking.low_score)
+            self._tracker = ByteTracker(tracking)
+        elif not isinstance(self._source, SyntheticSource):
+            raise UsageError("no model given: -m names the detector whose boxes on every frame are taken for true")
+
+    @property
+    def source(self) -> Source:
+        """Where the frames come from."""
+        return self._source
+
+    @property
+    def truth(self) -> str:
+        """Says in words what is taken for true."""
+        if self._detector is None:
+            return "the scene's own truth"
+        return f"{self._detector.spec.name} and the tracker on every frame"
+
+    def __iter__(self) -> Iterator[tuple[Frame, Detections]]:
+        try:
+            with self._source as source:
+                info = source.open()
+                total = min(info.frame_count or self._max_frames, self._max_frames or info.frame_count or 0)
+                if not total and isinstance(source, SyntheticSource):
+                    raise UsageError(f"{source.url} never ends: say how many frames with --max-frames")
+                for frame in source.frames():
+                    yield frame, self._truth_of(frame)
+                    self._progress(frame.index + 1, max(total, frame.index + 1))
+                    if frame.index + 1 == self._max_frames:
+                        return
+        finally:
+            if self._detector is not None:
+                self._detector.close()
+
+    def _truth_of(self, frame: Frame) -> Detections:
+        if self._detector is None:
+            assert isinstance(self._source, SyntheticSource)
+            return self._source.truth(frame.pts)
+        (found,) = self._detector.detect([frame.picture])
+        return self._tracker.update(found.detections, frame.pts_s)

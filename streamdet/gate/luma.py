@@ -1,0 +1,179 @@
+"""A small picture of the light in a large one, and how two of them differ: kernels and plain numpy twins."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.kernels import kernel
+
+Small = NDArray[np.float32]
+"""(rows, columns) float32: mean luma of each block, 0 to 255."""
+
+_COLUMNS = 160
+_STEPS = 8  # of a grey level, in which differences are counted
+_REACH = 64  # grey levels: differences beyond count as this much
+_BINS = 2 * _REACH * _STEPS + 1
+_SIGMA_OF_MAD = np.float32(1.4826)  # of a normal distribution
+_SIGMAS = np.float32(5.0)
+"""A block of noise alone lies beyond five in 1 of 1.7 million cases, and then a neighbour has to as well."""
+_LEAST = np.float32(4.0)
+"""Grey levels: less is what encoders do to a block from key frame to key frame."""
+_MOST = np.float32(20.0)
+"""Grey levels: no camera's noise reaches that in the mean of a block. Where everything is new, as after a cut, what
+looks like noise is the change itself."""
+
+
+def block_px(width: int) -> int:
+    """Returns the side of the blocks for a picture `width` pixels wide: about 160 of them in a row.
+
+    >>> [block_px(width) for width in (100, 640, 1280, 1920)]
+    [1, 4, 8, 12]
+    """
+    return max(1, round(width / _COLUMNS))
+
+
+@kernel
+def shrink(plane: NDArray[np.uint8], width: int, block: int) -> Small:
+    """Returns the mean of each whole block of a luma plane.
+
+    Args:
+        plane: (rows, line bytes) uint8, C-contiguous; lines may be longer than `width`.
+        width: pixels per row.
+        block: side of a block in pixels, up to 128; what does not fill one at the right and the bottom is left out.
+    """
+    rows, columns = plane.shape[0] // block, width // block
+    small = np.empty((rows, columns), np.float32)
+    used = columns * block
+    column_sums = np.empty(used, np.uint16)
+    share = np.float32(1.0 / (block * block))
+    for row in range(rows):
+        column_sums[:] = 0
+        for y in range(row * block, (row + 1) * block):
+            line = plane[y]
+            for x in range(used):
+                column_sums[x] += np.uint16(line[x])
+        for column in range(columns):
+            total = np.uint32(0)
+            for x in range(column * block, (column + 1) * block):
+                total += np.uint32(column_sums[x])
+            small[row, column] = np.float32(total) * share
+    return small
+
+
+def shrink_reference(plane: NDArray[np.uint8], width: int, block: int) -> Small:
+    """The same in numpy."""
+    rows, columns = plane.shape[0] // block, width // block
+    blocks = plane[: rows * block, : columns * block].reshape(rows, block, columns, block)
+    sums: Small = blocks.sum(axis=(1, 3), dtype=np.uint32).astype(np.float32)
+    return sums * np.float32(1.0 / (block * block))
+
+
+@kernel
+def _middle(counts: NDArray[np.int64]) -> np.float32:
+    total = 0
+    for i in range(len(counts)):
+        total += counts[i]
+    wanted, seen = (total + 1) // 2, 0
+    for i in range(len(counts)):
+        seen += counts[i]
+        if seen >= wanted and seen > 0:
+            return np.float32(i) / np.float32(_STEPS) - np.float32(_REACH)
+    return np.float32(0.0)
+
+
+@kernel
+def _bin(value: np.float32) -> int:
+    index = int(np.floor(value * np.float32(_STEPS) + np.float32(0.5))) + _REACH * _STEPS
+    return min(max(index, 0), _BINS - 1)
+
+
+@kernel
+def changed_blocks(now: Small, before: Small) -> int:
+    """Returns how many blocks show something else than before, and not only noise or another light.
+
+    The light of the whole picture may have changed: darker and brighter blocks are each taken to have changed by the
+    median of their kind, and a line through both tells what light did to any block. What is left is compared with its
+    own median absolute deviation, which is the noise. A block counts where it stands out and one beside, above or
+    below it stands out to the same side.
+
+    Args:
+        now: means of blocks.
+        before: the same of an earlier picture, same shape.
+    """
+    rows, columns = now.shape
+    mean = np.float32(0.0)
+    for row in range(rows):
+        for column in range(columns):
+            mean += before[row, column]
+    mean /= np.float32(max(1, rows * columns))
+    dark, bright = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
+    dark_sum, bright_sum = np.float32(0.0), np.float32(0.0)
+    dark_count, bright_count = 0, 0
+    for row in range(rows):
+        for column in range(columns):
+            level = before[row, column]
+            if level > mean:
+                bright[_bin(now[row, column] - level)] += 1
+                bright_sum += level
+                bright_count += 1
+            else:
+                dark[_bin(now[row, column] - level)] += 1
+                dark_sum += level
+                dark_count += 1
+    low, low_step = dark_sum / np.float32(max(1, dark_count)), _middle(dark)
+    slope = np.float32(0.0)
+    if bright_count > 0:
+        high, high_step = bright_sum / np.float32(bright_count), _middle(bright)
+        if high - low > np.float32(8.0):  # else they are one kind
+            slope = (high_step - low_step) / (high - low)
+    left = np.empty((rows, columns), np.float32)
+    sizes = np.zeros(_BINS, np.int64)
+    for row in range(rows):
+        for column in range(columns):
+            level = before[row, column]
+            left[row, column] = now[row, column] - level - low_step - slope * (level - low)
+            sizes[_bin(abs(left[row, column]))] += 1
+    least = min(max(_LEAST, _SIGMAS * _SIGMA_OF_MAD * _middle(sizes)), _MOST)
+    count = 0
+    for row in range(rows):
+        for column in range(columns):
+            value = left[row, column]
+            if abs(value) <= least:
+                continue
+            side = np.float32(1.0) if value > 0 else np.float32(-1.0)
+            if (
+                (row > 0 and side * left[row - 1, column] > least)
+                or (row + 1 < rows and side * left[row + 1, column] > least)
+                or (column > 0 and side * left[row, column - 1] > least)
+                or (column + 1 < columns and side * left[row, column + 1] > least)
+            ):
+                count += 1
+    return count
+
+
+def _middle_reference(values: Small) -> np.float32:
+    """Returns the lower median, in the steps that the kernel counts in."""
+    if not values.size:
+        return np.float32(0)
+    bins = np.floor(values * np.float32(_STEPS) + np.float32(0.5)).clip(-_REACH * _STEPS, _REACH * _STEPS)
+    return np.float32(np.sort(bins.ravel())[(values.size - 1) // 2] / _STEPS)
+
+
+def changed_blocks_reference(now: Small, before: Small) -> int:
+    """The same in numpy."""
+    mean = np.float32(before.mean(dtype=np.float64)) if before.size else np.float32(0)
+    bright = before > mean
+    step = now - before
+    low, low_step = before[~bright].mean(dtype=np.float64), _middle_reference(step[~bright])
+    slope = 0.0
+    if bright.any():
+        high, high_step = before[bright].mean(dtype=np.float64), _middle_reference(step[bright])
+        if high - low > 8:
+            slope = float(high_step - low_step) / (high - low)
+    left = (step - low_step - slope * (before - low)).astype(np.float32)
+    least = min(max(_LEAST, _SIGMAS * _SIGMA_OF_MAD * _middle_reference(np.abs(left))), _MOST)
+    count = 0
+    for out in (left > least, left < -least):
+        padded = np.pad(out, 1)
+        beside = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+        count += int((out & beside).sum())
+    return count

@@ -1,0 +1,85 @@
+"""Which frames of a stream the detector looks at, and where in them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from streamdet.errors import ConfigError
+from streamdet.picture import Picture
+from streamdet.pipeline.region import Shares, check_region, crop
+from streamdet.types import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class DetectOptions:
+    """When and where the detector looks at one stream.
+
+    Attributes:
+        max_hz: most detections per second of the stream's own time; 0 for as many as the hardware allows.
+        region: left, top, right, bottom in shares of the picture: detection only looks there; None for all of it.
+        priority: share of the detector where several streams wait for it: 2 gets twice as many turns as 1.
+        gate: do not look again at what has not changed; what was found there holds.
+        redetect_s: with the gate, the longest time without a look.
+    """
+
+    max_hz: float = 0.0
+    region: Shares | None = None
+    priority: float = 1.0
+    gate: bool = False
+    redetect_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_hz < math.inf:
+            raise ConfigError(f"detect.max_hz must be 0 (no limit) or more, got {self.max_hz}")
+        for name, most in (("priority", 1000.0), ("redetect_s", 3600.0)):
+            if not 0 < getattr(self, name) <= most:
+                value = getattr(self, name)
+                raise ConfigError(f"detect.{name} must be greater than 0 and at most {most:g}, got {value}")
+        if self.region is not None:
+            check_region(self.region)
+
+
+class Gate(Protocol):
+    """What the pipeline needs to leave out frames that show nothing new."""
+
+    def admits(self, picture: Picture, time_s: float) -> bool:
+        """Says whether to look at a picture; if so, later ones are compared with it."""
+
+
+class Verdict(Enum):
+    """LOOK, or why not; the value is what the report calls it."""
+
+    LOOK = "look"
+    TOO_SOON = "rate"
+    STILL = "still"
+
+
+class Admission:
+    """Decides for the frames of one stream, in order. Used by its capture thread.
+
+    Args:
+        options: when and where to look.
+        gate: where `options` ask for one.
+    """
+
+    def __init__(self, options: DetectOptions, gate: Gate | None = None) -> None:
+        self._options = options
+        self._gate = gate if options.gate else None
+        self._interval_s = 1 / options.max_hz if options.max_hz else 0.0
+        self._due_s = -math.inf
+
+    def judge(self, frame: Frame) -> Verdict:
+        """Says whether this frame is to be looked at."""
+        if not self._interval_s and self._gate is None:
+            return Verdict.LOOK
+        now_s = frame.pts_s
+        if self._interval_s and now_s < self._due_s - 1e-6:
+            return Verdict.TOO_SOON
+        if self._gate is not None and not self._gate.admits(crop(frame.picture, self._options.region)[0], now_s):
+            return Verdict.STILL
+        late = now_s - self._due_s > self._interval_s
+        self._due_s = (now_s if late else self._due_s) + self._interval_s
+        return Verdict.LOOK

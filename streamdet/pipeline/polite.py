@@ -1,0 +1,59 @@
+"""Threads that give way to others, so that a long inference does not hold up decoding and encoding."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+MOST_NICE = 19
+
+
+def give_way(nice: int) -> bool:
+    """Lets the calling thread, and threads that it starts from now on, give way to all others of the machine.
+
+    On Linux, where every thread has a niceness of its own. A thread cannot take it back, so only threads that end with
+    their work should call this.
+
+    Args:
+        nice: 0 (does nothing) to 19 (takes what the others leave).
+
+    Returns:
+        Whether that was done.
+    """
+    if not nice or sys.platform != "linux":
+        return False
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+    except OSError:  # it is nicer already, or the system forbids it
+        return False
+    return True
+
+
+def politely(nice: int, work: Callable[[], T]) -> T:
+    """Does something in a thread of its own that gives way, and returns or raises what comes of it.
+
+    Libraries start their pools of threads while models are loaded; these inherit the niceness.
+    """
+    if not nice or sys.platform != "linux":
+        return work()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        give_way(nice)
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="polite", daemon=True)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -1,0 +1,248 @@
+"""How what is in a box moves: from the points that were followed in it.
+
+A box takes the motion of what is in it: the weighted median of its points, nearer ones to its middle counting more,
+points that belong to a box in front of it hardly at all. What the camera did is taken off first and added again last,
+so that points which move as the camera says, the background seen beside an object, can count less.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.kernels import kernel
+from streamdet.tracking.camera_motion import Camera, shift_at
+
+Boxes = NDArray[np.float64]
+"""(N, 4) float64: left, top, right, bottom in pixels of the picture."""
+
+
+class Ways(NamedTuple):
+    """How much each point of a box counts. Lengths are in half sizes of the box unless said otherwise.
+
+    Attributes:
+        spread_x: standard deviation of the weight around the middle.
+        spread_y: likewise.
+        middle_y: where the middle is: above the box's own, because legs swing.
+        front: a box whose lower edge is lower by this share of a box's height stands in front of it.
+        hidden: weight of a point in a box in front.
+        still: weight of a point that moves as the camera says.
+        still_px: what counts as moving as the camera says, in pixels, plus the same for each 300 px of height.
+        inlier: points within so many pixels of the median, per 100 px of height and at least so many, tell growth.
+        growth_prior: how firmly a box is believed not to grow: weight of the prior over that of all its points.
+        least: least sum of weights that tells anything.
+        surprise: weight of a point that moves quite unlike what the box is expected to do; one that does so has 1 more.
+        slack_px: standard deviation of what is expected, in pixels, plus the same for each 300 px of height.
+    """
+
+    spread_x: float = 0.5
+    spread_y: float = 0.6
+    middle_y: float = -0.2
+    front: float = 0.02
+    hidden: float = 0.2
+    still: float = 0.3
+    still_px: float = 0.5
+    inlier: float = 1.0
+    growth_prior: float = 0.5
+    least: float = 0.3
+    surprise: float = 0.1
+    slack_px: float = 1.5
+
+
+WAYS = Ways()
+TOLD = 1e-9
+"""Support of a box of which only hidden points tell: more than nothing."""
+
+
+@kernel
+def weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Returns the value that half of the weight does not exceed; `values` (N,) not empty, `weights` (N,) positive."""
+    order = np.argsort(values)
+    half = 0.5 * weights.sum()
+    passed = 0.0
+    for k in order:
+        passed += weights[k]
+        if passed >= half:
+            return float(values[k])
+    return float(values[order[-1]])
+
+
+def weighted_median_reference(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The same as `weighted_median` in plain numpy."""
+    order = np.argsort(values, kind="stable")
+    passed = np.cumsum(weights[order])
+    return float(values[order][min(np.searchsorted(passed, 0.5 * weights.sum()), len(values) - 1)])
+
+
+@kernel
+def box_motions(
+    boxes_xyxy: Boxes,
+    expected: NDArray[np.float64],
+    solid: NDArray[np.bool_],
+    points: NDArray[np.float32],
+    shifts: NDArray[np.float32],
+    camera: Camera,
+    ways: Ways,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns how the content of each box moves beyond what the camera does, and how much is known of it.
+
+    Args:
+        boxes_xyxy: (N, 4) float64 in the earlier picture.
+        expected: (N, 2 or more) float64, shift in x and y that each box is expected to take; NaN where nobody knows.
+        solid: (N,) bool, which boxes hide what is behind them; others may not be there any more.
+        points: (M, 2) float32 x, y in the earlier picture, in pixels.
+        shifts: (M, 2) float32, where they went, in pixels.
+        camera: what the camera did.
+        ways: see `Ways`.
+
+    Returns:
+        (N, 3) float64: shift in x and y in pixels, growth as a share of the size; (N,) float64 the sum of weights of
+        what is not hidden, 0 where nothing is known and the motion is 0.
+    """
+    n, m = len(boxes_xyxy), len(points)
+    motions = np.zeros((n, 3), np.float64)
+    support = np.zeros(n, np.float64)
+    own = np.empty((m, 2), np.float64)  # motion beyond the camera's
+    for k in range(m):
+        sx, sy = shift_at(camera, points[k, 0], points[k, 1])
+        own[k, 0], own[k, 1] = shifts[k, 0] - sx, shifts[k, 1] - sy
+    picked = np.empty(m, np.int64)
+    weights = np.empty(m, np.float64)
+    for i in range(n):
+        left, top, right, bottom = boxes_xyxy[i, 0], boxes_xyxy[i, 1], boxes_xyxy[i, 2], boxes_xyxy[i, 3]
+        half_width, half_height = 0.5 * (right - left), 0.5 * (bottom - top)
+        if not (half_width > 0 and half_height > 0):
+            continue
+        tolerance = ways.still_px * (1.0 + half_height / 150.0)
+        known = not np.isnan(expected[i, 0])
+        slack = ways.slack_px * (1.0 + half_height / 150.0)
+        found, total, in_sight = 0, 0.0, 0.0
+        for k in range(m):
+            x, y = points[k, 0], points[k, 1]
+            if x <= left or x >= right or y <= top or y >= bottom:
+                continue
+            dx = ((x - left) / half_width - 1.0) / ways.spread_x
+            dy = ((y - top) / half_height - 1.0 - ways.middle_y) / ways.spread_y
+            hidden = False
+            weight = np.exp(-0.5 * (dx * dx + dy * dy))
+            for j in range(n):
+                if j != i and solid[j] and boxes_xyxy[j, 3] > bottom + ways.front * 2 * half_height:
+                    inside = boxes_xyxy[j, 0] < x < boxes_xyxy[j, 2] and boxes_xyxy[j, 1] < y < boxes_xyxy[j, 3]
+                    if inside:
+                        weight *= ways.hidden
+                        hidden = True
+            total += weight
+            if not hidden:
+                in_sight += weight
+            if own[k, 0] * own[k, 0] + own[k, 1] * own[k, 1] < tolerance * tolerance:
+                weight *= ways.still
+            if known:
+                off_x, off_y = own[k, 0] - expected[i, 0], own[k, 1] - expected[i, 1]
+                weight *= ways.surprise + np.exp(-0.5 * (off_x * off_x + off_y * off_y) / (slack * slack))
+            picked[found], weights[found] = k, weight
+            found += 1
+        if found < 2 or total < ways.least:
+            continue
+        chosen, weight_of = picked[:found], weights[:found]
+        ux = weighted_median(own[chosen, 0], weight_of)
+        uy = weighted_median(own[chosen, 1], weight_of)
+        motions[i, 0], motions[i, 1] = ux, uy
+        motions[i, 2] = growth(points, own, chosen, weight_of, ux, uy, 2 * half_height, ways)
+        support[i] = in_sight + TOLD
+    return motions, support
+
+
+@kernel
+def growth(
+    points: NDArray[np.float32],
+    own: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    ux: float,
+    uy: float,
+    height: float,
+    ways: Ways,
+) -> float:
+    """Returns by which share the chosen points move apart: weighted least squares, drawn towards 0."""
+    limit = ways.inlier * max(1.0, height / 100.0)
+    total, mx, my, mu, mv, used = 0.0, 0.0, 0.0, 0.0, 0.0, 0
+    for n in range(len(chosen)):
+        k = chosen[n]
+        u, v = own[k, 0] - ux, own[k, 1] - uy
+        if u * u + v * v < limit * limit:
+            w = weights[n]
+            total += w
+            mx, my, mu, mv = mx + w * points[k, 0], my + w * points[k, 1], mu + w * u, mv + w * v
+            used += 1
+    if used < 4:
+        return 0.0
+    mx, my, mu, mv = mx / total, my / total, mu / total, mv / total
+    along, spread = 0.0, 0.0
+    for n in range(len(chosen)):
+        k = chosen[n]
+        u, v = own[k, 0] - ux, own[k, 1] - uy
+        if u * u + v * v < limit * limit:
+            x, y = points[k, 0] - mx, points[k, 1] - my
+            along += weights[n] * (x * (u - mu) + y * (v - mv))
+            spread += weights[n] * (x * x + y * y)
+    return along / (spread + ways.growth_prior * total * height * height / 12.0)
+
+
+def growth_reference(
+    points: NDArray[np.float64],
+    own: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    height: float,
+    ways: Ways,
+) -> float:
+    """The same as `growth` in plain numpy, of (N, 2) points all chosen."""
+    near = np.square(own - shift).sum(axis=1) < (ways.inlier * max(1.0, height / 100)) ** 2
+    if near.sum() < 4:
+        return 0.0
+    weight = weights[near, None]
+    at = points[near] - (weight * points[near]).sum(axis=0) / weight.sum()
+    moved = own[near] - (weight * own[near]).sum(axis=0) / weight.sum()
+    prior = ways.growth_prior * weight.sum() * height**2 / 12
+    return float((weight * at * moved).sum() / ((weight * at * at).sum() + prior))
+
+
+def box_motions_reference(
+    boxes_xyxy: Boxes,
+    expected: NDArray[np.float64],
+    solid: NDArray[np.bool_],
+    points: NDArray[np.float32],
+    shifts: NDArray[np.float32],
+    camera: Camera,
+    ways: Ways,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same as `box_motions` in plain numpy, box by box."""
+    at = points.astype(np.float64)
+    own = shifts - np.array([shift_at(camera, x, y) for x, y in at]).reshape(-1, 2)
+    after_start, before_end = at[None] > boxes_xyxy[:, None, :2], at[None] < boxes_xyxy[:, None, 2:]
+    inside: NDArray[np.bool_] = np.logical_and.reduce(np.concatenate([after_start, before_end], axis=2), axis=2)
+    motions, support = np.zeros((len(boxes_xyxy), 3)), np.zeros(len(boxes_xyxy))
+    for i, box in enumerate(boxes_xyxy):
+        half = (box[2:] - box[:2]) / 2
+        if not (half > 0).all():
+            continue
+        roomy = 1 + half[1] / 150
+        offset = (at - box[:2]) / half - 1 - (0, ways.middle_y)
+        weights = np.exp(-0.5 * np.square(offset / (ways.spread_x, ways.spread_y)).sum(axis=1))
+        in_front = solid & (boxes_xyxy[:, 3] > box[3] + 2 * ways.front * half[1]) & (np.arange(len(boxes_xyxy)) != i)
+        covers = inside[in_front].sum(axis=0)
+        weights = weights * ways.hidden**covers
+        total, in_sight = weights[inside[i]].sum(), weights[inside[i] & (covers == 0)].sum()
+        if inside[i].sum() < 2 or total < ways.least:
+            continue
+        weights = weights * np.where(np.hypot(*own.T) < ways.still_px * roomy, ways.still, 1.0)
+        if not np.isnan(expected[i, 0]):
+            surprise = np.square(own - expected[i, :2]).sum(axis=1) / (ways.slack_px * roomy) ** 2
+            weights = weights * (ways.surprise + np.exp(-0.5 * surprise))
+        weights, moved = weights[inside[i]], own[inside[i]]
+        shift = np.array([weighted_median_reference(moved[:, k], weights) for k in range(2)])
+        motions[i] = *shift, growth_reference(at[inside[i]], moved, weights, shift, 2 * half[1], ways)
+        support[i] = in_sight + TOLD
+    return motions, support

@@ -1,0 +1,173 @@
+"""What the camera did between two pictures: shift, zoom and roll, told by the points that belong to no object."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.kernels import kernel
+
+
+class Camera(NamedTuple):
+    """A similarity: a point x, y is shifted by ``move_x + zoom * x - roll * y, move_y + roll * x + zoom * y``.
+
+    Attributes:
+        move_x: pixels.
+        move_y: pixels.
+        zoom: share by which distances grow.
+        roll: radians, clockwise as seen.
+    """
+
+    move_x: float
+    move_y: float
+    zoom: float
+    roll: float
+
+
+STILL = Camera(0.0, 0.0, 0.0, 0.0)
+LEAST_POINTS = 16
+"""Fewer points than this tell nothing of the camera."""
+LEAST_AGREED = 0.6
+"""Nor do points of which less than this share agree to 2 px."""
+LEAST_SPREAD = 0.1
+"""Nor do points whose standard deviation in x or y is less than this share of the picture's size."""
+MOST_TURN = 0.1
+"""No camera zooms by more than this share, or rolls by more radians, from one frame to the next."""
+
+
+@kernel
+def shift_at(camera: Camera, x: float, y: float) -> tuple[float, float]:
+    """Returns by how much the camera's motion shifts the picture at a point."""
+    return (
+        camera.move_x + camera.zoom * x - camera.roll * y,
+        camera.move_y + camera.roll * x + camera.zoom * y,
+    )
+
+
+@kernel
+def camera_motion(
+    points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_], width: int, height: int
+) -> Camera:
+    """Fits the camera's motion to the points that are `outside` all objects, robustly.
+
+    Least squares that are repeated with weights 1 / (1 + (residual / scale)^2)^2 (Geman and McClure), from the median
+    shift on, while the scale falls to 1 px: objects that nobody knows of are outvoted while they are the minority.
+
+    Args:
+        points: (M, 2) float32 x, y in pixels.
+        shifts: (M, 2) float32 in pixels.
+        outside: (M,) bool.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+
+    Returns:
+        The motion; none at all where the points outside are few, contradict each other, or lie close together.
+    """
+    count = 0
+    for k in range(len(points)):
+        count += outside[k]
+    if count < LEAST_POINTS:
+        return Camera(0.0, 0.0, 0.0, 0.0)
+    x, y = np.empty(count, np.float64), np.empty(count, np.float64)
+    u, v = np.empty(count, np.float64), np.empty(count, np.float64)
+    n = 0
+    for k in range(len(points)):
+        if outside[k]:
+            x[n], y[n], u[n], v[n] = points[k, 0], points[k, 1], shifts[k, 0], shifts[k, 1]
+            n += 1
+    middle_x, middle_y = x.mean(), y.mean()
+    x -= middle_x
+    y -= middle_y
+    move_x, move_y, zoom, roll = float(np.median(u)), float(np.median(v)), 0.0, 0.0
+    for scale in (8.0, 4.0, 2.0, 1.0, 1.0):
+        total, sx, sy, su, sv = 0.0, 0.0, 0.0, 0.0, 0.0
+        for k in range(count):
+            w = _weight(u[k] - (move_x + zoom * x[k] - roll * y[k]), v[k] - (move_y + roll * x[k] + zoom * y[k]), scale)
+            total += w
+            sx, sy, su, sv = sx + w * x[k], sy + w * y[k], su + w * u[k], sv + w * v[k]
+        if total < 0.1:
+            break
+        sx, sy, su, sv = sx / total, sy / total, su / total, sv / total
+        spread, along, around = 0.0, 0.0, 0.0
+        for k in range(count):
+            w = _weight(u[k] - (move_x + zoom * x[k] - roll * y[k]), v[k] - (move_y + roll * x[k] + zoom * y[k]), scale)
+            dx, dy, du, dv = x[k] - sx, y[k] - sy, u[k] - su, v[k] - sv
+            spread += w * (dx * dx + dy * dy)
+            along += w * (dx * du + dy * dv)
+            around += w * (dx * dv - dy * du)
+        # A handful of points close together tells a shift, but no zoom.
+        spread += total * 1e3
+        zoom, roll = along / spread, around / spread
+        move_x, move_y = su - zoom * sx + roll * sy, sv - roll * sx - zoom * sy
+    agreed, sum_x, sum_y, sum_xx, sum_yy = 0, 0.0, 0.0, 0.0, 0.0
+    for k in range(count):
+        du, dv = u[k] - (move_x + zoom * x[k] - roll * y[k]), v[k] - (move_y + roll * x[k] + zoom * y[k])
+        if du * du + dv * dv < 4.0:
+            agreed += 1
+            sum_x, sum_y, sum_xx, sum_yy = sum_x + x[k], sum_y + y[k], sum_xx + x[k] * x[k], sum_yy + y[k] * y[k]
+    if agreed < LEAST_POINTS or agreed < LEAST_AGREED * count or abs(zoom) > MOST_TURN or abs(roll) > MOST_TURN:
+        return Camera(0.0, 0.0, 0.0, 0.0)
+    least_x, least_y = LEAST_SPREAD * width, LEAST_SPREAD * height
+    if sum_xx / agreed - (sum_x / agreed) ** 2 < least_x**2 or sum_yy / agreed - (sum_y / agreed) ** 2 < least_y**2:
+        return Camera(0.0, 0.0, 0.0, 0.0)  # a large object that nobody knows of yet
+    return Camera(move_x - zoom * middle_x + roll * middle_y, move_y - roll * middle_x - zoom * middle_y, zoom, roll)
+
+
+@kernel
+def _weight(u: float, v: float, scale: float) -> float:
+    share = 1.0 / (1.0 + (u * u + v * v) / (scale * scale))
+    return share * share
+
+
+def camera_motion_reference(
+    points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_], width: int, height: int
+) -> Camera:
+    """The same as `camera_motion` in plain numpy."""
+    if outside.sum() < LEAST_POINTS:
+        return STILL
+    middle = points[outside].astype(np.float64).mean(axis=0)
+    at, moved = points[outside] - middle, shifts[outside].astype(np.float64)
+    turned = np.stack([-at[:, 1], at[:, 0]], axis=1)
+    move, zoom, roll = np.median(moved, axis=0), 0.0, 0.0
+    for scale in (8.0, 4.0, 2.0, 1.0, 1.0):
+        off = np.square(moved - move - zoom * at - roll * turned).sum(axis=1)
+        weights = (1 / (1 + off / scale**2)) ** 2
+        if weights.sum() < 0.1:
+            break
+        centre, shift = np.average(at, axis=0, weights=weights), np.average(moved, axis=0, weights=weights)
+        around, rest = at - centre, moved - shift
+        spread = (weights * np.square(around).sum(axis=1)).sum() + 1e3 * weights.sum()
+        zoom = float((weights * (around * rest).sum(axis=1)).sum() / spread)
+        roll = float((weights * (around[:, 0] * rest[:, 1] - around[:, 1] * rest[:, 0])).sum() / spread)
+        move = shift - zoom * centre - roll * np.array([-centre[1], centre[0]])
+    agreed = np.square(moved - move - zoom * at - roll * turned).sum(axis=1) < 4.0
+    if agreed.sum() < max(LEAST_POINTS, LEAST_AGREED * len(at)) or max(abs(zoom), abs(roll)) > MOST_TURN:
+        return STILL
+    if (at[agreed].std(axis=0) < LEAST_SPREAD * np.array([width, height])).any():
+        return STILL
+    move = move - zoom * middle - roll * np.array([-middle[1], middle[0]])
+    return Camera(float(move[0]), float(move[1]), zoom, roll)
+
+
+@kernel
+def outside_all(points: NDArray[np.float32], boxes_xyxy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Returns (M,) bool: which points (M, 2) are in none of the boxes (N, 4)."""
+    out = np.ones(len(points), np.bool_)
+    for k in range(len(points)):
+        x, y = points[k, 0], points[k, 1]
+        for n in range(len(boxes_xyxy)):
+            if boxes_xyxy[n, 0] < x < boxes_xyxy[n, 2] and boxes_xyxy[n, 1] < y < boxes_xyxy[n, 3]:
+                out[k] = False
+                break
+    return out
+
+
+def outside_all_reference(points: NDArray[np.float32], boxes_xyxy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The same as `outside_all` in plain numpy."""
+    x, y = points[:, :1], points[:, 1:]
+    left, top, right, bottom = boxes_xyxy.T
+    inside = (left < x) & (x < right) & (top < y) & (y < bottom)
+    outside: NDArray[np.bool_] = np.logical_not(inside.any(axis=1))
+    return outside

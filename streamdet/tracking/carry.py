@@ -1,0 +1,119 @@
+"""Boxes carried from one picture to the next by what was measured in them, and by what their detections said before."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.kernels import kernel
+from streamdet.tracking.box_motion import Boxes, Ways, box_motions, box_motions_reference
+from streamdet.tracking.camera_motion import Camera, shift_at
+
+MEMORY_S = 0.1
+"""Time constant of a box's speed: that of the last few frames."""
+FADE_S = 0.3
+"""Time constant with which a box comes to rest while nothing is known of it: it is hidden, or has no texture."""
+
+
+@kernel
+def carry(
+    boxes_xyxy: Boxes,
+    speeds: NDArray[np.float64],
+    belief: NDArray[np.float64],
+    detected: NDArray[np.float64],
+    raw: NDArray[np.float64],
+    taken: NDArray[np.float64],
+    solid: NDArray[np.bool_],
+    points: NDArray[np.float32],
+    shifts: NDArray[np.float32],
+    camera: Camera,
+    elapsed_s: float,
+    share: float,
+    ways: Ways,
+) -> NDArray[np.float64]:
+    """Moves boxes from one picture to the next, in place.
+
+    Args:
+        boxes_xyxy: (N, 4) float64, moved.
+        speeds: (N, 3) float64, shift and growth per second beyond the camera's; NaN where not known; updated.
+        belief: (N, 2) float64, weights of what is measured and of `detected`.
+        detected: (N, 2) float64, speed from detection to detection in pixels per second beyond the camera's.
+        raw: (N, 2) float64, measured shifts in pixels are added to it.
+        taken: (N, 2) float64, shifts that the boxes took beyond the camera's are added to it.
+        solid: (N,) bool, see `box_motions`.
+        points: (M, 2) float32, see `box_motions`.
+        shifts: (M, 2) float32, see `box_motions`.
+        camera: see `box_motions`.
+        elapsed_s: between the pictures, more than 0.
+        share: how much of the way to go, 0 to 1.
+        ways: see `Ways`.
+
+    Returns:
+        (N,) float64, the support of `box_motions`.
+    """
+    motions, support = box_motions(boxes_xyxy, speeds * elapsed_s, solid, points, shifts, camera, ways)
+    blend, keep = 1.0 - np.exp(-elapsed_s / MEMORY_S), np.exp(-elapsed_s / FADE_S)
+    for i in range(len(boxes_xyxy)):
+        for k in range(3):
+            if support[i] > 0.0:
+                motion = motions[i, k]
+            elif np.isnan(speeds[i, k]):
+                motion = 0.0
+            else:
+                motion = speeds[i, k] * keep * elapsed_s
+            if k < 2:
+                raw[i, k] += share * motion
+                motion = belief[i, 0] * motion + belief[i, 1] * detected[i, k] * elapsed_s
+                taken[i, k] += share * motion
+            if np.isnan(speeds[i, k]):
+                if support[i] > 0.0:
+                    speeds[i, k] = motion / elapsed_s
+            else:
+                speeds[i, k] += blend * (motion / elapsed_s - speeds[i, k])
+            motions[i, k] = motion
+        x, y = 0.5 * (boxes_xyxy[i, 0] + boxes_xyxy[i, 2]), 0.5 * (boxes_xyxy[i, 1] + boxes_xyxy[i, 3])
+        sx, sy = shift_at(camera, x, y)
+        x += share * (sx + motions[i, 0])
+        y += share * (sy + motions[i, 1])
+        size = 0.5 * max(0.5, 1.0 + share * (motions[i, 2] + camera.zoom))
+        half_width, half_height = (
+            size * (boxes_xyxy[i, 2] - boxes_xyxy[i, 0]),
+            size * (boxes_xyxy[i, 3] - boxes_xyxy[i, 1]),
+        )
+        boxes_xyxy[i, 0], boxes_xyxy[i, 1] = x - half_width, y - half_height
+        boxes_xyxy[i, 2], boxes_xyxy[i, 3] = x + half_width, y + half_height
+    return support
+
+
+def carry_reference(
+    boxes_xyxy: Boxes,
+    speeds: NDArray[np.float64],
+    belief: NDArray[np.float64],
+    detected: NDArray[np.float64],
+    raw: NDArray[np.float64],
+    taken: NDArray[np.float64],
+    solid: NDArray[np.bool_],
+    points: NDArray[np.float32],
+    shifts: NDArray[np.float32],
+    camera: Camera,
+    elapsed_s: float,
+    share: float,
+    ways: Ways,
+) -> NDArray[np.float64]:
+    """The same as `carry` in plain numpy."""
+    measured, support = box_motions_reference(boxes_xyxy, speeds * elapsed_s, solid, points, shifts, camera, ways)
+    told, known = (support > 0)[:, None], ~np.isnan(speeds)
+    coasting = np.where(known, speeds * np.exp(-elapsed_s / FADE_S) * elapsed_s, 0.0)
+    motions = np.where(told, measured, coasting)
+    raw += share * motions[:, :2]
+    motions[:, :2] = belief[:, :1] * motions[:, :2] + belief[:, 1:] * detected * elapsed_s
+    taken += share * motions[:, :2]
+    blended = speeds + (1 - np.exp(-elapsed_s / MEMORY_S)) * (motions / elapsed_s - speeds)
+    speeds[:] = np.where(known, blended, np.where(told, motions / elapsed_s, np.nan))
+    centre = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
+    half = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) / 2
+    half = half * np.maximum(0.5, 1 + share * (motions[:, 2:] + camera.zoom))
+    pushed = np.array([shift_at(camera, x, y) for x, y in centre]).reshape(-1, 2)
+    centre = centre + share * (pushed + motions[:, :2])
+    boxes_xyxy[:] = np.hstack([centre - half, centre + half])
+    return support

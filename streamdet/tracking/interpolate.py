@@ -1,0 +1,141 @@
+"""Smooth: boxes between two detections, from both of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.picture import Picture
+from streamdet.tracking.carried import MotionOptions
+from streamdet.tracking.motion import Mover
+from streamdet.types import Detections
+
+BELIEVED = 0.07
+"""Where measured motion misses the other detection by this share of a box's size, it counts as much as a straight line
+does. On a street with its exact truth it is worth 0.02 of IoU over straight lines at two detections per second, on
+filmed crowds nothing: there a detector's boxes wander more than people do within half a second."""
+_SAME_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """The objects that two successive detections share, and those that only one of them has.
+
+    Attributes:
+        before: (P,) int64, rows of the earlier.
+        after: (P,) int64, rows of the later.
+        only_before: (N,) bool, rows of the earlier that the later lacks.
+        only_after: (M,) bool, rows of the later that the earlier lacks.
+    """
+
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
+    only_before: NDArray[np.bool_]
+    only_after: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, before_ids: NDArray[np.int64], after_ids: NDArray[np.int64]) -> Self:
+        """Returns the pairs of equal ids; -1 is nobody's."""
+        row_of = {id: row for row, id in enumerate(after_ids.tolist()) if id >= 0}
+        pairs = [(row, row_of[id]) for row, id in enumerate(before_ids.tolist()) if id in row_of]
+        before, after = np.array(pairs, np.int64).reshape(-1, 2).T
+        only_before, only_after = np.ones(len(before_ids), np.bool_), np.ones(len(after_ids), np.bool_)
+        only_before[before] = False
+        only_after[after] = False
+        return cls(before, after, only_before, only_after)
+
+
+class Smoother:
+    """Shows frames some time after they came, so that most of them have detections before and after them.
+
+    Give it every frame in order (`observe`), detections whenever they come (`update`), in order too, and ask for what
+    is to be seen on a frame (`show`) as late as can be: boxes of objects that both detections have are then between
+    the two; those of only one are carried from it. Where no detections after the frame have come yet, it shows what
+    `Mover` shows.
+    """
+
+    def __init__(self, options: MotionOptions | None = None) -> None:
+        self._mover = Mover(options)
+        self._settled: deque[tuple[float, Detections]] = deque()
+
+    def observe(self, picture: Picture, time_s: float) -> None:
+        """Takes the next frame."""
+        self._mover.observe(picture, time_s)
+
+    def update(self, detections: Detections, time_s: float) -> None:
+        """Takes the detections of a frame that was observed; settles the frames between the last ones and these."""
+        self._settle(detections, time_s)
+        self._mover.update(detections, time_s)
+        self._settled.append((time_s, self._mover.shown(self._mover.trail[0][1], time_s)))
+
+    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns what `Mover.camera` returns."""
+        return self._mover.camera(start_s, end_s)
+
+    def show(self, time_s: float) -> Detections:
+        """Returns what is to be seen on a frame that was observed; not before that of the last call."""
+        while self._settled and self._settled[0][0] < time_s - _SAME_S:
+            self._settled.popleft()
+        if self._settled and self._settled[0][0] <= time_s + _SAME_S:
+            return self._settled[0][1]
+        if not self._mover.trail or self._mover.trail[0][0] > time_s + _SAME_S:
+            return Detections.empty()
+        return self._mover.shown(self._mover.at(time_s), time_s)
+
+    def _settle(self, detections: Detections, time_s: float) -> None:
+        path = [(at_s, carried) for at_s, carried in self._mover.trail if at_s < time_s - _SAME_S]
+        if not path:
+            return
+        start_s, first = path[0]
+        back = self._mover.back(detections, time_s, start_s)
+        back_at, (_, last), (_, back_first) = dict(back), back[0], back[-1]
+        pairs = Pairs.of(first.ids, last.ids)
+        a, b = pairs.before, pairs.after
+        off_ahead = last.boxes_xyxy[b] - self._mover.at(time_s).boxes_xyxy[a]
+        off_back = first.boxes_xyxy[a] - back_first.boxes_xyxy[b]
+        # What is missed for a second time was gone before: live could not know. On a filmed crowd, boxes that nothing
+        # true stands behind fall from 33 to 22 of a hundred true ones, and the overlap from 0.871 to 0.867.
+        missed_once = pairs.only_before & (first.seen_s >= start_s - _SAME_S)
+        for at_s, ahead in path:
+            behind = back_at.get(at_s, back_first)
+            share = (at_s - start_s) / (time_s - start_s)
+            both = ahead.picked(~pairs.only_before)
+            line = first.boxes_xyxy[a] + share * (last.boxes_xyxy[b] - first.boxes_xyxy[a])
+            ahead_xyxy, behind_xyxy = ahead.boxes_xyxy[a], behind.boxes_xyxy[b]
+            both.boxes_xyxy = between(line, ahead_xyxy, behind_xyxy, off_ahead, off_back, share)
+            both.scores = first.scores[a] + np.float32(share) * (last.scores[b] - first.scores[a])
+            both.seen_s[:] = at_s
+            both.known_s[:] = at_s
+            alone = ahead.picked(missed_once).joined(behind.picked(pairs.only_after))
+            self._settled.append((at_s, self._mover.shown(both.joined(alone), at_s)))
+
+
+def between(
+    line_xyxy: NDArray[np.float64],
+    ahead_xyxy: NDArray[np.float64],
+    behind_xyxy: NDArray[np.float64],
+    off_ahead: NDArray[np.float64],
+    off_back: NDArray[np.float64],
+    share: float,
+) -> NDArray[np.float64]:
+    """Returns boxes between two detections: on the straight line, bent as measured where the measuring was right.
+
+    Args:
+        line_xyxy: (N, 4) on the straight line between the detections.
+        ahead_xyxy: (N, 4), the earlier detection carried here.
+        behind_xyxy: (N, 4), the later detection carried back here.
+        off_ahead: (N, 4), by how much the earlier one, carried all the way, misses the later.
+        off_back: (N, 4), by how much the later one, carried all the way back, misses the earlier.
+        share: of the way from the earlier to the later, 0 to 1.
+    """
+    measured = 0.5 * (ahead_xyxy + share * off_ahead + behind_xyxy + (1.0 - share) * off_back)
+    size = line_xyxy[:, 2:] - line_xyxy[:, :2]
+    missed = 0.5 * (np.abs(off_ahead) + np.abs(off_back)).mean(axis=1) / np.maximum(size.mean(axis=1), 1e-6)
+    belief = 1.0 / (1.0 + np.square(missed / BELIEVED))
+    middle = 0.5 * (measured[:, :2] + measured[:, 2:] - line_xyxy[:, :2] - line_xyxy[:, 2:])  # sizes change in a line
+    bent: NDArray[np.float64] = line_xyxy + belief[:, None] * np.hstack([middle, middle])
+    return bent

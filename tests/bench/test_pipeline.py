@@ -1,0 +1,108 @@
+"""The benchmarks of whole pipelines: fair rivals, processes apart, and a search that finds the edge."""
+
+import time
+from functools import partial
+
+import cv2
+import numpy as np
+import pytest
+
+from streamdet.bench import capacity, pipeline
+from streamdet.bench.apart import Done, compare
+from streamdet.bench.capacity import Limit, Load, Trial, search
+from streamdet.bench.clip import make_clip
+from streamdet.bench.rival_script import Yolox, missing
+from streamdet.boxes import pairwise_iou
+from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.models.zoo import resolve
+from streamdet.picture import Picture
+
+
+def busy(cpu_s):
+    def turn():
+        end_s = time.process_time() + cpu_s
+        while time.process_time() < end_s:
+            pass
+        return Done(10)
+
+    return turn
+
+
+def broken():
+    raise ValueError("no such thing")
+
+
+def test_candidates_are_measured_each_in_its_own_process():
+    short, long = compare({"short": partial(busy, 0.02), "long": partial(busy, 0.1)}, 3)
+    assert (short.name, long.name) == ("short", "long")
+    assert short.cpu_ms == pytest.approx(2, rel=0.5)
+    assert long.cpu_ms == pytest.approx(10, rel=0.5)
+    assert long.fps < short.fps
+
+
+def test_what_a_candidate_raises_is_raised_here():
+    with pytest.raises(ValueError, match="no such thing"):
+        compare({"broken": broken}, 1)
+
+
+@pytest.mark.parametrize("carried", [0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64])
+def test_the_search_finds_the_edge_and_asks_nothing_twice(carried):
+    asked = []
+    assert search(lambda n: asked.append(n) or n <= carried, 64) == carried
+    assert len(asked) == len(set(asked)) <= 14
+    assert all(1 <= n <= 64 for n in asked)
+
+
+@pytest.mark.parametrize(
+    ("trial", "within"),
+    [
+        (Trial(4, 299, 0.99, 5, 1, 0), True),
+        (Trial(4, 300, 0.99, 5, 1, 0), False),
+        (Trial(4, 299, 0.98, 5, 1, 0), False),
+        (Trial(4, 299, 0.99, 4.9, 1, 0), False),
+        (Trial(4, float("nan"), 0.99, 5, 1, 0), False),
+    ],
+)
+def test_every_part_of_the_limit_counts(trial, within):
+    assert trial.within(Limit()) is within
+
+
+def test_the_rival_finds_what_we_find(data_dir):
+    """Else it would be measured doing something else."""
+    spec, file = resolve(data_dir / "models" / "yolox_nano.onnx")
+    rival = Yolox(file.data, spec.conf, spec.iou)
+    photos = sorted((data_dir / "images").glob("*.jpg"))[:6]
+    found = equal = 0
+    with load_detector(data_dir / "models" / "yolox_nano.onnx", DetectorOptions(provider="cpu")) as detector:
+        for photo in photos:
+            bgr = cv2.imread(str(photo))
+            ours = detector.detect([Picture.from_bgr(bgr)])[0].detections
+            boxes, _, class_ids = rival(bgr)
+            found += len(ours)
+            if len(ours) and len(boxes):
+                overlap = pairwise_iou(ours.boxes_xyxy, boxes)
+                overlap[ours.class_ids[:, None] != class_ids[None]] = 0
+                equal += int((overlap.max(axis=1) > 0.8).sum())
+    assert found > 10
+    assert equal >= 0.9 * found
+
+
+def test_capacity_of_one_stream(tmp_path):
+    load = Load("synthetic-shapes", "cpu", width=320, height=240, fps=10, seconds=6)
+    clip = make_clip(tmp_path / "clip.mp4", 320, 240, 10, 15)
+    with load_detector("synthetic-shapes", DetectorOptions(provider="cpu")) as detector:
+        detector.warm_up()
+        trial = capacity.trial(1, load, clip, tmp_path, detector)
+    assert trial.streams == 1
+    assert trial.shown > 0.5  # of a machine that may be busy
+    assert trial.detections_hz > 1
+    assert np.isfinite(trial.age_ms)
+
+
+@pytest.mark.slow
+def test_the_whole_table(data_dir):
+    wanted = pipeline.Wanted(str(data_dir / "models" / "yolox_nano.onnx"), frames=30)
+    measured = pipeline.run(wanted, 1)
+    names = [row[0] for row in measured.rows]
+    assert names[0] == "streamdet"
+    assert bool(missing()) is not any("supervision" in name for name in names)

@@ -1,0 +1,169 @@
+"""The demonstration on a real run: what it says is so, and what is broken is found."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamdet.demo.demo import Demo
+from streamdet.demo.options import DemoOptions
+from streamdet.demo.recorded import Recorded, read_back
+from streamdet.demo.shown import drawn_share, follow
+from streamdet.demo.verdict import checks, verdict
+from streamdet.detect.detector import DetectorOptions
+from streamdet.draw.annotate import Annotator
+from streamdet.picture import Picture, PixelFormat
+from streamdet.sources.street.options import StreetOptions
+from streamdet.sources.street.scene import StreetScene
+from streamdet.types import Detections
+
+ROOT = Path(__file__).parent.parent.parent
+CPU = DetectorOptions(provider="cpu")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Two seconds of a scene that the detector has never seen."""
+    output = tmp_path_factory.mktemp("demo") / "demo.mp4"
+    demo = Demo(DemoOptions(output, seconds=2, seed=21, size="960x540", detector=CPU))
+    demo.job.run()
+    return demo.measure()
+
+
+def test_everything_is_as_it_should_be(shown):
+    found = checks(shown)
+    assert [part.name for part in found if not part.passed] == []
+    assert [part.name for part in found] == ["detector", "tracking", "drawing", "time", "books", "recording"]
+    assert verdict(found).startswith("streamdet works here")
+
+
+def test_the_numbers_are_of_this_run(shown):
+    (stream,) = shown.report.streams
+    assert (stream.captured, stream.shown, stream.dropped) == (60, 60, {})
+    assert shown.recorded == Recorded(60, 60, 60)
+    assert [frame.number for frame in shown.shown] == list(range(60))
+    assert shown.tracking.frames == 60
+    assert shown.tracking.identities >= 8
+    assert 0 < stream.sinks[0].age.p50_ms <= stream.sinks[0].age.p99_ms
+
+
+def test_a_detector_that_mixes_up_classes_does_not_pass(shown):
+    mixed = [
+        replace(frame, detections=replace(frame.detections, class_ids=(frame.detections.class_ids + 1) % 3))
+        for frame in shown.shown
+    ]
+    scene = StreetScene(StreetOptions(seed=21, width=960, height=540))
+    tracking = follow(scene, mixed)
+    assert tracking.idf1 < 0.05
+    found = checks(replace(shown, tracking=tracking))
+    assert [part.name for part in found if not part.passed] == ["tracking"]
+    assert verdict(found).startswith("something is wrong here: tracking")
+
+
+def test_frames_in_the_wrong_places_do_not_pass(shown):
+    """Boxes of one frame on another: what stale boxes would come to."""
+    late = [replace(frame, number=frame.number + 30) for frame in shown.shown]
+    scene = StreetScene(StreetOptions(seed=21, width=960, height=540))
+    assert follow(scene, late).mota < shown.tracking.mota - 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"recorded": Recorded(60, 59, 59)}, "recording"),
+        ({"recorded": Recorded(60, 60, 58)}, "recording"),
+        ({"recorded": Recorded(59, 59, 59)}, "recording"),
+        ({"outlined": 0.3}, "drawing"),
+        ({"outlined": float("nan")}, "drawing"),
+    ],
+)
+def test_what_is_broken_is_named(shown, change, name):
+    assert [part.name for part in checks(replace(shown, **change)) if not part.passed] == [name]
+
+
+def test_a_lost_frame_is_named(shown):
+    (stream,) = shown.report.streams
+    for broken in (replace(stream, shown=59), replace(stream, shown=59, dropped={"late": 1})):
+        report = replace(shown.report, streams=[broken])
+        assert [part.name for part in checks(replace(shown, report=report)) if not part.passed] == ["books"]
+
+
+def test_lines_beside_the_boxes_are_seen():
+    picture = StreetScene(StreetOptions(seed=3, width=640, height=360)).render(10)
+    boxes = np.array([[100, 80, 180, 240], [300, 150, 420, 220]], np.float32)
+    detections = Detections(boxes, np.ones(2, np.float32), np.zeros(2, np.int32))
+    drawn = picture.copy()
+    Annotator().draw(drawn, detections, time_s=0.0)
+    assert drawn_share(picture, drawn, detections) > 0.9
+    assert drawn_share(picture, drawn, replace(detections, boxes_xyxy=boxes + np.float32(8))) < 0.5
+    assert drawn_share(picture, picture.copy(), detections) == 0
+
+
+def test_a_recording_of_other_frames_is_seen(shown):
+    assert read_back(shown.options.output, Fraction(25)).on_time < 60
+
+
+def test_the_picture_is_worth_looking_at(shown):
+    """Not a proof of beauty: the recording has colours, contrast, and boxes in several of them."""
+    from streamdet.sources.open import open_source
+
+    with open_source(str(shown.options.output)) as source:
+        source.open()
+        picture = list(source.frames())[30].picture.copy(PixelFormat.BGR24)
+    assert isinstance(picture, Picture)
+    bgr = picture.bgr().astype(int)
+    assert bgr.std() > 30
+    assert (bgr.max(axis=2) - bgr.min(axis=2) > 120).mean() > 0.01
+
+
+def run_demo(*arguments, folder):
+    command = [sys.executable, "-m", "streamdet", "demo", *arguments]
+    environment = {"PYTHONPATH": str(ROOT)}
+    import os
+
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=110, env={**os.environ, **environment}
+    )
+
+
+def test_check_tests_an_installation_and_leaves_nothing(tmp_path):
+    done = run_demo("--check", "--seconds", "1", "--size", "640x360", "-d", "cpu", "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    assert said["passed"] is True
+    assert said["provider"] == "cpu"
+    assert (said["captured"], said["shown"], said["recorded"]["on_time"]) == (30, 30, 30)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_fails_where_the_detector_is_broken(tmp_path):
+    """The same command with weights that were mixed up: exit code 1, and the parts that fail are named."""
+    first = """
+import numpy as np, onnx
+from streamdet.models import embedded
+from streamdet.models.load import ModelFile
+whole = embedded.embedded
+def broken(name):
+    spec, file = whole(name)
+    model = onnx.load_model_from_string(file.data)
+    for tensor in model.graph.initializer:
+        if tensor.name == "stem1.weight":
+            values = onnx.numpy_helper.to_array(tensor)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values[::-1].copy(), tensor.name))
+    return spec, ModelFile(model.SerializeToString(), name)
+embedded.embedded = broken
+import streamdet.models.zoo
+streamdet.models.zoo.embedded = broken
+import sys
+sys.argv[1:] = ["demo", "--check", "--seconds", "1", "--size", "640x360", "-d", "cpu"]
+from streamdet.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", first], cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "something is wrong here: detector, tracking" in done.stdout

@@ -1,0 +1,344 @@
+"""Which frames are looked at, in whose turn, and what the others get instead."""
+
+import math
+import threading
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamdet.errors import ConfigError
+from streamdet.picture import Picture
+from streamdet.pipeline import ledger
+from streamdet.pipeline.admission import Admission, DetectOptions, Verdict
+from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.polite import give_way, politely
+from streamdet.pipeline.region import crop, moved
+from streamdet.pipeline.report import report
+from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.tracker import ByteTracker
+from streamdet.types import Detections, Frame
+
+from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def frame_at(pts, time_base=Fraction(1, 1000), index=0):
+    return Frame(Picture.from_bgr(np.zeros((6, 8, 3), np.uint8)), "cam", index, pts, time_base, 0)
+
+
+class Scripted:
+    """A gate that lets through the frames it is told to."""
+
+    def __init__(self, open_at=(), redetect=math.inf):
+        self.open_at, self.seen = set(open_at), []
+
+    def admits(self, picture, time_s):
+        self.seen.append((picture.width, picture.height))
+        return len(self.seen) - 1 in self.open_at
+
+
+# Rates
+
+
+@given(
+    st.floats(0.2, 40),
+    st.lists(st.integers(1, 200), min_size=2, max_size=400),
+)
+def test_never_more_than_the_rate_and_never_much_less(max_hz, steps_ms):
+    admission = Admission(DetectOptions(max_hz=max_hz))
+    times_ms = np.cumsum(steps_ms)
+    taken = [t for t in times_ms.tolist() if admission.judge(frame_at(t)) is Verdict.LOOK]
+    interval_ms = 1000 / max_hz
+    for first in range(len(taken)):  # in any stretch of time
+        span_ms = taken[-1] - taken[first]
+        assert len(taken) - first <= span_ms / interval_ms + 2 + 1e-6
+    gaps = np.diff(taken)
+    assert not len(gaps) or gaps.max() < 2 * interval_ms + 2 * max(steps_ms)
+
+
+def test_a_rate_that_does_not_divide_the_frame_rate_is_kept_on_average():
+    admission = Admission(DetectOptions(max_hz=7))
+    judged = Counter(admission.judge(frame_at(n, Fraction(1, 30))) for n in range(3000))
+    assert judged[Verdict.LOOK] == pytest.approx(700, abs=1)
+    assert judged[Verdict.TOO_SOON] == 3000 - judged[Verdict.LOOK]
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_hz": math.inf}, {"priority": -1}, {"redetect_s": 0}, {"region": (0.5, 0, 0.5, 1)}]
+)
+def test_options_that_cannot_work(options):
+    with pytest.raises(ConfigError):
+        DetectOptions(**options)
+
+
+# Turns
+
+
+def serve(batcher, rounds, arrive):
+    """Lets streams offer frames and takes one each round; returns how often each was served."""
+    served = Counter()
+    for number in range(rounds):
+        for name in arrive(number):
+            batcher.put(name, frame_at(number))
+        served.update(name for name, _ in batcher.take())
+    return served
+
+
+def test_streams_that_always_wait_are_served_alike():
+    names = [f"cam{n}" for n in range(4)]
+    served = serve(Batcher(1, dict.fromkeys(names, True)), 400, lambda _: names)
+    assert set(served.values()) == {100}
+
+
+@given(st.lists(st.sampled_from([0.5, 1.0, 2.0, 3.0, 8.0]), min_size=1, max_size=6))
+def test_turns_follow_priorities(priorities):
+    shares = {f"cam{n}": p for n, p in enumerate(priorities)}
+    served = serve(Batcher(1, dict.fromkeys(shares, True), shares), 600, lambda _: list(shares))
+    for name, share in shares.items():
+        assert served[name] == pytest.approx(600 * share / sum(priorities), abs=len(priorities) + 1)
+
+
+def test_a_stream_that_was_silent_gets_nothing_back_and_waits_for_nobody():
+    batcher = Batcher(1, {"steady": True, "silent": True})
+    serve(batcher, 500, lambda _: ["steady"])
+    served = serve(batcher, 20, lambda _: ["steady", "silent"])
+    assert served["silent"] == pytest.approx(10, abs=1)
+
+
+def test_newer_frames_do_not_cost_a_stream_its_turn():
+    """A stream whose waiting frame is replaced again and again is still the next one."""
+    batcher = Batcher(1, {"slow": True, "quick": True})
+    for number in range(50):
+        batcher.put("quick", frame_at(number))
+        batcher.put("slow", frame_at(number))
+    order = []
+    for number in range(50, 60):
+        batcher.put("quick", frame_at(number))
+        batcher.put("slow", frame_at(number))
+        order += [name for name, _ in batcher.take()]
+    assert Counter(order) == {"slow": 5, "quick": 5}
+
+
+def test_a_batch_waits_for_the_other_streams_but_not_for_long():
+    batcher = Batcher(2, {"a": True, "b": True}, wait_s=60)
+    taken = []
+    taker = threading.Thread(target=lambda: taken.append(batcher.take()))
+    batcher.put("a", frame_at(1))
+    taker.start()
+    batcher.put("b", frame_at(2))
+    taker.join(20)
+    assert sorted(name for name, _ in taken[0]) == ["a", "b"]
+    quick = Batcher(2, {"a": True, "b": True}, wait_s=0.001)
+    quick.put("a", frame_at(1))
+    assert [name for name, _ in quick.take()] == ["a"]
+
+
+@pytest.mark.parametrize("end", [lambda b: b.close("b"), lambda b: b.abort()], ids=["close", "abort"])
+def test_a_batch_does_not_wait_for_streams_that_have_ended(end):
+    batcher = Batcher(2, {"a": True, "b": True}, wait_s=60)
+    batcher.put("a", frame_at(1))
+    ended = []
+
+    def take():
+        try:
+            batcher.take()
+        except Exception as error:
+            ended.append(error)
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    end(batcher)
+    taker.join(20)
+    assert not taker.is_alive()
+
+
+# What frames that are not looked at get
+
+
+def run(plan, detector=None):
+    pipeline = Pipeline([plan], detector or FakeDetector())
+    pipeline.run()
+    ledger.check(pipeline.accounts())
+    return report(pipeline).streams[0]
+
+
+def test_a_file_with_a_rate_shows_every_frame_and_infers_some():
+    sink = ListSink()
+    told = run(StreamPlan(CountingSource(100), [sink], detect=DetectOptions(max_hz=2)))  # at 10 frames per second
+    assert (told.captured, told.shown, told.inferred, told.not_looked_at) == (100, 100, 20, {"rate": 80})
+    assert [r.frame.index for r in sink.results] == list(range(100))
+    for result in sink.results:
+        index = result.frame.index
+        assert int(result.detections.boxes_xyxy[0, 0]) == 5 * (index // 5)  # held: there is no tracker
+        assert result.detection_age_s == pytest.approx(index % 5 / 10)
+
+
+def test_a_still_file_keeps_what_was_found_for_as_long_as_it_is_still():
+    sink, gate = ListSink(), Scripted(open_at=[0, 1, 60])
+    plan = StreamPlan(CountingSource(100), [sink], detect=DetectOptions(gate=True), gate=gate)
+    told = run(plan)
+    assert (told.inferred, told.not_looked_at) == (3, {"still": 97})
+    lefts = [int(r.detections.boxes_xyxy[0, 0]) for r in sink.results]
+    assert lefts == [0] + 59 * [1] + 40 * [60]  # for 5.9 s: longer than boxes are held without the gate's word
+    assert sink.results[59].detection_age_s == pytest.approx(5.8)
+
+
+def test_a_track_lives_on_in_a_still_scene():
+    class Same(FakeDetector):
+        def _one(self, picture):
+            found = super()._one(picture)
+            found.detections.boxes_xyxy[:] = [1, 1, 5, 5]
+            return found
+
+    sink, gate = ListSink(), Scripted(open_at=[0, 1, 99])
+    tracker = ByteTracker(TrackerOptions())
+    plan = StreamPlan(CountingSource(100), [sink], tracker=tracker, detect=DetectOptions(gate=True), gate=gate)
+    run(plan, Same())
+    ids = {tuple(r.detections.track_ids.tolist()) for r in sink.results}
+    assert len(ids) == 1
+    np.testing.assert_allclose(sink.results[-2].detections.boxes_xyxy, [[1, 1, 5, 5]], atol=0.1)
+
+
+def test_live_still_frames_hold_what_was_found_and_ask_nobody():
+    source, sink, detector = SteppedSource(40, live=True), ListSink(), FakeDetector()
+    plan = StreamPlan(source, [sink], Mode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 1, 30]))
+    pipeline = Pipeline([plan], detector)
+    stream = pipeline.streams[0]
+    pipeline.start()
+    for number in range(40):
+        source.step()
+        until(lambda shown=number + 1: len(sink.results) == shown)
+        looked_at = 1 + (number >= 1) + (number >= 30)
+        until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
+    pipeline.wait()
+    ledger.check(pipeline.accounts())
+    assert detector.seen == [0, 1, 30]
+    lefts = [r.detections.boxes_xyxy[:, 0].tolist() for r in sink.results]
+    assert lefts[2:30] == 28 * [[1]]  # those that were looked at may have been shown before they were found
+    assert lefts[31:] == 9 * [[30]]
+
+
+def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
+    """The frame that opened the gate is still being inferred: what was found before it does not hold any more."""
+    source, sink, gate = SteppedSource(10, live=True), ListSink(), threading.Event()
+    detector = FakeDetector(gate=gate)
+    plan = StreamPlan(source, [sink], Mode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 3]))
+    pipeline = Pipeline([plan], detector)
+    pipeline.start()
+    for number in range(9):
+        source.step()
+        until(lambda shown=number + 1: len(sink.results) == shown)
+    assert all(math.isinf(r.detection_age_s) for r in sink.results)
+    gate.set()
+    until(lambda: pipeline.streams[0].stats.infer_ms.count == 2)
+    source.step()
+    pipeline.wait()
+    ledger.check(pipeline.accounts())
+    assert int(sink.results[-1].detections.boxes_xyxy[0, 0]) == 3
+    assert sink.results[-1].detection_age_s == pytest.approx(0.6)
+
+
+def test_frames_that_are_dropped_leave_nothing_behind():
+    hold = threading.Event()
+    slow = lambda result: hold.wait(20) and result  # noqa: E731
+    plan = StreamPlan(CountingSource(2000, live=True), [], Mode.LIVE, stages=[slow], detect=DetectOptions(max_hz=0.001))
+    pipeline = Pipeline([plan], FakeDetector())
+    pipeline.start()
+    until(lambda: pipeline.streams[0].account.dropped["queue_full"] > 100)
+    hold.set()
+    pipeline.wait()
+    ledger.check(pipeline.accounts())
+    assert pipeline.streams[0]._not_looked_at == {}
+
+
+# Regions
+
+
+class SeesPart(FakeDetector):
+    """Finds one object over all of the picture it is given, and keeps the picture's size."""
+
+    def _one(self, picture):
+        self.sizes = getattr(self, "sizes", set()) | {(picture.width, picture.height)}
+        found = super()._one(picture)
+        found.detections.boxes_xyxy[:] = [0, 0, picture.width, picture.height]
+        return found
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_region_is_all_that_is_looked_at_and_boxes_are_in_the_frame(mode):
+    detector, sink = SeesPart(), ListSink()
+    detect = DetectOptions(region=(0.25, 0.5, 1, 1))
+    gate = Scripted(open_at=range(20))
+    source = SteppedSource(20, live=mode is Mode.LIVE)  # pictures of 8 x 6
+    pipeline = Pipeline([StreamPlan(source, [sink], mode, detect=detect, gate=gate)], detector)
+    pipeline.start()
+    for number in range(20):
+        source.step()
+        until(lambda count=number + 1: pipeline.streams[0].stats.infer_ms.count == count)
+    pipeline.wait()
+    assert detector.sizes == {(6, 4)}  # 8 x 0.25 = 2 to 8; 6 x 0.5 = 3, on an even row: 2 to 6
+    boxes = [r.detections.boxes_xyxy.tolist() for r in sink.results if len(r.detections)]
+    assert boxes
+    assert all(box == [[2, 2, 8, 6]] for box in boxes)
+
+
+def test_the_gate_sees_the_region_only():
+    gate = Scripted(open_at=range(5))
+    detect = DetectOptions(region=(0, 0, 0.5, 1), gate=True)
+    run(StreamPlan(CountingSource(5), [ListSink()], detect=detect, gate=gate))
+    assert set(gate.seen) == {(4, 6)}
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    st.tuples(st.floats(0, 1), st.floats(0, 1)),
+)
+def test_any_region_holds_what_was_asked_for(width, height, horizontal, vertical):
+    (left, right), (top, bottom) = sorted(horizontal), sorted(vertical)
+    if left == right or top == bottom:
+        return
+    picture = Picture.from_bgr(np.zeros((height, width, 3), np.uint8))
+    part, (x, y) = crop(picture, (left, top, right, bottom))
+    assert x % 2 == y % 2 == 0
+    assert x <= left * width
+    assert y <= top * height
+    assert right * width - 1e-4 <= x + part.width <= width
+    assert bottom * height - 1e-4 <= y + part.height <= height
+
+
+def test_boxes_come_back():
+    found = Detections(np.array([[1, 2, 3, 4]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
+    assert moved(found, (10, 20)).boxes_xyxy.tolist() == [[11, 22, 13, 24]]
+    assert moved(found, (10, 20)).boxes_xyxy.dtype == np.float32
+    assert moved(found, (0, 0)) is found
+
+
+# Niceness
+
+
+def test_what_is_done_politely_gives_its_result_or_its_error():
+    assert politely(5, lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        politely(5, lambda: 1 / 0)
+    assert give_way(0) is False
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_only_the_polite_thread_gives_way():
+    import os
+
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    assert politely(3, niceness) == max(before, 3)
+    assert niceness() == before

@@ -1,0 +1,198 @@
+"""Smooth mode: frames wait a stated time, and none is lost by it."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from streamdet.pipeline import ledger
+from streamdet.pipeline.held import Held
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.queues import Channel, Policy
+from streamdet.pipeline.report import report
+from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.types import Detections
+
+from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
+
+pytestmark = pytest.mark.timeout(30)
+
+
+class TimedSink(ListSink):
+    """Knows when it was given each result."""
+
+    def __init__(self, *args, pause_s=0.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.ages_s, self.pause_s = [], pause_s
+
+    def write(self, result):
+        time.sleep(self.pause_s)
+        self.ages_s.append((time.monotonic_ns() - result.frame.captured_ns) / 1e9)
+        super().write(result)
+
+
+class PacedSource(CountingSource):
+    """A frame every `period_s`."""
+
+    def __init__(self, count, period_s, **kwargs):
+        super().__init__(count, live=True, **kwargs)
+        self.period_s = period_s
+
+    def frames(self):
+        for frame in super().frames():
+            yield frame
+            time.sleep(self.period_s)
+
+
+class FakeMover:
+    """Checks the order of what it is told, and shows the number of detections it knows of."""
+
+    def __init__(self):
+        self.observed, self.updated, self.shown = [], [], []
+
+    def observe(self, picture, time_s):
+        assert not self.observed or time_s > self.observed[-1]
+        self.observed.append(time_s)
+
+    def update(self, detections, time_s):
+        assert time_s in self.observed
+        assert not self.updated or time_s > self.updated[-1]
+        self.updated.append(time_s)
+
+    def camera(self, start_s, end_s):
+        return np.eye(2, 3)
+
+    def show(self, time_s):
+        assert time_s in self.observed
+        assert not self.shown or time_s > self.shown[-1]
+        self.shown.append(time_s)
+        return Detections.empty()
+
+
+def smooth(source, sink, delay_s, mover=None, detector=None, **kwargs):
+    plan = StreamPlan(source, [sink], Mode.SMOOTH, mover=mover, delay_s=delay_s)
+    return Pipeline([plan], detector or FakeDetector(), **kwargs)
+
+
+def test_every_frame_is_shown_once_in_order_after_the_stated_delay():
+    sink, mover = TimedSink(), FakeMover()
+    pipeline = smooth(PacedSource(30, 0.01), sink, 0.25, mover)
+    pipeline.run()
+    assert [result.frame.index for result in sink.results] == list(range(30))
+    assert min(sink.ages_s) >= 0.25
+    assert np.median(sink.ages_s) < 0.35
+    assert mover.shown == mover.observed
+    books = {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.accounts()}
+    assert books == {"cam": (30, 30, {}), "list": (30, 30, {})}
+
+
+def test_detections_overtake_the_frames_that_wait():
+    sink, mover = ListSink(), FakeMover()
+    pipeline = smooth(PacedSource(20, 0.01), sink, 0.3, mover)
+    pipeline.run()
+    (stream,) = report(pipeline).streams
+    assert stream.delay_s == 0.3
+    assert stream.mode == "smooth"
+    assert stream.between == stream.shown == 20  # the detector is fast: the last frame's own have come too
+    assert all(result.detection_age_s <= 0.5 for result in sink.results)  # frames are 0.1 s apart by their own time
+
+
+def test_without_a_mover_the_last_boxes_are_held():
+    sink = ListSink()
+    smooth(PacedSource(10, 0.01), sink, 0.1).run()
+    assert len(sink.results) == 10
+    assert all(len(result.detections) == 1 for result in sink.results)
+
+
+def test_late_detections_do_not_hold_frames_back():
+    gate, sink = threading.Event(), TimedSink()
+    pipeline = smooth(PacedSource(20, 0.01), sink, 0.1, FakeMover(), FakeDetector(gate=gate))
+    pipeline.start()
+    until(lambda: len(sink.results) == 20)
+    gate.set()
+    pipeline.wait()
+    assert max(sink.ages_s) < 5
+    (stream,) = report(pipeline).streams
+    assert stream.between == 0
+    ledger.check(pipeline.accounts())
+
+
+def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
+    source, sink = SteppedSource(10**6, live=True), TimedSink(pause_s=0.01)
+    pipeline = smooth(source, sink, 60.0, FakeMover())
+    pipeline.start()
+    account = pipeline.streams[0].account
+    for _ in range(100):  # more than a sink's queue holds
+        source.step()
+        until(lambda seen=account.received: account.received > seen or account.received >= 100)
+        time.sleep(0.001)
+    until(lambda: account.received == 100)
+    until(lambda: len(pipeline.streams[0]._frames) == 0)
+    assert sink.results == []
+    start = time.monotonic()
+    pipeline.stop()
+    source.step()
+    pipeline.wait()
+    assert time.monotonic() - start < 20
+    assert [result.frame.index for result in sink.results] == list(
+        range(account.received - sum(account.dropped.values()))
+    )
+    assert account.passed == len(sink.results) >= 100
+    assert not pipeline.streams[0].outlets[0].account.dropped
+
+
+def test_a_stop_does_not_wait_for_a_sink_that_hangs():
+    gate = threading.Event()
+    source, sink = PacedSource(10**6, 0.001), ListSink(gate=gate)
+    pipeline = smooth(source, sink, 0.05, FakeMover(), stop_timeout_s=1.0)
+    pipeline.start()
+    until(lambda: pipeline.streams[0].account.passed > 100)
+    threading.Timer(0.8, gate.set).start()
+    pipeline.stop()
+    pipeline.wait()
+    ledger.check(pipeline.accounts())
+
+
+@pytest.mark.parametrize("fails_in", ["observe", "update", "show"])
+def test_a_mover_that_fails_ends_the_run_and_the_books_balance(fails_in):
+    class Failing(FakeMover):
+        def fail(self, *args):
+            if len(self.observed) > 5 or fails_in == "update":
+                raise ZeroDivisionError("moved into a wall")
+            return FakeMover.__dict__[fails_in](self, *args)
+
+    mover = Failing()
+    setattr(mover, fails_in, mover.fail)
+    pipeline = smooth(PacedSource(200, 0.002), ListSink(), 0.05, mover)
+    pipeline.start()
+    with pytest.raises(ZeroDivisionError, match="wall"):
+        pipeline.wait()
+    until(lambda: pipeline.ended)
+    ledger.check(pipeline.accounts())
+
+
+def test_more_than_memory_allows_is_not_held():
+    channel = Channel(100, Policy.BLOCK)
+    for frame in CountingSource(40).frames():  # 144 bytes each
+        channel.put(frame)
+    channel.close()
+    waiting, most, held = [], 0, Held(channel, 3600.0, 10 * 144)
+    end = threading.Event()
+    frames = held.frames(waiting.append, end.is_set)
+    for number in range(30):
+        assert next(frames).index == number
+        most = max(most, len(waiting) - number)
+    assert most == 11  # the eleventh makes the oldest go
+    end.set()
+    assert [frame.index for frame in frames] == list(range(30, 40))
+
+
+def test_without_delay_frames_go_straight_through():
+    channel = Channel(100, Policy.BLOCK)
+    for frame in CountingSource(5).frames():
+        channel.put(frame)
+    channel.close()
+    looked_at = []
+    for number, frame in enumerate(Held(channel, 0.0, 1).frames(looked_at.append, lambda: False)):
+        assert frame.index == number == len(looked_at) - 1

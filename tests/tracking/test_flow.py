@@ -1,0 +1,301 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamdet.picture import Picture, PixelFormat
+from streamdet.tracking import box_motion, carry, flow, pyramid
+from streamdet.tracking import camera_motion as camera
+from streamdet.tracking.camera import checked
+from streamdet.tracking.steps import FlowMeter, History, Step
+
+from .moving import SIZE, Texture, Thing, picture
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def random_level(seed, rows=40, columns=60):
+    return np.random.default_rng(seed).uniform(0, 255, (rows, columns)).astype(np.float32)
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(1, 5), st.integers(0, 13), st.booleans())
+def test_shrink_equals_its_reference(seed, factor, padding, packed):
+    rng = np.random.default_rng(seed)
+    width, height = rng.integers(6, 70, 2)
+    step, first = (3, 1) if packed else (1, 0)
+    plane = rng.integers(0, 256, (height, step * width + padding), np.uint8)
+    ours = pyramid.shrink(plane, width, height, factor, step, first)
+    assert np.allclose(ours, pyramid.shrink_reference(plane, width, height, factor, step, first), atol=1e-3)
+
+
+@settings(max_examples=20)
+@given(seeds, st.integers(2, 41), st.integers(2, 41))
+def test_halve_equals_its_reference(seed, rows, columns):
+    level = random_level(seed, rows, columns)
+    assert np.allclose(pyramid.halve(level), pyramid.halve_reference(level), atol=1e-3)
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(2, 9), st.floats(0, 2000))
+def test_corners_equal_their_reference(seed, cell, slope):
+    rng = np.random.default_rng(seed)
+    level = random_level(seed)
+    wanted = rng.uniform(size=((40 - 2) // cell, (60 - 2) // cell)) < 0.7
+    ours = flow.corners(level, cell, wanted, slope)
+    theirs = flow.corners_reference(level, cell, wanted, slope)
+    # Rounding may decide a square whose slope is just the limit, or two equal pixels, the other way.
+    assert len(set(map(tuple, ours)) ^ set(map(tuple, theirs))) <= 1
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(2, 9), st.floats(0, 120), st.integers(1, 4))
+def test_squares_equal_their_reference(seed, cell, changed, sparse):
+    rng = np.random.default_rng(seed)
+    before, after = random_level(seed), random_level(seed + 1)
+    corner = rng.uniform(-20, 70, (3, 2))
+    boxes = np.hstack([corner, corner + rng.uniform(1, 30, (3, 2))])
+    ours = flow.squares(before, after, cell, boxes, changed, sparse)
+    assert (ours != flow.squares_reference(before, after, cell, boxes, changed, sparse)).sum() <= 1
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(0.01, 3)), min_size=1, max_size=30))
+def test_weighted_median_equals_its_reference(pairs):
+    values, weights = np.array(pairs).T.copy()
+    assert box_motion.weighted_median(values, weights) == box_motion.weighted_median_reference(values, weights)
+
+
+@settings(max_examples=30)
+@given(seeds)
+def test_outside_all_equals_its_reference(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, 100, (50, 2)).astype(np.float32)
+    corner = rng.uniform(0, 80, (rng.integers(0, 4), 2))
+    boxes = np.hstack([corner, corner + rng.uniform(1, 40, corner.shape)])
+    assert np.array_equal(camera.outside_all(points, boxes), camera.outside_all_reference(points, boxes))
+
+
+def follow_reference(before, after, x, y):
+    """Where the 8 x 8 window around x, y of `before` fits `after` best, by trying every tenth of a pixel around."""
+    window = before[y - 4 : y + 4, x - 4 : x + 4]
+    best = (np.inf, 0.0, 0.0)
+    for dx in np.arange(-3, 3.01, 0.1):
+        for dy in np.arange(-3, 3.01, 0.1):
+            left, top = x - 4 + dx, y - 4 + dy
+            i, j = int(np.floor(left)), int(np.floor(top))
+            fx, fy = left - i, top - j
+            part = after[j : j + 9, i : i + 9]
+            value = (1 - fy) * ((1 - fx) * part[:8, :8] + fx * part[:8, 1:]) + fy * (
+                (1 - fx) * part[1:, :8] + fx * part[1:, 1:]
+            )
+            best = min(best, (float(((value - window) ** 2).sum()), dx, dy))
+    return best[1:]
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.4, -0.3), (1.7, 1.2), (-2.3, 0.6)])
+def test_a_window_is_found_where_trying_every_place_finds_it(shift):
+    x, y = np.meshgrid(np.arange(80, dtype=np.float32), np.arange(60, dtype=np.float32))
+    texture = Texture(3, shortest_px=9)
+    before, after = texture(x, y), texture(x - shift[0], y - shift[1])
+    for at in ((30, 30), (50, 25), (20, 40)):
+        dx, dy, left_over = flow.align(before, after, *at, 0.0, 0.0)
+        assert np.hypot(dx - shift[0], dy - shift[1]) < 0.1
+        tried = follow_reference(before, after, *at)
+        assert abs(dx - tried[0]) < 0.15
+        assert abs(dy - tried[1]) < 0.15
+        assert left_over < 6
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-14, 14), st.floats(-14, 14))
+def test_points_are_followed_to_a_tenth_of_a_pixel(dx, dy):
+    before, after = (pyramid.pyramid(picture(k, pan=(dx, dy))) for k in (0, 1))
+    wanted = np.ones(((360 - 2) // 8, (640 - 2) // 8), np.bool_)
+    points = flow.corners(before.levels[0], 8, wanted, flow.LEAST_SLOPE)
+    shifts, left_over = flow.follow(before.levels, after.levels, points, np.zeros_like(points))
+    inner = (points > 30).all(axis=1) & (points < np.array(SIZE) - 30).all(axis=1)
+    found = (left_over < 8) & inner
+    assert found.sum() > 0.9 * inner.sum()
+    errors = np.hypot(*(shifts[found] - (dx, dy)).T)
+    assert np.median(errors) < 0.05
+    assert np.percentile(errors, 95) < 0.3
+
+
+def test_a_blank_picture_has_no_points_and_nothing_that_moves():
+    grey = np.full((360, 640), 90, np.uint8)
+    blank = Picture(640, 360, PixelFormat.NV12, (grey, grey[:180]))
+    meter = FlowMeter()
+    assert meter.measure(blank, 0.0, np.empty((0, 4))) is None
+    step = meter.measure(blank, 0.1, np.empty((0, 4)))
+    assert len(step.points) == 0
+    assert step.camera == camera.STILL
+
+
+def test_scales_cover_all_sizes_of_pictures():
+    for width, height in ((16, 16), (31, 17), (640, 360), (1920, 1080), (7680, 4320)):
+        grey = np.zeros((height, width), np.uint8)
+        small = pyramid.pyramid(
+            Picture(width, height, PixelFormat.NV12, (grey, np.zeros((-(-height // 2), width + width % 2), np.uint8)))
+        )
+        assert small is None or min(small.levels[-1].shape) >= pyramid.LEAST_PX
+        assert small is None or small.levels[0].shape[1] < 1300
+
+
+CAMERAS = [((3.0, -2.0), 1.0), ((0.0, 0.0), 1.01), ((-5.5, 0.5), 0.995), ((0.0, 0.0), 1.0)]
+
+
+@pytest.mark.parametrize(("pan", "zoom"), CAMERAS)
+def test_the_camera_is_told_from_what_moves_by_itself(pan, zoom):
+    things = [Thing((100, 60, 220, 300), (7, 0)), Thing((400, 100, 520, 320), (-6, 2), seed=2)]
+    known = np.array([thing.at(0) for thing in things])
+    for boxes in (known, np.empty((0, 4))):  # with nothing known, the two are outvoted
+        meter = FlowMeter()
+        meter.measure(picture(0, things, pan, zoom), 0.0, boxes)
+        step = meter.measure(picture(1, things, pan, zoom), 0.1, boxes)
+        for x, y in ((50, 50), (600, 330), (320, 180)):
+            shift = np.array(camera.shift_at(step.camera, x, y))
+            true = np.array(pan) + (zoom - 1) * (np.array([x, y]) - (320, 180) - np.array(pan) * 0)
+            assert np.hypot(*(shift - true)) < 0.35, (x, y, shift, true)
+
+
+def test_a_picture_full_of_contradiction_moves_no_camera():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 600, (200, 2)).astype(np.float32)
+    shifts = rng.uniform(-20, 20, (200, 2)).astype(np.float32)
+    assert camera.camera_motion(points, shifts, np.ones(200, np.bool_), *SIZE) == camera.STILL
+
+
+def test_a_step_read_backwards_leads_back():
+    points, shifts = np.array([[10, 20]], np.float32), np.array([[3, -1]], np.float32)
+    back = Step(1.0, 2.0, points, shifts, camera.Camera(3, -1, 0.1, 0.2)).reversed()
+    assert (back.points + back.shifts).tolist() == points.tolist()
+    assert (back.start_s, back.end_s) == (2.0, 1.0)
+
+
+@given(st.lists(st.floats(0.001, 0.5), min_size=1, max_size=30), st.floats(0, 1), st.floats(0, 1))
+def test_history_gives_exactly_the_time_between(durations, a, b):
+    history, now = History(keep_s=100), 0.0
+    none = np.empty((0, 2), np.float32)
+    for duration in durations:
+        history.add(Step(now, now + duration, none, none, camera.STILL))
+        now += duration
+    start, end = sorted((a * now, b * now))
+    parts = list(history.between(start, end))
+    assert sum(share * (step.end_s - step.start_s) for step, share in parts) == pytest.approx(end - start, abs=1e-6)
+    assert all(0 < share <= 1 + 1e-9 for _, share in parts)
+
+
+def test_history_adds_up_what_the_camera_did():
+    none, history = np.empty((0, 2), np.float32), History()
+    steps = [camera.Camera(3.0, -1.0, 0.02, 0.01), camera.Camera(-2.0, 4.0, -0.01, 0.03), camera.Camera(0.5, 0, 0, 0)]
+    point = np.array([100.0, 50.0])
+    for k, moved in enumerate(steps):
+        history.add(Step(k / 10, (k + 1) / 10, none, none, moved))
+        if k < 2:
+            point = point + camera.shift_at(moved, *point)
+    assert history.camera(0.0, 0.2) @ [100, 50, 1] == pytest.approx(point)
+    assert history.camera(0.2, 0.25) @ [0, 0, 1] == pytest.approx([0.25, 0])
+    assert np.array_equal(history.camera(0.3, 0.3), np.eye(2, 3))
+
+
+def test_errors_of_the_camera_never_add_up_to_what_no_tracker_takes():
+    none, history = np.empty((0, 2), np.float32), History(keep_s=100)
+    for k in range(300):
+        history.add(Step(k / 30, (k + 1) / 30, none, none, camera.Camera(1.0, 0.0, 0.09, 0.09)))
+    for end_s in (0.1, 1.0, 10.0):
+        checked(history.camera(0.0, end_s))
+
+
+def test_a_large_object_that_nobody_knows_of_is_no_camera():
+    rng = np.random.default_rng(0)
+    points = rng.uniform((200, 50), (240, 330), (60, 2)).astype(np.float32)
+    shifts = np.tile(np.float32([[9, 2]]), (60, 1))
+    assert camera.camera_motion(points, shifts, np.ones(60, np.bool_), *SIZE) == camera.STILL
+    everywhere = rng.uniform((0, 0), SIZE, (60, 2)).astype(np.float32)
+    seen = camera.camera_motion(everywhere, shifts, np.ones(60, np.bool_), *SIZE)
+    assert camera.shift_at(seen, 320, 180) == pytest.approx((9, 2), abs=0.01)
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(0, 80), st.booleans())
+def test_camera_motion_equals_its_reference(seed, count, wild):
+    rng = np.random.default_rng(seed)
+    points = rng.uniform((0, 0), SIZE, (count, 2)).astype(np.float32)
+    true = camera.Camera(*rng.normal(0, (4, 4, 0.01, 0.01)))
+    shifts = np.array([camera.shift_at(true, *point) for point in points]).reshape(-1, 2) + rng.normal(
+        0, 0.3, (count, 2)
+    )
+    odd = rng.uniform(size=count) < (0.7 if wild else 0.2)
+    shifts[odd] += rng.normal(0, 15, (odd.sum(), 2))
+    outside = rng.uniform(size=count) < 0.8
+    ours = camera.camera_motion(points, shifts.astype(np.float32), outside, *SIZE)
+    theirs = camera.camera_motion_reference(points, shifts.astype(np.float32), outside, *SIZE)
+    assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
+
+
+def a_scene(seed):
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(0, 6), rng.integers(0, 120)
+    corner = rng.uniform((-50, -50), (500, 250), (n, 2))
+    boxes = np.hstack([corner, corner + rng.uniform(0, (200, 300), (n, 2))])
+    points = rng.uniform((0, 0), SIZE, (m, 2)).astype(np.float32)
+    shifts = rng.normal(0, 4, (m, 2)).astype(np.float32)
+    speeds = np.where(rng.uniform(size=(n, 1)) < 0.3, np.nan, rng.normal(0, (60, 60, 0.1), (n, 3)))
+    moved = camera.Camera(*rng.normal(0, (3, 3, 0.01, 0.01)))
+    return rng, boxes, speeds, rng.uniform(size=n) < 0.7, points, shifts, moved
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds)
+def test_box_motions_equal_their_reference(seed):
+    _, boxes, speeds, solid, points, shifts, moved = a_scene(seed)
+    arguments = boxes, speeds / 30, solid, points, shifts, moved, box_motion.WAYS
+    for ours, theirs in zip(
+        box_motion.box_motions(*arguments), box_motion.box_motions_reference(*arguments), strict=True
+    ):
+        assert np.allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.floats(0.005, 2), st.floats(0, 1))
+def test_carry_equals_its_reference(seed, elapsed_s, share):
+    rng, boxes, speeds, solid, points, shifts, moved = a_scene(seed)
+    n = len(boxes)
+    state = [boxes, speeds, rng.uniform(0, 1, (n, 2)), rng.normal(0, 50, (n, 2)), *rng.normal(0, 9, (2, n, 2))]
+    ours, theirs = [part.copy() for part in state], [part.copy() for part in state]
+    rest = solid, points, shifts, moved, elapsed_s, share, box_motion.WAYS
+    support = carry.carry(*ours, *rest)
+    assert np.allclose(support, carry.carry_reference(*theirs, *rest), rtol=1e-6, atol=1e-9)
+    for mine, reference in zip(ours, theirs, strict=True):
+        assert np.allclose(mine, reference, rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(-9, 9), st.floats(-9, 9), st.integers(0, 5))
+def test_follow_equals_its_reference(dx, dy, seed):
+    before, after = (pyramid.pyramid(picture(k, pan=(dx, dy), noise=2.0)) for k in (0, 1))
+    rng = np.random.default_rng(seed)
+    points = np.floor(rng.uniform((0, 0), SIZE, (60, 2))).astype(np.float32)
+    guesses = rng.normal(0, 2, (60, 2)).astype(np.float32)
+    ours, ours_off = flow.follow(before.levels, after.levels, points, guesses)
+    theirs, theirs_off = flow.follow_reference(before.levels, after.levels, points, guesses)
+    same = np.isclose(ours, theirs, atol=1e-2).all(axis=1) & np.isclose(ours_off, theirs_off, rtol=1e-2, equal_nan=True)
+    assert same.mean() > 0.95  # rounding decides whether a step is the last
+
+
+def test_no_camera_is_seen_where_everything_flies_apart():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-300, 300, (200, 2)).astype(np.float32)
+    assert camera.camera_motion(points, np.float32(0.3) * points, np.ones(200, np.bool_), *SIZE) == camera.STILL
+
+
+def test_history_is_bounded_in_time_and_number():
+    none = np.empty((0, 2), np.float32)
+    history = History(keep_s=1.0, most=50)
+    for k in range(1000):
+        history.add(Step(k / 20, (k + 1) / 20, none, none, camera.STILL))
+        assert len(history) <= 22
+    for k in range(1000):
+        history.add(Step(50 + k / 1e4, 50 + (k + 1) / 1e4, none, none, camera.STILL))
+    assert len(history) == 50
