@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,9 @@ _Job = tuple[int, int, int]
 """Width and height of the pictures, and the scene's seed."""
 _Scene = tuple[NDArray[np.uint8], list[Objects]]
 """Pictures (`LOOKS`, height, width, 3), and what is in each."""
+
+_stop: Event | None = None
+"""Tells a process that renders for another to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +91,51 @@ class StreetSamples:
 
 
 def _rendered(jobs: Iterable[_Job]) -> Iterator[_Scene]:
-    """Yields scenes in order, from processes of their own; whoever stops early does not wait for those under way."""
-    others = set(multiprocessing.active_children())
-    # Kernels' threads and locks do not survive a fork.
-    with ProcessPoolExecutor(available_cpus(), multiprocessing.get_context("spawn")) as pool:
+    """Yields scenes in order, from processes of their own; whoever stops early waits for a picture, not for scenes."""
+    context = multiprocessing.get_context("spawn")  # kernels' threads and locks do not survive a fork
+    stop = context.Event()
+    with ProcessPoolExecutor(available_cpus(), context, _obey, (stop,)) as pool:
         try:
             with _deaf_to_ctrl_c():
                 scenes = pool.map(_scene, jobs, chunksize=4)
             yield from scenes
         except BaseException:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
+            # Not by ending the processes: the pool would complain of each of them in a thread of its own.
+            stop.set()
             raise
+
+
+def _obey(stop: Event) -> None:
+    """Makes a process render no more once `stop` is set."""
+    global _stop
+    _stop = stop
+
+
+def _stopped() -> bool:
+    return _stop is not None and _stop.is_set()
 
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Puts Ctrl-C off; processes that start meanwhile never hear it, and leave it to their parent to end them."""
-    if sys.platform == "win32":
+    """Puts Ctrl-C and SIGTERM off; processes that start meanwhile never hear Ctrl-C, and stop when their parent does.
+
+    A process whose parent is interrupted while it starts complains of it.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    missed: list[int] = []
+    numbers = signal.SIGINT, signal.SIGTERM
+    handlers = {number: signal.signal(number, lambda number, _: missed.append(number)) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which new processes inherit, unlike handlers
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if missed:
+            signal.raise_signal(missed[0])
 
 
 def _scene(job: _Job) -> _Scene:
@@ -118,9 +143,11 @@ def _scene(job: _Job) -> _Scene:
     width, height, seed = job
     pictures, found = np.empty((LOOKS, height, width, 3), np.uint8), []
     fit = Fitter(width, height)
-    for k, (picture, objects) in enumerate(_looks(seed)):
+    for k, (picture, objects) in enumerate(() if _stopped() else _looks(seed)):
         fit(picture, pictures[k])
         found.append(objects)
+        if _stopped():
+            break
     return pictures, found
 
 
