@@ -6,8 +6,10 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from streamdet.detect.providers import Options, Precision, Provider
@@ -78,13 +80,13 @@ def chain(weights: Precision, channels: int = CHANNELS, size: int = SIZE, signed
     kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
     random = np.random.default_rng(0)
     nodes: list[NodeProto] = []
-    constants = {
+    constants: dict[str, NDArray[Any] | np.generic] = {
+        "shape": np.array([1, channels, size, size], np.int64),
         "step": np.float32(1 / 127 if signed else 1 / 255),
         "zero": np.int8(0) if signed else np.uint8(0),
         "scales": np.full(channels, 2 / (73 * np.sqrt(9 * channels)), np.float32),  # values keep their size on the way
         "zeros": np.zeros(channels, np.int8),
     }
-    constants["shape"] = np.array([1, channels, size, size], np.int64)
     nodes.append(helper.make_node("Expand", ["image", "shape"], ["spread"]))
     value = "spread"
     for i in range(LENGTH):
