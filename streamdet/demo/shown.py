@@ -46,7 +46,7 @@ class Collector(Sink):
     wants_picture = True
 
     def __init__(self) -> None:
-        super().__init__("what was shown")
+        super().__init__("the measure")
         self.frames: list[ShownFrame] = []
 
     def open(self, info: SourceInfo) -> None:

@@ -238,7 +238,7 @@ def spec_of(plan: Plan, name: str) -> ModelSpec:
         labels=plan.labels,
         default_boxes=plan.grids,
         conf=0.6,
-        iou=0.4,
+        iou=0.45,
         licence="Apache-2.0",
         **IMAGENET,
     )
