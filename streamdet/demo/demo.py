@@ -13,6 +13,7 @@ from streamdet.demo.options import DemoOptions
 from streamdet.demo.recorded import Recorded, read_back
 from streamdet.demo.shown import Collector, ShownFrame, follow
 from streamdet.detect.detector import load_detector
+from streamdet.errors import UsageError
 from streamdet.evaluate.coco_ap import CocoNumbers
 from streamdet.evaluate.mot import MotNumbers
 from streamdet.evaluate.street import evaluate_street
@@ -74,9 +75,12 @@ class Demo:
         """Measures what the run has done, once it has ended.
 
         Raises:
+            UsageError: the run was ended before its first frame.
             SourceError: the recording cannot be read.
         """
         frames = self._collector.frames
+        if not frames:
+            raise UsageError("the demonstration was ended before its first frame: there is nothing to measure")
         plan = parse_url(self.options.url)
         scene = StreetScene(plan.scene)  # type: ignore[arg-type]  # the url names the street
         numbers = sorted({frame.number for frame in frames})

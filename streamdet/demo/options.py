@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from streamdet.detect.detector import DetectorOptions
+from streamdet.errors import UsageError
 from streamdet.models.embedded import DEMO
+
+_VIDEOS = (".mp4", ".mkv", ".mov")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ class DemoOptions:
     live: bool = False
     show: bool = False
     detector: DetectorOptions = field(default_factory=DetectorOptions)
+
+    def __post_init__(self) -> None:
+        if self.output.suffix.casefold() not in _VIDEOS:
+            raise UsageError(f"the demonstration makes a video: give -o {self.output.with_suffix('.mp4').name}")
 
     @property
     def url(self) -> str:

@@ -134,7 +134,7 @@ SOURCES = [
     row("port", "rtsp://admin:hunter2@host:99999/c", 2, "malformed address", "port up to 65535"),
     row("empty address", "~", 1, "no such file"),
     row("scene without colon", "synthetic", 1, "did you mean synthetic: (with a colon)?"),
-    row("unknown scene", "synthetic:circus", 2, "knows no scene 'circus': use synthetic:shapes?"),
+    row("unknown scene", "synthetic:circus", 2, "knows no scene 'circus': use synthetic:street?"),
     row("unknown key of a scene", "synthetic:shapes?frams=5", 2, "knows no key 'frams'", "use objects, fps, size"),
     row("value of a scene", "synthetic:shapes?frames=many", 2, "frames=many does not work: give a whole number"),
     row("size of a scene", "synthetic:shapes?size=9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT from 160x120"),
@@ -796,3 +796,25 @@ def test_benchmarks(capfd, bad, tmp_path, argv, code, has, without):
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
     assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
     assert "Traceback" not in line
+
+
+DEMOS = [
+    row("no video", "-o {out}/demo.jsonl", 2, "the demonstration makes a video: give -o demo.mp4"),
+    row("no such folder", "-o {out}/none/demo.mp4", 1, "{out}/none"),
+    row("size of the scene", "-o {out}/demo.mp4 --size 9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT"),
+    row("hardware", "-o {out}/demo.mp4 -d cpu --precision bf16", 3, "cannot compute in bf16"),
+    row("unknown provider", "-o {out}/demo.mp4 -d gpu", 2, "unknown provider 'gpu'"),
+    row("no screen", "-o {out}/demo.mp4 --show", 1, "no screen here"),
+    row("too many", "-o {out}/demo.mp4 --objects 99", 2, "--objects"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "has", "without"), DEMOS)
+def test_demonstrations(capfd, monkeypatch, tmp_path, argv, code, has, without):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert execute(["demo", *map(str, fill(argv, out=tmp_path))]) == code
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
+    assert all(words.format(out=tmp_path) in line for words in has), line
+    assert "Traceback" not in line
+    assert list(tmp_path.iterdir()) == []
