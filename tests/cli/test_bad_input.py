@@ -802,7 +802,7 @@ DEMOS = [
     row("no video", "-o {out}/demo.jsonl", 2, "the demonstration makes a video: give -o demo.mp4"),
     row("no such folder", "-o {out}/none/demo.mp4", 1, "{out}/none"),
     row("size of the scene", "-o {out}/demo.mp4 --size 9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT"),
-    row("hardware", "-o {out}/demo.mp4 -d cpu --precision bf16", 3, "cannot compute in bf16"),
+    row("precision", "-o {out}/demo.mp4 -d cpu --precision bf16", 2, "cannot compute in bf16"),
     row("unknown provider", "-o {out}/demo.mp4 -d gpu", 2, "unknown provider 'gpu'"),
     row("no screen", "-o {out}/demo.mp4 --show", 1, "no screen here"),
     row("too many", "-o {out}/demo.mp4 --objects 99", 2, "--objects"),
