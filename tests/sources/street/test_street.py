@@ -148,7 +148,6 @@ def test_the_code_hides_what_is_behind_it():
         truth = scene.exact(index)
         touched = _touch(truth.boxes_xyxy, code_area(160, 120))
         assert (truth.visible[touched] < 1).all()
-        assert not _touch(truth.visible_xyxy[touched & (truth.visible > 0)] + [1, 1, -1, -1], code_area(160, 120)).all()
         behind += touched.sum()
     assert behind > 0
 
