@@ -50,9 +50,8 @@ def record_over_an_outage(url: str, folder: Path, go: Callable[[], None], come_b
     assert times_s(video) == pytest.approx(times, abs=2e-3)
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert min(gaps) > 0
-    longest = max(gaps)
-    assert WAIT_S <= longest <= outage_s + 1.5  # a server begins with frames that it has kept
-    assert gaps.index(longest) >= BEFORE - 1 - int(dropped)
+    # The outage, wherever a busy machine lost frames before it; a server begins with frames that it has kept.
+    assert WAIT_S <= max(gaps[max(0, BEFORE - 1 - int(dropped)) :]) <= outage_s + 1.5
 
 
 def test_a_camera_that_loses_power(tmp_path):

@@ -27,9 +27,12 @@ def give_way(nice: int) -> bool:
     """
     if not nice or sys.platform != "linux":
         return False
+    thread = threading.get_native_id()
     try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
-    except OSError:  # it is nicer already, or the system forbids it
+        if os.getpriority(os.PRIO_PROCESS, thread) >= nice:  # a superuser's would take it back
+            return False
+        os.setpriority(os.PRIO_PROCESS, thread, nice)
+    except OSError:  # the system forbids it
         return False
     return True
 
