@@ -20,6 +20,10 @@ KERNELS: list[Any] = []
 """Every dispatcher made by `kernel`, so that a test can prove that nothing compiles after warm-up."""
 
 
+_LEAST_FREE = 64 << 20
+"""Bytes of the disk; all kernels together take some 30 MB."""
+
+
 def _fingerprint() -> str:
     """Returns a name for the kernels as they are now.
 
@@ -36,7 +40,7 @@ def _fingerprint() -> str:
 def _cache_dir() -> Path | None:
     """Returns the folder of these kernels' compiled code; those of others go when nobody used them for a month."""
     folder = private_dir("numba")  # private, because Numba unpickles what it finds there
-    if folder is None:
+    if folder is None or shutil.disk_usage(folder).free < _LEAST_FREE:  # Numba would end the run where the disk is full
         return None
     own = folder / _fingerprint()
     with contextlib.suppress(OSError):  # another process may be tidying up too
@@ -50,6 +54,7 @@ def _cache_dir() -> Path | None:
 
 _KEPT_S = 30 * 24 * 3600
 _CACHE_DIR = _cache_dir()
+_COMPILED_BEFORE = _CACHE_DIR is not None and _CACHE_DIR.exists()  # asked now: Numba makes the folder for each kernel
 
 
 class _Apart(Compiler):  # type: ignore[misc]  # Numba has no types
@@ -106,7 +111,7 @@ def kernel(function: F | None = None, *, apart: bool = False, contract: bool = F
 
 def compiled_before() -> bool:
     """Says whether an earlier run left compiled kernels: without them the first use of each takes its time."""
-    return _CACHE_DIR is not None and _CACHE_DIR.exists()
+    return _COMPILED_BEFORE
 
 
 def compilations() -> int:

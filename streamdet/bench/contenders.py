@@ -15,6 +15,7 @@ from streamdet.detect.detector import Detector, DetectorOptions
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.detect.providers import Options, Precision, Provider, ProviderMissing
 from streamdet.detect.providers.network import read_network
+from streamdet.detect.providers.runtime import runtime
 from streamdet.detect.session import Session
 from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.models.inspect import inspect_model
@@ -186,8 +187,7 @@ def _only_infers(
 
 
 def _plain_onnxruntime(subject: Subject) -> _Infer:
-    import onnxruntime
-
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = subject.threads
     session = onnxruntime.InferenceSession(subject.file.data, options, providers=["CPUExecutionProvider"])

@@ -13,6 +13,7 @@ from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates, ssd_candidates_reference
 from streamdet.detect.nms import nms_reference
 from streamdet.detect.postprocess import Rules, suppress
+from streamdet.detect.providers.runtime import runtime
 from streamdet.models.ssd_geometry import FLAGSHIP_SIZE, box_count, default_boxes_cxcywh
 from streamdet.models.ssd_resnet34 import CLASSES, tail
 
@@ -51,8 +52,7 @@ def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
 
     Straight on the runtime: a `Session` feeds one picture, this takes two arrays.
     """
-    import onnxruntime
-
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     graph = tail(default_boxes_cxcywh(FLAGSHIP_SIZE))

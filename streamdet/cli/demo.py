@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamdet.cli.interrupts import Interrupts
+from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
     from streamdet.demo.demo import DemoResult
@@ -23,7 +24,7 @@ _CHECK_SECONDS = 4.0
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Recording to write.")] = Path("demo.mp4"),
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Recording to write; demo.mp4.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only test this installation: short, keeps no files.")] = False,
     seconds: Annotated[float, typer.Option(min=1.0, max=3600.0, help="Length of the scene.")] = 10.0,
     objects: Annotated[int, typer.Option(min=1, max=24, help="People, cyclists and cars at once.")] = 12,
@@ -44,6 +45,8 @@ def demo(
     The detector comes with streamdet, nothing is downloaded. Exit code 1 where something is not as it should be.
     """
     with ExitStack() as later:
+        if check and output is not None:
+            raise UsageError("--check keeps no files: leave out --output, or --check")
         if check:
             folder = later.enter_context(tempfile.TemporaryDirectory(prefix="streamdet-"))
             output, seconds, show = Path(folder) / "demo.mp4", min(seconds, _CHECK_SECONDS), False
@@ -53,7 +56,11 @@ def demo(
         from streamdet.detect.detector import DetectorOptions
 
         detector = DetectorOptions(provider=provider, precision=precision, threads=threads)
-        result = _run(DemoOptions(output, seconds, objects, seed, size, live, show, detector), quiet or as_json)
+        result = _run(
+            DemoOptions(output or Path("demo.mp4"), seconds, objects, seed, size, live, bool(show), detector),
+            quiet or as_json,
+            check,
+        )
         from streamdet.demo.verdict import checks, verdict
 
         found = checks(result)
@@ -76,7 +83,7 @@ def _has_screen() -> bool:
     return True
 
 
-def _run(options: DemoOptions, quiet: bool) -> DemoResult:
+def _run(options: DemoOptions, quiet: bool, check: bool) -> DemoResult:
     with Interrupts() as interrupts:
         from streamdet.cli.display import Display
         from streamdet.demo.demo import Demo
@@ -87,11 +94,13 @@ def _run(options: DemoOptions, quiet: bool) -> DemoResult:
                 print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
 
         demonstration = Demo(options, tell_of_compiling)
-        with Display(demonstration.job, quiet) as display:
+        with Display(demonstration.job, quiet or check) as display:
             interrupts.stop = demonstration.job.pipeline.stop
             demonstration.job.run(display.tick)
     if interrupts.came:
         raise KeyboardInterrupt
+    if not quiet:
+        print("streamdet: measuring what was shown against the truth", file=sys.stderr)
     return demonstration.measure()
 
 

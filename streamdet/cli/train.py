@@ -103,7 +103,7 @@ def _check_torch(device: str) -> None:
     try:
         import torch  # noqa: F401
     except ImportError:
-        raise UsageError('training needs PyTorch: pip install "streamdet[train]"') from None
+        raise UsageError("training needs PyTorch: pip install torch") from None
     from streamdet.train.loop import device_of
 
     device_of(device)

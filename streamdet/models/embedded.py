@@ -17,7 +17,7 @@ SHAPES = "synthetic-shapes"
 EMBEDDED = (DEMO, SHAPES)
 
 ABOUT = {
-    DEMO: "small SSD at 416x256, 0.7 GFLOPs; person, cyclist, car of synthetic:street, and nothing of the real world",
+    DEMO: "small SSD at 416x256, 0.9 GFLOPs; person, cyclist, car of synthetic:street, and nothing of the real world",
     SHAPES: "finds the shapes of synthetic:shapes by colour; weights set by hand, knows nothing else",
 }
 """One line for people."""

@@ -65,7 +65,10 @@ class SyntheticSource(Source):
         fps = self._plan.scene.fps
         while self._scene is scene and not self.stopping.is_set():
             if self.live:
-                number = max(number, int((time.monotonic_ns() - start_ns) * fps / 1_000_000_000))
+                due = int((time.monotonic_ns() - start_ns) * fps / 1_000_000_000)
+                if due > number:  # nobody took them in time
+                    self.faults["skipped"] += min(due, self._plan.frames or due) - number
+                number = max(number, due)
                 wait_s = float(number / fps) - (time.monotonic_ns() - start_ns) / 1e9
                 if wait_s > 0 and self.stopping.wait(wait_s):
                     return

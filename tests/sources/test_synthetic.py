@@ -235,3 +235,15 @@ def test_close_is_idempotent_and_truth_needs_no_open_source():
     assert len(source.truth(3)) > 0
     source.close()
     source.close()
+
+
+@pytest.mark.parametrize("scene", ["shapes", "street"])
+def test_frames_that_nobody_took_in_time_are_counted(scene):
+    with SyntheticSource(f"synthetic:{scene}?live=1&fps=50&frames=1000&size=160x120") as source:
+        source.open()
+        frames = source.frames()
+        numbers = [next(frames).pts]
+        assert not source.stopping.wait(0.3)  # a reader that is busy with something else
+        numbers += [next(frames).pts for _ in range(3)]
+    assert numbers[1] - numbers[0] >= 10
+    assert source.faults["skipped"] == numbers[-1] - len(numbers) + 1

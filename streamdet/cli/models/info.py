@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -175,7 +175,7 @@ def _feeding(spec: ModelSpec) -> list[tuple[str, str]]:
     lines = [
         ("contract", spec.contract.value),
         ("fed with", f"{spec.width}x{spec.height} {feeding}"),
-        ("classes", f"{len(spec.labels)} ({', '.join(spec.labels[:4])}, ...)" if spec.labels else "without names"),
+        ("classes", f"{len(spec.labels)} ({_some(spec.labels)})" if spec.labels else "without names"),
     ]
     if spec.licence:
         lines.append(("licence", spec.licence))
@@ -205,3 +205,8 @@ def _arithmetic_lines(counted: Arithmetic) -> list[tuple[str, str]]:
     if counted.uncounted:
         lines.append(("", f"{counted.uncounted} more operators could not be counted: their shapes are not in the file"))
     return lines
+
+
+def _some(labels: Sequence[str]) -> str:
+    """Returns the first few names, and that there are more."""
+    return ", ".join(labels[:4]) + (", ..." if len(labels) > 4 else "")

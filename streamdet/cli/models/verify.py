@@ -42,10 +42,13 @@ def _verified(model: str) -> str:
     Raises:
         ModelError: it is missing, or is not what it should be.
     """
+    from streamdet.models.embedded import EMBEDDED
     from streamdet.models.local import present
     from streamdet.models.zoo import given_path, known, place
 
     path = given_path(model)
+    if model in EMBEDDED and not os.path.isfile(path):
+        return f"{model} (comes with streamdet)"
     if known(model) is None and os.path.isfile(path) and path.suffix.casefold() not in (".yaml", ".yml"):
         return _identified(path)
     origin, path = place(model)

@@ -1,6 +1,9 @@
 """What each provider is told, and what it refuses before anything is loaded."""
 
 import contextlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -219,3 +222,22 @@ def test_threads_come_from_the_network_unless_given(monkeypatch):
     assert read_network(heavy.SerializeToString())[1] == 4
     assert read_network(convolution().SerializeToString())[1] == 3
     assert read_network(heavy.SerializeToString(), threads=2)[1] == 2
+
+
+@pytest.mark.parametrize(("given", "told"), [(None, "1"), ("0", "0")])
+def test_the_runtime_is_told_not_to_report_before_it_is_loaded(given, told):
+    """It would keep an id of the machine below the user's cache, and connect to its maker."""
+    program = """
+import os, sys
+class Look:
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            print(os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.meta_path.insert(0, Look())
+from streamdet.detect.providers.runtime import runtime
+runtime()
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {} if given is None else {"ORT_DISABLE_TELEMETRY": given}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.stdout.split() == [told], done.stderr
