@@ -97,16 +97,19 @@ def coco_truth(seen: Sequence[StreetTruth], size: tuple[int, int], least_visible
     return truth
 
 
-def moments(exact: Sequence[StreetTruth]) -> tuple[list[Detections], list[NDArray[np.bool_]]]:
+def moments(
+    exact: Sequence[StreetTruth], least_visible: float = LEAST_VISIBLE
+) -> tuple[list[Detections], list[NDArray[np.bool_]]]:
     """Returns what is there in each frame, with identities, and which of it need not be shown: see `LEAST_VISIBLE`."""
-    return [truth.detections(least_visible=0.0) for truth in exact], [truth.visible < LEAST_VISIBLE for truth in exact]
+    return [truth.detections(least_visible=0.0) for truth in exact], [truth.visible < least_visible for truth in exact]
 
 
 def track_street(
     detector: Detector,
     scenes: Sequence[StreetOptions],
     frames: int,
-    on_progress: Callable[[int], None] = lambda n: None,
+    on_progress: Callable[[int], None] = lambda done: None,
+    least_visible: float = LEAST_VISIBLE,
 ) -> MotResult:
     """Runs a detector and the tracker over scenes, every frame of them, and compares what they show with the truth.
 
@@ -115,6 +118,7 @@ def track_street(
         scenes: one video each.
         frames: of each scene, from the first on.
         on_progress: told after each frame how many are done.
+        least_visible: what less can be seen of is ignored.
     """
     options = TrackerOptions.for_threshold(detector.conf)
     detector.report_from(options.low_score)
@@ -127,7 +131,7 @@ def track_street(
             shown.append(tracker.update(detected.detections, float(frame / scene_options.fps)))
             exact.append(scene.exact(frame))
             on_progress(k * frames + frame + 1)
-        truth, ignored = moments(exact)
+        truth, ignored = moments(exact, least_visible)
         found[f"seed {scene_options.seed}"] = MotSequence(truth, shown, ignored)
     return evaluate_sequences(found)
 

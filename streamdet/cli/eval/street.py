@@ -18,6 +18,9 @@ def street(
     scenes: Annotated[int, typer.Option(min=1, max=60, help="How many of the held-out scenes.")] = 60,
     tracked: Annotated[int, typer.Option(min=0, max=60, help="How many of them to track through.")] = 8,
     frames: Annotated[int, typer.Option(min=2, help="Of each scene that is tracked through.")] = 300,
+    least_visible: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of an object that must be seen for it to count.")
+    ] = 0.25,
     provider: Annotated[str, typer.Option("--provider", "-d", "--device", help="auto, cuda, tensorrt, ...")] = "auto",
     precision: Annotated[str, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")] = "auto",
     threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads for inference; 0 chooses.")] = 0,
@@ -26,7 +29,8 @@ def street(
 ) -> None:
     """Measure a detector, and the tracker behind it, on synthetic:street, against its exact truth.
 
-    The scenes are held out: ssd-demo has learned from others. What can be seen to less than a quarter does not count.
+    The scenes are held out: ssd-demo has learned from others. Objects that can hardly be seen do not count: they need
+    not be found, and may be.
     """
     from streamdet.cli.eval.progress import EvalProgress
     from streamdet.detect.detector import DetectorOptions, load_detector
@@ -39,13 +43,15 @@ def street(
     with EvalProgress(quiet or as_json) as progress:
         progress(0, total)
         with load_detector(model, replace(options, conf=0.01, max_detections=100)) as detector:
-            accuracy = evaluate_street(detector, held_out.views(), lambda done: progress(done, total))
+            accuracy = evaluate_street(detector, held_out.views(), lambda done: progress(done, total), least_visible)
             explain = detector.explain
         tracking = None
         if followed:
             with load_detector(model, options) as detector:
                 videos = [replace(held_out.options, seed=seed) for seed in held_out.seeds[:followed]]
-                tracking = track_street(detector, videos, frames, lambda done: progress(pictures + done, total))
+                tracking = track_street(
+                    detector, videos, frames, lambda done: progress(pictures + done, total), least_visible
+                )
     if as_json:
         print(json.dumps(_json(accuracy, tracking, explain), indent=2))
         return
