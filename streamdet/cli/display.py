@@ -19,6 +19,7 @@ from streamdet.pipeline.report import Percentiles, Report, StreamReport
 _REFRESH_S = 0.25
 _NAME_WIDTH = 28
 _SILENT_S = 2.0
+_BEGINS_S = 10.0  # a source that connects, or compiles what it renders with
 _PATIENCE_S = 0.3  # a stop that takes longer is worth a word
 
 
@@ -93,12 +94,19 @@ class Display:
             table.add_row(
                 Text(stream.name, style="bold"),
                 f"{count} frames",
-                f"{stream.fps:.1f} fps" if silent_s < _SILENT_S else f"[yellow]silent {silent_s:.0f} s[/]",
+                _rate(stream, silent_s),
                 f"{stream.inferred} inferred",
                 f"age {_ms(age)} ms",
                 f"dropped {sum(stream.dropped.values()) + sum(sum(s.dropped.values()) for s in stream.sinks)}",
             )
         return table
+
+
+def _rate(stream: StreamReport, silent_s: float) -> str:
+    """Returns the rate of a stream; or that it is silent, which takes longer where it has not begun yet."""
+    if silent_s >= (_SILENT_S if stream.captured else _BEGINS_S):
+        return f"[yellow]silent {silent_s:.0f} s[/]"
+    return f"{stream.fps:.1f} fps" if stream.captured else "starting"
 
 
 def summary(report: Report) -> Group:

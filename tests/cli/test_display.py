@@ -2,10 +2,11 @@ import os
 import re
 import signal
 import sys
+from dataclasses import replace
 
 import pytest
 
-from streamdet.cli.display import summary
+from streamdet.cli.display import _rate, summary
 from streamdet.pipeline.report import Percentiles, Report, SinkReport, StreamReport
 from tests.running import ROOT
 
@@ -34,6 +35,15 @@ def test_the_summary_fits_80_columns_and_keeps_every_number():
     assert "age at recording.mp4" in text
     assert "captured 2 = shown 1 + dropped 12346 (queue_full 12345, stopped 1)" in text
     assert "decode_error 17, reconnect 3" in text
+
+
+@pytest.mark.parametrize(
+    ("captured", "silent_s", "words"),
+    [(0, 3, "starting"), (0, 12, "[yellow]silent 12 s[/]"), (5, 1, "9.9 fps"), (5, 3, "[yellow]silent 3 s[/]")],
+)
+def test_who_has_not_begun_is_given_time(captured, silent_s, words):
+    (stream,) = report().streams
+    assert _rate(replace(stream, captured=captured, fps=9.9), silent_s) == words
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
