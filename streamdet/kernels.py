@@ -110,8 +110,11 @@ def kernel(function: F | None = None, *, apart: bool = False, contract: bool = F
 
 
 def compiled_before() -> bool:
-    """Says whether an earlier run left compiled kernels: without them the first use of each takes its time."""
-    return _COMPILED_BEFORE
+    """Says whether an earlier run, or this one, has compiled kernels.
+
+    Without them the first use of each takes its time.
+    """
+    return _COMPILED_BEFORE or compilations() > 0
 
 
 def compilations() -> int:
