@@ -1,8 +1,17 @@
 """What objects look like: a few colours of each, so that who comes back after an occlusion is known again.
 
 No network: the mean brightness and colour of the upper and of the lower half of what is in a box, a shirt and trousers.
-Measured on detections of one object a second apart and of two objects at one time (AUC 0.5 is chance): 0.948 on ten
-streets of `sources/street`, 0.955 on a filmed crowd of people some 40 pixels wide.
+It tells one object a second later from two objects at one time with an AUC (0.5 is chance) of 0.948 on ten streets of
+`sources/street`, and of 0.955 on a filmed crowd of people some 40 pixels wide. Twelve objects cost 9 us a frame.
+
+What it is worth to the tracker, IDF1 and MOTA on 24 streets with the detections of `ssd-demo`, per second:
+
+              30           10            5            2
+    without   0.848 0.850  0.845 0.844   0.858 0.841  0.789 0.751
+    with      0.864 0.849  0.869 0.845   0.868 0.841  0.815 0.765
+
+On the filmed crowd (YOLOX-nano, 26 s) ids fall from 80 to 71. Everything here is at a flat optimum: `STD` or `MEMORY_S`
+by a third or a factor of two more or less, `FLOOR` from 0.2 to 0.5 change IDF1 by 0.004 or less.
 """
 
 from __future__ import annotations

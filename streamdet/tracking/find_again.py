@@ -1,4 +1,4 @@
-"""Lost objects found again by their look: beyond ByteTrack, which knows an object only by where it is.
+"""What looks say about who is who, and lost objects found again: beyond ByteTrack, which knows only where objects are.
 
 Who comes out from behind somebody is often not where the filter expects: people stop, and boxes of the half hidden are
 smaller. A new object that looks like a lost one, and is no farther than that could have gone, is taken for it.
@@ -28,35 +28,53 @@ MOST_GROWTH = 0.4
 """Most difference of the logarithms of the heights: by a third smaller, by a half larger."""
 LEAST = 0.3
 """Least product of likeness and nearness."""
+STRANGE = 0.25
+"""Below this likeness somebody is less alike even where nobody else wants him."""
 
 
 @kernel
 def weigh_by_look(
     alike: Similarity, like: Similarity, missed_s: NDArray[np.float64], time_s: float, lost_after_s: float
-) -> None:
-    """Lowers the similarity of what looks different, in place.
+) -> Similarity:
+    """Lowers the similarity of what looks different, in place, and returns the weights of pairs, see `associate.match`.
 
-    Tracks that are lost for longer than `lost_after_s` are like nothing: only `find_again` brings them back.
+    Of an object that the last update saw, the look decides between rivals, and hardly ever against the place alone:
+    people turn, and walk into shade. Of a lost one it counts as the place does. One that is lost for longer than
+    `lost_after_s` is like nothing: only `find_again` brings it back.
 
     Args:
-        alike: (N, M) float64, by place.
+        alike: (N, M) float64, by place; written.
         like: (N, M) float64, from `appearance.likeness`.
         missed_s: (>= N,) float64, when the tracks were lost; infinite for the others.
         time_s: now.
         lost_after_s: see `TrackerOptions`.
+
+    Returns:
+        (N, M) float64, `FLOOR` to 1.
     """
+    weight = np.ones_like(alike)
     for i in range(len(alike)):
-        late = time_s - missed_s[i] > lost_after_s
+        lost_s = time_s - missed_s[i]
         for j in range(alike.shape[1]):
-            alike[i, j] = 0.0 if late else alike[i, j] * (FLOOR + (1.0 - FLOOR) * like[i, j])
+            if lost_s > lost_after_s:
+                alike[i, j] = 0.0
+            elif lost_s > 0.0:
+                alike[i, j] *= FLOOR + (1.0 - FLOOR) * like[i, j]
+            else:
+                alike[i, j] *= FLOOR + (1.0 - FLOOR) * min(1.0, like[i, j] / STRANGE)
+                weight[i, j] = FLOOR + (1.0 - FLOOR) * like[i, j]
+    return weight
 
 
 def weigh_by_look_reference(
     alike: Similarity, like: Similarity, missed_s: NDArray[np.float64], time_s: float, lost_after_s: float
-) -> Similarity:
-    """Returns what `weigh_by_look` makes of `alike`, in plain numpy."""
-    late = time_s - missed_s[: len(alike)] > lost_after_s
-    return np.where(late[:, None], 0.0, alike * (FLOOR + (1 - FLOOR) * like))
+) -> tuple[Similarity, Similarity]:
+    """Returns what `weigh_by_look` makes of `alike`, and the weights, in plain numpy."""
+    lost_s = time_s - missed_s[: len(alike), None]
+    weight = FLOOR + (1 - FLOOR) * like
+    strange = FLOOR + (1 - FLOOR) * np.minimum(1, like / STRANGE)
+    weighed = np.select([lost_s > lost_after_s, lost_s > 0], [np.zeros_like(alike), alike * weight], alike * strange)
+    return weighed, np.where(lost_s > 0, 1.0, weight)
 
 
 @kernel
@@ -131,4 +149,4 @@ def find_again(
             same = class_agnostic or tracks.class_ids[i] == class_ids[j]
             if columns[j] and same and like[i, j] >= ALIKE:
                 gain[i, j] = like[i, j] * nearness(tracks.mean, i, boxes_xyxy[j], time_s - tracks.missed_s[i])
-    match(gain, rows, columns, LEAST, detection_of_track)
+    match(gain, np.ones_like(gain), rows, columns, LEAST, detection_of_track)

@@ -26,8 +26,8 @@ class TrackerOptions:
         match_high: least similarity, weighted with the score, of a strong detection and a track.
         match_low: least similarity of a weak detection and a track that the last update saw.
         match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
-        lost_after_s: seconds that a track which is not seen is kept, to be found again under its id. Longer is no
-            better without appearance: after 2 s many ids go to somebody else (IDF1 as in `associate`: 0.683, 0.857,
+        lost_after_s: seconds that a track which is not seen is kept, to be found again by its place. Longer is no
+            better: after 2 s many ids go to somebody else (IDF1 as in `associate`: 0.683, 0.857,
             0.832).
         find_again_s: the same where the look is known and a new object looks like it: see `find_again`.
         appearance: look at the pictures, where the tracker is given any: see `appearance`.

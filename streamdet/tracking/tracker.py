@@ -176,9 +176,10 @@ class ByteTracker:
             move_with_camera(tracks.mean, tracks.covariance, count, camera)
         alike = similarity(tracks.mean, tracks.covariance, count, boxes_xyxy, elapsed_s, motion)
         like = likeness(tracks.looks, count, looks)
-        weigh_by_look(alike, like, tracks.missed_s, self._time_s, options.lost_after_s)
+        weight = weigh_by_look(alike, like, tracks.missed_s, self._time_s, options.lost_after_s)
         detection_of_track = associate(
             alike,
+            weight,
             tracks.states,
             tracks.class_ids,
             scores,
