@@ -18,12 +18,14 @@ from streamdet.models.embedded import DEMO, SHAPES
 from streamdet.models.local import getter, not_here
 from streamdet.models.spec import Contract
 from streamdet.models.watcher import LogWatcher, Watcher
+from streamdet.modes import choices_for
 from streamdet.picture import warm_up as warm_up_pictures
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stages import Stage
-from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.base import Sink
 from streamdet.sinks.open import check_distinct, open_sink
 from streamdet.sinks.targets import InputFiles
@@ -99,18 +101,20 @@ def build(
     sources = _open_sources(config)
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
-    modes = [_mode(config, source) for source in sources]
-    nice = config.detector.give_way if Mode.LIVE in modes else 0  # files wait for their detections anyway
+    is_live = config.mode != Mode.EVERY_FRAME.value and any(source.live for source in sources)
+    nice = config.detector.give_way if is_live else 0  # files wait for their detections anyway
     # The runtime starts its threads while a model is loaded and first run.
     detector = politely(nice, lambda: _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked)))
     on_warm_up()
     if detector is not None:
         politely(nice, detector.warm_up)
+    picture_s = (lambda: politely(nice, detector.seconds_per_picture)) if detector is not None else None
+    choices = choices_for(config, sources, sinks, picture_s)
     if any(wanted.detect.gate for wanted in config.sources):
         warm_up_gate()
     if any(tracked):
         warm_up_tracking()
-    if any(_mover(config, mode) is not None for mode in modes):
+    if any(_mover(config, choice.mode) is not None for choice in choices):
         warm_up_motion()
     annotator = Annotator(config.draw)
     if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
@@ -120,10 +124,10 @@ def build(
         StreamPlan(
             source=source,
             sinks=stream_sinks,
-            mode=mode,
+            mode=choice.mode,
             tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
-            mover=_mover(config, mode),
-            delay_s=config.motion.delay_s,
+            mover=_mover(config, choice.mode),
+            delay_s=choice.delay_s,
             annotator=Annotator(config.draw),
             stages=[*_only_sure(detector, is_tracked), *stages],
             status=_status if config.draw.status else None,
@@ -132,9 +136,10 @@ def build(
             duration_s=config.duration_s,
             detect=wanted.detect,
             gate=MotionGate(wanted.detect.redetect_s) if wanted.detect.gate else None,
+            why=choice.why,
         )
-        for wanted, source, stream_sinks, is_tracked, mode in zip(
-            config.sources, sources, sinks, tracked, modes, strict=True
+        for wanted, source, stream_sinks, is_tracked, choice in zip(
+            config.sources, sources, sinks, tracked, choices, strict=True
         )
     ]
     pipeline = Pipeline(
@@ -160,12 +165,6 @@ def _open_sources(config: Config) -> list[Source]:
             number += 1
         sources[source.name] = source
     return list(sources.values())
-
-
-def _mode(config: Config, source: Source) -> Mode:
-    if config.mode == "auto":
-        return Mode.LIVE if source.live else Mode.EVERY_FRAME
-    return Mode(config.mode)
 
 
 def _mover(config: Config, mode: Mode) -> Mover | Smoother | None:

@@ -76,14 +76,15 @@ class MotionConfig:
     Attributes:
         flow: measure in the pictures how things move; else the tracker's prediction is shown.
         delay_s: smooth mode: how long after it came a frame is shown. It should reach from a frame to the arrival of
-            the next detections after it: the time between two detections, and that of making one.
+            the next detections after it: the time between two detections, and that of making one. Where the mode is
+            "auto", the longest delay that may be chosen. None for 1 s, and for 2 s at most.
     """
 
     flow: bool = True
-    delay_s: float = 1.0
+    delay_s: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.delay_s <= _MOST_DELAY_S:
+        if self.delay_s is not None and not 0 < self.delay_s <= _MOST_DELAY_S:
             raise ConfigError(f"motion.delay_s must be more than 0 and at most {_MOST_DELAY_S:g}, got {self.delay_s}")
 
 
@@ -123,7 +124,7 @@ class Config:
         contract: what the model's outputs mean, where that is not to be recognised.
         outputs: files and folders to write, for every source; "{source}" in them becomes the source's name.
         show: open a window for every source.
-        mode: how frames and detections meet; "auto" is "live" for live sources and "every-frame" for others.
+        mode: how frames and detections meet; "auto" chooses for each source, see `streamdet.pipeline.mode.choose`.
         detector: thresholds and hardware.
         tracker: ids over time.
         motion: boxes between detections, in live and smooth mode.

@@ -1,15 +1,19 @@
 """Live and smooth from the configuration to the results: what is built, what is shown, what is reported."""
 
+import re
+
 import numpy as np
 import pytest
 
 import streamdet
 from streamdet.build import build
 from streamdet.config import parse_config
+from streamdet.detect.detector import Detector
 from streamdet.errors import ConfigError
-from streamdet.pipeline.stream import Mode
+from streamdet.pipeline.mode import Mode
 from streamdet.tracking.interpolate import Smoother
 from streamdet.tracking.motion import Mover
+from tests.running import Running, records
 
 SCENE = "synthetic:shapes?frames=45&size=320x240&live=1"
 
@@ -70,3 +74,102 @@ def test_a_file_is_played_at_its_own_pace_where_its_frames_are_to_wait(tmp_path)
 def test_a_delay_that_cannot_be_is_refused(delay):
     with pytest.raises(ConfigError, match=r"motion.delay_s must be more than 0 and at most 5"):
         parse_config({"sources": [SCENE], "motion": {"delay_s": delay}})
+
+
+@pytest.fixture
+def takes(monkeypatch):
+    """Says what the detector is found to take for one picture; holds how often that was measured."""
+    measured = []
+
+    def set(seconds):
+        monkeypatch.setattr(Detector, "seconds_per_picture", lambda self: measured.append(1) or seconds)
+        return measured
+
+    return set
+
+
+def chosen(folder, sources, *, outputs=("out.mp4",), **options):
+    job = build(parse_config({"sources": sources, "outputs": [str(folder / o) for o in outputs], **options}))
+    job.close()
+    return [(s.plan.mode.value, s.plan.delay_s) for s in job.pipeline.streams]
+
+
+def test_a_camera_that_is_only_recorded_waits_for_a_slow_detector(takes, tmp_path):
+    measured = takes(0.2)
+    assert chosen(tmp_path, [SCENE]) == [("smooth", 0.6)]
+    assert chosen(tmp_path, [SCENE], outputs=["out.mp4", "out.jsonl"]) == [("smooth", 0.6)]
+    assert len(measured) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "mode"),
+    [
+        (SCENE, {"outputs": ["out.jsonl"]}, "live"),
+        (SCENE, {"outputs": []}, "live"),
+        (SCENE, {"model": "none"}, "live"),
+        (SCENE, {"mode": "live"}, "live"),
+        (SCENE.replace("&live=1", ""), {}, "every-frame"),
+    ],
+)
+def test_the_detector_is_timed_only_where_that_decides(takes, tmp_path, source, options, mode):
+    measured = takes(0.2)
+    assert [mode for mode, _ in chosen(tmp_path, [source], **options)] == [mode]
+    assert measured == []
+
+
+def test_results_that_are_handed_on_are_never_late(takes, tmp_path):
+    takes(0.2)
+    report = streamdet.run(SCENE, outputs=tmp_path / "out.mp4", on_result=lambda result: None, max_frames=3)
+    assert (report.streams[0].mode, report.streams[0].delay_s) == ("live", 0.0)
+    assert report.streams[0].why.startswith("not only recorded")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [("smooth", 0.9)] * 2),  # turns: each is looked at half as often
+        ({"sources": {"a": {"url": SCENE, "detect": {"priority": 3}}, "b": SCENE}}, [("smooth", 0.7), ("live", 0.0)]),
+        ({"source": {"detect": {"max_hz": 2.0}}}, [("smooth", 1.2)] * 2),
+        ({"source": {"detect": {"max_hz": 1.9}}}, [("live", 0.0)] * 2),  # 2.5 s wait in all
+        ({"source": {"detect": {"max_hz": 1.9}}, "motion": {"delay_s": 2.0}}, [("smooth", 1.3)] * 2),
+        ({"motion": {"delay_s": 0.8}}, [("live", 0.0)] * 2),
+    ],
+)
+def test_streams_share_the_detector(takes, tmp_path, options, expected):
+    takes(0.18)
+    assert chosen(tmp_path, options.pop("sources", [SCENE, SCENE]), **options) == expected
+
+
+def test_a_detector_is_timed_from_pixels_to_boxes():
+    job = build(parse_config({"sources": [SCENE]}))
+    assert 0 < job.detector.seconds_per_picture() < 5
+    job.close()
+
+
+SLOW = """
+import time
+from streamdet.detect.session import Session
+run = Session.run
+Session.run = lambda *arguments: (time.sleep(0.25), run(*arguments))[1]
+"""
+
+
+def test_the_command_says_what_it_chose_and_does_it(tmp_path):
+    video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    with Running("run", SCENE, "-o", video, "-o", lines, folder=tmp_path, first=SLOW) as run:
+        assert run.ends() == 0, run.stderr
+        said = [line for line in run.stderr.splitlines() if line.startswith("mode")]
+        assert len(said) == 1
+        told = re.match(r"mode: smooth, (0\.\d|1\.\d) s behind: recorded only, and [23]\.\d detections/s", said[0])
+        assert told, said[0]
+        assert f"smooth ({told[1]} s later)" in run.stderr
+    assert len(records(lines)) == 45
+    ages_s = [record["detection_age_s"] for record in records(lines) if record["detection_age_s"] is not None]
+    assert np.median(ages_s) < 0.25  # live, none can be newer than one detection takes
+
+
+def test_what_was_asked_for_is_not_explained(tmp_path):
+    with Running("run", SCENE, "--mode", "live", "-o", tmp_path / "out.mp4", folder=tmp_path, first=SLOW) as run:
+        assert run.ends() == 0, run.stderr
+        assert "mode" not in run.stderr.replace("bf16", "")
+        assert ", live, inference on" in run.stderr

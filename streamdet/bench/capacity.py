@@ -16,11 +16,12 @@ from streamdet.config import TrackerConfig
 from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.draw.annotate import Annotator
 from streamdet.models.local import Get, not_here
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stats import Histogram
-from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.tracking.tracker import ByteTracker

@@ -69,7 +69,7 @@ class Watch(Sink):
     def __init__(self, inner: Sink, seconds: float) -> None:
         super().__init__(inner.name)
         self._inner = inner
-        self.wants_picture = inner.wants_picture
+        self.wants_picture, self.kept = inner.wants_picture, inner.kept
         self.ages_ms: list[float] = []
         self._from_ns = 0
         self._seconds = seconds

@@ -48,7 +48,8 @@ class Display:
             detector = self._job.detector
             chosen = detector.explain.partition(" (")[0]  # why not on something better is for `streamdet doctor`
             words = f"{detector.spec.name} runs on {chosen}"
-            self._console.print(words, soft_wrap=not self._console.is_terminal, markup=False)
+            for line in (words, *_modes(self._job)):
+                self._console.print(line, soft_wrap=not self._console.is_terminal, markup=False)
         if self._shows_progress:
             self._live.start()
         return self
@@ -100,6 +101,20 @@ class Display:
                 f"dropped {sum(stream.dropped.values()) + sum(sum(s.dropped.values()) for s in stream.sinks)}",
             )
         return table
+
+
+def _modes(job: Job) -> list[str]:
+    """Returns what was chosen unasked for the streams, in one line where it is the same for all."""
+    chosen = {
+        stream.name: f"{stream.mode}{_behind(stream)}: {stream.why}" for stream in job.report().streams if stream.why
+    }
+    if len(set(chosen.values())) == 1:
+        return [f"mode: {next(iter(chosen.values()))}"]
+    return [f"mode of {name}: {words}" for name, words in chosen.items()]
+
+
+def _behind(stream: StreamReport) -> str:
+    return f", {stream.delay_s:g} s behind" if stream.delay_s else ""
 
 
 def _rate(stream: StreamReport, silent_s: float) -> str:

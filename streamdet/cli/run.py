@@ -53,7 +53,9 @@ def run(
         Text, typer.Option("--contract", "-at", "--architecture-type", help="What the model's outputs mean.")
     ] = None,
     mode: Annotated[Text, typer.Option("--mode", help="auto, every-frame, live or smooth.")] = None,
-    delay: Annotated[float | None, typer.Option("--delay", help="Smooth mode: seconds that frames wait.")] = None,
+    delay: Annotated[
+        float | None, typer.Option("--delay", help="Seconds that frames wait in smooth mode; the most for auto.")
+    ] = None,
     tracker: Annotated[Text, typer.Option("--tracker", help="auto, bytetrack or none.")] = None,
     size: Annotated[Text, typer.Option("--size", help="Size to ask a camera for, e.g. 1280x720.")] = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Rate to ask a camera for.")] = None,

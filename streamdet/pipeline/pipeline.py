@@ -13,12 +13,13 @@ from streamdet.picture import Picture
 from streamdet.pipeline import ledger
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.interrupt import FirstInterrupt
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.polite import give_way
 from streamdet.pipeline.queues import Closed
 from streamdet.pipeline.region import Corner, moved
 from streamdet.pipeline.stages import Again, Detected, Inferred
-from streamdet.pipeline.stream import Mode, Stream, StreamPlan
+from streamdet.pipeline.stream import Stream, StreamPlan
 from streamdet.sinks.base import NoLongerWanted, WindowClosed
 
 log = logging.getLogger(__name__)

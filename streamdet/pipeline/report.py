@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stats import Histogram
-from streamdet.pipeline.stream import Mode, Stream
+from streamdet.pipeline.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class StreamReport:
             the nearest ones.
         delay_s: how long after they came frames were meant to be shown: the stated delay of smooth mode, else 0.
         between: of the frames shown in smooth mode, how many had detections before and after them.
+        why: why this mode was chosen, for people; "" where it was asked for.
     """
 
     name: str
@@ -71,6 +73,7 @@ class StreamReport:
     detection_age: Percentiles
     delay_s: float = 0.0
     between: int = 0
+    why: str = ""
     sinks: list[SinkReport] = field(default_factory=list)
 
 
@@ -126,6 +129,7 @@ def _stream(stream: Stream) -> StreamReport:
         detection_age=Percentiles.of(stats.detection_age_ms),
         delay_s=delay_s,
         between=stats.between,
+        why=stream.plan.why,
         sinks=[_sink(outlet) for outlet in stream.outlets],
     )
 

@@ -8,13 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from streamdet.picture import Picture
 from streamdet.pipeline.admission import Admission, DetectOptions, Gate, Verdict
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.held import Held
 from streamdet.pipeline.ledger import Account
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.pool import PicturePool
 from streamdet.pipeline.queues import Channel, Closed, Policy
@@ -35,18 +35,6 @@ from streamdet.sources.base import Source, SourceInfo
 from streamdet.types import Detections, Frame, Result, StageTimes
 
 
-class Mode(Enum):
-    """How frames and detections meet.
-
-    EVERY_FRAME: each frame waits for its own detections. LIVE: every frame is shown at once, boxes are moved to it.
-    SMOOTH: every frame is shown a stated time after it came, with boxes between the detections before and after it.
-    """
-
-    EVERY_FRAME = "every-frame"
-    LIVE = "live"
-    SMOOTH = "smooth"
-
-
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
     """What one stream is made of.
@@ -55,6 +43,7 @@ class StreamPlan:
         source: where frames come from.
         sinks: where results go.
         mode: how frames and detections meet.
+        why: why this mode was chosen, for people; "" where it was asked for.
         tracker: gives and keeps ids; None for detections as they are.
         mover: brings boxes to the frames that are shown, where these are not the ones that were inferred.
         delay_s: how long after they came frames are shown in smooth mode.
@@ -82,6 +71,7 @@ class StreamPlan:
     duration_s: float = 0.0
     detect: DetectOptions = DetectOptions()  # noqa: RUF009  # frozen
     gate: Gate | None = None
+    why: str = ""
 
 
 _IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy

@@ -27,6 +27,8 @@ class Sink(ABC):
     Attributes:
         name: what the user asked for, without credentials.
         wants_picture: it needs `Result.annotated`; where no sink does, nothing is drawn.
+        kept: what it takes is kept for later, and nobody waits for it: it may come late. Not so where it is shown, sent
+            or handed on: who gets it may act on it.
         main_thread: it must be opened, written and closed in the main thread (windows).
         max_lag_s: of a live stream, results captured longer ago than this make way for newer ones. A recording rides
             out a hiccup of its disk; who looks on wants to see what is now.
@@ -34,6 +36,7 @@ class Sink(ABC):
     """
 
     wants_picture: bool = False
+    kept: bool = False
     main_thread: bool = False
     max_lag_s: float = 2.0
 

@@ -31,6 +31,7 @@ class ImageSink(Sink):
     """
 
     wants_picture = True
+    kept = True
 
     def __init__(self, target: str, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(target))

@@ -41,6 +41,8 @@ class JsonLinesSink(Sink):
     `open`; a stream without frames leaves an empty file, which is valid.
     """
 
+    kept = True
+
     def __init__(self, path: Path, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(str(path)))
         self._path = path

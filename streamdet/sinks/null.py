@@ -15,6 +15,8 @@ class NullSink(Sink):
         taken: how many results it has taken.
     """
 
+    kept = True
+
     def __init__(self, name: str = "null:") -> None:
         super().__init__(name)
         self.taken = 0

@@ -31,6 +31,7 @@ class VideoSink(Sink):
     """
 
     wants_picture = True
+    kept = True
 
     def __init__(self, path: Path, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(str(path)))

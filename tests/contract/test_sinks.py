@@ -72,6 +72,10 @@ def case(request, tmp_path, monkeypatch):
     sink.close()
 
 
+def test_only_what_nobody_waits_for_may_come_late(case):
+    assert case.sink.kept is (case.kind != "window")
+
+
 def test_takes_every_result(case):
     with case.sink as sink:
         assert isinstance(sink, Sink)

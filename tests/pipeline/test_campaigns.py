@@ -25,10 +25,11 @@ from streamdet.gate.motion import MotionGate, warm_up
 from streamdet.picture import Picture
 from streamdet.pipeline import ledger
 from streamdet.pipeline.admission import DetectOptions
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import report
-from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.null import NullSink
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions

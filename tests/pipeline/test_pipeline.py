@@ -6,8 +6,9 @@ import pytest
 
 from streamdet.errors import LedgerError, SinkError, SourceError
 from streamdet.pipeline import ledger
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.base import WindowClosed
 
 from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until

@@ -15,11 +15,12 @@ from streamdet.picture import Picture
 from streamdet.pipeline import ledger
 from streamdet.pipeline.admission import Admission, DetectOptions, Verdict
 from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.polite import give_way, politely
 from streamdet.pipeline.region import crop, moved
 from streamdet.pipeline.report import report
-from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.pipeline.stream import StreamPlan
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections, Frame

@@ -8,10 +8,11 @@ import pytest
 
 from streamdet.pipeline import ledger
 from streamdet.pipeline.held import Held
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.queues import Channel, Policy
 from streamdet.pipeline.report import report
-from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.pipeline.stream import StreamPlan
 from streamdet.types import Detections
 
 from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until

@@ -13,8 +13,9 @@ import streamdet
 from streamdet.errors import SinkError, SourceError, StreamdetError
 from streamdet.pipeline import ledger
 from streamdet.pipeline.admission import DetectOptions
+from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.stream import Mode, StreamPlan
+from streamdet.pipeline.stream import StreamPlan
 from tests.sources.clips import encode
 
 from .fakes import CountingSource, FakeDetector, ListSink, until
