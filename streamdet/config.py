@@ -43,6 +43,8 @@ class TrackerConfig:
     low_score: float | None = None
     confirm_hits: int = _TRACKER.confirm_hits
     lost_after_s: float = _TRACKER.lost_after_s
+    find_again_s: float = _TRACKER.find_again_s
+    appearance: bool = _TRACKER.appearance
     coast_s: float = _TRACKER.coast_s
     fade_s: float = _TRACKER.fade_s
     class_agnostic: bool = _TRACKER.class_agnostic
@@ -60,6 +62,8 @@ class TrackerConfig:
             low_score=options.low_score if self.low_score is None else min(self.low_score, options.high_score),
             confirm_hits=self.confirm_hits,
             lost_after_s=self.lost_after_s,
+            find_again_s=self.find_again_s,
+            appearance=self.appearance,
             coast_s=self.coast_s,
             fade_s=self.fade_s,
         )

@@ -97,4 +97,4 @@ class FramesWithTruth:
             assert isinstance(self._source, SyntheticSource)
             return self._source.truth(frame.pts)
         (found,) = self._detector.detect([frame.picture])
-        return self._tracker.update(found.detections, frame.pts_s)
+        return self._tracker.update(found.detections, frame.pts_s, picture=frame.picture)

@@ -127,8 +127,9 @@ def track_street(
         scene, tracker = StreetScene(scene_options), ByteTracker(options)
         shown, exact = [], []
         for frame in range(frames):
-            (detected,) = detector.detect([scene.render(frame)])
-            shown.append(tracker.update(detected.detections, float(frame / scene_options.fps)))
+            picture = scene.render(frame)
+            (detected,) = detector.detect([picture])
+            shown.append(tracker.update(detected.detections, float(frame / scene_options.fps), picture=picture))
             exact.append(scene.exact(frame))
             on_progress(k * frames + frame + 1)
         truth, ignored = moments(exact, least_visible)

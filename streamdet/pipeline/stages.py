@@ -35,8 +35,14 @@ class Detected(Protocol):
 class Tracker(Protocol):
     """What the pipeline needs of a tracker."""
 
-    def update(self, detections: Detections, time_s: float, camera: NDArray[np.float64] | None = None) -> Detections:
-        """Takes the detections of a later time; returns the tracks seen now.
+    def update(
+        self,
+        detections: Detections,
+        time_s: float,
+        camera: NDArray[np.float64] | None = None,
+        picture: Picture | None = None,
+    ) -> Detections:
+        """Takes the detections of a later time, and the picture they are from; returns the tracks seen now.
 
         `camera` (2, 3) says how the picture moved since the last update, where that is known.
         """
@@ -117,7 +123,8 @@ class BoxesMovedToThisFrame:
             self._last = inferred.detected.detections
             self._times = inferred.detected.times
             if self._tracker is not None:
-                self._last = self._tracker.update(self._last, at_s, *self._camera_until(at_s))
+                camera = self._camera_until(at_s)
+                self._last = self._tracker.update(self._last, at_s, camera, inferred.frame.picture)
             self._detected_s.append(at_s)
             tracked = time.perf_counter()
             self._track_s += tracked - start
@@ -125,11 +132,11 @@ class BoxesMovedToThisFrame:
                 self._mover.update(self._last, at_s)
                 self._spent_s += time.perf_counter() - tracked
 
-    def _camera_until(self, time_s: float) -> tuple[NDArray[np.float64], ...]:
-        """Returns what the tracker is told of the camera since its last update: nothing, or one matrix."""
+    def _camera_until(self, time_s: float) -> NDArray[np.float64] | None:
+        """Returns what the tracker is told of the camera since its last update."""
         if self._mover is None or not self._detected_s:
-            return ()
-        return (self._mover.camera(self._detected_s[-1], time_s),)
+            return None
+        return self._mover.camera(self._detected_s[-1], time_s)
 
     def show(self, frame: Frame) -> Result:
         """Returns the result for a frame that was observed, the oldest that was not shown."""

@@ -94,9 +94,12 @@ def similarity_reference(
 
 
 @kernel
-def match(gain: Similarity, rows: Mask, columns: Mask, least: float, detection_of_track: Indices) -> None:
+def match(
+    gain: Similarity, weight: Similarity, rows: Mask, columns: Mask, least: float, detection_of_track: Indices
+) -> None:
     """Pairs the masked rows with the masked columns of `gain` (N, M) where it is at least `least`.
 
+    Where several pairs exclude each other, the sum of what they gain over `least`, times `weight` (N, M), decides.
     Writes `detection_of_track` (N,), and clears the rows and columns that were paired from both masks.
     """
     row_list, column_list = np.flatnonzero(rows), np.flatnonzero(columns)
@@ -107,7 +110,7 @@ def match(gain: Similarity, rows: Mask, columns: Mask, least: float, detection_o
         for j in range(len(column_list)):
             value = gain[row_list[i], column_list[j]]
             # The gain over the limit, as a cost limit in ByteTrack: two weak pairs do not outbid one good pair.
-            part[i, j] = value - least if value > least else 0.0
+            part[i, j] = weight[row_list[i], column_list[j]] * (value - least) if value > least else 0.0
     found = assign(part)
     for i in range(len(row_list)):
         if found[i] >= 0:
@@ -120,6 +123,7 @@ def match(gain: Similarity, rows: Mask, columns: Mask, least: float, detection_o
 @kernel
 def associate(
     alike: Similarity,
+    weight_of_pair: Similarity,
     states: NDArray[np.int8],
     track_classes: NDArray[np.int32],
     scores: NDArray[np.float32],
@@ -134,6 +138,7 @@ def associate(
 
     Args:
         alike: (N, M) float64 from `similarity` of N tracks and M detections; set to 0 in place where classes differ.
+        weight_of_pair: (N, M) float64, see `match`.
         states: (>= N,) int8, `TrackState`.
         track_classes: (>= N,) int32.
         scores: (M,) float32, of the detections.
@@ -169,13 +174,13 @@ def associate(
         tentative[i] = states[i] == _TENTATIVE
         believed[i] = not tentative[i]
     detection_of_track = np.full(n, -1, np.int64)
-    match(fused, believed, strong, match_high, detection_of_track)
+    match(fused, weight_of_pair, believed, strong, match_high, detection_of_track)
     for i in range(n):
         believed[i] = believed[i] and states[i] == _CONFIRMED
-    match(alike, believed, weak, match_low, detection_of_track)
-    match(fused, tentative, strong, match_new, detection_of_track)
+    match(alike, weight_of_pair, believed, weak, match_low, detection_of_track)
+    match(fused, weight_of_pair, tentative, strong, match_new, detection_of_track)
     # Beyond ByteTrack: a new object whose score wavers around `high_score` would never be confirmed without this.
-    match(alike, tentative, weak, match_low, detection_of_track)
+    match(alike, weight_of_pair, tentative, weak, match_low, detection_of_track)
     return detection_of_track
 
 

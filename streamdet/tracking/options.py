@@ -26,9 +26,11 @@ class TrackerOptions:
         match_high: least similarity, weighted with the score, of a strong detection and a track.
         match_low: least similarity of a weak detection and a track that the last update saw.
         match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
-        lost_after_s: seconds that a track which is not seen is kept, to be found again under its id. Longer is no
-            better without appearance: after 2 s many ids go to somebody else (IDF1 as in `associate`: 0.683, 0.857,
+        lost_after_s: seconds that a track which is not seen is kept, to be found again by its place. Longer is no
+            better: after 2 s many ids go to somebody else (IDF1 as in `associate`: 0.683, 0.857,
             0.832).
+        find_again_s: the same where the look is known and a new object looks like it: see `find_again`.
+        appearance: look at the pictures, where the tracker is given any: see `appearance`.
         gap_s: after this many seconds without an update everything is forgotten.
         coast_s: seconds that `predict` still shows a track which the last update did not see.
         damping_s: time constant with which a box that `predict` shows comes to rest, because people stop and turn. Mean
@@ -49,6 +51,8 @@ class TrackerOptions:
     match_low: float = 0.5
     match_new: float = 0.25
     lost_after_s: float = 1.0
+    find_again_s: float = 2.0
+    appearance: bool = True
     gap_s: float = 5.0
     coast_s: float = 0.5
     damping_s: float = 2.0

@@ -1,5 +1,6 @@
 """The tracks as parallel arrays, and the kernels that write them: no Python object per track."""
 
+import math
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
+from streamdet.tracking.appearance import LOOK, MEMORY_S, Looks
 from streamdet.tracking.kalman import Boxes, Covariance, Mean, Motion, advance, boxes_after, correct, start
 from streamdet.tracking.matching import Indices, Mask
 
@@ -49,6 +51,7 @@ class Tracks(NamedTuple):
         class_ids: (C,) int32, the class that leads the vote.
         candidates: (C, CANDIDATES) int32, classes in the vote; -1 = free.
         votes: (C, CANDIDATES) float32, their weights.
+        looks: (C, 6) float32, see `appearance`; NaN where nobody looked.
     """
 
     ids: Indices
@@ -64,6 +67,7 @@ class Tracks(NamedTuple):
     class_ids: NDArray[np.int32]
     candidates: NDArray[np.int32]
     votes: NDArray[np.float32]
+    looks: Looks
 
     @classmethod
     def empty(cls, capacity: int) -> "Tracks":
@@ -82,6 +86,7 @@ class Tracks(NamedTuple):
             class_ids=np.zeros(capacity, np.int32),
             candidates=np.zeros((capacity, CANDIDATES), np.int32),
             votes=np.zeros((capacity, CANDIDATES), np.float32),
+            looks=np.zeros((capacity, LOOK), np.float32),
         )
 
     def columns(self) -> tuple[NDArray[Any], ...]:
@@ -124,14 +129,31 @@ def keep(tracks: Tracks, which: Mask) -> int:
             for k in range(CANDIDATES):
                 tracks.candidates[kept, k] = tracks.candidates[row, k]
                 tracks.votes[kept, k] = tracks.votes[row, k]
+            for k in range(LOOK):
+                tracks.looks[kept, k] = tracks.looks[row, k]
         kept += 1
     return kept
 
 
 @kernel
-def carry(tracks: Tracks, count: int, time_s: float, elapsed_s: float, lost_after_s: float, motion: Motion) -> int:
-    """Drops the tracks that were lost for too long, moves the others `elapsed_s` on, and returns how many they are."""
-    count = keep(tracks, time_s - tracks.missed_s[:count] <= lost_after_s)
+def carry(
+    tracks: Tracks,
+    count: int,
+    time_s: float,
+    elapsed_s: float,
+    lost_after_s: float,
+    find_again_s: float,
+    motion: Motion,
+) -> int:
+    """Drops the tracks that were lost for too long, moves the others `elapsed_s` on, and returns how many they are.
+
+    Those whose look is known are kept for `find_again_s`, if that is longer.
+    """
+    kept = np.empty(count, np.bool_)
+    for row in range(count):
+        lost_s = time_s - tracks.missed_s[row]
+        kept[row] = lost_s <= lost_after_s or (lost_s <= find_again_s and not np.isnan(tracks.looks[row, 0]))
+    count = keep(tracks, kept)
     advance(tracks.mean, tracks.covariance, count, elapsed_s, motion)
     return count
 
@@ -205,6 +227,19 @@ def vote(tracks: Tracks, row: int, class_id: int, score: float) -> None:
 
 
 @kernel
+def remember(tracks: Tracks, row: int, look: NDArray[np.float32], time_s: float) -> None:
+    """Lets a track's look follow that of its newest detection (6,); to be called before `hits` and `seen_s` change."""
+    if np.isnan(look[0]):
+        return
+    share = max(1.0 - math.exp((tracks.seen_s[row] - time_s) / MEMORY_S), 1.0 / (tracks.hits[row] + 1.0))
+    if np.isnan(tracks.looks[row, 0]):
+        share = 1.0
+    for k in range(LOOK):
+        known = look[k] if share == 1.0 else tracks.looks[row, k]
+        tracks.looks[row, k] = known + share * (look[k] - known)
+
+
+@kernel
 def absorb(
     tracks: Tracks,
     count: int,
@@ -212,6 +247,7 @@ def absorb(
     boxes_xyxy: Boxes,
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int32],
+    looks: Looks,
     time_s: float,
     doubt: NDArray[np.float64],
     motion: Motion,
@@ -236,6 +272,7 @@ def absorb(
         unmatched[found] = False
         correct(tracks.mean, tracks.covariance, row, boxes_xyxy[found], doubt[row], motion)
         vote(tracks, row, class_ids[found], scores[found])
+        remember(tracks, row, looks[found], time_s)
         tracks.scores[row] = scores[found]
         tracks.hits[row] += 1
         tracks.seen_s[row] = time_s
@@ -252,6 +289,7 @@ def begin(
     boxes_xyxy: Boxes,
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int32],
+    looks: Looks,
     unmatched: Mask,
     inside: Mask,
     time_s: float,
@@ -287,6 +325,8 @@ def begin(
         for k in range(CANDIDATES):
             tracks.candidates[row, k] = -1
             tracks.votes[row, k] = 0.0
+        for k in range(LOOK):
+            tracks.looks[row, k] = looks[i, k]
         vote(tracks, row, class_ids[i], scores[i])
         begun += 1
     return begun

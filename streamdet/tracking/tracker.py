@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdet.picture import Picture
+from streamdet.tracking.appearance import LOOK, Looks, likeness, look_at
 from streamdet.tracking.associate import associate, doubts, similarity
 from streamdet.tracking.camera import Affine, checked, move_with_camera
+from streamdet.tracking.find_again import find_again, weigh_by_look
 from streamdet.tracking.kalman import Motion, boxes_after
 from streamdet.tracking.matching import inside_seen
 from streamdet.tracking.options import TrackerOptions
@@ -82,7 +85,9 @@ class ByteTracker:
         self._time_s = math.nan
         self._labels: tuple[str, ...] = ()
 
-    def update(self, detections: Detections, time_s: float, camera: Affine | None = None) -> Detections:
+    def update(
+        self, detections: Detections, time_s: float, camera: Affine | None = None, picture: Picture | None = None
+    ) -> Detections:
         """Takes in the detections of one frame.
 
         Args:
@@ -90,6 +95,7 @@ class ByteTracker:
             time_s: of the frame, at least that of the last update.
             camera: (2, 3), how the picture moved since the last update, see `camera.Affine`; None where it stands still
                 or nobody knows.
+            picture: the frame's own; with it objects are told apart, and found again, by what they look like.
 
         Returns:
             The confirmed tracks seen in this frame, with `track_ids`, oldest first.
@@ -107,10 +113,14 @@ class ByteTracker:
         chosen = usable(boxes_xyxy, scores, self.options.low_score)
         if len(chosen) < len(scores):
             boxes_xyxy, scores, class_ids = boxes_xyxy[chosen], scores[chosen], class_ids[chosen]
-        unmatched = self._continue(boxes_xyxy, scores, class_ids, elapsed_s, affine)
+        if picture is None or not self.options.appearance:
+            looks = np.full((len(scores), LOOK), np.nan, np.float32)
+        else:
+            looks = look_at(picture, boxes_xyxy)
+        unmatched = self._continue(boxes_xyxy, scores, class_ids, looks, elapsed_s, affine)
         # Nothing came before the first frame that could confirm anything, and a single picture has no second one.
         at_once = first or elapsed_s > self.options.confirm_wait_s
-        self._begin(boxes_xyxy, scores, class_ids, unmatched, at_once)
+        self._begin(boxes_xyxy, scores, class_ids, looks, unmatched, at_once)
         return self._show(time_s, lost_for_s=-1.0)
 
     def predict(self, time_s: float) -> Detections:
@@ -154,17 +164,22 @@ class ByteTracker:
         boxes_xyxy: NDArray[np.float32],
         scores: NDArray[np.float32],
         class_ids: NDArray[np.int32],
+        looks: Looks,
         elapsed_s: float,
         camera: Affine | None,
     ) -> NDArray[np.bool_]:
         """Moves the tracks to now and gives them their detections; returns (M,) bool, the detections left over."""
         options, tracks, motion = self.options, self._tracks, self._motion
-        count = carry(tracks, self._count, self._time_s, elapsed_s, options.lost_after_s, motion)
+        kept_s = options.lost_after_s, options.find_again_s
+        count = carry(tracks, self._count, self._time_s, elapsed_s, *kept_s, motion)
         if camera is not None:
             move_with_camera(tracks.mean, tracks.covariance, count, camera)
         alike = similarity(tracks.mean, tracks.covariance, count, boxes_xyxy, elapsed_s, motion)
+        like = likeness(tracks.looks, count, looks)
+        weight = weigh_by_look(alike, like, tracks.missed_s, self._time_s, options.lost_after_s)
         detection_of_track = associate(
             alike,
+            weight,
             tracks.states,
             tracks.class_ids,
             scores,
@@ -175,6 +190,17 @@ class ByteTracker:
             options.match_low,
             options.match_new,
         )
+        find_again(
+            tracks,
+            like,
+            detection_of_track,
+            boxes_xyxy,
+            scores,
+            class_ids,
+            options.class_agnostic,
+            options.new_track_score,
+            self._time_s,
+        )
         self._count, unmatched = absorb(
             tracks,
             count,
@@ -182,6 +208,7 @@ class ByteTracker:
             boxes_xyxy,
             scores,
             class_ids,
+            looks,
             self._time_s,
             doubts(alike, tracks.states, detection_of_track, elapsed_s),
             motion,
@@ -193,6 +220,7 @@ class ByteTracker:
         boxes_xyxy: NDArray[np.float32],
         scores: NDArray[np.float32],
         class_ids: NDArray[np.int32],
+        looks: Looks,
         unmatched: NDArray[np.bool_],
         at_once: bool,
     ) -> None:
@@ -205,6 +233,7 @@ class ByteTracker:
             boxes_xyxy,
             scores,
             class_ids,
+            looks,
             unmatched,
             inside_seen(boxes_xyxy, class_ids, unmatched, options.class_agnostic),
             self._time_s,
@@ -239,7 +268,8 @@ def warm_up() -> None:
     tracker = ByteTracker()
     boxes_xyxy = np.array([[0, 0, 10, 20], [50, 0, 60, 20]], np.float32)
     detections = Detections(boxes_xyxy, np.array([0.9, 0.3], np.float32), np.zeros(2, np.int32))
+    grey = Picture.from_bgr(np.zeros((20, 60, 3), np.uint8))
     for k in range(3):
-        tracker.update(detections, k / 10, np.eye(2, 3))
+        tracker.update(detections, k / 10, np.eye(2, 3), grey)
     tracker.predict(1.0)
     tracker.tracks()

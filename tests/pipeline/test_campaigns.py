@@ -7,6 +7,7 @@ the machine is told with `-s` and compared only with what the same machine did i
 import gc
 import os
 import threading
+from contextlib import ExitStack
 from fractions import Fraction
 
 import av
@@ -35,6 +36,7 @@ from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.open import open_source
 from streamdet.tracking.tracker import ByteTracker
+from tests.gstreamer import serving
 
 from .fakes import ListSink
 
@@ -229,7 +231,40 @@ def test_a_still_camera_costs_little_and_misses_nothing_for_long(nano, tmp_path)
 # The flagship
 
 
-def test_the_flagship_holds_up_no_frame(clips, tmp_path):
+def repeated(clip, path, times):
+    """Writes a clip so many times after itself, without coding anything anew."""
+    with av.open(str(path), "w") as container:
+        stream, offset = None, 0
+        for _ in range(times):
+            with av.open(str(clip)) as played:
+                stream = stream or container.add_stream_from_template(played.streams.video[0])
+                for packet in played.demux(video=0):
+                    if packet.dts is not None:
+                        packet.pts, packet.dts, packet.stream = packet.pts + offset, packet.dts + offset, stream
+                        end = packet.pts + packet.duration
+                        container.mux(packet)
+            offset = end
+    return path
+
+
+@pytest.fixture
+def live_720p30(request, clips, tmp_path):
+    """A stream that goes on for so many seconds, from a file at its own pace or from a camera's server."""
+    with ExitStack() as stack:
+
+        def source(seconds):
+            if request.param == "file":
+                return live_clip(clips(1280, 720, 30), "cam")
+            script, port = (request.getfixturevalue(name) for name in ("server_script", "port"))
+            clip = repeated(clips(1280, 720, 30), tmp_path / "long.mp4", round(seconds) // _CLIP_S + 2)
+            stack.enter_context(serving(script, port, "--file", str(clip)))
+            return open_source(f"rtsp://127.0.0.1:{port}/cam")
+
+        yield source
+
+
+@pytest.mark.parametrize("live_720p30", ["file", pytest.param("rtsp", marks=pytest.mark.rtsp)], indirect=True)
+def test_the_flagship_holds_up_no_frame(live_720p30, tmp_path):
     from streamdet.cli.main import execute
 
     assert execute(["models", "build", "ssd-resnet34-1200", "--form", "heads", "-o", str(tmp_path / "f.onnx")]) == 0
@@ -240,7 +275,7 @@ def test_the_flagship_holds_up_no_frame(clips, tmp_path):
     picture = Picture.from_bgr(np.full((720, 1280, 3), 100, np.uint8))
     seconds = SECONDS or 180
     alone = [rate_alone(detector, picture)]
-    plan, watch = recorded(live_clip(clips(1280, 720, 30), "cam"), tmp_path / "out.mp4", detector, seconds)
+    plan, watch = recorded(live_720p30(seconds), tmp_path / "out.mp4", detector, seconds)
     pipeline = Pipeline([plan], detector, infer_nice=NICE)
     pipeline.run()
     alone.append(rate_alone(detector, picture))

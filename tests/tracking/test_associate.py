@@ -64,6 +64,7 @@ def test_doubt_is_about_other_believed_tracks_and_short_steps():
 def test_a_lost_track_has_to_be_more_alike_than_a_seen_one(seen, lost, expected):
     found = associate.associate(
         np.array([[seen], [lost]]),
+        np.ones((2, 1)),
         np.array([TrackState.CONFIRMED, TrackState.LOST], np.int8),
         np.zeros(2, np.int32),
         np.ones(1, np.float32),

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from streamdet.picture import Picture, PixelFormat
+from streamdet.tracking.appearance import (
+    LOOK,
+    band_means,
+    band_means_reference,
+    likeness,
+    likeness_reference,
+    look_at,
+)
+
+WIDTH, HEIGHT = 160, 120
+boxes = arrays(np.float64, (3, 2, 2), elements=st.floats(-60, 200)).map(
+    lambda corners: np.hstack([corners.min(axis=1), corners.max(axis=1)])
+)
+
+
+@given(
+    arrays(np.uint8, (20, 48)),
+    boxes,
+    st.sampled_from([(40, 1, 0, 1.0), (20, 2, 1, 0.5), (16, 3, 2, 1.0)]),
+)
+def test_band_means_equal_reference(plane, boxes_xyxy, kind):
+    width, step, first, scale = kind
+    ours = band_means(plane, width, 18, step, first, boxes_xyxy, scale)
+    np.testing.assert_allclose(ours, band_means_reference(plane, width, 18, step, first, boxes_xyxy, scale))
+
+
+@given(
+    arrays(np.float32, (4, LOOK), elements=st.floats(0, 255, width=32) | st.just(np.nan)),
+    arrays(np.float32, (3, LOOK), elements=st.floats(0, 255, width=32)),
+    st.integers(0, 4),
+)
+def test_likeness_equals_reference(known, looks, count):
+    ours = likeness(known, count, looks)
+    np.testing.assert_allclose(ours, likeness_reference(known, count, looks), atol=1e-6)
+    assert ((ours >= 0) & (ours <= 1)).all()
+
+
+def person(shirt, trousers):
+    """Somebody of 40 x 100 in front of grey, in a box at (60, 10)."""
+    bgr = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    bgr[10:60, 60:100] = shirt
+    bgr[60:110, 60:100] = trousers
+    return bgr
+
+
+BOX = np.array([[60, 10, 100, 110]], np.float32)
+RED, BLUE, GREEN = (30, 30, 200), (200, 30, 30), (40, 180, 40)
+
+
+def in_format(bgr, format):
+    picture = Picture.from_bgr(bgr)
+    if format is PixelFormat.BGR24:
+        return picture
+    i420 = picture.copy(PixelFormat.I420)
+    if format is PixelFormat.I420:
+        return i420
+    luma, u, v = (i420.visible(k) for k in range(3))
+    chroma = np.stack([u, v], axis=2).reshape(len(u), -1)
+    return Picture(WIDTH, HEIGHT, PixelFormat.NV12, (np.ascontiguousarray(luma), chroma), i420.color)
+
+
+@pytest.mark.parametrize("format", list(PixelFormat))
+def test_shirt_and_trousers_are_told_apart_in_every_format(format):
+    alike, *others = (
+        likeness(look_at(in_format(person(RED, BLUE), format), BOX), 1, look_at(in_format(other, format), BOX))[0, 0]
+        for other in (person(RED, BLUE), person(BLUE, RED), person(RED, GREEN), person(GREEN, BLUE))
+    )
+    assert alike > 0.99
+    assert max(others) < 0.2
+
+
+def test_the_light_may_change_a_little():
+    clothed = person((90, 110, 150), (120, 90, 80))
+    dim = (clothed * 0.85).astype(np.uint8)
+    looks = [look_at(in_format(bgr, PixelFormat.I420), BOX) for bgr in (clothed, dim)]
+    assert likeness(looks[0], 1, looks[1])[0, 0] > 0.7
+
+
+def test_a_box_half_outside_is_looked_at_and_one_outside_is_not():
+    picture = in_format(person(RED, BLUE), PixelFormat.I420)
+    half, out, far = look_at(
+        picture, np.array([[140, 60, 180, 160], [200, 0, 220, 20], [-1e6, 0, 1e6, 1e6]], np.float32)
+    )
+    assert np.isfinite(half[:3]).all()
+    assert np.isnan(out).all()
+    assert np.isnan(far).any() or np.isfinite(far).all()  # nothing is read beyond the picture
+    assert look_at(picture, np.empty((0, 4), np.float32)).shape == (0, LOOK)
+
+
+def test_what_is_not_known_is_like_everything():
+    unknown = np.full((1, LOOK), np.nan, np.float32)
+    look = look_at(in_format(person(RED, BLUE), PixelFormat.I420), BOX)
+    assert likeness(unknown, 1, look)[0, 0] == likeness(look, 1, unknown)[0, 0] == 1
