@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture
+from streamdet.tracking.bridge import LastSeen, with_returned
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.motion import Mover
 from streamdet.types import Detections
@@ -54,13 +55,14 @@ class Smoother:
 
     Give it every frame in order (`observe`), detections whenever they come (`update`), in order too, and ask for what
     is to be seen on a frame (`show`) as late as can be: boxes of objects that both detections have are then between
-    the two; those of only one are carried from it. Where no detections after the frame have come yet, it shows what
-    `Mover` shows.
+    the two; those of only one are carried from it. One that was missed and comes back is put on the frames in between
+    that were not shown yet. Where no detections after the frame have come yet, it shows what `Mover` shows.
     """
 
     def __init__(self, options: MotionOptions | None = None) -> None:
         self._mover = Mover(options)
         self._settled: deque[tuple[float, Detections]] = deque()
+        self._last_seen = LastSeen()
 
     def observe(self, picture: Picture, time_s: float) -> None:
         """Takes the next frame."""
@@ -69,6 +71,9 @@ class Smoother:
     def update(self, detections: Detections, time_s: float) -> None:
         """Takes the detections of a frame that was observed; settles the frames between the last ones and these."""
         self._settle(detections, time_s)
+        returned = self._last_seen.returned(detections, time_s)
+        if returned:
+            self._settled = deque((at_s, with_returned(shown, at_s, returned)) for at_s, shown in self._settled)
         self._mover.update(detections, time_s)
         self._settled.append((time_s, self._mover.shown(self._mover.trail[0][1], time_s)))
 
