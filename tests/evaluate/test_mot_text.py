@@ -52,6 +52,12 @@ def test_truth_since_2016(file):
     assert [mask.tolist() for mask in truth.ignored] == [[False, True], [True]]
 
 
+def test_truth_without_a_column_more_than_it_needs(file):
+    truth = read_truth(file("1,4,0,0,9,9,1\n1,5,0,0,9,9,0\n"))
+    assert [frame.track_ids.tolist() for frame in truth.frames] == [[4]]
+    assert [mask.tolist() for mask in truth.ignored] == [[False]]
+
+
 def test_no_tracks_at_all(file):
     assert read_tracks(file("")) == []
     assert [len(frame) for frame in read_tracks(file("\n"), length=2)] == [0, 0]
