@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -65,7 +64,9 @@ def demo(
 
         found = checks(result)
         if as_json:
-            print(json.dumps(_json(result, found), indent=2))
+            from streamdet.evaluate.as_json import json_text
+
+            print(json_text(_json(result, found)))
         else:
             _print(found, verdict(found), quiet)
     if not all(part.passed for part in found):
