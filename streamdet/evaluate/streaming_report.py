@@ -72,11 +72,10 @@ def plot_streaming(scores: Sequence[Score], path: Path, title: str) -> None:
 
 
 def latencies(scores: Sequence[Score]) -> dict[str, list[Score]]:
-    """Returns the scores by what their latency is: as long as a detection takes at that rate, or a number."""
+    """Returns the scores by what their latency is: of all as long as a detection takes at its rate, or a number."""
+    own = all(math.isclose(score.setting.latency_s, 1 / score.setting.rate_hz) for score in scores)
     parts: dict[str, list[Score]] = {}
     for score in scores:
-        setting = score.setting
-        own = math.isclose(setting.latency_s, 1 / setting.rate_hz)
-        words = "one period" if own else f"{1000 * setting.latency_s:g} ms"
+        words = "one period" if own else f"{1000 * score.setting.latency_s:g} ms"
         parts.setdefault(words, []).append(score)
     return parts
