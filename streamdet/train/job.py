@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -96,7 +96,8 @@ def demo_samples(
         )
     with tempfile.TemporaryDirectory(prefix=".street-", dir=beside) as folder:
         first = FIRST_TRAINING_SEED * (1 + seed)
-        yield StreetSamples(DEMO_PLAN, Path(folder) / "pictures.npy", scenes, first, on_progress)
+        with closing(StreetSamples(DEMO_PLAN, Path(folder) / "pictures.npy", scenes, first, on_progress)) as samples:
+            yield samples
 
 
 def labels_of(categories: Mapping[int, str], wanted: tuple[str, ...]) -> tuple[str, ...]:

@@ -149,11 +149,17 @@ def test_rendered_pictures_need_room_and_are_gone_afterwards(tmp_path, monkeypat
         def __init__(self, plan, path, *_):
             path.write_bytes(b"pictures")
             self.path = path
+            self.closed = False
+
+        def close(self):
+            assert self.path.is_file()
+            self.closed = True
 
     monkeypatch.setattr(job, "StreetSamples", Made)
     with pytest.raises(RuntimeError, match="in between"), demo_samples(tmp_path, 1) as samples:  # noqa: PT012
         assert samples.path.is_relative_to(tmp_path)
         raise RuntimeError("in between")
+    assert samples.closed
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(job.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(SinkError, match=r"need 2\.6 GB .*, 0\.0 are free: .* fewer --scenes"), demo_samples(tmp_path):
