@@ -85,7 +85,7 @@ def train(
         on_epoch: given the mean after each epoch.
 
     Raises:
-        UsageError: there is too little in a batch to normalise by.
+        UsageError: there is too little in a batch to normalise by, or the steps are so long that nothing is learned.
         HardwareError: there is no such device.
     """
     if min(recipe.batch, len(samples)) * min(grid.columns * grid.rows for grid in network.plan.grids) < 2:
@@ -109,6 +109,9 @@ def train(
         moved = 0.5 if epoch <= round(recipe.epochs * (1 - _CALM)) else 0.1
         for batch in batches.epoch(epoch, moved):
             scores, boxes = feed(batch)
+            lost = float(scores.detach()), float(boxes.detach())
+            if not all(map(math.isfinite, lost)):
+                raise UsageError(f"the loss is no number any more after {done} steps: give a lower learning rate")
             optimizer.zero_grad()
             (scores + boxes).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
@@ -117,10 +120,7 @@ def train(
             done += 1
             _follow(mean, network, min(_MEMORY, done / (done + 20)))
             share = max(0.02, 1 / done)
-            losses = (
-                losses[0] + share * (float(scores.detach()) - losses[0]),
-                losses[1] + share * (float(boxes.detach()) - losses[1]),
-            )
+            losses = losses[0] + share * (lost[0] - losses[0]), losses[1] + share * (lost[1] - losses[1])
             on_step(Step(done, total, epoch, *losses))
         on_epoch(mean)
     return mean

@@ -144,6 +144,12 @@ def test_a_disk_that_is_full_leaves_the_model_of_the_epoch_before(tmp_path, monk
     assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
 
 
+def test_a_rate_that_is_too_high_is_told_and_leaves_no_file_of_nothing(tmp_path):
+    with pytest.raises(UsageError, match=r"no number any more after \d+ steps: give a lower learning rate"):
+        run_job(PLAN, few_samples(8), Recipe(4, 2, rate=1e30, device="cpu"), tmp_path / "small.onnx", "x")
+    assert not list(tmp_path.iterdir())
+
+
 def test_rendered_pictures_need_room_and_are_gone_afterwards(tmp_path, monkeypatch):
     class Made:
         def __init__(self, plan, path, *_):
