@@ -13,7 +13,7 @@ from pathlib import Path
 import streamdet
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
-from streamdet.models.description import LONGEST_LABEL
+from streamdet.models.description_keys import LONGEST_LABEL
 from streamdet.models.ssd_small import Plan, Weights, build_small
 from streamdet.sources.street.paths import LABELS
 from streamdet.train.loop import Recipe, Step, train
