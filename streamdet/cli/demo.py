@@ -26,7 +26,7 @@ def demo(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Recording to write; demo.mp4.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only test this installation: short, keeps no files.")] = False,
     seconds: Annotated[float, typer.Option(min=1.0, max=3600.0, help="Length of the scene.")] = 10.0,
-    objects: Annotated[int, typer.Option(min=1, max=24, help="People, cyclists and cars at once.")] = 12,
+    objects: Annotated[int, typer.Option(min=4, max=24, help="People, cyclists and cars at once.")] = 12,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the scene.")] = 7,
     size: Annotated[str, typer.Option(help="Of the pictures.")] = "1280x720",
     live: Annotated[bool, typer.Option("--live", help="Play the scene at the pace of a camera.")] = False,

@@ -17,6 +17,7 @@ from streamdet.demo.shown import drawn_share, follow
 from streamdet.demo.verdict import checks, verdict
 from streamdet.detect.detector import DetectorOptions
 from streamdet.draw.annotate import Annotator
+from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
 from streamdet.sources.street.options import StreetOptions
 from streamdet.sources.street.scene import StreetScene
@@ -33,6 +34,11 @@ def shown(tmp_path_factory):
     demo = Demo(DemoOptions(output, seconds=2, seed=21, size="960x540", detector=CPU))
     demo.job.run()
     return demo.measure()
+
+
+def test_too_few_objects_to_judge_by_are_refused():
+    with pytest.raises(UsageError, match="3 objects are too few to measure with: give 4 or more"):
+        DemoOptions(objects=3)
 
 
 def test_everything_is_as_it_should_be(shown):
