@@ -111,6 +111,8 @@ def _print(found: list[Check], verdict: str, quiet: bool) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no width of its own, and programs read whole lines
     if not quiet:
         table = Table(show_header=False, show_edge=False, box=None, padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamdet.cli.demo import _print
 from streamdet.demo.demo import Demo
 from streamdet.demo.options import DemoOptions
 from streamdet.demo.recorded import Recorded, read_back
@@ -90,6 +91,13 @@ def test_frames_in_the_wrong_places_do_not_pass(shown):
 )
 def test_what_is_broken_is_named(shown, change, name):
     assert [part.name for part in checks(replace(shown, **change)) if not part.passed] == [name]
+
+
+def test_what_is_found_stands_in_one_line_each_where_programs_read(shown, capsys):
+    found = checks(shown)
+    _print(found, verdict(found), quiet=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:-1]] == [part.name for part in found]
 
 
 def test_a_lost_frame_is_named(shown):
