@@ -176,6 +176,10 @@ def test_folders_without_sequences(tmp_path):
         pytest.param(INFO.replace("25", "nan"), "cannot be", id="NaN"),
         pytest.param(INFO.replace("71", "-1"), "cannot be", id="negative"),
         pytest.param(b"\xff\xfe\x00", "not a seqinfo.ini", id="bytes"),
+        pytest.param(INFO.replace("Street", "../../Street"), "cannot be that of a file", id="way out of the folder"),
+        pytest.param(INFO.replace("Street", "C:Street"), "cannot be that of a file", id="another drive"),
+        pytest.param(INFO.replace("Street", ".."), "cannot be that of a file", id="folder above"),
+        pytest.param(INFO.replace("Street", "a\x1b[31m"), "cannot be that of a file", id="orders to a terminal"),
     ],
 )
 def test_bad_info(file, text, message):
