@@ -176,6 +176,7 @@ def test_folders_without_sequences(tmp_path):
         pytest.param(INFO.replace("25", "nan"), "cannot be", id="NaN"),
         pytest.param(INFO.replace("71", "-1"), "cannot be", id="negative"),
         pytest.param(b"\xff\xfe\x00", "not a seqinfo.ini", id="bytes"),
+        pytest.param(INFO.replace("71", "99999999999"), "seqLength 99999999999 cannot be", id="frames without end"),
         pytest.param(INFO.replace("Street", "../../Street"), "cannot be that of a file", id="way out of the folder"),
         pytest.param(INFO.replace("Street", "C:Street"), "cannot be that of a file", id="another drive"),
         pytest.param(INFO.replace("Street", ".."), "cannot be that of a file", id="folder above"),
