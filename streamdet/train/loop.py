@@ -38,7 +38,7 @@ class Recipe:
         rate: highest learning rate.
         seed: everything follows from it, up to the rounding of sums.
         device: "cpu", "cuda" or another of PyTorch's; "auto" takes CUDA where it is.
-        threads: of PyTorch on a CPU; 0 leaves it to PyTorch, which takes all processors.
+        threads: of PyTorch on a CPU, and as many that make batches; 0 takes all processors.
     """
 
     epochs: int = 12
@@ -99,7 +99,8 @@ def train(
     device = device_of(recipe.device)
     network.to(device, memory_format=torch.channels_last).train()
     mean: SmallSsd = copy.deepcopy(network).eval()
-    batches = Batches(samples, priors_of(network.plan.grids), recipe.batch, recipe.seed, max(2, available_cpus()))
+    makers = recipe.threads or max(2, available_cpus())
+    batches = Batches(samples, priors_of(network.plan.grids), recipe.batch, recipe.seed, makers)
     total = recipe.epochs * len(batches)
     optimizer = torch.optim.AdamW(_groups(network), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,6 +10,7 @@ import pytest
 
 from streamdet.boxes import pairwise_iou
 from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.detect.providers import available_cpus
 from streamdet.errors import HardwareError, SinkError, UsageError
 from streamdet.evaluate.truth import read_truth
 from streamdet.models.ssd_small import Plan, weights_of
@@ -18,7 +20,7 @@ from tests.models.small import random_weights
 from tests.train.making import COLOURS, ListSamples, objects_of, rectangles, write_rectangles
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
-from streamdet.train import job  # noqa: E402
+from streamdet.train import job, loop  # noqa: E402
 from streamdet.train.job import TRAINED_KEY, demo_samples, labels_of, run_job  # noqa: E402
 from streamdet.train.loop import Recipe, train  # noqa: E402
 from streamdet.train.network import SmallSsd  # noqa: E402
@@ -142,6 +144,18 @@ def test_a_disk_that_is_full_leaves_the_model_of_the_epoch_before(tmp_path, monk
         run_job(PLAN, few_samples(), Recipe(epochs=1, batch=2, device="cpu"), path, "x")
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
+
+
+@pytest.mark.parametrize(("asked", "made"), [(1, 1), (3, 3), (0, max(2, available_cpus()))])
+def test_batches_are_made_by_as_many_threads_as_were_asked_for(monkeypatch, asked, made):
+    class Asked(Exception): ...
+
+    def batches(samples, priors, size, seed, threads):
+        raise Asked(threads)
+
+    monkeypatch.setattr(loop, "Batches", batches)
+    with pytest.raises(Asked, match=f"^{made}$"):
+        train(SmallSsd(PLAN), few_samples(), replace(QUICK, threads=asked))
 
 
 def test_a_rate_that_is_too_high_is_told_and_leaves_no_file_of_nothing(tmp_path):
