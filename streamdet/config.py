@@ -218,7 +218,9 @@ def _with_size(where: str, options: Any) -> Any:
 def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
     for key, value in typed.items():
         if isinstance(value, Mapping):
-            branch = tree.setdefault(key, {})
+            branch = tree.get(key)
+            if branch is None:  # also a key whose lines are all comments
+                branch = tree[key] = {}
             if isinstance(branch, dict):
                 _overlay(branch, value)
         elif value is not None and value != []:
