@@ -11,7 +11,7 @@ from streamdet.color import ColorSpace
 from streamdet.draw.canvas import Canvas, Rect, canvas_for
 from streamdet.draw.labels import place
 from streamdet.draw.palette import BLACK, WHITE, Rgb, color_of, text_color_on
-from streamdet.draw.text import Typeface
+from streamdet.draw.text import Typeface, joined
 from streamdet.draw.trails import Trails
 from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
@@ -167,11 +167,8 @@ class Annotator:
                     break
             taken.append(plate)
             canvas.fill(plate, color)
-            ink = text_color_on(color)
-            x, y = plate[0] + pad_x, plate[1] + (plate_height - text.height_px + 1) // 2
-            for g in glyphs:
-                canvas.stamp(g.mask, x, y, ink)
-                x += g.advance + gap
+            top = plate[1] + (plate_height - text.height_px + 1) // 2
+            canvas.stamp(joined(glyphs, gap), plate[0] + pad_x, top, text_color_on(color))
 
     def _pieces(self, detections: Detections) -> list[list[str]]:
         """Returns the words of each object's label."""

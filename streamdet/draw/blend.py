@@ -149,15 +149,18 @@ def outline_bgr(
     fill_bgr(bgr, width, height, max(right - thickness, left + thickness), upper, right, min(lower, bottom), ink, alpha)
 
 
-@kernel
+@kernel(apart=True)
 def _blend_line(samples: NDArray[np.uint8], mask: NDArray[np.uint8], ink: int, alpha: int) -> None:
-    """Blends `ink` into a stretch of one line. Views and an index from 0 let the compiler use vector instructions."""
+    """Blends `ink` into a stretch of one line. Views and an index from 0 let the compiler use vector instructions.
+
+    Lines are short, so that even the check whether mask and picture overlap, once for each, is worth leaving out.
+    """
     scale = np.float32(alpha) / np.float32(255 * OPAQUE)
     for k in range(len(samples)):
         samples[k] = _mixed(samples[k], ink, np.float32(mask[k]) * scale)
 
 
-@kernel
+@kernel(apart=True)
 def _blend_cells(
     samples: NDArray[np.uint8], upper: NDArray[np.uint8], lower: NDArray[np.uint8], ink: int, alpha: int
 ) -> None:

@@ -46,6 +46,8 @@ def yuv_inks(color: ColorSpace) -> Mapping[Rgb, Ink]:
 
 
 def _opacity(alpha: float) -> int:
+    if alpha == 1.0:
+        return blend.OPAQUE
     return min(max(round(blend.OPAQUE * alpha), 0), blend.OPAQUE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,7 @@ class Glyphs:
 
     Attributes:
         mask: (rows, columns) uint8 coverage; every text of one size has the same rows and the same baseline.
-        advance: pixels from the start of this text to the start of a text that follows it without a space.
+        advance: columns of the mask: from the start of this text to that of a text that follows it without a space.
     """
 
     mask: Plane
@@ -38,6 +39,24 @@ def printable(text: str) -> str:
     cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     line = "".join(character if character.isprintable() else " " for character in cut)
     return line.encode("utf-8", "replace").decode("utf-8")
+
+
+def joined(pieces: Sequence[Glyphs], gap: int) -> Plane:
+    """Returns one mask for pieces of one size beside each other: what is stamped costs less by its area than by itself.
+
+    Args:
+        pieces: at least one.
+        gap: pixels between them, at least 2, so that no two share a chroma sample.
+    """
+    if len(pieces) == 1:
+        return pieces[0].mask
+    width = sum(g.advance for g in pieces) + gap * (len(pieces) - 1)
+    mask = np.zeros((len(pieces[0].mask), width), np.uint8)
+    left = 0
+    for g in pieces:
+        mask[:, left : left + g.advance] = g.mask
+        left += g.advance + gap
+    return mask
 
 
 @lru_cache(maxsize=1)

@@ -159,7 +159,12 @@ class BoxesMovedToThisFrame:
 
     def _age_s(self, now_s: float) -> float:
         """Returns the distance in time to the nearest detections."""
-        return min((abs(now_s - at_s) for at_s in self._detected_s), default=math.inf)
+        nearest_s = math.inf
+        for at_s in reversed(self._detected_s):  # they rise: only those after this time, and the one before, can be it
+            nearest_s = min(nearest_s, abs(now_s - at_s))
+            if at_s <= now_s:
+                break
+        return nearest_s
 
     def is_between(self, frame: Frame) -> bool:
         """Says whether detections of this frame or a later one have come."""

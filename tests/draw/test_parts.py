@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamdet.color import ColorSpace
+from streamdet.draw.canvas import canvas_for
 from streamdet.draw.labels import place
 from streamdet.draw.palette import color_of, contrast, luminance, text_color_on
-from streamdet.draw.text import Typeface, printable
+from streamdet.draw.text import Typeface, joined, printable
 from streamdet.draw.trails import Trails, taper, taper_reference
+from streamdet.picture import Picture, PixelFormat
 from streamdet.types import Detections
+
+TYPEFACE = Typeface(13)
 
 
 def test_neighbouring_numbers_have_colors_far_apart():
@@ -36,6 +41,26 @@ def test_any_text_becomes_a_mask(text):
     assert glyphs.mask.shape[0] == typeface.height_px
     assert glyphs.mask.flags.c_contiguous
     assert 1 <= glyphs.advance < 80 * 13 * 3
+
+
+@pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.BGR24])
+@given(
+    st.lists(st.text("a#0. Å", max_size=6), min_size=1, max_size=4),
+    st.integers(2, 5),
+    st.tuples(*[st.integers(-9, 60)] * 2),
+)
+def test_joined_pieces_are_drawn_as_one_by_one(format, words, gap, at):
+    glyphs = [TYPEFACE.glyphs(word) for word in words]
+    together, alone = (
+        Picture.from_bgr(np.full((40, 64, 3), 90, np.uint8), ColorSpace()).copy(format) for _ in range(2)
+    )
+    (left, top), ink = at, (250, 240, 30)
+    canvas_for(together).stamp(joined(glyphs, gap), left, top, ink)
+    for g in glyphs:
+        canvas_for(alone).stamp(g.mask, left, top, ink)
+        left += g.advance + gap
+    for plane, wanted in zip(together.planes, alone.planes, strict=True):
+        np.testing.assert_array_equal(plane, wanted)
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "line\nbreak", "日本 ÄÖß", "🙂", "", " ", "x" * 500])

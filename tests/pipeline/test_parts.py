@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.queues import Channel, Closed, Policy
+from streamdet.pipeline.stages import Again, BoxesMovedToThisFrame, Inferred
 from streamdet.pipeline.stats import Histogram
+from streamdet.types import Detections
 
 from .fakes import CountingSource
 
@@ -32,6 +34,15 @@ def test_histogram_takes_odd_values():
         histogram.add(value)
     assert histogram.count == 3
     assert histogram.percentile(50) == 0
+
+
+@given(st.sets(st.integers(0, 59), max_size=20), st.integers(0, 59))
+def test_the_age_of_detections_is_the_distance_to_the_nearest(looked_at, shown):
+    of_all = frames(60)
+    boxes = BoxesMovedToThisFrame(None)
+    boxes.take([Inferred(of_all[number], Again(Detections.empty())) for number in sorted(looked_at)])
+    expected = min((abs(of_all[number].pts_s - of_all[shown].pts_s) for number in looked_at), default=float("inf"))
+    assert boxes.show(of_all[shown]).detection_age_s == expected
 
 
 def test_blocking_channel_waits_for_room_and_drains_after_close():
