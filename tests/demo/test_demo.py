@@ -107,6 +107,16 @@ def test_a_lost_frame_is_named(shown):
         assert [part.name for part in checks(replace(shown, report=report)) if not part.passed] == ["books"]
 
 
+def test_a_window_that_is_closed_early_is_no_fault(shown):
+    (stream,) = shown.report.streams
+    window = replace(stream.sinks[0], name="window:street", received=60, written=57, dropped={"stopped": 3})
+    ended = replace(stream, captured=62, dropped={"stopped": 2}, sinks=[*stream.sinks, window])
+    assert all(part.passed for part in checks(replace(shown, report=replace(shown.report, streams=[ended]))))
+    late = replace(ended, sinks=[*stream.sinks, replace(window, dropped={"queue_full": 3})])
+    found = checks(replace(shown, report=replace(shown.report, streams=[late])))
+    assert [part.name for part in found if not part.passed] == ["books"]
+
+
 def test_lines_beside_the_boxes_are_seen():
     picture = StreetScene(StreetOptions(seed=3, width=640, height=360)).render(10)
     boxes = np.array([[100, 80, 180, 240], [300, 150, 420, 220]], np.float32)
