@@ -40,13 +40,13 @@ class Ways(NamedTuple):
     spread_x: float = 0.5
     spread_y: float = 0.6
     middle_y: float = -0.2
-    front: float = 0.02
-    hidden: float = 0.2
-    still: float = 0.3
-    still_px: float = 0.5
+    front: float = 0.1
+    hidden: float = 0.05
+    still: float = 0.5
+    still_px: float = 0.8
     inlier: float = 1.0
     growth_prior: float = 0.5
-    least: float = 0.3
+    least: float = 1.0
     surprise: float = 0.1
     slack_px: float = 1.5
 

@@ -9,9 +9,9 @@ from streamdet.kernels import kernel
 from streamdet.tracking.box_motion import Boxes, Ways, box_motions, box_motions_reference
 from streamdet.tracking.camera_motion import Camera, shift_at
 
-MEMORY_S = 0.1
+MEMORY_S = 0.15
 """Time constant of a box's speed: that of the last few frames."""
-FADE_S = 0.3
+FADE_S = 0.8
 """Time constant with which a box comes to rest while nothing is known of it: it is hidden, or has no texture."""
 
 

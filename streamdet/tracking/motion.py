@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture, PixelFormat
+from streamdet.tracking.border import Shapes
 from streamdet.tracking.carried import Carried, MotionOptions
 from streamdet.tracking.matching import iou_matrix
 from streamdet.tracking.steps import FlowMeter, History, Step
@@ -31,6 +32,7 @@ class Mover:
         self._carried = Carried.of(Detections.empty(), 0.0, self.options)
         self._trail: list[tuple[float, Carried]] = []
         self._size = (0, 0)
+        self._shapes = Shapes()
 
     def observe(self, picture: Picture, time_s: float) -> None:
         """Takes the next frame: measures what moved, and moves the boxes with it."""
@@ -51,7 +53,8 @@ class Mover:
         """
         self._labels = detections.labels
         old = self.at(time_s)
-        new = self._learn(old, Carried.of(detections, time_s, self.options))
+        self._shapes.learn(detections.boxes_xyxy.astype(np.float64), detections.class_ids, *self._size)
+        new = self._learn(old, self._found(detections, time_s))
         missed = (old.ids >= 0) & ~np.isin(old.ids, new.ids)
         missed &= time_s - old.seen_s <= self.options.coast_s * 1.02  # frames do not come at round times
         missed &= ~_covered(old, new, self.options.covered)
@@ -93,13 +96,19 @@ class Mover:
 
     def back(self, detections: Detections, time_s: float, until_s: float) -> list[tuple[float, Carried]]:
         """Returns the times and boxes of detections on the frames before theirs, newest first, back to `until_s`."""
-        carried = Carried.of(detections, time_s, self.options)
+        carried = self._found(detections, time_s)
         path = [(time_s, carried)]
         for step, share in reversed(list(self._history.between(until_s, time_s))):
             carried = carried.picked(np.ones(len(carried), np.bool_))
             carried.step(step.reversed(), share, self.options)
             path.append((step.start_s, carried))
         return path
+
+    def _found(self, detections: Detections, time_s: float) -> Carried:
+        carried = Carried.of(detections, time_s, self.options)
+        if self._size[0] > 0:
+            carried.boxes_xyxy = self._shapes.completed(carried.boxes_xyxy, carried.class_ids, *self._size)
+        return carried
 
     def _follow(self, step: Step, share: float) -> None:
         self._carried = self._carried.picked(np.ones(len(self._carried), np.bool_))
@@ -131,10 +140,11 @@ class Mover:
         true = _centres(new.boxes_xyxy[b]) - _centres(old.boxes_xyxy[a]) + old.taken[a]
         guesses = np.stack([old.raw[a], old.detected[a] * elapsed_s, np.zeros_like(true)], axis=1)
         errors = (np.square((guesses - true[:, None]) / size[:, None])).sum(axis=2)
+        errors = errors / (1.0 + errors / options.most_error**2)
         first = np.square([options.flow_error, options.line_error, options.rest_error])
         new.errors[b] = options.memory * old.errors[a] + errors + (1 - options.memory) * first
         new.detected[b] = true / elapsed_s
-        shares = 1.0 / new.errors[b]
+        shares = 1.0 / np.square(new.errors[b])
         shares /= shares.sum(axis=1, keepdims=True)
         new.belief[b] = shares[:, :2]
         old_speed = np.nan_to_num(old.speeds[a, :2])

@@ -213,6 +213,17 @@ def smooth(things, frames, detected, delay, late, **options):
     return shown
 
 
+def test_a_detector_that_jumps_once_does_not_shake_the_trust_in_what_is_seen():
+    thing, mover = Thing((120, 80, 200, 280), (4.0, 0.0)), Mover()
+    jump = np.array([-80.0, 0.0, -80.0, 0.0])
+    for k in range(51):
+        mover.observe(picture(k, [thing], noise=1.0), k / FPS)
+        if k % 10 == 0:
+            mover.update(tracks([thing.at(k) + (jump if k == 30 else 0)]), k / FPS)
+    play(mover, 61, [thing], start=51)
+    assert iou(mover.show(60 / FPS).boxes_xyxy[0], true_box(thing, 60)) > 0.9
+
+
 class Swing(Thing):
     """Goes to and fro, which no straight line tells."""
 
