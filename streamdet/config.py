@@ -15,6 +15,7 @@ from streamdet.detect.detector import DetectorOptions
 from streamdet.draw.annotate import AnnotateOptions
 from streamdet.errors import ConfigError
 from streamdet.pipeline.admission import DetectOptions
+from streamdet.pipeline.mode import MOST_DELAY_S
 from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
@@ -22,7 +23,6 @@ from streamdet.tracking.options import TrackerOptions
 from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
-_MOST_DELAY_S = 5.0  # frames that wait are pictures in memory
 
 
 _TRACKER = TrackerOptions()
@@ -84,8 +84,8 @@ class MotionConfig:
     delay_s: float | None = None
 
     def __post_init__(self) -> None:
-        if self.delay_s is not None and not 0 < self.delay_s <= _MOST_DELAY_S:
-            raise ConfigError(f"motion.delay_s must be more than 0 and at most {_MOST_DELAY_S:g}, got {self.delay_s}")
+        if self.delay_s is not None and not 0 < self.delay_s <= MOST_DELAY_S:
+            raise ConfigError(f"motion.delay_s must be more than 0 and at most {MOST_DELAY_S:g}, got {self.delay_s}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +218,9 @@ def _with_size(where: str, options: Any) -> Any:
 def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
     for key, value in typed.items():
         if isinstance(value, Mapping):
-            branch = tree.setdefault(key, {})
+            branch = tree.get(key)
+            if branch is None:  # also a key whose lines are all comments
+                branch = tree[key] = {}
             if isinstance(branch, dict):
                 _overlay(branch, value)
         elif value is not None and value != []:

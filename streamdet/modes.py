@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from streamdet.config import Config, SourceConfig
 from streamdet.pipeline.mode import Choice, Mode, Pace, Use, choose
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source
+
+log = logging.getLogger(__name__)
 
 _DELAY_S = 1.0  # of smooth mode, where nothing is said
 _MOST_DELAY_S = 2.0  # that is chosen unasked
@@ -28,6 +31,8 @@ def choices_for(
         sinks: of each source.
         measure_s: says what the detector takes for one picture; called where that decides. None without a detector.
     """
+    if config.motion.delay_s is not None and config.mode in (Mode.LIVE.value, Mode.EVERY_FRAME.value):
+        log.warning("mode %s delays nothing: without effect is motion.delay_s (--delay)", config.mode)
     if config.mode != "auto":
         return [Choice(Mode(config.mode), config.motion.delay_s or _DELAY_S)] * len(sources)
     uses = [Use.of(stream_sinks) for stream_sinks in sinks]

@@ -144,6 +144,14 @@ def test_what_is_typed_wins_over_the_file(tmp_path):
     assert config.sources[0].name == "a"
 
 
+def test_what_is_typed_counts_where_the_file_names_the_key_alone(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("sources: [a.mp4]\ndetector:\n  # conf: 0.5\nsource:\n  detect:\n    # max_hz: 3\n")
+    config = load_config(path, {"detector": {"conf": 0.3}, "source": {"detect": {"max_hz": 4.0}}})
+    assert config.detector.conf == 0.3
+    assert config.sources[0].detect.max_hz == 4.0
+
+
 def test_typed_source_options_win_over_those_of_a_source_in_the_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("sources: {door: {url: '0', size: [640, 480], fps: 5}}\n")

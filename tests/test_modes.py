@@ -37,6 +37,13 @@ def test_what_each_mode_is_built_of(options, mode, kind):
     job.close()
 
 
+@pytest.mark.parametrize(("mode", "told"), [("live", True), ("every-frame", True), ("smooth", False), ("auto", False)])
+def test_a_delay_where_nothing_waits_is_told(mode, told, caplog):
+    build(parse_config({"sources": [SCENE], "model": "none", "mode": mode, "motion": {"delay_s": 2.0}})).close()
+    warned = [record.getMessage() for record in caplog.records]
+    assert warned == ([f"mode {mode} delays nothing: without effect is motion.delay_s (--delay)"] if told else [])
+
+
 def test_live_takes_how_long_to_show_what_is_missed_from_the_tracker():
     tree = {"sources": [SCENE], "mode": "live", "tracker": {"coast_s": 0.25, "fade_s": 3.0}}
     job = build(parse_config(tree))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -27,7 +26,7 @@ def demo(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Recording to write; demo.mp4.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only test this installation: short, keeps no files.")] = False,
     seconds: Annotated[float, typer.Option(min=1.0, max=3600.0, help="Length of the scene.")] = 10.0,
-    objects: Annotated[int, typer.Option(min=1, max=24, help="People, cyclists and cars at once.")] = 12,
+    objects: Annotated[int, typer.Option(min=4, max=24, help="People, cyclists and cars at once.")] = 12,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the scene.")] = 7,
     size: Annotated[str, typer.Option(help="Of the pictures.")] = "1280x720",
     live: Annotated[bool, typer.Option("--live", help="Play the scene at the pace of a camera.")] = False,
@@ -65,7 +64,9 @@ def demo(
 
         found = checks(result)
         if as_json:
-            print(json.dumps(_json(result, found), indent=2))
+            from streamdet.evaluate.as_json import json_text
+
+            print(json_text(_json(result, found)))
         else:
             _print(found, verdict(found), quiet)
     if not all(part.passed for part in found):
@@ -110,6 +111,8 @@ def _print(found: list[Check], verdict: str, quiet: bool) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no width of its own, and programs read whole lines
     if not quiet:
         table = Table(show_header=False, show_edge=False, box=None, padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)

@@ -118,10 +118,11 @@ def _behind(stream: StreamReport) -> str:
 
 
 def _rate(stream: StreamReport, silent_s: float) -> str:
-    """Returns the rate of a stream; or that it is silent, which takes longer where it has not begun yet."""
-    if silent_s >= (_SILENT_S if stream.captured else _BEGINS_S):
+    """Returns the rate of a stream; or that it is silent, which takes longer where it has shown nothing yet."""
+    begun = stream.captured and stream.shown
+    if silent_s >= (_SILENT_S if begun else _BEGINS_S + stream.delay_s):
         return f"[yellow]silent {silent_s:.0f} s[/]"
-    return f"{stream.fps:.1f} fps" if stream.captured else "starting"
+    return f"{stream.fps:.1f} fps" if begun else "starting"
 
 
 def summary(report: Report) -> Group:

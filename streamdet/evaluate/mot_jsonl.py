@@ -37,7 +37,7 @@ def read_shown(path: Path, length: int = 0) -> list[Detections]:
             index, source = int(row["index"]), str(row["source"])
             objects = [found for found in row["detections"] if found["track_id"] is not None]
             detections = _detections(objects)
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise UsageError(f"{where}: {_EXPECTED}") from None
         sources.add(source)
         if len(sources) > 1:

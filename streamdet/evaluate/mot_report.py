@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import streamdet
+from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.mot import MotNumbers
 from streamdet.evaluate.mot_run import MotOptions, MotRun
-from streamdet.sinks.targets import failure
 
 
 def write_report(run: MotRun, options: MotOptions, path: Path) -> None:
@@ -20,14 +18,11 @@ def write_report(run: MotRun, options: MotOptions, path: Path) -> None:
     Raises:
         SinkError: the file cannot be written.
     """
-    try:
-        path.write_text(json.dumps(report(run, options), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise failure(path, error) from None
+    write_json(report(run, options), path)
 
 
 def report(run: MotRun, options: MotOptions) -> dict[str, Any]:
-    """Returns what `write_report` writes; None stands for what cannot be said."""
+    """Returns what `write_report` writes."""
     return {
         "combined": _row(run.result.combined),
         "sequences": {
@@ -45,5 +40,4 @@ def report(run: MotRun, options: MotOptions) -> dict[str, Any]:
 
 
 def _row(numbers: MotNumbers) -> dict[str, Any]:
-    row = asdict(numbers) | {"objects": numbers.objects}
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+    return asdict(numbers) | {"objects": numbers.objects}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamdet.errors import UsageError
+from streamdet.evaluate.mot_text import MAX_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,16 @@ def read_info(path: Path) -> SequenceInfo:
         section = parser["Sequence"]
         fps = float(section.get("frameRate", "0"))
         length = int(section.get("seqLength", "0"))
+        name = section.get("name", "").strip()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (configparser.Error, KeyError, ValueError):
         raise UsageError(f"{path}: not a seqinfo.ini: expected [Sequence] with frameRate and seqLength") from None
-    if not 0 <= fps < 1e4 or length < 0:
+    if not 0 <= fps < 1e4 or not 0 <= length <= MAX_FRAMES:
         raise UsageError(f"{path}: frameRate {fps:g} and seqLength {length} cannot be")
-    return SequenceInfo(section.get("name", ""), fps, length)
+    if name in (".", "..") or not name.isprintable() or any(mark in name for mark in "/\\:"):  # of tracks
+        raise UsageError(f"{path}: the name {name[:40]!r} cannot be that of a file: correct it")
+    return SequenceInfo(name, fps, length)
 
 
 def info_beside(file: Path) -> SequenceInfo:

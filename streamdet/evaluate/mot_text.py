@@ -125,18 +125,22 @@ def read_truth(path: Path, length: int = 0) -> MotTruth:
         UsageError: as `read_tracks`; or there is no object that counts.
     """
     rows = _read(path, length)
-    counts = rows.table[:, 6] != 0
-    distracts = np.zeros(len(counts), np.bool_)
-    if rows.table.shape[1] == 9:
-        distracts = np.isin(rows.table[:, 7], DISTRACTORS)
+    counts, distracts = rows.table[:, 6] != 0, _distracts(rows)
     if not (counts & ~distracts).any():
         raise UsageError(f"{path}: there is no object that counts in it: is this a truth file, gt.txt?")
     length = length or rows.last
     rows = rows.only(counts | distracts)
     _check_identities(rows)
     frames = rows.split(length)
-    ignored = [np.isin(frame.table[:, 7], DISTRACTORS) & distracts.any() for frame in frames]
+    ignored = [_distracts(frame) for frame in frames]
     return MotTruth([frame.detections(np.ones(len(frame.table)), identities=True) for frame in frames], ignored)
+
+
+def _distracts(rows: _Rows) -> NDArray[np.bool_]:
+    """Returns which rows of a truth file are of `DISTRACTORS`, (N,) bool; only files since 2016 tell classes."""
+    if rows.table.shape[1] != 9:
+        return np.zeros(len(rows.table), np.bool_)
+    return np.isin(rows.table[:, 7], DISTRACTORS)
 
 
 def write_tracks(path: Path, frames: Iterable[Detections]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.coco import CocoResult
 from streamdet.evaluate.coco_ap import MAX_DETECTIONS
 from streamdet.evaluate.published import is_val2017
@@ -20,7 +20,11 @@ def write_results(result: CocoResult, path: Path) -> None:
     Raises:
         SinkError: the file cannot be written.
     """
-    _write(path, json.dumps(result.found.rows(), separators=(",", ":")))
+    text = json.dumps(result.found.rows(), separators=(",", ":"))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise failure(path, error) from None
 
 
 def write_report(result: CocoResult, path: Path) -> None:
@@ -29,23 +33,23 @@ def write_report(result: CocoResult, path: Path) -> None:
     Raises:
         SinkError: the file cannot be written.
     """
-    _write(path, json.dumps(report(result), indent=2) + "\n")
+    write_json(report(result), path)
 
 
 def report(result: CocoResult) -> dict[str, Any]:
-    """Returns what `write_report` writes; None stands for what cannot be said."""
+    """Returns what `write_report` writes."""
     figures = result.published.figures if result.published else ()
     preprocess, infer, postprocess = result.found.times_ms.mean(axis=0).round(3).tolist()
     return {
         "coco": asdict(result.coco.numbers),
         "open_model_zoo": {
-            "coco_precision": _or_none(result.coco_precision),
-            "coco_precision_inclusive_edges": _or_none(result.coco_precision_inclusive),
-            "map": _or_none(result.voc_map),
+            "coco_precision": result.coco_precision,
+            "coco_precision_inclusive_edges": result.coco_precision_inclusive,
+            "map": result.voc_map,
         },
         "published": [asdict(figure) for figure in figures],
         "comparable_with_published": bool(figures) and is_val2017(result.truth),
-        "classes": [{key: _or_none(value) for key, value in asdict(row).items()} for row in result.coco.classes],
+        "classes": [asdict(row) for row in result.coco.classes],
         "classes_without_category": list(result.classes.unmapped),
         "categories_without_class": list(result.classes.never_found),
         "run": {**asdict(result.identity), "explain": result.explain, "random_weights": result.random_weights},
@@ -64,14 +68,3 @@ def report(result: CocoResult) -> dict[str, Any]:
             "images_from_an_earlier_run": result.resumed,
         },
     }
-
-
-def _or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise failure(path, error) from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.plot import check_plot
 from streamdet.evaluate.streaming import MODES, Score
 from streamdet.sinks.targets import failure
@@ -17,13 +17,13 @@ MEASURE = "mean IoU over all true boxes of the box shown with that id on that fr
 
 
 def report(scores: Sequence[Score], source: str, truth: str) -> dict[str, Any]:
-    """Returns what `write_report` writes; None stands for what cannot be said."""
+    """Returns what `write_report` writes."""
     return {
         "source": source,
         "truth": truth,
         "quality": MEASURE,
         "frames_that_count": "from the arrival of the first detections on",
-        "scores": [{key: _or_none(value) for key, value in asdict(score).items()} for score in scores],
+        "scores": [asdict(score) for score in scores],
     }
 
 
@@ -33,10 +33,7 @@ def write_report(scores: Sequence[Score], source: str, truth: str, path: Path) -
     Raises:
         SinkError: the file cannot be written.
     """
-    try:
-        path.write_text(json.dumps(report(scores, source, truth), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise failure(path, error) from None
+    write_json(report(scores, source, truth), path)
 
 
 def plot_streaming(scores: Sequence[Score], path: Path, title: str) -> None:
@@ -75,15 +72,10 @@ def plot_streaming(scores: Sequence[Score], path: Path, title: str) -> None:
 
 
 def latencies(scores: Sequence[Score]) -> dict[str, list[Score]]:
-    """Returns the scores by what their latency is: as long as a detection takes at that rate, or a number."""
+    """Returns the scores by what their latency is: of all as long as a detection takes at its rate, or a number."""
+    own = all(math.isclose(score.setting.latency_s, 1 / score.setting.rate_hz) for score in scores)
     parts: dict[str, list[Score]] = {}
     for score in scores:
-        setting = score.setting
-        own = math.isclose(setting.latency_s, 1 / setting.rate_hz)
-        words = "one period" if own else f"{1000 * setting.latency_s:g} ms"
+        words = "one period" if own else f"{1000 * score.setting.latency_s:g} ms"
         parts.setdefault(words, []).append(score)
     return parts
-
-
-def _or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

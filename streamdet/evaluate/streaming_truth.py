@@ -85,7 +85,7 @@ class FramesWithTruth:
                     raise UsageError(f"{source.url} never ends: say how many frames with --max-frames")
                 for frame in source.frames():
                     yield frame, self._truth_of(frame)
-                    self._progress(frame.index + 1, max(total, frame.index + 1))
+                    self._progress(frame.index + 1, max(total, frame.index + 1) if total else 0)
                     if frame.index + 1 == self._max_frames:
                         return
         finally:

@@ -1,4 +1,4 @@
-"""A small picture of the light in a large one, and how two of them differ: kernels and plain numpy twins."""
+"""How two small pictures of the light in large ones differ: kernels and plain numpy twins."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,42 +29,6 @@ def block_px(width: int) -> int:
     [1, 4, 8, 12]
     """
     return max(1, round(width / _COLUMNS))
-
-
-@kernel
-def shrink(plane: NDArray[np.uint8], width: int, block: int) -> Small:
-    """Returns the mean of each whole block of a luma plane.
-
-    Args:
-        plane: (rows, line bytes) uint8, C-contiguous; lines may be longer than `width`.
-        width: pixels per row.
-        block: side of a block in pixels, up to 128; what does not fill one at the right and the bottom is left out.
-    """
-    rows, columns = plane.shape[0] // block, width // block
-    small = np.empty((rows, columns), np.float32)
-    used = columns * block
-    column_sums = np.empty(used, np.uint16)
-    share = np.float32(1.0 / (block * block))
-    for row in range(rows):
-        column_sums[:] = 0
-        for y in range(row * block, (row + 1) * block):
-            line = plane[y]
-            for x in range(used):
-                column_sums[x] += np.uint16(line[x])
-        for column in range(columns):
-            total = np.uint32(0)
-            for x in range(column * block, (column + 1) * block):
-                total += np.uint32(column_sums[x])
-            small[row, column] = np.float32(total) * share
-    return small
-
-
-def shrink_reference(plane: NDArray[np.uint8], width: int, block: int) -> Small:
-    """The same in numpy."""
-    rows, columns = plane.shape[0] // block, width // block
-    blocks = plane[: rows * block, : columns * block].reshape(rows, block, columns, block)
-    sums: Small = blocks.sum(axis=(1, 3), dtype=np.uint32).astype(np.float32)
-    return sums * np.float32(1.0 / (block * block))
 
 
 @kernel

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamdet.gate.luma import Small, block_px, changed_blocks, shrink
+from streamdet.gate.luma import Small, block_px, changed_blocks
 from streamdet.picture import Picture, PixelFormat
+from streamdet.tracking.pyramid import shrink
 
 _SETTLE = 2
 """Still frames that are looked at before the gate shuts: a mistake of the detector in one frame is not kept."""
@@ -33,10 +34,8 @@ class MotionGate:
 
     def admits(self, picture: Picture, time_s: float) -> bool:
         """Says whether to look at `picture`; if so, later ones are compared with it."""
-        luma, width, block = picture.planes[0], picture.width, block_px(picture.width)
-        if picture.format is PixelFormat.BGR24:  # green is most of the light
-            luma = np.ascontiguousarray(picture.visible(0)[:, 1::3])
-        now = shrink(luma, width, block)
+        step, first = (3, 1) if picture.format is PixelFormat.BGR24 else (1, 0)  # green is most of the light
+        now = shrink(picture.planes[0], picture.width, picture.height, block_px(picture.width), step, first)
         same_size = (picture.width, picture.height) == self._size
         still = same_size and self._seen is not None and self._is_still(now, self._seen)
         early = 0 <= time_s - self._seen_s < self._redetect_s
@@ -54,5 +53,5 @@ class MotionGate:
 def warm_up() -> None:
     """Compiles the kernels of the gate."""
     plane = np.zeros((16, 32), np.uint8)
-    small = shrink(plane, 32, block_px(32))
+    small = shrink(plane, 32, 16, block_px(32), 1, 0)
     changed_blocks(small, small)

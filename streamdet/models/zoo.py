@@ -158,7 +158,7 @@ def resolve(
     if isinstance(model, ModelFile):
         return _recognised(model, {} if contract is None else {"contract": contract}), model
     path = given_path(model)
-    if str(model) in EMBEDDED and not os.path.exists(path):
+    if str(model) in EMBEDDED and not os.path.isfile(path):
         return embedded(str(model))
     if (named := known(str(model))) is not None and not os.path.isfile(path):
         return named, locate(named, get=get)

@@ -78,6 +78,9 @@ class Choice:
     why: str = ""
 
 
+MOST_DELAY_S = 5.0
+"""Longest delay of smooth mode: frames that wait are pictures in memory."""
+
 CAMERA_HZ = 30.0
 """Frames per second that a live source is taken to have: it says so only once it is open. Too many for some cameras,
 which makes a recording wait for better boxes where it need not: that costs it nothing."""
@@ -110,6 +113,7 @@ def choose(*, live: bool, use: Use, frames_hz: float | None, pace: Pace | None, 
         return Choice(Mode.LIVE, why=f"{found} keep up with the {frames}")
     if pace.delay_s > most_s:
         needed = f"{found} would need a delay of {pace.delay_s:g} s, more than {most_s:g}"
-        return Choice(Mode.LIVE, why=f"{needed}; --mode smooth --delay asks for it")
+        asked = f"; --mode smooth --delay {pace.delay_s:g} asks for it" if pace.delay_s <= MOST_DELAY_S else ""
+        return Choice(Mode.LIVE, why=needed + asked)
     why = f"recorded only, and {found} are fewer than the {frames}; --mode live delays nothing"
     return Choice(Mode.SMOOTH, pace.delay_s, why)

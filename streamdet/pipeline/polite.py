@@ -10,8 +10,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MOST_NICE = 19
-
 
 def give_way(nice: int) -> bool:
     """Lets the calling thread, and threads that it starts from now on, give way to all others of the machine.

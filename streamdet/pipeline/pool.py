@@ -31,7 +31,8 @@ class PicturePool:
         self._most = most
         self._size = 0
         self._free: list[Block] = []
-        self._lock = threading.Lock()
+        # One that a thread may take twice: a garbage collection comes at any step, also here, and gives blocks back.
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._free)

@@ -112,7 +112,7 @@ def report(pipeline: Pipeline, provider: str = "") -> Report:
 def _stream(stream: Stream) -> StreamReport:
     stats = stream.stats
     delay_s = stream.plan.delay_s if stream.plan.mode is Mode.SMOOTH else 0.0
-    busy_s = (stats.last_ns - stats.first_ns) / 1e9 - delay_s
+    busy_s = stats.busy_s
     return StreamReport(
         name=stream.name,
         url=stream.plan.source.url,

@@ -1,8 +1,12 @@
-"""Percentiles of any number of values in a fixed amount of memory."""
+"""How long things took: percentiles of any number of values in a fixed amount of memory."""
 
 from __future__ import annotations
 
 import math
+import time
+from collections import Counter
+
+from streamdet.types import Result, StageTimes
 
 _GROWTH = 1.02
 _SMALLEST = 1e-3
@@ -45,3 +49,70 @@ class Histogram:
                 middle = _SMALLEST * _GROWTH ** (index - 0.5) if index else 0.0
                 return min(middle, self.maximum)
         return math.nan
+
+
+class StreamStats:
+    """How long things took for one stream. Each histogram is written by one thread.
+
+    Args:
+        delay_s: how long frames are meant to wait before they are shown.
+
+    Attributes:
+        not_looked_at: frames that did not go to the detector, by cause.
+        between: frames that were shown with detections before and after them.
+        first_ns: monotonic, when the first frame that was shown had been captured; 0 before.
+        last_ns: monotonic, when the newest one was shown; 0 before.
+    """
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self._delay_ns = round(1e9 * delay_s)
+        self._waited_ns = 0
+        self.decode_ms = Histogram()
+        self.preprocess_ms = Histogram()
+        self.infer_ms = Histogram()
+        self.postprocess_ms = Histogram()
+        self.track_ms = Histogram()
+        self.motion_ms = Histogram()
+        self.draw_ms = Histogram()
+        self.detection_age_ms = Histogram()
+        self.not_looked_at: Counter[str] = Counter()
+        self.between = 0
+        self.first_ns = 0
+        self.last_ns = 0
+
+    def add_inferred(self, times: StageTimes) -> None:
+        """Counts one inferred frame (inference thread)."""
+        self.preprocess_ms.add(times.preprocess_ms)
+        self.infer_ms.add(times.infer_ms)
+        self.postprocess_ms.add(times.postprocess_ms)
+
+    def add_shown(self, result: Result) -> None:
+        """Counts one shown frame (render thread)."""
+        self.first_ns = self.first_ns or result.frame.captured_ns
+        self.last_ns = time.monotonic_ns()
+        self._waited_ns = min(self._delay_ns, self.last_ns - result.frame.captured_ns)  # less where a stop cut it short
+        if result.times.track_ms:
+            self.track_ms.add(result.times.track_ms)
+        if result.times.motion_ms:
+            self.motion_ms.add(result.times.motion_ms)
+        if result.annotated is not None:
+            self.draw_ms.add(result.times.draw_ms)
+        self.detection_age_ms.add(1000 * result.detection_age_s)
+
+    @property
+    def busy_s(self) -> float:
+        """From the first frame to the newest one, without the wait that was meant; 0 before."""
+        return max(0, self.last_ns - self.first_ns - self._waited_ns) / 1e9
+
+    def stages(self) -> dict[str, Histogram]:
+        """The stages that ran, in the order of the pipeline."""
+        named = {
+            "decode": self.decode_ms,
+            "preprocess": self.preprocess_ms,
+            "infer": self.infer_ms,
+            "postprocess": self.postprocess_ms,
+            "track": self.track_ms,
+            "motion": self.motion_ms,
+            "draw": self.draw_ms,
+        }
+        return {name: histogram for name, histogram in named.items() if histogram.count}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,10 +28,10 @@ from streamdet.pipeline.stages import (
     Tracker,
     annotate,
 )
-from streamdet.pipeline.stats import Histogram
+from streamdet.pipeline.stats import StreamStats
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source, SourceInfo
-from streamdet.types import Detections, Frame, Result, StageTimes
+from streamdet.types import Detections, Frame, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,55 +86,6 @@ def _has_waited_long(frame: Frame) -> bool:
     return time.monotonic_ns() - frame.captured_ns > 1e9 * _LIVE_LAG_S
 
 
-class StreamStats:
-    """How long things took for one stream. Each histogram is written by one thread."""
-
-    def __init__(self) -> None:
-        self.decode_ms = Histogram()
-        self.preprocess_ms = Histogram()
-        self.infer_ms = Histogram()
-        self.postprocess_ms = Histogram()
-        self.track_ms = Histogram()
-        self.motion_ms = Histogram()
-        self.draw_ms = Histogram()
-        self.detection_age_ms = Histogram()
-        self.not_looked_at: Counter[str] = Counter()
-        self.between = 0
-        self.first_ns = 0
-        self.last_ns = 0
-
-    def add_inferred(self, times: StageTimes) -> None:
-        """Counts one inferred frame (inference thread)."""
-        self.preprocess_ms.add(times.preprocess_ms)
-        self.infer_ms.add(times.infer_ms)
-        self.postprocess_ms.add(times.postprocess_ms)
-
-    def add_shown(self, result: Result) -> None:
-        """Counts one shown frame (render thread)."""
-        self.first_ns = self.first_ns or result.frame.captured_ns
-        self.last_ns = time.monotonic_ns()
-        if result.times.track_ms:
-            self.track_ms.add(result.times.track_ms)
-        if result.times.motion_ms:
-            self.motion_ms.add(result.times.motion_ms)
-        if result.annotated is not None:
-            self.draw_ms.add(result.times.draw_ms)
-        self.detection_age_ms.add(1000 * result.detection_age_s)
-
-    def stages(self) -> dict[str, Histogram]:
-        """The stages that ran, in the order of the pipeline."""
-        named = {
-            "decode": self.decode_ms,
-            "preprocess": self.preprocess_ms,
-            "infer": self.infer_ms,
-            "postprocess": self.postprocess_ms,
-            "track": self.track_ms,
-            "motion": self.motion_ms,
-            "draw": self.draw_ms,
-        }
-        return {name: histogram for name, histogram in named.items() if histogram.count}
-
-
 class Stream:
     """A plan at work. `capture` and `render` are one thread's whole life each; sinks run in their outlets' threads.
 
@@ -149,9 +99,9 @@ class Stream:
         self.name = plan.source.name
         self.info: SourceInfo | None = None
         self.account = Account(self.name)
-        self.stats = StreamStats()
         self._live = plan.mode is not Mode.EVERY_FRAME  # as the source is: it waits for nothing
         self._delay_s = plan.delay_s if plan.mode is Mode.SMOOTH else 0.0
+        self.stats = StreamStats(self._delay_s)
         self._stopped = threading.Event()
         self._looked_at_pts = -1
         self._batcher = batcher

@@ -6,14 +6,14 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import streamdet
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
-from streamdet.models.description import LONGEST_LABEL
+from streamdet.models.description_keys import LONGEST_LABEL
 from streamdet.models.ssd_small import Plan, Weights, build_small
 from streamdet.sources.street.paths import LABELS
 from streamdet.train.loop import Recipe, Step, train
@@ -96,7 +96,8 @@ def demo_samples(
         )
     with tempfile.TemporaryDirectory(prefix=".street-", dir=beside) as folder:
         first = FIRST_TRAINING_SEED * (1 + seed)
-        yield StreetSamples(DEMO_PLAN, Path(folder) / "pictures.npy", scenes, first, on_progress)
+        with closing(StreetSamples(DEMO_PLAN, Path(folder) / "pictures.npy", scenes, first, on_progress)) as samples:
+            yield samples
 
 
 def labels_of(categories: Mapping[int, str], wanted: tuple[str, ...]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Recipe:
         rate: highest learning rate.
         seed: everything follows from it, up to the rounding of sums.
         device: "cpu", "cuda" or another of PyTorch's; "auto" takes CUDA where it is.
-        threads: of PyTorch on a CPU; 0 leaves it to PyTorch, which takes all processors.
+        threads: of PyTorch on a CPU, and as many that make batches; 0 takes all processors.
     """
 
     epochs: int = 12
@@ -85,7 +85,7 @@ def train(
         on_epoch: given the mean after each epoch.
 
     Raises:
-        UsageError: there is too little in a batch to normalise by.
+        UsageError: there is too little in a batch to normalise by, or the steps are so long that nothing is learned.
         HardwareError: there is no such device.
     """
     if min(recipe.batch, len(samples)) * min(grid.columns * grid.rows for grid in network.plan.grids) < 2:
@@ -99,7 +99,8 @@ def train(
     device = device_of(recipe.device)
     network.to(device, memory_format=torch.channels_last).train()
     mean: SmallSsd = copy.deepcopy(network).eval()
-    batches = Batches(samples, priors_of(network.plan.grids), recipe.batch, recipe.seed, max(2, available_cpus()))
+    makers = recipe.threads or max(2, available_cpus())
+    batches = Batches(samples, priors_of(network.plan.grids), recipe.batch, recipe.seed, makers)
     total = recipe.epochs * len(batches)
     optimizer = torch.optim.AdamW(_groups(network), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total))
@@ -109,6 +110,9 @@ def train(
         moved = 0.5 if epoch <= round(recipe.epochs * (1 - _CALM)) else 0.1
         for batch in batches.epoch(epoch, moved):
             scores, boxes = feed(batch)
+            lost = float(scores.detach()), float(boxes.detach())
+            if not all(map(math.isfinite, lost)):
+                raise UsageError(f"the loss is no number any more after {done} steps: give a lower learning rate")
             optimizer.zero_grad()
             (scores + boxes).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
@@ -117,10 +121,7 @@ def train(
             done += 1
             _follow(mean, network, min(_MEMORY, done / (done + 20)))
             share = max(0.02, 1 / done)
-            losses = (
-                losses[0] + share * (float(scores.detach()) - losses[0]),
-                losses[1] + share * (float(boxes.detach()) - losses[1]),
-            )
+            losses = losses[0] + share * (lost[0] - losses[0]), losses[1] + share * (lost[1] - losses[1])
             on_step(Step(done, total, epoch, *losses))
         on_epoch(mean)
     return mean

@@ -71,7 +71,7 @@ class StreetSamples:
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         shape = (scenes * LOOKS, plan.height, plan.width, 3)
-        self._pictures = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        self._pictures: NDArray[np.uint8] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
         self._objects: list[Objects] = []
         jobs = ((plan.width, plan.height, first_seed + k) for k in range(scenes))
         for k, (pictures, objects) in enumerate(_rendered(jobs)):
@@ -88,6 +88,11 @@ class StreetSamples:
 
     def objects(self, index: int) -> Objects:  # noqa: D102
         return self._objects[index]
+
+    def close(self) -> None:
+        """Lets go of the file, so that it can be deleted on every system; there are no pictures any more."""
+        self._pictures = np.empty((0, *self._pictures.shape[1:]), np.uint8)
+        self._objects = []
 
 
 def _rendered(jobs: Iterable[_Job]) -> Iterator[_Scene]:

@@ -806,6 +806,8 @@ DEMOS = [
     row("unknown provider", "-o {out}/demo.mp4 -d gpu", 2, "unknown provider 'gpu'"),
     row("no screen", "-o {out}/demo.mp4 --show", 1, "no screen here"),
     row("too many", "-o {out}/demo.mp4 --objects 99", 2, "--objects"),
+    row("too few", "-o {out}/demo.mp4 --objects 3", 2, "--objects"),
+    row("too small", "-o {out}/demo.mp4 --size 160x120", 2, "160x120 are too small to measure with: give"),
 ]
 
 

@@ -46,6 +46,12 @@ def test_who_has_not_begun_is_given_time(captured, silent_s, words):
     assert _rate(replace(stream, captured=captured, fps=9.9), silent_s) == words
 
 
+@pytest.mark.parametrize(("silent_s", "words"), [(3, "starting"), (14, "starting"), (15, "[yellow]silent 15 s[/]")])
+def test_frames_that_wait_in_smooth_mode_are_no_silence(silent_s, words):
+    (stream,) = report().streams
+    assert _rate(replace(stream, captured=120, shown=0, delay_s=5.0), silent_s) == words
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
 def test_on_a_terminal_progress_leaves_no_trace_and_ctrl_c_gives_the_cursor_back(tmp_path):
     import pty

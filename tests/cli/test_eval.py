@@ -99,6 +99,20 @@ def test_lines_are_those_of_pycocotools(capsys):
     assert coco_lines(CocoNumbers(*evaluation.stats)) == printed
 
 
+def test_progress_of_what_has_no_known_end(capsys):
+    now = iter([0.0, *[float(second) for second in range(1, 1202)]])
+    with EvalProgress(clock=lambda: next(now)) as progress:
+        for done in range(1201):
+            progress(done, 0)
+        progress(1201, 1201)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "31 pictures, 1.00/s"
+    assert [line for line in lines if "computing the metrics" in line] == lines[-1:]
+    told = EvalProgress(long_end=False)
+    told(2000, 2000)
+    assert capsys.readouterr().err == ""
+
+
 def test_progress_without_a_terminal_is_a_line_now_and_then(capsys):
     now = iter([0.0, 10.0, 40.0, 41.0, 45.0])
     with EvalProgress(clock=lambda: next(now)) as progress:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamdet.cli.demo import _print
 from streamdet.demo.demo import Demo
 from streamdet.demo.options import DemoOptions
 from streamdet.demo.recorded import Recorded, read_back
@@ -17,6 +18,7 @@ from streamdet.demo.shown import drawn_share, follow
 from streamdet.demo.verdict import checks, verdict
 from streamdet.detect.detector import DetectorOptions
 from streamdet.draw.annotate import Annotator
+from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
 from streamdet.sources.street.options import StreetOptions
 from streamdet.sources.street.scene import StreetScene
@@ -33,6 +35,11 @@ def shown(tmp_path_factory):
     demo = Demo(DemoOptions(output, seconds=2, seed=21, size="960x540", detector=CPU))
     demo.job.run()
     return demo.measure()
+
+
+def test_too_few_objects_to_judge_by_are_refused():
+    with pytest.raises(UsageError, match="3 objects are too few to measure with: give 4 or more"):
+        DemoOptions(objects=3)
 
 
 def test_everything_is_as_it_should_be(shown):
@@ -86,11 +93,28 @@ def test_what_is_broken_is_named(shown, change, name):
     assert [part.name for part in checks(replace(shown, **change)) if not part.passed] == [name]
 
 
+def test_what_is_found_stands_in_one_line_each_where_programs_read(shown, capsys):
+    found = checks(shown)
+    _print(found, verdict(found), quiet=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:-1]] == [part.name for part in found]
+
+
 def test_a_lost_frame_is_named(shown):
     (stream,) = shown.report.streams
     for broken in (replace(stream, shown=59), replace(stream, shown=59, dropped={"late": 1})):
         report = replace(shown.report, streams=[broken])
         assert [part.name for part in checks(replace(shown, report=report)) if not part.passed] == ["books"]
+
+
+def test_a_window_that_is_closed_early_is_no_fault(shown):
+    (stream,) = shown.report.streams
+    window = replace(stream.sinks[0], name="window:street", received=60, written=57, dropped={"stopped": 3})
+    ended = replace(stream, captured=62, dropped={"stopped": 2}, sinks=[*stream.sinks, window])
+    assert all(part.passed for part in checks(replace(shown, report=replace(shown.report, streams=[ended]))))
+    late = replace(ended, sinks=[*stream.sinks, replace(window, dropped={"queue_full": 3})])
+    found = checks(replace(shown, report=replace(shown.report, streams=[late])))
+    assert [part.name for part in found if not part.passed] == ["books"]
 
 
 def test_lines_beside_the_boxes_are_seen():

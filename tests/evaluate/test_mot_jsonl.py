@@ -53,6 +53,8 @@ def test_reads_what_the_sink_writes(file):
         pytest.param([line(0, [1]).replace("8.00", "null")], "line 1: expected a line of", id="no number"),
         pytest.param([line(0, [1]).replace("8.00", "1e999")], "line 1: expected a line of", id="infinite"),
         pytest.param([line(0, [1]).replace('"track_id":1', '"track_id":-3')], "line 1: expected", id="negative id"),
+        pytest.param([line(0, [1]).replace('"track_id":1', '"track_id":1' + 20 * "0")], "line 1: exp", id="huge id"),
+        pytest.param([line(0, [1]).replace('"index":0', '"index":1e999')], "line 1: expected", id="infinite index"),
     ],
 )
 def test_bad_files(file, lines, message):

@@ -52,6 +52,12 @@ def test_truth_since_2016(file):
     assert [mask.tolist() for mask in truth.ignored] == [[False, True], [True]]
 
 
+def test_truth_without_a_column_more_than_it_needs(file):
+    truth = read_truth(file("1,4,0,0,9,9,1\n1,5,0,0,9,9,0\n"))
+    assert [frame.track_ids.tolist() for frame in truth.frames] == [[4]]
+    assert [mask.tolist() for mask in truth.ignored] == [[False]]
+
+
 def test_no_tracks_at_all(file):
     assert read_tracks(file("")) == []
     assert [len(frame) for frame in read_tracks(file("\n"), length=2)] == [0, 0]
@@ -170,6 +176,11 @@ def test_folders_without_sequences(tmp_path):
         pytest.param(INFO.replace("25", "nan"), "cannot be", id="NaN"),
         pytest.param(INFO.replace("71", "-1"), "cannot be", id="negative"),
         pytest.param(b"\xff\xfe\x00", "not a seqinfo.ini", id="bytes"),
+        pytest.param(INFO.replace("71", "99999999999"), "seqLength 99999999999 cannot be", id="frames without end"),
+        pytest.param(INFO.replace("Street", "../../Street"), "cannot be that of a file", id="way out of the folder"),
+        pytest.param(INFO.replace("Street", "C:Street"), "cannot be that of a file", id="another drive"),
+        pytest.param(INFO.replace("Street", ".."), "cannot be that of a file", id="folder above"),
+        pytest.param(INFO.replace("Street", "a\x1b[31m"), "cannot be that of a file", id="orders to a terminal"),
     ],
 )
 def test_bad_info(file, text, message):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from streamdet.errors import ConfigError
 from streamdet.labels import COCO80, COCO90
-from streamdet.models.description import MAX_BYTES, read_description
+from streamdet.models.description import read_description
+from streamdet.models.description_keys import MAX_BYTES
 from streamdet.models.spec import Contract, Resize
 
 

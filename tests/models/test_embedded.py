@@ -2,6 +2,7 @@
 
 import pytest
 
+from streamdet.errors import ModelError
 from streamdet.models.embedded import ABOUT, DEMO, EMBEDDED, SHAPES, embedded
 from streamdet.models.local import not_here
 from streamdet.models.ssd_small import Plan, spec_of
@@ -29,9 +30,12 @@ def test_the_demo_detector_is_a_small_ssd_that_describes_itself():
     assert set(ABOUT) == set(EMBEDDED)
 
 
-def test_a_file_of_that_name_wins(tmp_path, monkeypatch):
-    """As everywhere: what lies here under a name is meant by it."""
+def test_a_file_of_that_name_wins_and_a_folder_does_not(tmp_path, monkeypatch):
+    """As for known models: what lies here under a name is meant by it, but a folder is no model."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / DEMO).mkdir()
-    with pytest.raises(Exception, match="is a folder"):
+    assert resolve(DEMO)[0].name == DEMO
+    (tmp_path / DEMO).rmdir()
+    (tmp_path / DEMO).write_bytes(b"something else")
+    with pytest.raises(ModelError, match=DEMO):
         resolve(DEMO)

@@ -11,7 +11,8 @@ from streamdet.models.convert.made import Made, Source
 from streamdet.models.convert.options import ConvertOptions
 from streamdet.models.convert.proof import FLOAT, Proof
 from streamdet.models.convert.record import record
-from streamdet.models.description import MAX_BYTES, SPEC_KEY, metadata_text, read_metadata
+from streamdet.models.description import SPEC_KEY, metadata_text, read_metadata
+from streamdet.models.description_keys import MAX_BYTES
 from streamdet.models.load import ModelFile
 from streamdet.models.made_from import CONVERTED_KEY, read_made_from
 from streamdet.models.recognise import recognise

@@ -45,7 +45,7 @@ SLOW, FAST, TOO_SLOW = Pace(0.5, 0.4), Pace(0.01, 0.01), Pace(1.0, 1.0)
         (True, Use.UNSEEN, SLOW, Mode.LIVE, "no boxes are recorded in pictures"),
         (True, Use.KEPT, None, Mode.LIVE, "no boxes are recorded in pictures"),
         (True, Use.KEPT, FAST, Mode.LIVE, "100 detections/s keep up with the 30 frames/s of most cameras"),
-        (True, Use.KEPT, TOO_SLOW, Mode.LIVE, "1.0 detections/s would need a delay of 3 s, more than 2;"),
+        (True, Use.KEPT, TOO_SLOW, Mode.LIVE, "a delay of 3 s, more than 2; --mode smooth --delay 3 asks for it"),
         (True, Use.KEPT, SLOW, Mode.SMOOTH, "2.0 detections/s are fewer than the 30 frames/s of most cameras;"),
     ],
 )
@@ -54,6 +54,11 @@ def test_the_choice_and_its_reason(live, use, pace, mode, says):
     assert choice.mode is mode
     assert says in choice.why
     assert choice.delay_s == (1.4 if mode is Mode.SMOOTH else 0.0)
+
+
+def test_a_delay_that_nobody_may_ask_for_is_not_advised():
+    choice = choose(live=True, use=Use.KEPT, frames_hz=None, pace=Pace(2.4, 2.4), most_s=2.0)
+    assert choice == Choice(Mode.LIVE, why="0.4 detections/s would need a delay of 7.2 s, more than 2")
 
 
 def test_the_rate_a_camera_was_asked_for_decides():

@@ -127,3 +127,21 @@ def test_a_pool_may_go_before_its_pictures():
     gc.collect()
     picture.visible(0)[:] = 5
     assert int(picture.visible(0).sum()) == 5 * 256 * 64
+
+
+def test_a_block_that_comes_back_while_one_is_taken_stops_nothing():
+    """A garbage collection comes at any step of a thread, also at those for which the pool is locked."""
+    pool = PicturePool()
+    kept, held = take(pool), [take(pool)]
+    del kept
+
+    class Collected(list):
+        def pop(self):
+            held.clear()
+            return super().pop()
+
+    pool._free = Collected(pool._free)
+    taking = threading.Thread(target=take, args=(pool,), daemon=True)
+    taking.start()
+    taking.join(10)
+    assert not taking.is_alive()

@@ -140,6 +140,8 @@ def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
         range(account.received - sum(account.dropped.values()))
     )
     assert account.passed == len(sink.results) >= 100
+    (told,) = report(pipeline).streams
+    assert told.fps > 1, "the rate is told by what came, not less the wait that the stop cut short"
     assert not pipeline.streams[0].outlets[0].account.dropped
 
 

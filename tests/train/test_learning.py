@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,6 +10,7 @@ import pytest
 
 from streamdet.boxes import pairwise_iou
 from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.detect.providers import available_cpus
 from streamdet.errors import HardwareError, SinkError, UsageError
 from streamdet.evaluate.truth import read_truth
 from streamdet.models.ssd_small import Plan, weights_of
@@ -18,7 +20,7 @@ from tests.models.small import random_weights
 from tests.train.making import COLOURS, ListSamples, objects_of, rectangles, write_rectangles
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
-from streamdet.train import job  # noqa: E402
+from streamdet.train import job, loop  # noqa: E402
 from streamdet.train.job import TRAINED_KEY, demo_samples, labels_of, run_job  # noqa: E402
 from streamdet.train.loop import Recipe, train  # noqa: E402
 from streamdet.train.network import SmallSsd  # noqa: E402
@@ -144,16 +146,40 @@ def test_a_disk_that_is_full_leaves_the_model_of_the_epoch_before(tmp_path, monk
     assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
 
 
+@pytest.mark.parametrize(("asked", "made"), [(1, 1), (3, 3), (0, max(2, available_cpus()))])
+def test_batches_are_made_by_as_many_threads_as_were_asked_for(monkeypatch, asked, made):
+    class Asked(Exception): ...
+
+    def batches(samples, priors, size, seed, threads):
+        raise Asked(threads)
+
+    monkeypatch.setattr(loop, "Batches", batches)
+    with pytest.raises(Asked, match=f"^{made}$"):
+        train(SmallSsd(PLAN), few_samples(), replace(QUICK, threads=asked))
+
+
+def test_a_rate_that_is_too_high_is_told_and_leaves_no_file_of_nothing(tmp_path):
+    with pytest.raises(UsageError, match=r"no number any more after \d+ steps: give a lower learning rate"):
+        run_job(PLAN, few_samples(8), Recipe(4, 2, rate=1e30, device="cpu"), tmp_path / "small.onnx", "x")
+    assert not list(tmp_path.iterdir())
+
+
 def test_rendered_pictures_need_room_and_are_gone_afterwards(tmp_path, monkeypatch):
     class Made:
         def __init__(self, plan, path, *_):
             path.write_bytes(b"pictures")
             self.path = path
+            self.closed = False
+
+        def close(self):
+            assert self.path.is_file()
+            self.closed = True
 
     monkeypatch.setattr(job, "StreetSamples", Made)
     with pytest.raises(RuntimeError, match="in between"), demo_samples(tmp_path, 1) as samples:  # noqa: PT012
         assert samples.path.is_relative_to(tmp_path)
         raise RuntimeError("in between")
+    assert samples.closed
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(job.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(SinkError, match=r"need 2\.6 GB .*, 0\.0 are free: .* fewer --scenes"), demo_samples(tmp_path):

@@ -1,5 +1,8 @@
 """Rendered streets to learn from."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -57,6 +60,8 @@ def test_scenes_to_measure_with_are_never_rendered_for_training(monkeypatch, tmp
         def __init__(self, plan, path, scenes, first_seed, on_progress):
             self.seeds = range(first_seed, first_seed + scenes)
 
+        def close(self): ...
+
     monkeypatch.setattr(job, "StreetSamples", Asked)
     with job.demo_samples(tmp_path, 100, seed) as asked:
         assert len(asked.seeds) == 100
@@ -65,6 +70,21 @@ def test_scenes_to_measure_with_are_never_rendered_for_training(monkeypatch, tmp
     if seed:
         with job.demo_samples(tmp_path, 100, seed - 1) as others:
             assert not set(asked.seeds) & set(others.seeds)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what is mapped")
+def test_the_file_is_let_go_while_somebody_still_has_the_samples(monkeypatch, tmp_path):
+    """Windows deletes no file that is mapped, and the pictures of a training are gigabytes."""
+    monkeypatch.setattr(street, "_rendered", lambda jobs: iter(()))
+
+    def mapped():
+        return str(tmp_path) in Path("/proc/self/maps").read_text()
+
+    samples = StreetSamples(PLAN, tmp_path / "pictures.npy", 1)
+    assert mapped()
+    samples.close()
+    assert not mapped()
+    assert len(samples) == 0
 
 
 def test_scenes_are_numbered_on_from_the_first_seed(monkeypatch, tmp_path):

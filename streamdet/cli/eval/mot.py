@@ -39,7 +39,7 @@ def mot(
     ] = None,
     conf: Annotated[
         float | None,
-        typer.Option("--conf", help="Least score of a detection that counts as an object; 0.5.", min=0.0, max=1.0),
+        typer.Option("--conf", help="Least score that begins an object, as for `run`; else 0.6.", min=0.0, max=1.0),
     ] = None,
     score_range: Annotated[
         str | None,

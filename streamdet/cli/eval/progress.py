@@ -20,13 +20,15 @@ class EvalProgress:
     Args:
         quiet: show nothing.
         clock: seconds that pass.
+        long_end: what comes after many pictures takes a while, and is announced.
     """
 
-    def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.monotonic, long_end: bool = True) -> None:
         self.done = 0
         self.total = 0
         self._quiet = quiet
         self._clock = clock
+        self._long_end = long_end and not quiet
         self._started_s: float | None = None
         self._first = 0
         self._line_s = 0.0
@@ -52,25 +54,28 @@ class EvalProgress:
             self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """Takes note of a picture; `done` is what was done before at the first call."""
+        """Takes note of a picture; `done` is what was done before at the first call, `total` 0 where nobody knows."""
         now = self._clock()
         if self._started_s is None:
             self._started_s = self._line_s = now
             self._first = done
             if self._bar is not None:
-                self._task = self._bar.add_task("looking at pictures", total=total, completed=done, rate="")
+                self._task = self._bar.add_task("looking at pictures", total=total or None, completed=done, rate="")
                 self._bar.start()
         self.done, self.total = done, total
         rate = (done - self._first) / max(now - self._started_s, 1e-9)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, rate=f"{rate:.1f}/s" if done > self._first else "")
+            self._bar.update(
+                self._task, total=total or None, completed=done, rate=f"{rate:.1f}/s" if done > self._first else ""
+            )
             if done == total:
                 self._bar.stop()
         elif not self._quiet and now - self._line_s > _LINE_EVERY_S:
             self._line_s = now
-            left_s = (total - done) / rate if rate else 0.0
-            print(f"{done} of {total} pictures, {rate:.2f}/s, about {_duration(left_s)} left", file=sys.stderr)
-        if done == total >= _MANY and not self._quiet:
+            left = f", about {_duration((total - done) / rate if rate else 0.0)} left" if total else ""
+            print(f"{done}{f' of {total}' if total else ''} pictures, {rate:.2f}/s{left}", file=sys.stderr)
+        if done == total >= _MANY and self._long_end:
+            self._long_end = False
             print("computing the metrics, which takes up to a minute or two", file=sys.stderr)
 
 

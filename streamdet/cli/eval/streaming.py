@@ -71,7 +71,7 @@ def streaming(
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     named = tuple(name.strip() for name in (classes or "").split(",") if name.strip())
     detector = DetectorOptions(conf=conf, classes=named, provider=provider, threads=threads)
-    with Downloading(quiet) as downloading, EvalProgress(quiet) as progress:
+    with Downloading(quiet) as downloading, EvalProgress(quiet, long_end=False) as progress:
         truth = TruthOptions(source, model, detector, max_frames)
         frames = FramesWithTruth(truth, progress, getter(downloading))
         for path in outputs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +33,7 @@ def street(
     """
     from streamdet.cli.eval.progress import EvalProgress
     from streamdet.detect.detector import DetectorOptions, load_detector
+    from streamdet.evaluate.as_json import json_text
     from streamdet.evaluate.street import HELD_OUT, evaluate_street, track_street
 
     held_out = replace(HELD_OUT, seeds=HELD_OUT.seeds[:scenes])
@@ -53,7 +53,7 @@ def street(
                     detector, videos, frames, lambda done: progress(pictures + done, total), least_visible
                 )
     if as_json:
-        print(json.dumps(_json(accuracy, tracking, explain), indent=2))
+        print(json_text(_json(accuracy, tracking, explain)))
         return
     _show(accuracy, tracking, f"{held_out}; {model} on {explain.partition(' (')[0]}")
 

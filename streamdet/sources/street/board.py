@@ -76,8 +76,3 @@ class Board:
         if rough:
             texture += rough * grain(rows * columns, self._seed + first + 7).reshape(rows, columns)
         rgba[first:last, :, :3] += texture[..., None] * np.float32(1.0 if glows else min(self.canvas.tint))
-
-    def halo(self, x: float, y: float, radius: float, color: Rgb, strength: float) -> None:
-        """Adds light that fades outwards."""
-        for k in range(6):
-            self.shape(((x, y),), color, radius * (1 - k / 6), opacity=strength / 6, glows=True)
