@@ -97,7 +97,7 @@ def similarity_reference(
 def match(
     gain: Similarity, weight: Similarity, rows: Mask, columns: Mask, least: float, detection_of_track: Indices
 ) -> None:
-    """Pairs the masked rows with the masked columns of `gain` (N, M) where it is at least `least`.
+    """Pairs the masked rows with the masked columns of `gain` (N, M) where it is more than `least`.
 
     Where several pairs exclude each other, the sum of what they gain over `least`, times `weight` (N, M), decides.
     Writes `detection_of_track` (N,), and clears the rows and columns that were paired from both masks.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.appearance import FLOOR
+from streamdet.tracking.appearance import FLOOR, Looks
 from streamdet.tracking.associate import match
 from streamdet.tracking.kalman import Mean
 from streamdet.tracking.matching import Boxes, Indices, Similarity
@@ -110,6 +110,7 @@ def nearness_reference(mean: Mean, row: int, box_xyxy: NDArray[np.float32], lost
 def find_again(
     tracks: Tracks,
     like: Similarity,
+    looks: Looks,
     detection_of_track: Indices,
     boxes_xyxy: Boxes,
     scores: NDArray[np.float32],
@@ -123,6 +124,7 @@ def find_again(
     Args:
         tracks: moved to now; the first N of them count.
         like: (N, M) float64, from `appearance.likeness`.
+        looks: (M, 6) float32, of the detections.
         detection_of_track: (N,) int64, -1 for none; written.
         boxes_xyxy: (M, 4) float32.
         scores: (M,) float32.
@@ -134,7 +136,7 @@ def find_again(
     n, m = like.shape
     rows, columns = np.zeros(n, np.bool_), np.empty(m, np.bool_)
     for j in range(m):
-        columns[j] = scores[j] >= new_track_score
+        columns[j] = scores[j] >= new_track_score and not np.isnan(looks[j, 0])
     for i in range(n):
         found = detection_of_track[i]
         if found >= 0:

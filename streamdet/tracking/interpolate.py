@@ -75,7 +75,9 @@ class Smoother:
         if returned:
             self._settled = deque((at_s, with_returned(shown, at_s, returned)) for at_s, shown in self._settled)
         self._mover.update(detections, time_s)
-        self._settled.append((time_s, self._mover.shown(self._mover.trail[0][1], time_s)))
+        at_s, carried = self._mover.trail[0]
+        if abs(at_s - time_s) <= _SAME_S:  # else they came so late that nothing is shown of them any more
+            self._settled.append((time_s, self._mover.shown(carried, time_s)))
 
     def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """Returns what `Mover.camera` returns."""

@@ -40,6 +40,7 @@ class Mover:
         self._now_s, self._size = time_s, (picture.width, picture.height)
         if step is None:
             self._history.clear()
+            self._trail.clear()
             return
         self._history.add(step)
         self._follow(step, 1.0)

@@ -193,6 +193,7 @@ class ByteTracker:
         find_again(
             tracks,
             like,
+            looks,
             detection_of_track,
             boxes_xyxy,
             scores,

@@ -1,5 +1,6 @@
 """Colours, words, trails and the places of labels."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import cv2
@@ -74,6 +75,21 @@ def test_without_the_outline_font_of_opencv_5_text_is_still_drawn(monkeypatch):
     typeface = Typeface(16)
     assert typeface.glyphs("person").mask.max() > 200
     assert np.array_equal(typeface.glyphs("日本").mask, typeface.glyphs("??").mask)
+
+
+def test_streams_that_draw_at_once_do_not_change_each_others_letters():
+    weights = [600, 500, 600, 500]
+    words = [f"{word} {number}" for word in ("person", "bicycle", "Ågjy") for number in range(300)]
+
+    def written(weight):
+        typeface = Typeface(13, weight)
+        return [typeface.glyphs(word).mask for word in words]
+
+    expected = {weight: written(weight) for weight in set(weights)}
+    with ThreadPoolExecutor(len(weights)) as pool:
+        for weight, masks in zip(weights, pool.map(written, weights), strict=True):
+            for mask, alone in zip(masks, expected[weight], strict=True):
+                np.testing.assert_array_equal(mask, alone)
 
 
 def test_words_are_kept_and_the_oldest_forgotten():

@@ -105,6 +105,18 @@ def test_two_who_meet_and_turn_back_keep_their_ids():
     assert play(frames, pictures=False)[-1] == {RED: 2, BLUE: 1}, "by place alone they change names"
 
 
+def test_nobody_is_found_again_by_a_look_that_nobody_took():
+    tracker = ByteTracker()
+    bgr = np.full((240, 640, 3), 128, np.uint8)
+    bgr[60:160, 200:240] = RED
+    for number, (left, picture) in enumerate([(200, Picture.from_bgr(bgr))] * 8 + [(None, None)] * 12 + [(260, None)]):
+        n = int(left is not None)
+        boxes = np.array([[left, 60, left + 40, 160]] if n else [], np.float32).reshape(-1, 4)
+        found = Detections(boxes, np.full(n, 0.9, np.float32), np.zeros(n, np.int32))
+        shown = tracker.update(found, number * STEP_S, picture=picture)
+    assert shown.track_ids.tolist() == [2]
+
+
 def test_a_new_look_is_learned_slowly():
     turning = [tuple(int(a + (b - a) * k / 60) for a, b in zip(RED, GREEN, strict=True)) for k in range(61)]
     frames = [[(200, 60, colour)] for colour in [*turning, *[GREEN] * 40]] + [[]] * 12 + [[(260, 60, GREEN)]] * 3
