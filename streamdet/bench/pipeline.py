@@ -1,9 +1,10 @@
 """File to annotated file at 1080p: rate, processor time, memory, and frame ages, beside what others would write.
 
 With a model every frame is inferred, and the rival is a script of OpenCV, supervision and trackers with the same
-network. With the network left out, what remains is decoding, tracking, drawing and encoding; the floor is a transcode
-with PyAV alone under the same encoder settings. There x264's fastest preset is taken, so that the encoder hides as
-little of the rest as it can; what it still costs grows with what is drawn. All candidates read the same file.
+network. With the network left out, what remains is decoding, tracking, drawing and encoding; the floors are transcodes
+with PyAV alone under the same encoder settings: of the pictures as they are, and, because drawn ones cost more to
+encode, of those that were drawn on beforehand. There x264's fastest preset is taken unless another is asked for, so
+that the encoder hides as little of the rest as it can. All candidates read the same file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from streamdet.bench.clip import make_clip
 from streamdet.bench.harness import Measured
 from streamdet.bench.roofline import copy_rate
 from streamdet.bench.stub import Stub
-from streamdet.bench.transcode import drawn_on_bgr, opencv, transcode
+from streamdet.bench.transcode import drawn_on_bgr, opencv, transcode, transcode_drawn
 from streamdet.build import build
 from streamdet.config import Config, SourceConfig
 from streamdet.detect.detector import DetectorOptions
@@ -27,21 +28,26 @@ from streamdet.draw.annotate import AnnotateOptions, Annotator
 from streamdet.models.local import Get, not_here
 from streamdet.models.spec import Contract
 from streamdet.models.zoo import resolve
+from streamdet.picture import Picture
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.sinks.base import Sink
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
+from streamdet.sources.base import SourceInfo
 from streamdet.sources.open import open_source
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
+from streamdet.types import Result
 
 _WIDTH, _HEIGHT, _FPS = 1920, 1080, 30
 _BOXES_ONLY = AnnotateOptions(labels=False, ids=False, scores=False, trails=False)
-_FASTEST = SinkOptions(preset="ultrafast", audio=False)
+_FASTEST = "ultrafast"
 _AS_IT_COMES = SinkOptions(audio=False)
 _LIKE_OPENCV = SinkOptions(encoder="mpeg4", audio=False)
 _TRANSCODE = "PyAV decode + encode, nothing else"
+_DRAWN = "PyAV decode + encode drawn pictures"
 _SCRIPT = "OpenCV + supervision + trackers"
 
 
@@ -54,12 +60,14 @@ class Wanted:
         provider: what streamdet runs it on; the rival runs ONNX Runtime on the processor.
         threads: for inference on the processor, of both; 0 leaves it to each.
         frames: of the clip.
+        preset: of x264.
     """
 
     model: str | None = None
     provider: str = "cpu"
     threads: int = 0
     frames: int = 150
+    preset: str = _FASTEST
 
 
 def run(wanted: Wanted, rounds: int, get: Get = not_here) -> Measured:
@@ -80,12 +88,14 @@ def _candidates(wanted: Wanted, clip: Path, folder: Path, get: Get) -> tuple[dic
     def out(name: str) -> Path:
         return folder / f"{name}.mp4"
 
+    recording = SinkOptions(preset=wanted.preset, audio=False)
     stubbed: dict[str, Make] = {
-        "streamdet": partial(ours_stubbed, clip, out("a"), AnnotateOptions(), _FASTEST),
-        "streamdet, boxes only": partial(ours_stubbed, clip, out("b"), _BOXES_ONLY, _FASTEST),
-        "streamdet, nothing drawn": partial(ours_stubbed, clip, out("c"), replace(_BOXES_ONLY, boxes=False), _FASTEST),
-        _TRANSCODE: partial(transcode, clip, out("d"), _FASTEST),
-        "PyAV, drawn on BGR": partial(drawn_on_bgr, clip, out("e"), _FASTEST),
+        "streamdet": partial(ours_stubbed, clip, out("a"), AnnotateOptions(), recording),
+        "streamdet, boxes only": partial(ours_stubbed, clip, out("b"), _BOXES_ONLY, recording),
+        "streamdet, nothing drawn": partial(ours_stubbed, clip, out("c"), replace(_BOXES_ONLY, boxes=False), recording),
+        _TRANSCODE: partial(transcode, clip, out("d"), recording),
+        _DRAWN: partial(_transcode_drawn, clip, out("k"), recording),
+        "PyAV, drawn on BGR": partial(drawn_on_bgr, clip, out("e"), recording),
         "OpenCV read, draw, write": partial(opencv, clip, out("f")),
     }
     mpeg4 = "OpenCV writes MPEG-4 Part 2 (its wheel has no H.264 encoder), which is cheaper and larger"
@@ -98,7 +108,7 @@ def _candidates(wanted: Wanted, clip: Path, folder: Path, get: Get) -> tuple[dic
         sources=[SourceConfig(url=str(clip))],
     )
     candidates: dict[str, Make] = {
-        "streamdet": partial(ours, replace(config, outputs=[str(out("g"))], recording=_FASTEST)),
+        "streamdet": partial(ours, replace(config, outputs=[str(out("g"))], recording=recording)),
         "streamdet, default x264 preset": partial(
             ours, replace(config, outputs=[str(out("h"))], recording=_AS_IT_COMES)
         ),
@@ -147,6 +157,31 @@ def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkO
     return turn
 
 
+def _transcode_drawn(clip: Path, out: Path, recording: SinkOptions) -> Turn:
+    kept = _Keep("kept")
+    tracker, annotator = ByteTracker(TrackerOptions()), Annotator(AnnotateOptions())
+    Pipeline([StreamPlan(open_source(str(clip)), [kept], tracker=tracker, annotator=annotator)], Stub()).run()
+    return transcode_drawn(clip, out, recording, [picture.to_av() for picture in kept.pictures])
+
+
+class _Keep(Sink):
+    """Keeps every picture as it was drawn."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.wants_picture = True
+        self.pictures: list[Picture] = []
+
+    def open(self, info: SourceInfo) -> None:
+        pass
+
+    def write(self, result: Result) -> None:
+        self.pictures.append(result.picture)
+
+    def close(self) -> None:
+        pass
+
+
 def _done(pipeline: Pipeline) -> Done:
     pipeline.run()
     told: Report = report(pipeline)
@@ -162,13 +197,13 @@ def _table(wanted: Wanted, standings: list[Standing], notes: list[str]) -> Measu
         ages = " / ".join(f"{ms:.0f}" for ms in s.middle.done.age_ms) or "-"
         rows.append((s.name, f"{s.fps:.1f}", f"{ours_fps / s.fps:.2f}", f"{s.cpu_ms:.1f}", _mb(s.peak_bytes), ages))
     for s in standings:
-        if s.name == _TRANSCODE:
+        if s.name in (_TRANSCODE, _DRAWN):
             cpu = s.cpu_ms / standings[0].cpu_ms
-            notes = [
-                f"share of the bare transcode: {ours_fps / s.fps:.2f} of its rate, {cpu:.2f} by processor time",
-                _floor(s),
-                *notes,
-            ]
+            share = f"{ours_fps / s.fps:.2f} of its rate, {cpu:.2f} by processor time"
+            if s.name == _TRANSCODE:
+                notes = [f"share of the bare transcode: {share}", _floor(s), *notes]
+            else:
+                notes = [f"share of the transcode of the same pictures, drawn beforehand: {share}", *notes]
     stages = standings[0].middle
     parts = {name: 1000 * cpu_s / stages.done.frames for name, cpu_s in stages.done.stage_cpu_s.items()}
     rest = stages.cpu_ms - sum(parts.values())

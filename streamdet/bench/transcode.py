@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -17,6 +18,11 @@ from streamdet.sinks.options import SinkOptions
 def transcode(clip: Path, out: Path, recording: SinkOptions) -> Turn:
     """Decodes and encodes in one thread, with FFmpeg's own threads behind, set as streamdet sets them."""
     return lambda: Done(_bare(clip, out, recording))
+
+
+def transcode_drawn(clip: Path, out: Path, recording: SinkOptions, drawn: Sequence[av.VideoFrame]) -> Turn:
+    """The same, but what is encoded for each frame are pictures that were drawn on beforehand."""
+    return lambda: Done(_bare(clip, out, recording, drawn))
 
 
 def drawn_on_bgr(clip: Path, out: Path, recording: SinkOptions) -> Turn:
@@ -40,14 +46,16 @@ def _encoder(container: av.container.OutputContainer, source: av.VideoStream, re
     return stream
 
 
-def _bare(clip: Path, out: Path, recording: SinkOptions) -> int:
+def _bare(clip: Path, out: Path, recording: SinkOptions, drawn: Sequence[av.VideoFrame] = ()) -> int:
     frames = 0
     with av.open(str(clip)) as reader, av.open(str(out), "w") as writer:
         reader.streams.video[0].thread_type = "AUTO"
         stream = _encoder(writer, reader.streams.video[0], recording)
         for frame in reader.decode(video=0):
-            frame.pict_type = av.video.frame.PictureType.NONE
-            writer.mux(stream.encode(frame))
+            picture = drawn[frames] if drawn else frame
+            picture.pts, picture.time_base = frame.pts, frame.time_base
+            picture.pict_type = av.video.frame.PictureType.NONE
+            writer.mux(stream.encode(picture))
             frames += 1
         writer.mux(stream.encode())
     return frames

@@ -60,6 +60,7 @@ def pipeline(
     provider: _Provider = "cpu",
     threads: _Threads = 0,
     frames: Annotated[int, typer.Option("--frames", min=10, help="Length of the clip.")] = 150,
+    preset: Annotated[str, typer.Option(help="Of x264; the fastest hides least of the rest.")] = "ultrafast",
     rounds: _Rounds = 5,
 ) -> None:
     """File to annotated file at 1080p: rate, processor time, memory; without -m the network is left out."""
@@ -68,7 +69,7 @@ def pipeline(
     from streamdet.models.local import getter
 
     with Downloading() as downloading:
-        measured = run(Wanted(model, provider, threads, frames), rounds, getter(downloading))
+        measured = run(Wanted(model, provider, threads, frames, preset), rounds, getter(downloading))
     _show(measured)
 
 

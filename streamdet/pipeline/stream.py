@@ -73,7 +73,7 @@ class StreamPlan:
     why: str = ""
 
 
-_IN_FLIGHT = 4  # frames between capture and render: keeps every thread busy
+_IN_FLIGHT = 3  # frames between two threads: keeps every one busy; with more, pictures leave the caches as they wait
 _BURST = 16  # the same for a live stream: servers begin with several frames at once
 _LIVE_LAG_S = 0.2  # but none that has waited so long is shown if there are newer ones: this bounds the age
 _SILENCE_S = 2.0
