@@ -71,13 +71,15 @@ class Smoother:
     def update(self, detections: Detections, time_s: float) -> None:
         """Takes the detections of a frame that was observed; settles the frames between the last ones and these."""
         self._settle(detections, time_s)
-        returned = self._last_seen.returned(detections, time_s)
+        self._mover.update(detections, time_s)
+        start_s, carried = self._mover.trail[0]
+        if abs(start_s - time_s) > _SAME_S:
+            return  # they came so late that nothing is shown of them any more
+        now = self._mover.shown(carried, time_s)
+        returned = self._last_seen.returned(now[np.isin(now.track_ids, detections.track_ids)], time_s)
         if returned:
             self._settled = deque((at_s, with_returned(shown, at_s, returned)) for at_s, shown in self._settled)
-        self._mover.update(detections, time_s)
-        at_s, carried = self._mover.trail[0]
-        if abs(at_s - time_s) <= _SAME_S:  # else they came so late that nothing is shown of them any more
-            self._settled.append((time_s, self._mover.shown(carried, time_s)))
+        self._settled.append((time_s, now))
 
     def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """Returns what `Mover.camera` returns."""
