@@ -140,6 +140,8 @@ def likeness(known: Looks, count: int, looks: Looks) -> Similarity:
     """Returns how much (M, 6) looks are like the first `count` known ones, (count, M) in [0, 1]; 1 where unknown."""
     out = np.ones((count, len(looks)), np.float64)
     for i in range(count):
+        if np.isnan(known[i, 0]):
+            continue
         for j in range(len(looks)):
             total = 0.0
             for k in range(LOOK):
