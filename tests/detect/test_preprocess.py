@@ -6,7 +6,7 @@ import cv2
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from streamdet.color import ColorSpace, Matrix
 from streamdet.detect.fit import Fit, place
@@ -55,6 +55,7 @@ def smooth(height, width, rng):
     matrix=st.sampled_from(Matrix),
     full_range=st.booleans(),
 )
+@example(94177, PixelFormat.I420, (1, 23), (4, 18), Resize.STRETCH, 0, False, False, True, Matrix.BT601, False)
 @settings(max_examples=150)
 def test_kernel_equals_reference(seed, format, size, input_size, resize, padding, rgb, nchw, uint8, matrix, full_range):
     picture = picture_of(np.random.default_rng(seed), format, *size, ColorSpace(matrix, full_range), padding)
@@ -73,10 +74,12 @@ def test_kernel_equals_reference(seed, format, size, input_size, resize, padding
     full = np.broadcast_to(pad[:, None, None], (3, spec.height, spec.width)).astype(np.float32)
     full[:, window.top : window.top + window.height, window.left : window.left + window.width] = expected
     full = np.floor(full) if uint8 else full
-    # Where a value is cut off, a sum a hair apart can fall on the other side of a whole number: one step, and rarely.
+    # Where a value is cut off, a sum a hair apart can fall on the other side of a whole number: one step, and rarely;
+    # what is enlarged shows such a one several times.
     difference = np.abs(got - full)
+    times = -(-window.width // size[0]) * -(-window.height // size[1])
     assert difference.max() <= 1.001 / np.min(spec.std)
-    assert (difference > 2e-5).sum() <= max(3, 0.01 * difference.size)
+    assert (difference > 2e-5).sum() <= max(3 * times, 0.01 * difference.size)
 
 
 @pytest.mark.parametrize(
