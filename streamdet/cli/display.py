@@ -154,6 +154,9 @@ def _times(stream: StreamReport) -> Table:
     if stream.delay_s and stream.inferred:
         share = f"{100 * stream.between / max(stream.shown, 1):.0f} %"
         table.add_row("  between detections", str(stream.between), "", "", "", share)
+    if stream.early:
+        share = f"{100 * stream.early / max(stream.shown, 1):.0f} %, no memory"
+        table.add_row("  before the delay", str(stream.early), "", "", "", share)
     if stream.mode in ("live", "smooth") and stream.inferred:
         table.add_row("  age of detections", "", *_columns(stream.detection_age))
     for sink in stream.sinks:

@@ -12,6 +12,7 @@ from streamdet.errors import StreamdetError
 from streamdet.picture import Picture
 from streamdet.pipeline import ledger
 from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.held import HELD_BYTES
 from streamdet.pipeline.interrupt import FirstInterrupt
 from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.outlet import Outlet
@@ -78,7 +79,8 @@ class Pipeline:
             newest_only = {plan.source.name: plan.mode is not Mode.EVERY_FRAME for plan in plans}
             priorities = {plan.source.name: plan.detect.priority for plan in plans}
             self._batcher = Batcher(detector.max_batch, newest_only, priorities, batch_wait_s)
-        self.streams = [Stream(plan, self._batcher) for plan in plans]
+        waiting = sum(plan.mode is Mode.SMOOTH for plan in plans)
+        self.streams = [Stream(plan, self._batcher, HELD_BYTES // max(waiting, 1)) for plan in plans]
         self._by_name = {stream.name: stream for stream in self.streams}
         self._stop_timeout_s = stop_timeout_s
         self._leave_busy = leave_busy

@@ -55,6 +55,7 @@ class StreamReport:
             the nearest ones.
         delay_s: how long after they came frames were meant to be shown: the stated delay of smooth mode, else 0.
         between: of the frames shown in smooth mode, how many had detections before and after them.
+        early: of the frames shown in smooth mode, how many were shown sooner, because memory for no more was left.
         why: why this mode was chosen, for people; "" where it was asked for.
     """
 
@@ -73,6 +74,7 @@ class StreamReport:
     detection_age: Percentiles
     delay_s: float = 0.0
     between: int = 0
+    early: int = 0
     why: str = ""
     sinks: list[SinkReport] = field(default_factory=list)
 
@@ -129,6 +131,7 @@ def _stream(stream: Stream) -> StreamReport:
         detection_age=Percentiles.of(stats.detection_age_ms),
         delay_s=delay_s,
         between=stats.between,
+        early=stream.held.early,
         why=stream.plan.why,
         sinks=[_sink(outlet) for outlet in stream.outlets],
     )

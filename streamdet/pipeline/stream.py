@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from streamdet.picture import Picture
 from streamdet.pipeline.admission import Admission, DetectOptions, Gate, Verdict
 from streamdet.pipeline.batcher import Batcher
-from streamdet.pipeline.held import Held
+from streamdet.pipeline.held import HELD_BYTES, Held
 from streamdet.pipeline.ledger import Account
 from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.outlet import Outlet
@@ -78,7 +78,6 @@ _BURST = 16  # the same for a live stream: servers begin with several frames at 
 _LIVE_LAG_S = 0.2  # but none that has waited so long is shown if there are newer ones: this bounds the age
 _SILENCE_S = 2.0
 _SINK_FRAMES = 64
-_HELD_BYTES = 512 << 20  # of a delay: 1 s of 4K at 30 frames/s is 373 MB
 _SINK_BYTES = 64 << 20  # rides out a hiccup of the disk of about 1 s at 720p30, without holding a gigabyte at 4K
 
 
@@ -92,9 +91,10 @@ class Stream:
     Args:
         plan: what to do.
         batcher: where frames are left for inference; None where nothing is inferred.
+        held_bytes: most that frames which wait in smooth mode take.
     """
 
-    def __init__(self, plan: StreamPlan, batcher: Batcher | None) -> None:
+    def __init__(self, plan: StreamPlan, batcher: Batcher | None, held_bytes: int = HELD_BYTES) -> None:
         self.plan = plan
         self.name = plan.source.name
         self.info: SourceInfo | None = None
@@ -107,6 +107,7 @@ class Stream:
         self._batcher = batcher
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
         self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, self._drop, late=_has_waited_long)
+        self.held = Held(self._frames, self._delay_s, held_bytes)
         self._admission = Admission(plan.detect, plan.gate)
         # Frames that wait for no detection of their own -> why, and the frame that was looked at last before them.
         self._not_looked_at: dict[int, tuple[Verdict, int]] = {}
@@ -199,9 +200,8 @@ class Stream:
 
     def render(self) -> None:
         """Gives each frame its boxes and hands it to the sinks. Raises what a stage or the painter raises."""
-        held = Held(self._frames, self._delay_s, _HELD_BYTES)
         try:
-            for frame in held.frames(self._look_at, self._finish_at_once):
+            for frame in self.held.frames(self._look_at, self._finish_at_once):
                 result = self._with_boxes(frame)
                 if result is None:
                     self.account.drop("stopped")
@@ -216,7 +216,7 @@ class Stream:
                 self.account.passes()
         except BaseException:
             self.account.drop("render_failed")
-            for _ in held.left():
+            for _ in self.held.left():
                 self.account.drop("stopped")
             raise
         finally:

@@ -2,10 +2,12 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from streamdet.picture import Picture
 from streamdet.pipeline import ledger
 from streamdet.pipeline.held import Held
 from streamdet.pipeline.mode import Mode
@@ -189,6 +191,39 @@ def test_more_than_memory_allows_is_not_held():
     assert most == 11  # the eleventh makes the oldest go
     end.set()
     assert [frame.index for frame in frames] == list(range(30, 40))
+
+
+def test_a_picture_that_grew_counts_as_what_it_takes():
+    channel = Channel(100, Policy.BLOCK)
+    (small,) = CountingSource(1).frames()
+    large = replace(small, picture=Picture.from_bgr(np.zeros((60, 80, 3), np.uint8)))
+    for index in range(20):
+        channel.put(replace(small if index == 0 else large, index=index))
+    channel.close()
+    waiting = []
+    held = Held(channel, 3600.0, 10 * 60 * 80 * 3)
+    assert next(held.frames(waiting.append, lambda: False)).index == 0
+    assert len(waiting) == 11, "ten of the large ones, and the small one beside them"
+    assert held.early == 1
+
+
+@pytest.mark.parametrize(("modes", "share"), [([Mode.SMOOTH], 1), ([Mode.SMOOTH, Mode.LIVE, Mode.SMOOTH], 2)])
+def test_streams_that_wait_share_the_memory_and_tell_once_where_it_ends(monkeypatch, caplog, modes, share):
+    monkeypatch.setattr("streamdet.pipeline.pipeline.HELD_BYTES", 20 * 144)
+    plans = [
+        StreamPlan(PacedSource(60, 0.005, name=f"cam{k}"), [ListSink(f"{k}")], mode, mover=FakeMover(), delay_s=0.5)
+        for k, mode in enumerate(modes)
+    ]
+    pipeline = Pipeline(plans, FakeDetector())
+    pipeline.run()
+    told = [record.getMessage() for record in caplog.records]
+    for stream in report(pipeline).streams:
+        assert (stream.early > 0) == (stream.mode == "smooth")
+        assert stream.mode == "live" or 0 <= stream.shown - stream.early <= 20 // share + 1  # the last ones wait
+        said = [words for words in told if words.startswith(f"{stream.name}: frames are shown 0.")]
+        assert len(said) == (stream.mode == "smooth")
+    assert len(told) == share
+    assert all("not 0.5: the 0 MiB are full in which" in words for words in told)
 
 
 def test_without_delay_frames_go_straight_through():
