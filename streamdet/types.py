@@ -66,7 +66,7 @@ class Detections:
     """The objects of one frame as parallel arrays; filtered like numpy: ``detections[detections.scores > 0.5]``.
 
     Attributes:
-        boxes_xyxy: (N, 4) float32: left, top, right, bottom in pixels of the frame.
+        boxes_xyxy: (N, 4) float32: left, top, right, bottom in pixels of the frame; cut to it, in every `Result`.
         scores: (N,) float32 in [0, 1].
         class_ids: (N,) int32, an index into `labels`.
         track_ids: (N,) int64; -1 where an object has no track.

@@ -68,6 +68,29 @@ def test_smooth_shows_every_frame_later_with_detections_on_both_sides(flow):
     assert ("motion" in stream.stages) is True
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "every-frame"},
+        {"mode": "live"},
+        {"mode": "live", "motion": {"flow": False}, "source": {"detect": {"max_hz": 5.0}}},
+        {"mode": "smooth"},
+    ],
+    ids=lambda options: " ".join(options),
+)
+def test_written_boxes_end_at_the_border_in_every_mode(options, tmp_path):
+    """Of people who come and go: a tracker alone would have them reach beyond it."""
+    lines = tmp_path / "out.jsonl"
+    scene = "synthetic:street?frames=60&size=640x360&objects=12&seed=7"
+    streamdet.run(scene, outputs=lines, **options)
+    boxes = np.array([d["box_xyxy"] for record in records(lines) for d in record["detections"]])
+    assert len(boxes) > 100
+    assert (boxes >= 0).all()
+    assert (boxes <= [640, 360, 640, 360]).all()
+    assert (boxes[:, 2:] > boxes[:, :2]).all()
+    assert (boxes[:, [0, 2]] % 640 == 0).any(), "somebody is cut off"
+
+
 def test_a_file_is_played_at_its_own_pace_where_its_frames_are_to_wait(tmp_path):
     from tests.sources.clips import encode
 

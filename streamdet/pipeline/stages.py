@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdet.boxes import area, clip
 from streamdet.picture import Picture, PixelFormat
 from streamdet.pipeline.pool import PicturePool
 from streamdet.types import Detections, Frame, Result, StageTimes
@@ -152,6 +153,8 @@ class BoxesMovedToThisFrame:
             self._track_s += time.perf_counter() - start
         else:
             detections = self._last if abs(now_s - newest_s) <= self.HOLD_S else self._last[:0]
+        if self._tracker is not None:
+            detections = _inside(detections, frame.picture)
         spent = {"track_ms": 1000 * self._track_s, "motion_ms": 1000 * self._spent_s}
         result = Result(frame, detections, self._age_s(now_s), replace(self._times, **spent))
         self._times, self._track_s, self._spent_s = StageTimes(), 0.0, 0.0
@@ -169,6 +172,17 @@ class BoxesMovedToThisFrame:
     def is_between(self, frame: Frame) -> bool:
         """Says whether detections of this frame or a later one have come."""
         return bool(self._detected_s) and self._detected_s[-1] >= frame.pts_s
+
+
+def _inside(detections: Detections, picture: Picture) -> Detections:
+    """Returns what lies within the picture, as detectors and movers give it: a tracker's boxes go on beyond it.
+
+    Only of what is shown: the tracker itself works on whole boxes, whose centres and sizes do not jump at the border.
+    """
+    boxes_xyxy = clip(detections.boxes_xyxy, picture.width, picture.height)
+    if np.array_equal(boxes_xyxy, detections.boxes_xyxy):
+        return detections
+    return replace(detections, boxes_xyxy=boxes_xyxy)[area(boxes_xyxy) > 0]
 
 
 def annotate(result: Result, annotator: Annotator, status: str | None, pool: PicturePool) -> Result:

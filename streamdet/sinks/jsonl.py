@@ -33,8 +33,9 @@ class JsonLinesSink(Sink):
     ``width``, ``height``   of the frame in pixels, which boxes are measured in
     ``detection_age_s``     how much older the frame is that was looked at; 0 where it was this one; null before the
                             first detection
-    ``detections``          list of objects: ``box_xyxy`` [left, top, right, bottom] in pixels to 0.01; ``score``
-                            0 to 1; ``class_id``; ``class_name``; ``track_id``, null where the object is not tracked
+    ``detections``          list of objects: ``box_xyxy`` [left, top, right, bottom] in pixels to 0.01, cut to the
+                            picture; ``score`` 0 to 1; ``class_id``; ``class_name``; ``track_id``, null where the object
+                            is not tracked
     ======================  ==========================================================================================
 
     Every line reaches the operating system before `write` returns: a killed process loses none. The file is begun by

@@ -45,6 +45,29 @@ def test_the_age_of_detections_is_the_distance_to_the_nearest(looked_at, shown):
     assert boxes.show(of_all[shown]).detection_age_s == expected
 
 
+class GoesOn:
+    """A tracker whose boxes move on, out of the picture of 8 x 6 pixels."""
+
+    def update(self, detections, time_s, camera=None, picture=None):
+        return detections
+
+    def predict(self, time_s):
+        boxes = np.array([[-3, 1, 2, 9], [6, 1, 9, 4], [9, 1, 12, 4]], np.float32)
+        return Detections(boxes, np.ones(3, np.float32), np.arange(3, dtype=np.int32), np.arange(3))
+
+
+def test_what_is_shown_of_a_track_ends_at_the_border():
+    first, second = frames(2)
+    boxes = BoxesMovedToThisFrame(GoesOn())
+    beyond = Detections(np.array([[-1, -2, 5, 9]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
+    boxes.take([Inferred(first, Again(beyond))])
+    assert boxes.show(first).detections.boxes_xyxy.tolist() == [[0, 0, 5, 6]]
+    assert beyond.boxes_xyxy.tolist() == [[-1, -2, 5, 9]], "what the tracker gave is not changed"
+    shown = boxes.show(second).detections
+    assert shown.boxes_xyxy.tolist() == [[0, 1, 2, 6], [6, 1, 8, 4]]
+    assert shown.track_ids.tolist() == [0, 1], "who has left the picture is not shown"
+
+
 def test_blocking_channel_waits_for_room_and_drains_after_close():
     channel = Channel(2, Policy.BLOCK)
     channel.put(1)
