@@ -19,7 +19,7 @@ from streamdet.pipeline.mode import MOST_DELAY_S
 from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
-from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.options import GOES_ON, TrackerOptions
 from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
@@ -36,7 +36,7 @@ class TrackerConfig:
 
     Attributes:
         kind: "bytetrack", or "none" for detections without ids; "auto" tracks whatever moves, but not still pictures.
-        low_score: None takes 0.4 of `detector.conf`.
+        low_score: at most 0.7 of `detector.conf`; None takes 0.4 of it.
     """
 
     kind: Literal["auto", "bytetrack", "none"] = "auto"
@@ -50,13 +50,22 @@ class TrackerConfig:
     class_agnostic: bool = _TRACKER.class_agnostic
 
     def __post_init__(self) -> None:
-        if self.low_score is not None and not 0 <= self.low_score < 1:
-            raise ConfigError(f"tracker.low_score must be at least 0 and less than 1, got {self.low_score}")
+        if self.low_score is not None and not 0 <= self.low_score <= GOES_ON:
+            limit = f"{GOES_ON:g} of detector.conf, which is 1 at most"
+            raise ConfigError(f"tracker.low_score must be at least 0 and at most {limit}, got {self.low_score}")
         self.options(1.0)  # complains about what cannot work
 
     def options(self, conf: float) -> TrackerOptions:
-        """Returns the tracker's options for a detector whose detections count as objects from `conf` on."""
+        """Returns the tracker's options for a detector whose detections count as objects from `conf` on.
+
+        Raises:
+            ConfigError: `low_score` is too high for it.
+        """
         options = TrackerOptions.for_threshold(conf, self.class_agnostic)
+        if self.low_score is not None and self.low_score > options.high_score + 1e-6:
+            limit = f"{options.high_score:.3g}, {GOES_ON:g} of detector.conf ({conf:g})"
+            fix = f"lower it, raise detector.conf (--conf), or leave it out for {options.low_score:.3g}"
+            raise ConfigError(f"tracker.low_score: {self.low_score:g} is more than {limit}: {fix}")
         return replace(
             options,
             low_score=options.low_score if self.low_score is None else min(self.low_score, options.high_score),

@@ -4,8 +4,8 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from streamdet.config import Config, load_config, parse_config
-from streamdet.errors import UsageError
+from streamdet.config import Config, TrackerConfig, load_config, parse_config
+from streamdet.errors import ConfigError, UsageError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -27,6 +27,23 @@ def test_the_manual_is_equal_to_the_code():
     assert load_config(CONFIGS / "default.yaml") == Config()
 
 
+@pytest.mark.parametrize(("low", "conf"), [(0.35, 0.5), (0.21, 0.3), (0.1, 0.5), (0.0, 0.01), (0.7, 1.0)])
+def test_the_score_that_keeps_tracks_alive_is_the_one_that_was_asked_for(low, conf):
+    assert TrackerConfig(low_score=low).options(conf).low_score == pytest.approx(low)
+
+
+def test_a_score_that_keeps_tracks_alive_and_is_too_high_is_refused_with_the_fix():
+    from streamdet.build import build
+
+    tree = {"sources": ["synthetic:shapes?frames=3"], "detector": {"conf": 0.5}, "tracker": {"low_score": 0.4}}
+    with pytest.raises(ConfigError) as refused:
+        build(parse_config(tree))
+    assert str(refused.value) == (
+        "tracker.low_score: 0.4 is more than 0.35, 0.7 of detector.conf (0.5): lower it, raise detector.conf (--conf),"
+        " or leave it out for 0.2"
+    )
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
 def test_every_shipped_config_loads(path):
     load_config(path)
@@ -35,6 +52,10 @@ def test_every_shipped_config_loads(path):
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
+        (
+            {"tracker": {"low_score": 0.8}},
+            "tracker.low_score must be at least 0 and at most 0.7 of detector.conf, which is 1 at most, got 0.8",
+        ),
         ({"modell": "x"}, "modell: unknown key; did you mean 'model'?"),
         ({"conf": 0.5}, "conf: unknown key; did you mean 'detector.conf'?"),
         ({"classes": ["person"]}, "classes: unknown key; did you mean 'detector.classes'?"),

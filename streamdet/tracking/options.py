@@ -6,7 +6,7 @@ from typing import Self
 
 from streamdet.errors import ConfigError
 
-_GOES_ON, _KEEPS_ALIVE = 0.7, 0.4
+GOES_ON, _KEEPS_ALIVE = 0.7, 0.4
 """Shares of the score that begins an object, from which on detections are strong, and from which on they count."""
 
 
@@ -81,7 +81,7 @@ class TrackerOptions:
         tells no difference. Ask the detector for everything down to `low_score` of what is returned.
         """
         return cls(
-            high_score=_GOES_ON * score,
+            high_score=GOES_ON * score,
             low_score=_KEEPS_ALIVE * score,
             new_track_score=score,
             sure_score=max(0.8, score),
