@@ -4,6 +4,7 @@ StreamdetError              exit code 1
 ├── UsageError              2   an argument, a config value or a combination that cannot work
 │   └── ConfigError         2   names the key, the value and the fix
 ├── ModelError              2   a model file that is missing, broken or of an unknown contract
+│   └── DownloadError       1   a model file could not be downloaded, or not be kept: trying again may help
 ├── HardwareError           3   the hardware asked for is not available
 ├── SourceError             1   a source could not be opened, or failed while running
 │   └── AuthError           1   the source refused the credentials (retried slowly: cameras lock accounts)
@@ -34,6 +35,12 @@ class ModelError(StreamdetError):
     """A model file that is missing, broken, or whose contract is not known."""
 
     exit_code = 2
+
+
+class DownloadError(ModelError):
+    """A model file could not be downloaded or kept; the message names what each mirror said."""
+
+    exit_code = 1  # the command line was right
 
 
 class HardwareError(StreamdetError):

@@ -47,7 +47,7 @@ def root(
 ) -> None:
     """Real-time object detection on live video.
 
-    Exit codes: 0 clean, 1 a source or sink failed, 2 usage, 3 requested hardware not available, 130 after Ctrl-C.
+    Exit codes: 0 clean, 1 a source, sink or download failed, 2 usage, 3 requested hardware not available, 130 Ctrl-C.
     """
     if version:
         import streamdet

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from streamdet.errors import ModelError
+from streamdet.errors import DownloadError, ModelError
 from streamdet.models.load import MAX_BYTES
 from streamdet.models.origin import Origin, by_hand, megabytes
 from streamdet.models.part import Part, held_part, part_path
@@ -64,7 +64,8 @@ def fetch(
         patience: how long to wait for servers.
 
     Raises:
-        ModelError: no mirror gave it, with the reason of each; it cannot be kept here; or no digest is known.
+        DownloadError: no mirror gave it, with the reason of each; or it cannot be kept here.
+        ModelError: it cannot be asked for: no mirror or no digest is known, or it is too large.
     """
     if not origin.urls:
         raise ModelError(f"nobody says where {origin.name} can be had: {by_hand(origin, path)}")
@@ -81,7 +82,7 @@ def fetch(
             if replace or not path.exists():
                 _from_mirrors(origin, path, p, watcher, patience)
     except OSError as error:
-        raise ModelError(_not_kept(origin, path, part, error)) from None
+        raise DownloadError(_not_kept(origin, path, part, error)) from None
 
 
 def _from_mirrors(origin: Origin, path: Path, part: Part, watcher: Watcher, patience: Patience) -> None:
@@ -97,7 +98,7 @@ def _from_mirrors(origin: Origin, path: Path, part: Part, watcher: Watcher, pati
             if url is not origin.urls[-1]:
                 watcher.trouble(f"{failures[-1]}; trying the next mirror")
     begun = f"; {megabytes(part.size)} of it are kept for the next try" if part.size else ""
-    raise ModelError(f"cannot get {origin.name}: {'; '.join(failures)}{begun}; {by_hand(origin, path)}")
+    raise DownloadError(f"cannot get {origin.name}: {'; '.join(failures)}{begun}; {by_hand(origin, path)}")
 
 
 def _from_mirror(download: _Download, waits_s: tuple[float, ...]) -> None:

@@ -153,7 +153,7 @@ def test_a_begun_file_is_told(cli, known, folder, monkeypatch):
     with Mirror(MODEL, Reply(cut=HALF), Reply(404), Reply()) as mirror:
         path = known(mirror.url)
         failed = cli("models", "pull", "-q", "tiny")
-        assert failed.code == 2
+        assert failed.code == 1
         assert "HTTP 404 Not Found" in failed.err
         assert "are kept for the next try" in failed.err
         assert f"begun, {HALF} bytes of it are here)" in cli("models", "list").out
@@ -286,7 +286,7 @@ def test_without_a_network_a_person_is_told_what_to_do(cli, known, port, tmp_pat
     path = known(f"http://me:hunter2@127.0.0.1:{port}/a", "http://no.invalid/b")
     outcome = cli("run", "-q", SCENE, "-m", "tiny", "-o", tmp_path / "out.jsonl")
     (line,) = outcome.err.splitlines()
-    assert outcome.code == 2
+    assert outcome.code == 1
     assert "cannot get tiny: 127.0.0.1: the connection was refused; no.invalid: its name cannot be resolved" in line
     assert (
         f"get it with: curl -fL --create-dirs -o {path} 'http://***@127.0.0.1:{port}/a' ({len(MODEL)} bytes, SHA-"
@@ -353,7 +353,7 @@ def test_another_file_than_expected_does_not_reach_a_runtime(cli, known, monkeyp
     with Mirror(MODEL) as mirror:
         path = known(mirror.url, content=MODEL[:-1] + b"?")
         outcome = cli("run", "-q", SCENE, "-m", "tiny")
-        assert outcome.code == 2
+        assert outcome.code == 1
         assert "its file is another one: SHA-384 is" in outcome.err
     assert list(path.parent.iterdir()) == []
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamdet.errors import ModelError
+from streamdet.errors import DownloadError, ModelError
 from streamdet.models.fetch import Patience, fetch
 from streamdet.models.origin import Origin, check_url
 from streamdet.models.part import held_part, part_path
@@ -480,7 +480,7 @@ def test_what_is_there_stays(path):
 def test_what_is_replaced_is_there_until_the_end(path):
     path.parent.mkdir()
     path.write_bytes(b"old")
-    with Mirror(CONTENT, Reply(404)) as mirror, pytest.raises(ModelError, match="HTTP 404"):
+    with Mirror(CONTENT, Reply(404)) as mirror, pytest.raises(DownloadError, match="HTTP 404"):
         fetch(origin(mirror.url), path, replace=True, patience=QUICK)
     assert path.read_bytes() == b"old"
 
@@ -529,7 +529,7 @@ def closed_folder():
 
 def test_a_folder_that_is_not_ours(closed_folder):
     with pytest.raises(
-        ModelError, match=r"cannot write .*\.part: Permission denied; STREAMDET_MODELS may name another folder"
+        DownloadError, match=r"cannot write .*\.part: Permission denied; STREAMDET_MODELS may name another folder"
     ):
         fetch(origin("http://127.0.0.1:9/"), closed_folder / "net.onnx")
     with pytest.raises(ModelError, match="Permission denied"):
