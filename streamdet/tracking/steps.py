@@ -121,11 +121,12 @@ class History:
     """The steps of the last seconds, oldest first.
 
     Args:
-        keep_s: how far back it reaches.
+        keep_s: how far back it reaches: trackers carry on over 5 s from detection to detection, and what is moved to
+            the newest frame is shown for 5 s. At 30 frames/s it takes 4 MB at most.
         most: most steps, whatever the frame rate.
     """
 
-    def __init__(self, keep_s: float = 5.0, most: int = 600) -> None:
+    def __init__(self, keep_s: float = 10.0, most: int = 1200) -> None:
         self._keep_s = keep_s
         self._steps: deque[Step] = deque(maxlen=most)
 
@@ -145,7 +146,8 @@ class History:
     def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """Returns what the camera did from one time to a later one, (2, 3) float64: see `tracking.camera.Affine`.
 
-        Where small errors have added up to what no camera does, it is said to stand still.
+        Before the first step that is kept it is said to stand still, and so it is all the way where small errors have
+        added up to what no camera does.
         """
         whole = np.eye(3)
         for step, share in self.between(start_s, end_s):

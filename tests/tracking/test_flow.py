@@ -8,6 +8,8 @@ from streamdet.tracking import box_motion, carry, flow, pyramid
 from streamdet.tracking import camera_motion as camera
 from streamdet.tracking.camera import checked
 from streamdet.tracking.steps import FlowMeter, History, Step
+from streamdet.tracking.tracker import ByteTracker
+from streamdet.types import Detections
 
 from .moving import SIZE, Texture, Thing, picture
 
@@ -197,6 +199,34 @@ def test_history_adds_up_what_the_camera_did():
     assert history.camera(0.0, 0.2) @ [100, 50, 1] == pytest.approx(point)
     assert history.camera(0.2, 0.25) @ [0, 0, 1] == pytest.approx([0.25, 0])
     assert np.array_equal(history.camera(0.3, 0.3), np.eye(2, 3))
+
+
+@pytest.mark.parametrize("period_s", [1.0, 3.0, 4.9])
+def test_a_slow_detector_does_not_lose_who_is_who_because_the_camera_swings(period_s):
+    """Posts along a street; each look takes as long as the time to the next, and the camera turns to and fro."""
+    none, history, tracker = np.empty((0, 2), np.float32), History(), ByteTracker()
+    speed = np.repeat(np.random.default_rng(1).normal(0, 6, 40), 10)  # pixels a frame, of ten in a second
+    pan = np.concatenate([[0], np.cumsum(speed)])
+    owners, changed, seen, looks = {}, 0, 0, 0
+    for k in range(300):
+        history.add(Step(k / 10, (k + 1) / 10, none, none, camera.Camera(speed[k], 0, 0, 0)))
+        at_s = looks * period_s
+        if (k + 1) / 10 < at_s + period_s:
+            continue
+        moved = history.camera(at_s - period_s, at_s) if looks else None
+        left = np.arange(-40, 40) * 110 + pan[round(10 * at_s)]
+        posts = np.flatnonzero((left > 0) & (left < 1200))
+        boxes = np.stack([left, 0 * left + 100, left + 60, 0 * left + 220], axis=1)[posts].astype(np.float32)
+        found = Detections(boxes, np.ones(len(posts), np.float32), np.zeros(len(posts), np.int32))
+        shown = tracker.update(found, at_s, moved)
+        looks += 1
+        for id, box in zip(shown.track_ids.tolist(), shown.boxes_xyxy, strict=True):
+            post = posts[np.abs(boxes[:, 0] - box[0]).argmin()]
+            seen += post in owners
+            changed += owners.setdefault(post, id) != id
+            owners[post] = id
+    assert seen > 40
+    assert changed <= 0.05 * seen  # at 3 s, of every second one, where only 5 s of the camera are known
 
 
 def test_errors_of_the_camera_never_add_up_to_what_no_tracker_takes():
