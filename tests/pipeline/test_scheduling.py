@@ -246,6 +246,33 @@ def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
     assert sink.results[-1].detection_age_s == pytest.approx(0.6)
 
 
+def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_frame_itself_was_dropped():
+    go_on = threading.Event()
+    stalls = lambda result: go_on.wait(20) and result  # noqa: E731
+    source, sink, detector = SteppedSource(100, live=True), ListSink(), FakeDetector()
+    looks = [0, *range(10, 40)]  # more than are kept for a renderer
+    gate = Scripted(open_at=looks)
+    plan = StreamPlan(source, [sink], Mode.LIVE, stages=[stalls], detect=DetectOptions(gate=True), gate=gate)
+    pipeline = Pipeline([plan], detector)
+    stream = pipeline.streams[0]
+    pipeline.start()
+    for number in range(90):
+        source.step()
+        looked_at = sum(look <= number for look in looks)
+        until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
+        until(lambda captured=number + 1: stream.account.received == captured)
+    until(lambda: stream.account.dropped.total() > 60)
+    go_on.set()
+    for _ in range(10):
+        source.step()
+    pipeline.wait()
+    ledger.check(pipeline.accounts())
+    shown = {result.frame.index: result for result in sink.results}
+    assert 39 not in shown
+    assert shown[99].detections.boxes_xyxy[:, 0].tolist() == [39]
+    assert shown[99].detection_age_s == pytest.approx(6.0)  # no mover holds boxes for so long: the gate's word does
+
+
 def test_frames_that_are_dropped_leave_nothing_behind():
     hold = threading.Event()
     slow = lambda result: hold.wait(20) and result  # noqa: E731
