@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -104,52 +105,58 @@ def build(
     is_live = config.mode != Mode.EVERY_FRAME.value and any(source.live for source in sources)
     nice = config.detector.give_way if is_live else 0  # files wait for their detections anyway
     # The runtime starts its threads while a model is loaded and first run.
-    detector = politely(nice, lambda: _load_detector(config, watcher or LogWatcher(), weak_too=any(tracked)))
-    on_warm_up()
-    if detector is not None:
-        politely(nice, detector.warm_up)
-    picture_s = (lambda: politely(nice, detector.seconds_per_picture)) if detector is not None else None
-    choices = choices_for(config, sources, sinks, picture_s)
-    if any(wanted.detect.gate for wanted in config.sources):
-        warm_up_gate()
-    if any(tracked):
-        warm_up_tracking()
-    if any(_mover(config, choice.mode) is not None for choice in choices):
-        warm_up_motion()
-    annotator = Annotator(config.draw)
-    if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
-        annotator.warm_up()
-        warm_up_pictures()
-    plans = [
-        StreamPlan(
-            source=source,
-            sinks=stream_sinks,
-            mode=choice.mode,
-            tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
-            mover=_mover(config, choice.mode),
-            delay_s=choice.delay_s,
-            annotator=Annotator(config.draw),
-            stages=[*_only_sure(detector, is_tracked), *stages],
-            status=_status if config.draw.status else None,
-            always_annotate=always_annotate,
-            max_frames=config.max_frames,
-            duration_s=config.duration_s,
-            detect=wanted.detect,
-            gate=MotionGate(wanted.detect.redetect_s) if wanted.detect.gate else None,
-            why=choice.why,
+    detector = politely(nice, lambda: _load_detector(config, watcher or LogWatcher()))
+    with ExitStack() as failing:  # an error keeps the session alive as long as anybody looks at it
+        if detector is not None:
+            failing.callback(detector.close)
+            if any(tracked):  # a tracker's second stage lives on what is never shown on its own
+                detector.report_from(config.tracker.options(detector.conf).low_score)
+        on_warm_up()
+        if detector is not None:
+            politely(nice, detector.warm_up)
+        picture_s = (lambda: politely(nice, detector.seconds_per_picture)) if detector is not None else None
+        choices = choices_for(config, sources, sinks, picture_s)
+        if any(wanted.detect.gate for wanted in config.sources):
+            warm_up_gate()
+        if any(tracked):
+            warm_up_tracking()
+        if any(_mover(config, choice.mode) is not None for choice in choices):
+            warm_up_motion()
+        annotator = Annotator(config.draw)
+        if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
+            annotator.warm_up()
+            warm_up_pictures()
+        plans = [
+            StreamPlan(
+                source=source,
+                sinks=stream_sinks,
+                mode=choice.mode,
+                tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
+                mover=_mover(config, choice.mode),
+                delay_s=choice.delay_s,
+                annotator=Annotator(config.draw),
+                stages=[*_only_sure(detector, is_tracked), *stages],
+                status=_status if config.draw.status else None,
+                always_annotate=always_annotate,
+                max_frames=config.max_frames,
+                duration_s=config.duration_s,
+                detect=wanted.detect,
+                gate=MotionGate(wanted.detect.redetect_s) if wanted.detect.gate else None,
+                why=choice.why,
+            )
+            for wanted, source, stream_sinks, is_tracked, choice in zip(
+                config.sources, sources, sinks, tracked, choices, strict=True
+            )
+        ]
+        pipeline = Pipeline(
+            plans,
+            detector,
+            leave_busy=leave_busy,
+            batch_wait_s=config.detector.batch_wait_ms / 1000,
+            infer_nice=nice,
         )
-        for wanted, source, stream_sinks, is_tracked, choice in zip(
-            config.sources, sources, sinks, tracked, choices, strict=True
-        )
-    ]
-    pipeline = Pipeline(
-        plans,
-        detector,
-        leave_busy=leave_busy,
-        batch_wait_s=config.detector.batch_wait_ms / 1000,
-        infer_nice=nice,
-    )
-    return Job(pipeline, detector)
+        failing.pop_all()
+        return Job(pipeline, detector)
 
 
 def _open_sources(config: Config) -> list[Source]:
@@ -209,7 +216,7 @@ def output_for(uri: str, name: str, several: bool) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector | None:
+def _load_detector(config: Config, watcher: Watcher) -> Detector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
@@ -217,8 +224,6 @@ def _load_detector(config: Config, watcher: Watcher, weak_too: bool) -> Detector
     contract = None if config.contract is None else parse_contract(config.contract)
     get = getter(watcher) if config.download else not_here
     detector = load_detector(model, config.detector, contract, get)
-    if weak_too:  # the tracker's second stage keeps tracks alive with what is never shown on its own
-        detector.report_from(config.tracker.options(detector.conf).low_score)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
     return detector

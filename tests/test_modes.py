@@ -9,6 +9,7 @@ import streamdet
 from streamdet.build import build
 from streamdet.config import parse_config
 from streamdet.detect.detector import Detector
+from streamdet.detect.session import Session
 from streamdet.errors import ConfigError
 from streamdet.pipeline.mode import Mode
 from streamdet.tracking.interpolate import Smoother
@@ -35,6 +36,31 @@ def test_what_each_mode_is_built_of(options, mode, kind):
     assert stream.plan.mode is mode
     assert type(stream.plan.mover) is kind
     job.close()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "options"),
+    [
+        ("streamdet.build.Pipeline", {}),
+        ("streamdet.build.choices_for", {}),
+        ("streamdet.detect.detector.Detector.warm_up", {}),
+        ("", {"tracker": {"low_score": 0.6}}),
+    ],
+    ids=["pipeline", "choice", "warm-up", "tracker"],
+)
+def test_the_model_is_given_back_at_once_where_nothing_comes_of_the_run(monkeypatch, breaks, options):
+    sessions, made = [], Session.__init__
+    monkeypatch.setattr(Session, "__init__", lambda self, *a, **k: sessions.append(self) or made(self, *a, **k))
+    if breaks:
+
+        def fail(*args, **kwargs):
+            raise ConfigError("nothing comes of it")
+
+        monkeypatch.setattr(breaks, fail)
+    with pytest.raises(ConfigError):
+        build(parse_config({"sources": ["synthetic:shapes?frames=5&size=320x240"], **options}))
+    (session,) = sessions
+    assert session._engine is None
 
 
 @pytest.mark.parametrize(("mode", "told"), [("live", True), ("every-frame", True), ("smooth", False), ("auto", False)])
