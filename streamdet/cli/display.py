@@ -82,10 +82,10 @@ class Display:
             self._console.print("stopping and closing files; Ctrl-C once more leaves at once")
 
     def _progress(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, max_width=_NAME_WIDTH - 8)
-        for _ in range(5):
-            table.add_column(no_wrap=True)
+        table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0), header_style="")
+        table.add_column("", overflow="fold")  # a name that does not fit goes on below: its end tells cameras apart
+        for column in ("frames", "fps", "inferred", "age ms", "dropped"):
+            table.add_column(column, justify="right", no_wrap=True)
         for stream, state in zip(self._job.report().streams, self._job.pipeline.streams, strict=True):
             last_ns = state.stats.last_ns or self._job.pipeline.started_ns
             silent_s = (time.monotonic_ns() - last_ns) / 1e9
@@ -94,11 +94,11 @@ class Display:
             age = stream.sinks[0].age.p50_ms if stream.sinks else math.nan
             table.add_row(
                 Text(stream.name, style="bold"),
-                f"{count} frames",
+                count,
                 _rate(stream, silent_s),
-                f"{stream.inferred} inferred",
-                f"age {_ms(age)} ms",
-                f"dropped {sum(stream.dropped.values()) + sum(sum(s.dropped.values()) for s in stream.sinks)}",
+                str(stream.inferred),
+                _ms(age),
+                str(sum(stream.dropped.values()) + sum(sum(s.dropped.values()) for s in stream.sinks)),
             )
         return table
 
@@ -122,7 +122,7 @@ def _rate(stream: StreamReport, silent_s: float) -> str:
     begun = stream.captured and stream.shown
     if silent_s >= (_SILENT_S if begun else _BEGINS_S + stream.delay_s):
         return f"[yellow]silent {silent_s:.0f} s[/]"
-    return f"{stream.fps:.1f} fps" if begun else "starting"
+    return f"{stream.fps:.1f}" if begun else "starting"
 
 
 def summary(report: Report) -> Group:

@@ -2,11 +2,13 @@ import os
 import re
 import signal
 import sys
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from streamdet.cli.display import _rate, summary
+from streamdet.cli.display import Display, _rate, summary
 from streamdet.pipeline.report import Percentiles, Report, SinkReport, StreamReport
 from tests.running import ROOT
 
@@ -37,9 +39,31 @@ def test_the_summary_fits_80_columns_and_keeps_every_number():
     assert "decode_error 17, reconnect 3" in text
 
 
+def test_the_progress_of_several_sources_fits_80_columns_and_cuts_neither_names_nor_numbers():
+    from rich.console import Console
+
+    names = ["192.168.1.20_Streaming_channels_101", "192.168.1.20_Streaming_channels_102", "front"]
+    (told,) = report().streams
+    streams = [replace(told, name=name, captured=1234567, shown=1234567, inferred=234567) for name in names]
+    state = SimpleNamespace(
+        stats=SimpleNamespace(last_ns=time.monotonic_ns()), info=SimpleNamespace(frame_count=7654321)
+    )
+    job = SimpleNamespace(
+        report=lambda: Report(streams, "cpu", 1), pipeline=SimpleNamespace(streams=3 * [state], started_ns=1)
+    )
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(Display(job)._progress())
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "".join(line.split(" ")[0] for line in lines) == "".join(names)
+    told_of = [line.split()[-5:] for line in lines if "/7654321" in line]
+    assert told_of == 3 * [["1234567/7654321", "30.0", "234567", "12", "12370"]]
+
+
 @pytest.mark.parametrize(
     ("captured", "silent_s", "words"),
-    [(0, 3, "starting"), (0, 12, "[yellow]silent 12 s[/]"), (5, 1, "9.9 fps"), (5, 3, "[yellow]silent 3 s[/]")],
+    [(0, 3, "starting"), (0, 12, "[yellow]silent 12 s[/]"), (5, 1, "9.9"), (5, 3, "[yellow]silent 3 s[/]")],
 )
 def test_who_has_not_begun_is_given_time(captured, silent_s, words):
     (stream,) = report().streams
@@ -69,7 +93,7 @@ def test_on_a_terminal_progress_leaves_no_trace_and_ctrl_c_gives_the_cursor_back
             said += os.read(terminal, 4096)
         except OSError:  # the other side is gone
             break
-        if not pressed and re.search(rb"[1-9]\d* frames", said):  # something was captured
+        if not pressed and re.search(rb"synthetic\S*\s+[1-9]", said):  # something was captured
             pressed = True
             os.write(terminal, b"\x03")
     os.close(terminal)
