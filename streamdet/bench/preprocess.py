@@ -80,8 +80,8 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     notes = [
         f"one thread each; {packed.nbytes / 1e6:.1f} MB read, {batch.nbytes / 1e6:.1f} MB written",
         f"ours moves {moved / ours / 1e6:.1f} GB/s, the floor {moved / least / 1e6:.1f}: {ours / least:.1f}x the floor",
-        f"uint8: {bytes_out.nbytes / 1e6:.1f} MB written, {ours_of_bytes / least_of_bytes:.1f}x its floor: a quarter of "
-        "the bytes, but no less arithmetic",
+        f"uint8: {bytes_out.nbytes / 1e6:.1f} MB written, {ours_of_bytes / least_of_bytes:.1f}x its floor: a quarter "
+        "of the bytes, but no less arithmetic",
         "blobFromImage has one scale for all channels, so its result is not quite the network's input",
     ]
     return "pre-processing 1920x1080 -> 1x3x1200x1200, float32 where not said", timings, notes
