@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 0.05
 _WINDOW_S = 0.01  # windows take turns: one whose stream is silent must not hold up the others
+# Where nothing is dropped the slowest stage sets the pace, and that is inference or encoding: what leads to it works in
+# the time these leave. Measured with 1080p files, 2 cores: 10 % faster without inference, 5 to 8 % with YOLOX-nano. No
+# lower, so that other programs do not bring decoding to a stop.
+_LEADING_NICE = 10
 _GRACE_S = 1.0  # what sources and inferences take that are not busy for long
 
 
@@ -120,7 +124,7 @@ class Pipeline:
             for outlet in stream.outlets:
                 if not outlet.sink.main_thread:
                     self._spawn(f"sink:{stream.name}:{outlet.sink.name}", self._run_outlet, outlet)
-            self._spawn(f"render:{stream.name}", self._guard, stream.render)
+            self._spawn(f"render:{stream.name}", self._guard, _render, stream)
         if self._batcher is not None:
             self._in_libraries.append(self._spawn("infer", self._guard, self._infer))
         for stream in self.streams:
@@ -233,6 +237,7 @@ class Pipeline:
                 self.stage_cpu_s[stage] = self.stage_cpu_s.get(stage, 0.0) + time.thread_time()
 
     def _capture(self, stream: Stream) -> None:
+        give_way(_LEADING_NICE if stream.waits else 0)  # and the decoder's threads, which it starts
         try:
             stream.capture()
         except StreamdetError as error:
@@ -270,9 +275,9 @@ class Pipeline:
         except BaseException as error:
             self._fail(error)
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _guard(self, work: Callable[..., None], *args: object) -> None:
         try:
-            work()
+            work(*args)
         except BaseException as error:
             self._fail(error)
 
@@ -302,6 +307,11 @@ class Pipeline:
         alive = [thread for thread in self._threads if thread.is_alive()]
         if alive:
             alive[0].join(timeout_s)
+
+
+def _render(stream: Stream) -> None:
+    give_way(_LEADING_NICE if stream.waits else 0)
+    stream.render()
 
 
 def _in_frame(detected: Detected, corner: Corner) -> Detected:

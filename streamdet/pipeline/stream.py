@@ -120,6 +120,11 @@ class Stream:
         self._moved_boxes = BoxesMovedToThisFrame(plan.tracker, plan.mover if self._live else None)
         self.outlets = [Outlet(sink, _IN_FLIGHT, policy, self._opened_info, self._delay_s) for sink in plan.sinks]
 
+    @property
+    def waits(self) -> bool:
+        """Whether its source is in no hurry: every frame waits for inference and for the sinks."""
+        return not self._live and not self.plan.source.live
+
     def _opened_info(self) -> SourceInfo:
         assert self.info is not None, "a sink opens with its first result, which comes after the source is open"
         return self.info

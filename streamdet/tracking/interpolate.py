@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from streamdet.picture import Picture
 from streamdet.tracking.bridge import LastSeen, with_returned
 from streamdet.tracking.carried import MotionOptions
+from streamdet.tracking.curve import Turns
 from streamdet.tracking.motion import Mover
 from streamdet.types import Detections
 
-BELIEVED = 0.07
+BELIEVED = 0.06
 """Where measured motion misses the other detection by this share of a box's size, it counts as much as a straight line
 does. On a street with its exact truth it is worth 0.02 of IoU over straight lines at two detections per second, on
 filmed crowds nothing: there a detector's boxes wander more than people do within half a second."""
@@ -53,16 +54,18 @@ class Pairs:
 class Smoother:
     """Shows frames some time after they came, so that most of them have detections before and after them.
 
-    Give it every frame in order (`observe`), detections whenever they come (`update`), in order too, and ask for what
-    is to be seen on a frame (`show`) as late as can be: boxes of objects that both detections have are then between
-    the two; those of only one are carried from it. One that was missed and comes back is put on the frames in between
-    that were not shown yet. Where no detections after the frame have come yet, it shows what `Mover` shows.
+    Give it every frame in order (`observe`), detections whenever they come (`update`), in order too, and ask for
+    what is to be seen on a frame (`show`) as late as can be: boxes of objects that both detections have are then
+    between the two, on a curve where detections are close; those of only one are carried from it. One that was
+    missed and comes back is put on the frames in between that were not shown yet. Where no detections after the
+    frame have come yet, it shows what `Mover` shows.
     """
 
     def __init__(self, options: MotionOptions | None = None) -> None:
         self._mover = Mover(options)
         self._settled: deque[tuple[float, Detections]] = deque()
         self._last_seen = LastSeen()
+        self._turns = Turns()
 
     def observe(self, picture: Picture, time_s: float) -> None:
         """Takes the next frame."""
@@ -76,9 +79,14 @@ class Smoother:
         if abs(start_s - time_s) > _SAME_S:
             return  # they came so late that nothing is shown of them any more
         now = self._mover.shown(carried, time_s)
-        returned = self._last_seen.returned(now[np.isin(now.track_ids, detections.track_ids)], time_s)
+        found = now[np.isin(now.track_ids, detections.track_ids)]
+        returned = self._last_seen.returned(found, time_s)
         if returned:
             self._settled = deque((at_s, with_returned(shown, at_s, returned)) for at_s, shown in self._settled)
+        turn = self._turns.add(found, time_s)
+        if turn is not None:
+            size = self._mover.size
+            self._settled = deque((at_s, turn.bent(shown, at_s, size)) for at_s, shown in self._settled)
         self._settled.append((time_s, now))
 
     def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:

@@ -91,6 +91,11 @@ class Mover:
         return self._history.camera(start_s, end_s)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the newest frame in pixels."""
+        return self._size
+
+    @property
     def trail(self) -> Sequence[tuple[float, Carried]]:
         """Times and boxes of the frames since the last detections, theirs first; not to be changed."""
         return self._trail

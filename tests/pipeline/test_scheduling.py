@@ -370,3 +370,42 @@ def test_only_the_polite_thread_gives_way():
     before = niceness()
     assert politely(3, niceness) == max(before, 3)
     assert niceness() == before
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+@pytest.mark.parametrize(
+    ("live", "mode", "gives_way"),
+    [(False, Mode.EVERY_FRAME, True), (True, Mode.EVERY_FRAME, False), (True, Mode.LIVE, False)],
+)
+def test_decoding_and_drawing_of_files_give_way_to_inference_and_encoding(live, mode, gives_way):
+    import os
+
+    nice = {}
+
+    def note(what):
+        nice[what] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    class Source(CountingSource):
+        def open(self):
+            note("capture")
+            return super().open()
+
+    class Noting(FakeDetector):
+        def detect(self, pictures):
+            note("infer")
+            return super().detect(pictures)
+
+    class NotingSink(ListSink):
+        def write(self, result):
+            note("sink")
+            super().write(result)
+
+    def stage(result):
+        note("render")
+        return result
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    plan = StreamPlan(Source(5, live=live), [NotingSink()], mode=mode, stages=[stage])
+    Pipeline([plan], Noting()).run()
+    leading = before if not gives_way else max(before, 10)
+    assert nice == {"capture": leading, "render": leading, "infer": before, "sink": before}

@@ -155,7 +155,7 @@ def test_key_frames_come_by_time_not_by_count(tmp_path, encoder, live):
 @pytest.mark.parametrize(
     ("rate", "live", "late"),
     [
-        pytest.param(Fraction(30), False, 12, id="file of 30 frames per second"),
+        pytest.param(Fraction(30), False, 14, id="file of 30 frames per second"),
         pytest.param(Fraction(10), False, 0, id="slow file"),
         pytest.param(None, False, 0, id="rate not known"),
         pytest.param(Fraction(30), True, 0, id="camera"),

@@ -1,0 +1,114 @@
+"""Smooth mode: who changes pace or size between close detections is shown on a curve through them."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import assume, given
+
+from streamdet.picture import Picture
+from streamdet.tracking.curve import CURVED_S, Turn, Turns
+from streamdet.tracking.interpolate import Smoother
+from streamdet.types import Detections
+
+SIZE = (4000, 4000)
+
+
+def at(boxes_by_id):
+    boxes = np.array(list(boxes_by_id.values()), np.float32).reshape(-1, 4)
+    n, ids = len(boxes), np.array(list(boxes_by_id), np.int64)
+    return Detections(boxes, np.full(n, 0.8, np.float32), np.zeros(n, np.int32), ids, ("person",))
+
+
+def between(first, second, first_s, second_s, time_s):
+    """The objects of both on straight lines."""
+    share = (time_s - first_s) / (second_s - first_s)
+    a, b = (dict(zip(d.track_ids.tolist(), d.boxes_xyxy, strict=True)) for d in (first, second))
+    return at({i: a[i] + share * (b[i] - a[i]) for i in a if i in b})
+
+
+@given(
+    steps_s=st.lists(st.floats(0.05, CURVED_S), min_size=3, max_size=3),
+    share=st.floats(0.02, 0.98),
+    start=st.lists(st.floats(1500, 2500), min_size=4, max_size=4),
+    speed=st.lists(st.floats(-300, 300), min_size=4, max_size=4),
+    force=st.lists(st.floats(-900, 900), min_size=4, max_size=4),
+)
+def test_what_speeds_up_evenly_is_met_exactly_once_both_neighbours_are_known(steps_s, share, start, speed, force):
+    times_s = np.cumsum([0.0, *steps_s])
+
+    def box(time_s):
+        return np.array(start) + np.array(speed) * time_s + np.array(force) * time_s**2 / 2
+
+    now_s = times_s[1] + share * steps_s[1]
+    assume(abs(now_s - times_s[1]) > 1e-3)
+    assume(abs(now_s - times_s[2]) > 1e-3)
+    detections = [at({3: box(t), 7: box(t) + 5}) for t in times_s]
+    turns = Turns()
+    shown = None
+    for number, (found, time_s) in enumerate(zip(detections, times_s, strict=True)):
+        turn = turns.add(found, time_s)
+        if number == 2:
+            shown = between(detections[1], detections[2], times_s[1], times_s[2], now_s)
+        if number >= 2:
+            shown = turn.bent(shown, now_s, SIZE)
+    np.testing.assert_allclose(shown.boxes_xyxy, [box(now_s), box(now_s) + 5], atol=0.01)
+
+
+def test_a_turn_moves_only_what_all_three_have_and_only_between_them():
+    times_s = (0.0, 0.2, 0.4)
+    found = (
+        at({1: [10, 10, 30, 50], 2: [10, 10, 30, 50], -1: [10, 10, 30, 50]}),
+        at({1: [20, 10, 40, 50], 2: [20, 10, 40, 50], 4: [20, 10, 40, 50], -1: [30, 10, 50, 50]}),
+        at({1: [50, 10, 70, 50], 4: [50, 10, 70, 50], -1: [90, 10, 99, 50]}),
+    )
+    turn = Turn.of(times_s, found)
+    assert turn.ids.tolist() == [1]
+    for time_s, step in ((0.1, -1.25), (0.3, -1.25)):  # slope 100 px/s at the middle, 50 and 150 on the lines
+        shown = at({4: [35, 10, 55, 50], 1: [35, 10, 55, 50], -1: [0, 0, 9, 9]})
+        bent = turn.bent(shown, time_s, SIZE)
+        np.testing.assert_allclose(
+            bent.boxes_xyxy - shown.boxes_xyxy, [[0] * 4, [step, 0, step, 0], [0] * 4], atol=1e-4
+        )
+        assert shown.boxes_xyxy[1, 0] == 35  # what was given is as it was
+    for time_s in (-0.1, *times_s, 0.5):
+        assert turn.bent(shown, time_s, SIZE) is shown
+
+
+def test_a_curve_does_not_leave_the_picture():
+    found = tuple(at({1: [left, 10, left + 20, 50]}) for left in (40, 0, 40))
+    turn = Turn.of((0.0, 0.2, 0.4), found)
+    bent = turn.bent(at({1: [1, 10, 21, 50]}), 0.1, (100, 100))
+    assert bent.boxes_xyxy.min() >= 0
+    bent = turn.bent(at({1: [1, 10, 100, 50]}), 0.3, (100, 100))
+    assert bent.boxes_xyxy.max() <= 100
+
+
+@pytest.mark.parametrize(("apart_s", "curves"), [(CURVED_S, True), (CURVED_S + 0.05, False)])
+def test_detections_far_apart_say_nothing(apart_s, curves):
+    turns = Turns()
+    one = at({1: [10, 10, 30, 50]})
+    assert turns.add(one, 0.0) is None
+    assert turns.add(one, apart_s) is None
+    assert (turns.add(one, 2 * apart_s) is not None) is curves
+
+
+def test_smooth_mode_follows_who_speeds_up():
+    """Nothing moves in the pictures, so that the boxes alone decide."""
+
+    def left(time_s):
+        return 20 + 100 * time_s**2
+
+    def errors(smoother):
+        wrong = []
+        for k in range(41):
+            smoother.observe(Picture.from_bgr(np.zeros((120, 320, 3), np.uint8)), k / 20)
+            if k % 4 == 0:
+                smoother.update(at({1: [left(k / 20), 20, left(k / 20) + 40, 100]}), k / 20)
+            if k >= 20:
+                shown = smoother.show((k - 20) / 20)
+                wrong.append(abs(float(shown.boxes_xyxy[0, 0]) - left((k - 20) / 20)))
+        return wrong
+
+    wrong = errors(Smoother())
+    lines = [abs((0.2 * (k % 4) / 4) * (0.2 - 0.2 * (k % 4) / 4)) * 100 for k in range(21)]
+    assert max(wrong[4:]) < 0.35 * max(lines)
