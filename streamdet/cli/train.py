@@ -57,8 +57,12 @@ def demo(
     from streamdet.detect.detector import DetectorOptions, load_detector
     from streamdet.evaluate.street import HELD_OUT, evaluate_street
 
-    with load_detector(output, DetectorOptions(conf=0.01, max_detections=100)) as detector:
-        numbers = evaluate_street(detector, HELD_OUT.views()).numbers
+    with (
+        load_detector(output, DetectorOptions(conf=0.01, max_detections=100)) as detector,
+        _Watch(quiet) as watch,
+    ):
+        total = len(HELD_OUT.seeds) * len(HELD_OUT.frames)
+        numbers = evaluate_street(detector, HELD_OUT.views(), lambda done: watch.measuring(done, total)).numbers
     typer.echo(f"on {HELD_OUT}: AP {numbers.ap:.3f}, AP50 {numbers.ap50:.3f}, AP75 {numbers.ap75:.3f}")
 
 
@@ -174,6 +178,10 @@ class _Watch:
         """Takes note of a step of training."""
         words = f"epoch {step.epoch}, loss {step.score_loss:.3f} + {step.box_loss:.3f}"
         self._show("training", words, step.done, step.total)
+
+    def measuring(self, done: int, total: int) -> None:
+        """Takes note of a picture that was measured."""
+        self._show("measuring", "measuring", done, total)
 
     def _show(self, what: str, words: str, done: int, total: int) -> None:
         if self._console.is_terminal:

@@ -66,6 +66,21 @@ def test_without_pytorch_it_says_how_to_get_it(cli, folder, tmp_path, monkeypatc
 
 
 @needs_torch
+@pytest.mark.timeout(120)
+def test_the_demo_tells_how_far_rendering_training_and_measuring_are(cli, tmp_path, monkeypatch):
+    from streamdet.evaluate import street
+
+    monkeypatch.setattr(street, "HELD_OUT", street.StreetSet((1,), (0, 75)))
+    argv = ["demo", "-o", tmp_path / "x.onnx", "--scenes", 1, "--epochs", 1, "--device", "cpu"]
+    code, out, told = cli(*argv)
+    assert code == 0, told
+    assert out[-1].startswith("on 2 pictures of 1 scenes")
+    words = [line.partition(" s: ")[2].split(",")[0] for line in told]
+    assert words == ["rendering scenes 1/1", "epoch 1", "measuring"]
+    assert told[-1].endswith("measuring, 2 of 2")
+
+
+@needs_torch
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
