@@ -136,8 +136,8 @@ def _about(stream: StreamReport, provider: str) -> Iterator[RenderableType]:
     yield Text.assemble((stream.name, "bold"), f": {stream.fps:.1f} frames/s, {mode}{where}")
     yield Text(f"  captured {stream.captured} = shown {stream.shown}{_dropped(stream.dropped, ' + ')}")
     if stream.not_looked_at:
-        rate = f"{stream.inferred} inferred, {stream.detections_hz:.1f} a second"
-        yield Text(f"  {rate}; not looked at: {_counts(stream.not_looked_at)}")
+        rate = f", {stream.inferred / stream.video_s:.1f} a second of video" if stream.video_s > 0 else ""
+        yield Text(f"  {stream.inferred} inferred{rate}; not looked at: {_counts(stream.not_looked_at)}")
     if stream.faults:
         yield Text(f"  source faults: {_counts(stream.faults)}")
     yield _times(stream)

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.stats import Histogram
+from streamdet.pipeline.stats import Histogram, StreamStats
 from streamdet.pipeline.stream import Stream
 
 
@@ -48,13 +48,15 @@ class StreamReport:
         faults: what its source met without ending, by cause.
         inferred: frames that went through the detector.
         not_looked_at: frames that did not, by cause: "still" (nothing had changed) or "rate" (too soon).
-        detections_hz: frames inferred per second.
-        fps: frames shown per second.
+        detections_hz: frames inferred per second of the clock.
+        fps: frames shown per second of the clock.
         stages: time per frame of each stage that ran.
         detection_age: how much older than the shown frame its detections were; in smooth mode the distance in time to
             the nearest ones.
         delay_s: how long after they came frames were meant to be shown: the stated delay of smooth mode, else 0.
         between: of the frames shown in smooth mode, how many had detections before and after them.
+        video_s: from the first frame that was shown to the end of the newest one, in the stream's own time; that of a
+            file may go by faster than the clock, or slower.
         early: of the frames shown in smooth mode, how many were shown sooner, because memory for no more was left.
         why: why this mode was chosen, for people; "" where it was asked for.
     """
@@ -75,6 +77,7 @@ class StreamReport:
     delay_s: float = 0.0
     between: int = 0
     early: int = 0
+    video_s: float = 0.0
     why: str = ""
     sinks: list[SinkReport] = field(default_factory=list)
 
@@ -132,9 +135,15 @@ def _stream(stream: Stream) -> StreamReport:
         delay_s=delay_s,
         between=stats.between,
         early=stream.held.early,
+        video_s=_video_s(stats, stream.account.passed),
         why=stream.plan.why,
         sinks=[_sink(outlet) for outlet in stream.outlets],
     )
+
+
+def _video_s(stats: StreamStats, shown: int) -> float:
+    """Returns how long what was shown is; the newest frame lasts as long as the others did."""
+    return (stats.last_s - stats.first_s) * shown / (shown - 1) if shown > 1 else 0.0
 
 
 def _sink(outlet: Outlet) -> SinkReport:

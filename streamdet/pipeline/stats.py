@@ -62,6 +62,8 @@ class StreamStats:
         between: frames that were shown with detections before and after them.
         first_ns: monotonic, when the first frame that was shown had been captured; 0 before.
         last_ns: monotonic, when the newest one was shown; 0 before.
+        first_s: the stream's own time of the first frame that was shown.
+        last_s: the same of the newest one.
     """
 
     def __init__(self, delay_s: float = 0.0) -> None:
@@ -79,6 +81,8 @@ class StreamStats:
         self.between = 0
         self.first_ns = 0
         self.last_ns = 0
+        self.first_s = 0.0
+        self.last_s = 0.0
 
     def add_inferred(self, times: StageTimes) -> None:
         """Counts one inferred frame (inference thread)."""
@@ -88,7 +92,9 @@ class StreamStats:
 
     def add_shown(self, result: Result) -> None:
         """Counts one shown frame (render thread)."""
-        self.first_ns = self.first_ns or result.frame.captured_ns
+        if not self.first_ns:
+            self.first_ns, self.first_s = result.frame.captured_ns, result.frame.pts_s
+        self.last_s = result.frame.pts_s
         self.last_ns = time.monotonic_ns()
         self._waited_ns = min(self._delay_ns, self.last_ns - result.frame.captured_ns)  # less where a stop cut it short
         if result.times.track_ms:

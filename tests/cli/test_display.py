@@ -19,7 +19,7 @@ def report():
     stages = dict.fromkeys(("decode", "preprocess", "infer", "postprocess", "track", "draw"), times)
     dropped, faults = {"queue_full": 12345, "stopped": 1}, {"reconnect": 3, "decode_error": 17}
     told = "c" * 64, "", "live", 2, 1, dropped, faults, 99, {"still": 2}, 9.9, 30, stages, times
-    return Report([StreamReport(*told, sinks=sinks)], "cpu", 1)
+    return Report([StreamReport(*told, sinks=sinks, video_s=19.8)], "cpu", 1)
 
 
 NAMES = ["null:", f"/some/{'long/' * 20}recording.mp4", f"/{'n' * 100}.jsonl", "pictures/"]
@@ -37,6 +37,7 @@ def test_the_summary_fits_80_columns_and_keeps_every_number():
     assert "age at recording.mp4" in text
     assert "captured 2 = shown 1 + dropped 12346 (queue_full 12345, stopped 1)" in text
     assert "decode_error 17, reconnect 3" in text
+    assert "99 inferred, 5.0 a second of video; not looked at: still 2" in text
 
 
 def test_the_progress_of_several_sources_fits_80_columns_and_cuts_neither_names_nor_numbers():

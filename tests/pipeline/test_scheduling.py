@@ -174,6 +174,8 @@ def test_a_file_with_a_rate_shows_every_frame_and_infers_some():
     sink = ListSink()
     told = run(StreamPlan(CountingSource(100), [sink], detect=DetectOptions(max_hz=2)))  # at 10 frames per second
     assert (told.captured, told.shown, told.inferred, told.not_looked_at) == (100, 100, 20, {"rate": 80})
+    assert told.video_s == pytest.approx(10.0)
+    assert told.inferred / told.video_s == pytest.approx(2.0), "whatever the clock said meanwhile"
     assert [r.frame.index for r in sink.results] == list(range(100))
     for result in sink.results:
         index = result.frame.index
