@@ -81,9 +81,10 @@ class Choice:
 MOST_DELAY_S = 5.0
 """Longest delay of smooth mode: frames that wait are pictures in memory."""
 
-CAMERA_HZ = 30.0
-"""Frames per second that a live source is taken to have: it says so only once it is open. Too many for some cameras,
-which makes a recording wait for better boxes where it need not: that costs it nothing."""
+CAMERA_HZ = 60.0
+"""Frames per second that a live source is taken to have: it says so only once it is open. Too many for most cameras,
+which makes a recording wait for better boxes where it need not: that costs it nothing. Too few would cost it: on a
+street at 60 frames/s and 30 detections/s boxes overlap the truth by 0.89 live and 0.98 smooth."""
 
 
 def choose(*, live: bool, use: Use, frames_hz: float | None, pace: Pace | None, most_s: float) -> Choice:
@@ -108,7 +109,7 @@ def choose(*, live: bool, use: Use, frames_hz: float | None, pace: Pace | None, 
         return Choice(Mode.LIVE, why="no boxes are recorded in pictures, so a delay gains nothing")
     rate_hz = 1 / pace.interval_s
     found = f"{rate_hz:.{1 if rate_hz < 10 else 0}f} detections/s"
-    frames = f"{frames_hz or CAMERA_HZ:g} frames/s" + ("" if frames_hz else " of most cameras")
+    frames = f"{frames_hz or CAMERA_HZ:g} frames/s" + ("" if frames_hz else " that a camera may have")
     if rate_hz >= (frames_hz or CAMERA_HZ):  # at 2/3 of it, a delay still brings IoU from 0.88 to 0.99 (people walking)
         return Choice(Mode.LIVE, why=f"{found} keep up with the {frames}")
     if pace.delay_s > most_s:

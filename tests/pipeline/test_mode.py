@@ -44,9 +44,9 @@ SLOW, FAST, TOO_SLOW = Pace(0.5, 0.4), Pace(0.01, 0.01), Pace(1.0, 1.0)
         (True, Use.NOW, SLOW, Mode.LIVE, "not only recorded"),
         (True, Use.UNSEEN, SLOW, Mode.LIVE, "no boxes are recorded in pictures"),
         (True, Use.KEPT, None, Mode.LIVE, "no boxes are recorded in pictures"),
-        (True, Use.KEPT, FAST, Mode.LIVE, "100 detections/s keep up with the 30 frames/s of most cameras"),
+        (True, Use.KEPT, FAST, Mode.LIVE, "100 detections/s keep up with the 60 frames/s that a camera may have"),
         (True, Use.KEPT, TOO_SLOW, Mode.LIVE, "a delay of 3 s, more than 2; --mode smooth --delay 3 asks for it"),
-        (True, Use.KEPT, SLOW, Mode.SMOOTH, "2.0 detections/s are fewer than the 30 frames/s of most cameras;"),
+        (True, Use.KEPT, SLOW, Mode.SMOOTH, "2.0 detections/s are fewer than the 60 frames/s that a camera may have;"),
     ],
 )
 def test_the_choice_and_its_reason(live, use, pace, mode, says):
@@ -59,6 +59,11 @@ def test_the_choice_and_its_reason(live, use, pace, mode, says):
 def test_a_delay_that_nobody_may_ask_for_is_not_advised():
     choice = choose(live=True, use=Use.KEPT, frames_hz=None, pace=Pace(2.4, 2.4), most_s=2.0)
     assert choice == Choice(Mode.LIVE, why="0.4 detections/s would need a delay of 7.2 s, more than 2")
+
+
+def test_a_rate_that_nobody_knows_is_taken_for_too_high_rather_than_too_low():
+    choice = choose(live=True, use=Use.KEPT, frames_hz=None, pace=Pace(1 / 40, 1 / 40), most_s=2.0)
+    assert (choice.mode, choice.delay_s) == (Mode.SMOOTH, 0.1)
 
 
 def test_the_rate_a_camera_was_asked_for_decides():
