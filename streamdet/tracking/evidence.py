@@ -37,6 +37,19 @@ def vote(tracks: Tracks, row: int, class_id: int, score: float) -> None:
     tracks.class_ids[row] = candidates[leader]
 
 
+def vote_reference(tracks: Tracks, row: int, class_id: int, score: float) -> None:
+    """The same as `vote` in plain numpy."""
+    candidates, votes, shown = tracks.candidates[row], tracks.votes[row], tracks.class_ids[row]
+    votes *= np.float32(VOTE_MEMORY)
+    if class_id not in candidates:
+        weakest = votes.argmin()
+        candidates[weakest], votes[weakest] = class_id, 0.0
+    votes[np.flatnonzero(candidates == class_id)[0]] += np.float32(score)
+    leaders = candidates[votes == votes.max()]
+    wins = shown if shown in leaders else class_id if class_id in leaders else leaders[0]
+    tracks.class_ids[row] = wins
+
+
 @kernel
 def remember(tracks: Tracks, row: int, look: NDArray[np.float32], time_s: float) -> None:
     """Lets a track's look follow that of its newest detection (6,); to be called before `hits` and `seen_s` change."""
@@ -48,3 +61,13 @@ def remember(tracks: Tracks, row: int, look: NDArray[np.float32], time_s: float)
     for k in range(LOOK):
         known = look[k] if share == 1.0 else tracks.looks[row, k]
         tracks.looks[row, k] = known + share * (look[k] - known)
+
+
+def remember_reference(tracks: Tracks, row: int, look: NDArray[np.float32], time_s: float) -> None:
+    """The same as `remember` in plain numpy: a running mean at first, which becomes one of the last `MEMORY_S`."""
+    if np.isnan(look[0]):
+        return
+    forgotten = 1.0 - np.exp((tracks.seen_s[row] - time_s) / MEMORY_S)
+    share = np.maximum(forgotten, 1.0 / (1 + tracks.hits[row]))
+    known = tracks.looks[row]
+    tracks.looks[row] = look if np.isnan(known[0]) else (1.0 - share) * known + share * look

@@ -5,10 +5,21 @@ from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
 from streamdet.tracking.appearance import LOOK, Looks
-from streamdet.tracking.evidence import remember, vote
-from streamdet.tracking.kalman import Boxes, Motion, advance, correct, start
+from streamdet.tracking.evidence import remember, remember_reference, vote, vote_reference
+from streamdet.tracking.kalman import (
+    Boxes,
+    Motion,
+    advance,
+    advance_reference,
+    correct,
+    correct_reference,
+    from_matrices,
+    start,
+    start_reference,
+    to_matrices,
+)
 from streamdet.tracking.matching import Indices, Mask
-from streamdet.tracking.store import CANDIDATES, Tracks, TrackState, keep
+from streamdet.tracking.store import CANDIDATES, Tracks, TrackState, keep, keep_reference
 
 _TENTATIVE, _CONFIRMED, _LOST = int(TrackState.TENTATIVE), int(TrackState.CONFIRMED), int(TrackState.LOST)
 
@@ -29,6 +40,13 @@ def usable(boxes_xyxy: Boxes, scores: NDArray[np.float32], low_score: float) -> 
             out[count] = i
             count += 1
     return out[:count]
+
+
+def usable_reference(boxes_xyxy: Boxes, scores: NDArray[np.float32], low_score: float) -> Indices:
+    """The same as `usable` in plain numpy."""
+    scored = (scores.astype(np.float64) >= low_score) & (scores <= 1)
+    near = (np.abs(boxes_xyxy) <= MAX_COORDINATE_PX).all(axis=1)
+    return np.flatnonzero(scored & near & (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
 
 
 @kernel
@@ -52,6 +70,24 @@ def carry(
     count = keep(tracks, kept)
     advance(tracks.mean, tracks.covariance, count, elapsed_s, motion)
     return count
+
+
+def carry_reference(
+    tracks: Tracks,
+    count: int,
+    time_s: float,
+    elapsed_s: float,
+    lost_after_s: float,
+    find_again_s: float,
+    motion: Motion,
+) -> Tracks:
+    """The tracks that `carry` leaves, in plain numpy."""
+    has_look = ~np.isnan(tracks.looks[:count, 0])
+    limit_s = np.where(has_look, max(lost_after_s, find_again_s), lost_after_s)
+    kept = keep_reference(tracks, time_s - tracks.missed_s[:count] <= limit_s)
+    for mean, covariance in zip(kept.mean, kept.covariance, strict=True):
+        mean[:], covariance[:] = from_matrices(*advance_reference(*to_matrices(mean, covariance), elapsed_s, motion))
+    return kept
 
 
 @kernel
@@ -95,6 +131,39 @@ def absorb(
         if tracks.states[row] != _TENTATIVE or tracks.hits[row] >= tracks.needed[row]:
             tracks.states[row] = _CONFIRMED
     return keep(tracks, alive), unmatched
+
+
+def absorb_reference(
+    tracks: Tracks,
+    count: int,
+    detection_of_track: Indices,
+    boxes_xyxy: Boxes,
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int32],
+    looks: Looks,
+    time_s: float,
+    doubt: NDArray[np.float64],
+    motion: Motion,
+) -> tuple[Tracks, Mask]:
+    """The tracks that `absorb` leaves, and the detections left over, in plain numpy."""
+    after = keep_reference(tracks, np.ones(count, np.bool_))
+    seen, was_tentative = detection_of_track >= 0, after.states == _TENTATIVE
+    newly_lost = ~seen & (after.states == _CONFIRMED)
+    for row in np.flatnonzero(seen).tolist():
+        found = detection_of_track[row]
+        before = to_matrices(after.mean[row], after.covariance[row])
+        corrected = correct_reference(*before, boxes_xyxy[found], doubt[row], motion)
+        after.mean[row], after.covariance[row] = from_matrices(*corrected)
+        vote_reference(after, row, class_ids[found], scores[found])
+        remember_reference(after, row, looks[found], time_s)
+    after.scores[seen] = scores[detection_of_track[seen]]
+    after.hits[seen] += 1
+    after.seen_s[seen] = time_s
+    after.missed_s[seen] = np.inf
+    after.missed_s[newly_lost] = time_s
+    after.states[newly_lost] = _LOST
+    after.states[seen & (~was_tentative | (after.hits >= after.needed))] = _CONFIRMED
+    return keep_reference(after, seen | ~was_tentative), ~np.isin(np.arange(len(scores)), detection_of_track)
 
 
 @kernel
@@ -144,4 +213,36 @@ def begin(
             tracks.looks[row, k] = looks[i, k]
         vote(tracks, row, class_ids[i], scores[i])
         begun += 1
+    return begun
+
+
+def begin_reference(
+    boxes_xyxy: Boxes,
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int32],
+    looks: Looks,
+    unmatched: Mask,
+    inside: Mask,
+    time_s: float,
+    next_id: int,
+    new_track_score: float,
+    sure_score: float,
+    confirm_hits: int,
+    motion: Motion,
+) -> Tracks:
+    """The tracks that `begin` starts, in plain numpy."""
+    first = np.flatnonzero(unmatched & (scores.astype(np.float64) >= new_track_score))
+    score, doubtful = scores[first].astype(np.float64), inside[first]
+    begun = Tracks.empty(len(first))
+    begun.ids[:] = next_id + np.arange(len(first))
+    begun.states[:] = np.where(((score >= sure_score) | (confirm_hits <= 1)) & ~doubtful, _CONFIRMED, _TENTATIVE)
+    begun.scores[:], begun.class_ids[:], begun.looks[:] = scores[first], class_ids[first], looks[first]
+    begun.hits[:] = 1
+    begun.needed[:] = confirm_hits + (doubtful & (sure_score > 0))
+    begun.born_s[:] = begun.seen_s[:] = time_s
+    begun.missed_s[:] = np.inf
+    begun.candidates[:] = -1
+    for row, k in enumerate(first):
+        begun.mean[row], begun.covariance[row] = from_matrices(*start_reference(boxes_xyxy[k], motion))
+        vote_reference(begun, row, class_ids[k], scores[k])
     return begun

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
 from streamdet.tracking.appearance import LOOK, Looks
-from streamdet.tracking.kalman import Boxes, Covariance, Mean, Motion, boxes_after
+from streamdet.tracking.kalman import Boxes, Covariance, Mean, Motion, boxes_after, boxes_after_reference
 from streamdet.tracking.matching import Indices, Mask
 
 CANDIDATES = 4
@@ -130,6 +130,11 @@ def keep(tracks: Tracks, which: Mask) -> int:
     return kept
 
 
+def keep_reference(tracks: Tracks, which: Mask) -> Tracks:
+    """The rows that `keep` moves to the front, in plain numpy."""
+    return Tracks(*(column[: len(which)][which] for column in tracks.columns()))
+
+
 @kernel
 def show(
     tracks: Tracks,
@@ -157,3 +162,21 @@ def show(
     for i in range(n):
         scores[i] = tracks.scores[rows[i]] * 2.0 ** ((tracks.seen_s[rows[i]] - time_s) / fade_s)
     return boxes_after(tracks.mean, rows, ahead_s, motion), scores, tracks.class_ids[rows], tracks.ids[rows]
+
+
+def show_reference(
+    tracks: Tracks,
+    count: int,
+    time_s: float,
+    ahead_s: float,
+    seen_for_s: float,
+    lost_for_s: float,
+    fade_s: float,
+    motion: Motion,
+) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
+    """The same as `show` in plain numpy."""
+    states, unseen_s = tracks.states[:count], time_s - tracks.seen_s[:count]
+    limit_s = np.where(states == _CONFIRMED, seen_for_s, lost_for_s)
+    rows = np.flatnonzero((states != _TENTATIVE) & (unseen_s <= limit_s))
+    faded = (tracks.scores[rows] * 0.5 ** (unseen_s[rows] / fade_s)).astype(np.float32)
+    return boxes_after_reference(tracks.mean, rows, ahead_s, motion), faded, tracks.class_ids[rows], tracks.ids[rows]
