@@ -46,7 +46,7 @@ _FROM_BGR = np.array([[0.098, 0.439, -0.071], [0.504, -0.291, -0.368], [0.257, -
 
 
 def look_at(picture: Picture, boxes_xyxy: NDArray[np.float32]) -> Looks:
-    """Returns the looks of what is in (N, 4) float32 boxes of a picture; rows of NaN for boxes outside it."""
+    """Returns the looks of what is in (N, 4) float32 boxes of a picture; rows of NaN where a half is outside it."""
     boxes = np.ascontiguousarray(boxes_xyxy, np.float64)
     width, height = picture.width, picture.height
     if picture.format is PixelFormat.BGR24:
@@ -67,6 +67,7 @@ def look_at(picture: Picture, boxes_xyxy: NDArray[np.float32]) -> Looks:
             axis=2,
         )
     looks: Looks = means.reshape(len(boxes), LOOK).astype(np.float32)
+    looks[np.isnan(looks).any(axis=1)] = np.nan  # half a look would leave a track without the other half for good
     return looks
 
 
