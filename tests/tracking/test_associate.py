@@ -74,7 +74,9 @@ def test_associate_equals_reference(seed, n, m, class_agnostic, match_high, matc
     rng, alike, weight = some_scene(seed, n, m)
     states = rng.choice([int(state) for state in TrackState], n + 2).astype(np.int8)
     track_classes, class_ids = rng.integers(0, 2, n + 2).astype(np.int32), rng.integers(0, 2, m).astype(np.int32)
-    scores = np.where(rng.uniform(size=m) < 0.3, high_score, rng.uniform(0.1, 1, m)).astype(np.float32)
+    scores = rng.choice([high_score, 1.0, rng.uniform(0.1, 1)], m).astype(np.float32)
+    close = rng.uniform(size=(n, m)) < 0.3
+    alike[close] = match_high + rng.uniform(-0.01, 0.1, close.sum())  # to the limit, which is lowered for the lost
     rest = weight, states, track_classes, scores, class_ids, class_agnostic, high_score
     expected, alike_then = associate.associate_reference(alike, *rest, match_high, match_low, match_new)
     found = associate.associate(alike, *rest, match_high, match_low, match_new)

@@ -56,6 +56,8 @@ def test_find_again_equals_reference(seed, n, m, class_agnostic, new_track_score
     tracks, boxes_xyxy, looks = some_tracks(rng, n), some_boxes(rng, m), some_looks(rng, m)
     tracks.mean[:, 2:, 0] = rng.uniform(60, 140, (n + 3, 2))
     tracks.class_ids[:] = rng.integers(0, 2, n + 3)
+    tracks.missed_s[:] = NOW_S - rng.integers(0, 3, n + 3) / 2
+    tracks.seen_s[:] = tracks.missed_s - 1
     like = rng.uniform(0.6, 1, (n, m))
     scores = np.where(rng.uniform(size=m) < 0.3, new_track_score, rng.uniform(0.2, 1, m)).astype(np.float32)
     class_ids = rng.integers(0, 2, m).astype(np.int32)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from streamdet.tracking import lives
 from streamdet.tracking.store import TrackState
@@ -14,19 +13,32 @@ from .some_tracks import NOW_S, assert_same_tracks, first, halves_s, seeds, some
 
 FAR_PX = lives.MAX_COORDINATE_PX
 TOO_FAR_PX = float(np.nextafter(np.float32(FAR_PX), np.float32(2 * FAR_PX)))
-corner = st.floats(width=32) | st.sampled_from([0.0, 10.0, 20.0, FAR_PX, -FAR_PX, TOO_FAR_PX])
+corner = st.floats(width=32) | st.sampled_from([0.0, 150.0, FAR_PX, -FAR_PX, TOO_FAR_PX])
 shares = st.sampled_from([0.0, 0.1, 0.3, 0.6, 0.7, 1.0])
 """Most of them are no float32, so that a score of as much may lie below."""
 
 
 @given(
-    arrays(np.float32, (5, 4), elements=corner),
-    arrays(np.float32, 5, elements=st.floats(width=32) | st.floats(0, 1, width=32) | shares.map(np.float32)),
+    seeds,
+    st.lists(st.tuples(st.integers(0, 19), corner), max_size=3),
+    st.lists(shares | st.floats(width=32), min_size=5, max_size=5),
     shares,
 )
-def test_usable_equals_reference(boxes_xyxy, scores, low_score):
+def test_usable_equals_reference(seed, odd, scores, low_score):
+    boxes_xyxy = some_boxes(np.random.default_rng(seed), 5)
+    for place, value in odd:
+        boxes_xyxy.flat[place] = value
+    scores = np.array(scores, np.float32)
     ours = lives.usable(boxes_xyxy, scores, low_score)
     np.testing.assert_array_equal(ours, lives.usable_reference(boxes_xyxy, scores, low_score))
+
+
+@pytest.mark.parametrize("usable", [lives.usable, lives.usable_reference])
+def test_what_lies_on_a_limit_can_be_used(usable):
+    boxes_xyxy = np.array([[0, 0, FAR_PX, 10], [0, 0, TOO_FAR_PX, 10], [-FAR_PX, 0, 0, 10]], np.float32)
+    assert usable(boxes_xyxy, np.ones(3, np.float32), 1.0).tolist() == [0, 2]
+    scores = np.array([0.5, 0.7], np.float32)
+    assert [usable(boxes_xyxy[::2], scores, low).tolist() for low in (0.5, 0.7)] == [[0, 1], []], "0.7 is rounded down"
 
 
 @given(seeds, st.integers(0, 8), st.floats(0, 2), halves_s, halves_s)
