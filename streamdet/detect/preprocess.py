@@ -124,9 +124,7 @@ def _make_plan(spec: ModelSpec, width: int, height: int, dtype: np.dtype[Any]) -
     if width > MAX_WIDTH:
         raise ValueError(f"pictures wider than {MAX_WIDTH} pixels are not supported, got {width}x{height}")
     window = place(spec, width, height)
-    scratch = Scratch(
-        np.zeros(width + 1, np.uint32), np.zeros((2, 3, window.width), np.float32), np.zeros((3, window.width), dtype)
-    )
+    scratch = Scratch.allocate(width, window.width, dtype)
     return _Plan(window, window.fit(width, height), make_axes(width, height, window), scratch)
 
 
