@@ -21,6 +21,15 @@ def stroke_bounds(path: NDArray[np.float64], width: int, height: int) -> tuple[i
     return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
 
 
+def stroke_bounds_reference(path: NDArray[np.float64], width: int, height: int) -> tuple[int, int, int, int]:
+    """The same as `stroke_bounds` in plain numpy."""
+    drawn = path[np.isfinite(path[:, :3]).all(axis=1) & (np.abs(path[:, :2]) < 1e6).all(axis=1) & (path[:, 2] < 1e6)]
+    reach = drawn[:, 2:3] + 1
+    left, top = np.floor(drawn[:, :2] - reach).min(axis=0, initial=max(width, height)).astype(int).tolist()
+    right, bottom = np.ceil(drawn[:, :2] + reach).max(axis=0, initial=0).astype(int).tolist()
+    return max(min(left, width), 0), max(min(top, height), 0), min(right, width), min(bottom, height)
+
+
 @kernel
 def stroke_mask(path: NDArray[np.float64], left: int, top: int, mask: Plane, spans: Spans) -> None:
     """Draws a smooth line with round ends and joints into a coverage mask.

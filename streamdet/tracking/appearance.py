@@ -46,7 +46,7 @@ _FROM_BGR = np.array([[0.098, 0.439, -0.071], [0.504, -0.291, -0.368], [0.257, -
 
 
 def look_at(picture: Picture, boxes_xyxy: NDArray[np.float32]) -> Looks:
-    """Returns the looks of what is in (N, 4) float32 boxes of a picture; rows of NaN for boxes outside it."""
+    """Returns the looks of what is in (N, 4) float32 boxes of a picture; rows of NaN where a half is outside it."""
     boxes = np.ascontiguousarray(boxes_xyxy, np.float64)
     width, height = picture.width, picture.height
     if picture.format is PixelFormat.BGR24:
@@ -80,7 +80,9 @@ def band_means(
     boxes_xyxy: NDArray[np.float64],
     scale: float,
 ) -> NDArray[np.float64]:
-    """Returns the mean of samples of the upper and the lower half of each box, (N, 2) float64; NaN for none.
+    """Returns the mean of samples of the upper and the lower half of each box, (N, 2) float64.
+
+    Where a half has none, both are NaN.
 
     Args:
         plane: (rows, line bytes) uint8; lines may be longer than the picture is wide.
@@ -109,6 +111,8 @@ def band_means(
                         total += plane[y, first + x * step]
                         count += 1
             out[i, band] = total / count if count else np.nan
+        if np.isnan(out[i, 0] + out[i, 1]):  # a track that learned half a look would never learn the other
+            out[i, 0] = out[i, 1] = np.nan
     return out
 
 
@@ -132,6 +136,7 @@ def band_means_reference(
             inside = np.ix_(y[(y >= 0) & (y < height)], x[(x >= 0) & (x < width)])
             if samples[inside].size:
                 out[i, band] = samples[inside].mean()
+    out[np.isnan(out).any(axis=1)] = np.nan
     return out
 
 

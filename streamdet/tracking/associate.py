@@ -19,7 +19,15 @@ from streamdet.tracking.kalman import (
     surprise_reference,
     to_matrices,
 )
-from streamdet.tracking.matching import Indices, Mask, Similarity, assign, iou_matrix, iou_matrix_reference
+from streamdet.tracking.matching import (
+    Indices,
+    Mask,
+    Similarity,
+    assign,
+    assign_reference,
+    iou_matrix,
+    iou_matrix_reference,
+)
 from streamdet.tracking.store import TrackState
 
 _TENTATIVE, _CONFIRMED, _LOST = int(TrackState.TENTATIVE), int(TrackState.CONFIRMED), int(TrackState.LOST)
@@ -120,6 +128,12 @@ def match(
             columns[column] = False
 
 
+def match_reference(gain: Similarity, weight: Similarity, rows: Mask, columns: Mask, least: float) -> Indices:
+    """Returns (N,) int64, the column that `match` pairs each row with, or -1, in plain numpy."""
+    over = np.where(rows[:, None] & columns[None] & (gain > least), weight * (gain - least), 0.0)
+    return assign_reference(over)
+
+
 @kernel
 def associate(
     alike: Similarity,
@@ -182,6 +196,40 @@ def associate(
     # Beyond ByteTrack: a new object whose score wavers around `high_score` would never be confirmed without this.
     match(alike, weight_of_pair, tentative, weak, match_low, detection_of_track)
     return detection_of_track
+
+
+def associate_reference(
+    alike: Similarity,
+    weight_of_pair: Similarity,
+    states: NDArray[np.int8],
+    track_classes: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int32],
+    class_agnostic: bool,
+    high_score: float,
+    match_high: float,
+    match_low: float,
+    match_new: float,
+) -> tuple[Indices, Similarity]:
+    """What `associate` returns, and what it makes of `alike`, in plain numpy."""
+    n, m = alike.shape
+    states, track_classes, exact = states[:n], track_classes[:n], scores.astype(np.float64)
+    alike = np.where(class_agnostic | (track_classes[:, None] == class_ids[None]), alike, 0.0)
+    fused = alike * (0.5 + 0.5 * (exact - high_score) / max(1.0 - high_score, 1e-6))
+    handicapped = np.maximum(fused - LOST_HANDICAP, match_high + 1e-6)
+    fused = np.where((states[:, None] == _LOST) & (fused > match_high), handicapped, fused)
+    strong, tentative = exact >= high_score, states == _TENTATIVE
+    found = np.full(n, -1, np.int64)
+    for gain, rows, columns, least in (
+        (fused, ~tentative, strong, match_high),
+        (alike, states == _CONFIRMED, ~strong, match_low),
+        (fused, tentative, strong, match_new),
+        (alike, tentative, ~strong, match_low),
+    ):
+        left_over = ~np.isin(np.arange(m), found)
+        pairs = match_reference(gain, weight_of_pair, rows & (found < 0), columns & left_over, least)
+        found = np.maximum(found, pairs)
+    return found, alike
 
 
 @kernel

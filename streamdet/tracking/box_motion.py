@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.camera_motion import Camera, shift_at
+from streamdet.tracking.camera_motion import Camera, shift_at, shift_at_reference
 
 Boxes = NDArray[np.float64]
 """(N, 4) float64: left, top, right, bottom in pixels of the picture."""
@@ -220,7 +220,7 @@ def box_motions_reference(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same as `box_motions` in plain numpy, box by box."""
     at = points.astype(np.float64)
-    own = shifts - np.array([shift_at(camera, x, y) for x, y in at]).reshape(-1, 2)
+    own = shifts - shift_at_reference(camera, at)
     after_start, before_end = at[None] > boxes_xyxy[:, None, :2], at[None] < boxes_xyxy[:, None, 2:]
     inside: NDArray[np.bool_] = np.logical_and.reduce(np.concatenate([after_start, before_end], axis=2), axis=2)
     motions, support = np.zeros((len(boxes_xyxy), 3)), np.zeros(len(boxes_xyxy))

@@ -46,6 +46,13 @@ def shift_at(camera: Camera, x: float, y: float) -> tuple[float, float]:
     )
 
 
+def shift_at_reference(camera: Camera, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The same as `shift_at` in plain numpy, for (N, 2) points: (N, 2)."""
+    turn = np.array([[camera.zoom, -camera.roll], [camera.roll, camera.zoom]])
+    shifts: NDArray[np.float64] = points @ turn.T + np.array([camera.move_x, camera.move_y])
+    return shifts
+
+
 @kernel
 def camera_motion(
     points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_], width: int, height: int

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
 from streamdet.tracking.box_motion import Boxes, Ways, box_motions, box_motions_reference
-from streamdet.tracking.camera_motion import Camera, shift_at
+from streamdet.tracking.camera_motion import Camera, shift_at, shift_at_reference
 
 MEMORY_S = 0.15
 """Time constant of a box's speed: that of the last few frames."""
@@ -113,7 +113,6 @@ def carry_reference(
     centre = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
     half = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) / 2
     half = half * np.maximum(0.5, 1 + share * (motions[:, 2:] + camera.zoom))
-    pushed = np.array([shift_at(camera, x, y) for x, y in centre]).reshape(-1, 2)
-    centre = centre + share * (pushed + motions[:, :2])
+    centre = centre + share * (shift_at_reference(camera, centre) + motions[:, :2])
     boxes_xyxy[:] = np.hstack([centre - half, centre + half])
     return support

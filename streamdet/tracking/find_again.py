@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
 from streamdet.tracking.appearance import FLOOR, Looks
-from streamdet.tracking.associate import match
+from streamdet.tracking.associate import match, match_reference
 from streamdet.tracking.kalman import Mean
 from streamdet.tracking.matching import Boxes, Indices, Similarity
 from streamdet.tracking.store import Tracks, TrackState
@@ -152,3 +152,29 @@ def find_again(
             if columns[j] and same and like[i, j] >= ALIKE:
                 gain[i, j] = like[i, j] * nearness(tracks.mean, i, boxes_xyxy[j], time_s - tracks.missed_s[i])
     match(gain, np.ones_like(gain), rows, columns, LEAST, detection_of_track)
+
+
+def find_again_reference(
+    tracks: Tracks,
+    like: Similarity,
+    looks: Looks,
+    detection_of_track: Indices,
+    boxes_xyxy: Boxes,
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int32],
+    class_agnostic: bool,
+    new_track_score: float,
+    time_s: float,
+) -> Indices:
+    """What `find_again` makes of `detection_of_track`, in plain numpy."""
+    n, m = like.shape
+    lost = (tracks.states[:n] == _LOST) & (detection_of_track < 0) & ~np.isnan(tracks.looks[:n, 0])
+    left_over = ~np.isin(np.arange(m), detection_of_track)
+    new = left_over & ~np.isnan(looks[:, 0]) & (scores.astype(np.float64) >= new_track_score)
+    near = np.zeros_like(like)
+    for row in np.flatnonzero(lost).tolist():
+        lost_s = time_s - tracks.missed_s[row]
+        near[row] = [nearness_reference(tracks.mean, row, box, lost_s) for box in boxes_xyxy]
+    same = class_agnostic | (tracks.class_ids[:n, None] == class_ids[None])
+    gain = np.where(same & (like >= ALIKE), like * near, 0.0)
+    return np.maximum(detection_of_track, match_reference(gain, np.ones_like(gain), lost, new, LEAST))

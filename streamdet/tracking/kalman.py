@@ -205,6 +205,27 @@ def to_matrices(mean: Mean, covariance: Covariance) -> tuple[NDArray[np.float64]
     return mean.T.ravel(), np.block([[value, cross], [cross, velocity]])
 
 
+def from_matrices(
+    state: NDArray[np.float64], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns the (4, 2) mean and (4, 3) covariance that a vector (8,) and a matrix (8, 8) stand for."""
+    parts = matrix[:4, :4], matrix[:4, 4:], matrix[4:, 4:]
+    return state.reshape(2, 4).T, np.stack([np.diag(part) for part in parts], axis=1)
+
+
+def _measured(box_xyxy: Boxes) -> NDArray[np.float64]:
+    """Returns cx, cy, w, h of a box (4,)."""
+    left, top, right, bottom = box_xyxy.astype(np.float64)
+    return np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
+
+
+def start_reference(box_xyxy: Boxes, motion: Motion) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns the state (8,), (8, 8) of a track that begins at a detection (4,)."""
+    measured = _measured(box_xyxy)
+    std = np.repeat([motion.measured_std, motion.start_velocity_std], 4) * measured[2:].max()
+    return np.concatenate([measured, np.zeros(4)]), np.diag(std**2)
+
+
 def advance_reference(
     state: NDArray[np.float64], matrix: NDArray[np.float64], dt_s: float, motion: Motion
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -236,24 +257,29 @@ def correct_reference(
     state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, doubt: float, motion: Motion
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Takes a detection (4,) into one track (8,), (8, 8) by matrix products."""
-    left, top, right, bottom = box_xyxy.astype(np.float64)
-    measured = np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
     observe = np.eye(4, 8)
     noise = np.eye(4) * (motion.measured_std * state[2:4].max()) ** 2
     spread = observe @ matrix @ observe.T
     gain = matrix @ observe.T @ np.linalg.inv(spread + noise)
     gain[4:] = (matrix @ observe.T @ np.linalg.inv(spread + noise * (1 + doubt) ** 2))[4:]
     left_over = np.eye(8) - gain @ observe
-    return state + gain @ (measured - observe @ state), left_over @ matrix @ left_over.T + gain @ noise @ gain.T
+    moved = state + gain @ (_measured(box_xyxy) - observe @ state)
+    return moved, left_over @ matrix @ left_over.T + gain @ noise @ gain.T
 
 
 def surprise_reference(
     state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: Motion
 ) -> float:
     """The squared Mahalanobis distance of one detection (4,) from one track (8,), (8, 8)."""
-    left, top, right, bottom = box_xyxy.astype(np.float64)
-    measured = np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
     observe = np.eye(4, 8)
     total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[2:4].max()) ** 2
-    difference = measured - observe @ state
+    difference = _measured(box_xyxy) - observe @ state
     return float(difference @ np.linalg.solve(total, difference))
+
+
+def boxes_after_reference(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: Motion) -> Boxes:
+    """The same as `boxes_after` in plain numpy: how far a velocity carries that decays meanwhile."""
+    memory_s = np.array([motion.move_memory_s] * 2 + [motion.size_memory_s] * 2)
+    value = mean[rows, :, 0] - memory_s * np.expm1(-dt_s / memory_s) * mean[rows, :, 1]
+    centre, half = value[:, :2], np.maximum(value[:, 2:], MIN_SIZE_PX) / 2
+    return np.hstack([centre - half, centre + half]).astype(np.float32)

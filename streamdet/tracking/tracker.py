@@ -12,9 +12,10 @@ from streamdet.tracking.associate import associate, doubts, similarity
 from streamdet.tracking.camera import Affine, checked, move_with_camera
 from streamdet.tracking.find_again import find_again, weigh_by_look
 from streamdet.tracking.kalman import Motion, boxes_after
+from streamdet.tracking.lives import absorb, begin, carry, usable
 from streamdet.tracking.matching import inside_seen
 from streamdet.tracking.options import TrackerOptions
-from streamdet.tracking.store import Tracks, absorb, begin, carry, show, usable
+from streamdet.tracking.store import Tracks, show
 from streamdet.types import Detections
 
 MOTION = Motion(measured_std=0.05, jitter=0.1, push=0.5, start_velocity_std=2.0, move_memory_s=8.0, size_memory_s=0.2)

@@ -95,6 +95,27 @@ def test_outline_covers_the_border_once(size, rect, thickness, ink, alpha, seed)
     np.testing.assert_array_equal(planes[0], luma)
 
 
+@given(SIZE, RECT, st.integers(1, 5), INK, ALPHA, SEED)
+def test_outline_equals_stamps_of_its_four_sides(size, rect, thickness, ink, alpha, seed):
+    """Sides may share a chroma sample, which each of them blends for its own pixels."""
+    left, top, width, height = rect
+    planes = planes_of(size, seed)
+    high, rest = min(thickness, height), max(height - 2 * thickness, 0)
+    wide, low = min(thickness, width), min(max(height - thickness, 0), thickness)
+    sides = [
+        (left, top, width, high),
+        (left, top + max(height - thickness, thickness), width, low),
+        (left, top + thickness, wide, rest),
+        (left + max(width - thickness, thickness), top + thickness, min(max(width - thickness, 0), thickness), rest),
+    ]
+    expected = planes
+    for x, y, columns, rows in sides:
+        expected = blend.stamp_i420_reference(expected, np.full((rows, columns), 255, np.uint8), x, y, ink, alpha)
+    blend.outline_i420(*planes, *size, left, top, left + width, top + height, thickness, ink, alpha)
+    for plane, wanted in zip(planes, expected, strict=True):
+        np.testing.assert_array_equal(plane, wanted)
+
+
 @given(SIZE, st.tuples(*[st.integers(-4, 8)] * 2, *[st.integers(0, 7)] * 2), st.sampled_from([2, 4]), INK, SEED)
 def test_outline_on_whole_chroma_samples_equals_one_stamp(size, rect, thickness, ink, seed):
     left, top, width, height = (2 * value for value in rect)

@@ -32,3 +32,12 @@ def test_bounds_hold_the_whole_stroke(points, size):
     left, top, right, bottom = stroke.stroke_bounds(path, width, height)
     whole[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 0
     assert not whole.any()
+
+
+odd = st.sampled_from([np.nan, np.inf, -np.inf, 999999.0, 1e6, -1e6, 1e7])
+
+
+@given(st.lists(st.tuples(*[st.floats(-20, 30) | odd] * 2, st.floats(0, 5) | odd, st.floats(0, 1)), max_size=5), SIZE)
+def test_bounds_equal_their_reference(points, size):
+    path = np.array(points, np.float64).reshape(-1, 4)
+    assert stroke.stroke_bounds(path, *size) == stroke.stroke_bounds_reference(path, *size)

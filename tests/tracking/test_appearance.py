@@ -88,9 +88,11 @@ def test_a_box_half_outside_is_looked_at_and_one_outside_is_not():
     half, out, far = look_at(
         picture, np.array([[140, 60, 180, 160], [200, 0, 220, 20], [-1e6, 0, 1e6, 1e6]], np.float32)
     )
-    assert np.isfinite(half[:3]).all()
+    assert np.isfinite(half).all()
     assert np.isnan(out).all()
     assert np.isnan(far).all()  # all of its samples lie beyond
+    (legs_out,) = look_at(picture, np.array([[60, 60, 100, 190]], np.float32))
+    assert np.isnan(legs_out).all()
     assert look_at(picture, np.empty((0, 4), np.float32)).shape == (0, LOOK)
 
 

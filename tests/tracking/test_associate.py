@@ -8,6 +8,8 @@ from streamdet.tracking import associate, kalman
 from streamdet.tracking.store import TrackState
 from streamdet.tracking.tracker import MOTION
 
+from .some_tracks import seeds
+
 box_lists = st.lists(
     st.tuples(st.floats(-50, 50, width=32), st.floats(-50, 50, width=32), st.integers(1, 60), st.integers(1, 60)),
     max_size=6,
@@ -41,6 +43,45 @@ def test_doubts_equal_reference(scene, elapsed_s):
     ours = associate.doubts(alike, states, detection_of_track, elapsed_s)
     np.testing.assert_allclose(ours, associate.doubts_reference(alike, states, detection_of_track, elapsed_s))
     assert (ours[detection_of_track < 0] == 0).all()
+
+
+def some_scene(seed, n, m):
+    """Similarities and weights at random, so that no two choices of pairs are equally good."""
+    rng = np.random.default_rng(seed)
+    alike = rng.uniform(0, 1, (n, m)) * (rng.uniform(size=(n, m)) < 0.8)
+    return rng, alike, rng.uniform(0.4, 1, (n, m))
+
+
+sizes = st.integers(0, 7)
+limits = st.sampled_from([0.0, 0.2, 0.5, 0.7])
+
+
+@given(seeds, sizes, sizes, limits)
+def test_match_equals_reference(seed, n, m, least):
+    rng, gain, weight = some_scene(seed, n, m)
+    rows, columns = rng.uniform(size=n) < 0.7, rng.uniform(size=m) < 0.7
+    expected = associate.match_reference(gain, weight, rows, columns, least)
+    wanted = rows & (expected < 0), columns & ~np.isin(np.arange(m), expected)
+    found = np.full(n, -1, np.int64)
+    associate.match(gain, weight, rows, columns, least, found)
+    np.testing.assert_array_equal(found, expected)
+    for ours, theirs in zip((rows, columns), wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@given(seeds, sizes, sizes, st.booleans(), limits, limits, limits, st.sampled_from([0.3, 0.5, 0.7, 1.0]))
+def test_associate_equals_reference(seed, n, m, class_agnostic, match_high, match_low, match_new, high_score):
+    rng, alike, weight = some_scene(seed, n, m)
+    states = rng.choice([int(state) for state in TrackState], n + 2).astype(np.int8)
+    track_classes, class_ids = rng.integers(0, 2, n + 2).astype(np.int32), rng.integers(0, 2, m).astype(np.int32)
+    scores = rng.choice([high_score, 1.0, rng.uniform(0.1, 1)], m).astype(np.float32)
+    close = rng.uniform(size=(n, m)) < 0.3
+    alike[close] = match_high + rng.uniform(-0.01, 0.1, close.sum())  # to the limit, which is lowered for the lost
+    rest = weight, states, track_classes, scores, class_ids, class_agnostic, high_score
+    expected, alike_then = associate.associate_reference(alike, *rest, match_high, match_low, match_new)
+    found = associate.associate(alike, *rest, match_high, match_low, match_new)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(alike, alike_then)
 
 
 def test_doubt_is_about_other_believed_tracks_and_short_steps():

@@ -9,6 +9,8 @@ from hypothesis.extra.numpy import arrays
 from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.find_again import (
     FLOOR,
+    find_again,
+    find_again_reference,
     nearness,
     nearness_reference,
     weigh_by_look,
@@ -17,6 +19,8 @@ from streamdet.tracking.find_again import (
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections
+
+from .some_tracks import NOW_S, seeds, some_boxes, some_looks, some_tracks
 
 STEP_S = 0.1
 RED, BLUE, GREEN = (30, 30, 200), (200, 30, 30), (40, 180, 40)
@@ -43,6 +47,26 @@ def test_nearness_equals_reference(mean, box_xyxy, lost_s):
     for row in range(2):
         expected = nearness_reference(mean, row, box_xyxy, lost_s)
         assert nearness(mean, row, box_xyxy, lost_s) == pytest.approx(expected, abs=1e-5)
+
+
+@given(seeds, st.integers(0, 7), st.integers(0, 7), st.booleans(), st.sampled_from([0.3, 0.5, 0.7]))
+def test_find_again_equals_reference(seed, n, m, class_agnostic, new_track_score):
+    """Where several are lost and several are new, many of them near, so that pairs exclude each other."""
+    rng = np.random.default_rng(seed)
+    tracks, boxes_xyxy, looks = some_tracks(rng, n), some_boxes(rng, m), some_looks(rng, m)
+    tracks.mean[:, 2:, 0] = rng.uniform(60, 140, (n + 3, 2))
+    tracks.class_ids[:] = rng.integers(0, 2, n + 3)
+    tracks.missed_s[:] = NOW_S - rng.integers(0, 3, n + 3) / 2
+    tracks.seen_s[:] = tracks.missed_s - 1
+    like = rng.uniform(0.6, 1, (n, m))
+    scores = np.where(rng.uniform(size=m) < 0.3, new_track_score, rng.uniform(0.2, 1, m)).astype(np.float32)
+    class_ids = rng.integers(0, 2, m).astype(np.int32)
+    found = np.where(rng.uniform(size=n) < 0.3, np.resize(np.append(rng.permutation(m), -1), n), -1)
+    found[m:] = -1
+    rest = boxes_xyxy, scores, class_ids, class_agnostic, new_track_score, NOW_S
+    expected = find_again_reference(tracks, like, looks, found, *rest)
+    find_again(tracks, like, looks, found, *rest)
+    np.testing.assert_array_equal(found, expected)
 
 
 def play(frames, pictures=True, format=PixelFormat.I420, **options):

@@ -247,6 +247,15 @@ def test_a_large_object_that_nobody_knows_of_is_no_camera():
     assert camera.shift_at(seen, 320, 180) == pytest.approx((9, 2), abs=0.01)
 
 
+numbers = st.floats(-50, 50)
+
+
+@given(st.tuples(*[numbers] * 4), st.lists(st.tuples(numbers, numbers), min_size=1, max_size=4))
+def test_shift_at_equals_its_reference(moved, points):
+    ours = [camera.shift_at(camera.Camera(*moved), *point) for point in points]
+    np.testing.assert_allclose(ours, camera.shift_at_reference(camera.Camera(*moved), np.array(points)), atol=1e-9)
+
+
 @settings(max_examples=40)
 @given(seeds, st.integers(0, 80), st.booleans())
 def test_camera_motion_equals_its_reference(seed, count, wild):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from streamdet.tracking import kalman
 from streamdet.tracking.tracker import MOTION
@@ -21,6 +22,35 @@ def started(box):
     mean, covariance = np.zeros((1, 4, 2)), np.zeros((1, 4, 3))
     kalman.start(mean, covariance, 0, box, MOTION)
     return mean, covariance
+
+
+@given(boxes())
+def test_start_equals_full_matrices(box):
+    assert_same(*started(box), *kalman.start_reference(box, MOTION))
+
+
+@given(boxes(), boxes(), step_s)
+def test_full_matrices_are_told_from_the_kernels_numbers_and_back(first, second, dt_s):
+    mean, covariance = started(first)
+    kalman.advance(mean, covariance, 1, dt_s, MOTION)
+    kalman.correct(mean, covariance, 0, second, 0.0, MOTION)
+    for ours, again in zip(
+        (mean[0], covariance[0]), kalman.from_matrices(*kalman.to_matrices(mean[0], covariance[0])), strict=True
+    ):
+        np.testing.assert_array_equal(ours, again)
+
+
+@given(
+    arrays(np.float64, (3, 4, 2), elements=st.floats(-3000, 3000)),
+    st.lists(st.integers(0, 2), max_size=4),
+    step_s,
+)
+def test_boxes_after_equals_reference(mean, rows, dt_s):
+    rows = np.array(rows, np.int64)
+    ours = kalman.boxes_after(mean, rows, dt_s, MOTION)
+    # Rounded to float32 at the end, so that one ulp of 1e4 px is all they may differ by.
+    np.testing.assert_allclose(ours, kalman.boxes_after_reference(mean, rows, dt_s, MOTION), rtol=1e-6, atol=1e-3)
+    assert (ours[:, 2:] >= ours[:, :2]).all()
 
 
 def assert_same(mean, covariance, state, matrix):
