@@ -34,6 +34,7 @@ PLANAR, SEMI_PLANAR, PACKED = 0, 1, 2
 _BYTE = np.uint32(0xFF)
 _8 = np.uint32(8)
 _16 = np.uint32(16)
+_32 = np.uint64(32)
 
 
 class Axes(NamedTuple):
@@ -71,7 +72,6 @@ class Scratch(NamedTuple):
 
     Attributes:
         words: (source columns + 1,) uint32, packed pixels of a row.
-        pairs: (source columns,) uint64, the same memory: each word with the one that follows it.
         taps: (2 n,) uint32, both taps of each output column.
         rows: (2, 3, n) float32, resampled source rows as blue, green, red, at place ``row & 1``: neighbours never
             share a place.
@@ -79,7 +79,6 @@ class Scratch(NamedTuple):
     """
 
     words: Words
-    pairs: Pairs
     taps: Words
     rows: NDArray[np.float32]
     line: Tensor
@@ -87,10 +86,8 @@ class Scratch(NamedTuple):
     @classmethod
     def allocate(cls, width: int, columns: int, dtype: np.dtype[Any]) -> Scratch:
         """Returns buffers for pictures of `width` columns and an output of `columns`, of `dtype`."""
-        words = np.zeros(width + 1, np.uint32)
-        pairs: Pairs = np.ndarray((width,), np.uint64, words, strides=(4,))
-        taps, rows = np.zeros(2 * columns, np.uint32), np.zeros((2, 3, columns), np.float32)
-        return cls(words, pairs, taps, rows, np.zeros((3, columns), dtype))
+        words, taps = np.zeros(width + 1, np.uint32), np.zeros(2 * columns, np.uint32)
+        return cls(words, taps, np.zeros((2, 3, columns), np.float32), np.zeros((3, columns), dtype))
 
 
 class Target(NamedTuple):
@@ -156,10 +153,15 @@ def pack_triple(line: Plane, width: int, words: Words) -> None:
 
 
 @kernel  # not apart: as these may share memory for all it knows, LLVM keeps to plain loads, 1.5x faster than gathers
-def pick(pairs: Pairs, columns: Columns, taps: Pairs) -> None:
-    """Fetches both taps of each output column; `taps` is `Scratch.taps`, two at a time."""
+def pick(words: Words, columns: Columns, taps: Pairs) -> None:
+    """Fetches both taps of each output column; `taps` is `Scratch.taps`, two at a time.
+
+    LLVM makes one load of the two. To read `words` as overlapping words of 64 bits would promise it, by Numba, that
+    each lies at a multiple of 8 bytes.
+    """
     for x in range(len(columns)):
-        taps[x] = pairs[columns[x]]
+        left = columns[x]
+        taps[x] = np.uint64(words[left]) | (np.uint64(words[left + 1]) << _32)
 
 
 @kernel(apart=True, contract=True)
@@ -243,7 +245,7 @@ def resample(
         target: where in `out`.
     """
     luma, second, third = planes
-    words, pairs, taps, rows, line = scratch
+    words, taps, rows, line = scratch
     columns = len(axes.columns)
     pairs_of_taps = taps.view(np.uint64)
     left = target.left
@@ -261,7 +263,7 @@ def resample(
                     pack_yuv(luma[row], second[row >> 1], third[row >> 1], 1, width, color.to_bgr, words)
                 else:
                     pack_yuv(luma[row], second[row >> 1], second[row >> 1, 1:], 2, width, color.to_bgr, words)
-                pick(pairs, axes.columns, pairs_of_taps)
+                pick(words, axes.columns, pairs_of_taps)
                 blend_taps(taps, axes.column_share, rows[place, 0], rows[place, 1], rows[place, 2])
         here, there, share = rows[upper & 1], rows[1 - (upper & 1)], axes.row_share[i]
         if target.interleaved:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from streamdet.color import ColorSpace, Matrix
 from streamdet.detect.fit import Fit, place
 from streamdet.detect.preprocess import Preprocessor, make_axes
-from streamdet.detect.resample import Color, resample_reference
+from streamdet.detect.resample import Color, Scratch, resample_reference
 from streamdet.kernels import compilations
 from streamdet.models.spec import Contract, ModelSpec, Resize
 from streamdet.picture import Picture, PixelFormat, plane_shapes
@@ -199,17 +199,20 @@ def test_nothing_is_compiled_after_warm_up():
     before = compilations()
     rng = np.random.default_rng(5)
     for format in PixelFormat:
-        preprocessor(picture_of(rng, format, 30, 20), out)
-        frozen = Picture(
-            30,
-            20,
-            format,
-            tuple(
-                np.frombuffer(p.tobytes(), np.uint8).reshape(p.shape) for p in picture_of(rng, format, 30, 20).planes
-            ),
-        )
-        preprocessor(frozen, out)
+        for width, height in ((30, 20), (1, 20), (30, 1)):
+            picture = picture_of(rng, format, width, height)
+            preprocessor(picture, out)
+            frozen = tuple(np.frombuffer(p.tobytes(), np.uint8).reshape(p.shape) for p in picture.planes)
+            preprocessor(Picture(width, height, format, frozen), out)
     assert compilations() == before
+
+
+@pytest.mark.parametrize("width", [1, 2, 35])
+def test_row_buffers_are_what_kernels_are_told(width):
+    """Numba takes every array for aligned, and tells LLVM so."""
+    for buffer in Scratch.allocate(width, 3, np.dtype(np.float32)):
+        assert buffer.ctypes.data % buffer.itemsize == 0
+        assert not any(stride % buffer.itemsize for stride in buffer.strides)
 
 
 def test_many_sizes_one_preprocessor():
