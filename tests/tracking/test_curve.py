@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 
 from streamdet.picture import Picture
 from streamdet.tracking.curve import CURVED_S, Turn, Turns
@@ -29,9 +29,9 @@ def between(first, second, first_s, second_s, time_s):
 @given(
     steps_s=st.lists(st.floats(0.05, CURVED_S), min_size=3, max_size=3),
     share=st.floats(0.02, 0.98),
-    start=st.lists(st.floats(1500, 2500), min_size=4, max_size=4),
+    start=st.tuples(*2 * [st.floats(900, 1300)], *2 * [st.floats(2900, 3100)]),
     speed=st.lists(st.floats(-300, 300), min_size=4, max_size=4),
-    force=st.lists(st.floats(-900, 900), min_size=4, max_size=4),
+    force=st.lists(st.floats(-400, 400), min_size=4, max_size=4),
 )
 def test_what_speeds_up_evenly_is_met_exactly_once_both_neighbours_are_known(steps_s, share, start, speed, force):
     times_s = np.cumsum([0.0, *steps_s])
@@ -78,9 +78,29 @@ def test_a_curve_does_not_leave_the_picture():
     found = tuple(at({1: [left, 10, left + 20, 50]}) for left in (40, 0, 40))
     turn = Turn.of((0.0, 0.2, 0.4), found)
     bent = turn.bent(at({1: [1, 10, 21, 50]}), 0.1, (100, 100))
-    assert bent.boxes_xyxy.min() >= 0
-    bent = turn.bent(at({1: [1, 10, 100, 50]}), 0.3, (100, 100))
-    assert bent.boxes_xyxy.max() <= 100
+    assert bent.boxes_xyxy.tolist() == [[0, 10, 16, 50]]
+    bent = turn.bent(at({1: [1, 10, 4, 50]}), 0.1, (100, 100))
+    assert bent.boxes_xyxy.tolist() == [[1, 10, 4, 50]], "the curve has left it"
+    found = tuple(at({1: [left, 10, left + 20, 50]}) for left in (40, 80, 40))
+    bent = Turn.of((0.0, 0.2, 0.4), found).bent(at({1: [79, 10, 99, 50]}), 0.3, (100, 100))
+    assert bent.boxes_xyxy.tolist() == [[84, 10, 100, 50]]
+
+
+@given(
+    times_s=st.tuples(st.floats(0.01, CURVED_S), st.floats(0.01, CURVED_S)),
+    sizes=st.lists(st.tuples(st.floats(1, 400), st.floats(1, 400)), min_size=3, max_size=3),
+    share=st.floats(0.02, 0.98),
+    first=st.booleans(),
+)
+@example((0.4, 0.05), [(4, 80), (8, 80), (120, 80)], 0.6, True)
+def test_no_box_collapses_on_the_curve_however_suddenly_it_grows(times_s, sizes, share, first):
+    """As one does at the border that somebody comes in at."""
+    found = tuple(at({1: [0, 0, *size]}) for size in sizes)
+    middle_s, end_s = times_s[0], sum(times_s)
+    now_s = share * middle_s if first else middle_s + share * times_s[1]
+    line = between(*found[:2], 0.0, middle_s, now_s) if first else between(*found[1:], middle_s, end_s, now_s)
+    bent = Turn.of((0.0, middle_s, end_s), found).bent(line, now_s, SIZE)
+    assert (bent.boxes_xyxy[:, 2:] >= 0.499 * line.boxes_xyxy[:, 2:]).all()
 
 
 @pytest.mark.parametrize(("apart_s", "curves"), [(CURVED_S, True), (CURVED_S + 0.05, False)])
@@ -90,6 +110,7 @@ def test_detections_far_apart_say_nothing(apart_s, curves):
     assert turns.add(one, 0.0) is None
     assert turns.add(one, apart_s) is None
     assert (turns.add(one, 2 * apart_s) is not None) is curves
+    assert (turns.add(one, 3 * apart_s) is not None) is curves  # 3 * 0.4 - 2 * 0.4 is more than 0.4
 
 
 def test_smooth_mode_follows_who_speeds_up():
