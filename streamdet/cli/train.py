@@ -153,7 +153,7 @@ def _tell(output: Path, quiet: bool) -> None:
 
 
 class _Watch:
-    """Shows how far rendering and training are: a bar on a terminal, a line now and then elsewhere. On stderr."""
+    """Shows how far rendering, training and measuring are, on stderr: a bar on a terminal, else a line now and then."""
 
     def __init__(self, quiet: bool) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=quiet)

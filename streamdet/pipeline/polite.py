@@ -1,4 +1,4 @@
-"""Threads that give way to others, so that a long inference does not hold up decoding and encoding."""
+"""Threads that give way to others, so that what can wait does not hold up what others wait for."""
 
 from __future__ import annotations
 

@@ -179,6 +179,21 @@ def test_no_frame_waits_half_a_second_in_the_encoder(tmp_path, monkeypatch, rate
     assert max(waiting) <= late
 
 
+@pytest.mark.parametrize(
+    ("cores", "asked", "live", "threads"),
+    [
+        pytest.param(2, 0, False, "4", id="one more than x264 takes"),
+        pytest.param(8, 0, False, None, id="enough cores"),
+        pytest.param(2, 1, False, None, id="asked for"),
+        pytest.param(2, 0, True, None, id="camera"),
+    ],
+)
+def test_x264_gets_a_thread_more_on_few_cores(monkeypatch, cores, asked, live, threads):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    told = encoders.settings("libx264", SinkOptions(threads=asked), rate=Fraction(30), live=live)
+    assert told.options.get("threads") == threads
+
+
 # Colour and geometry
 
 
