@@ -47,7 +47,8 @@ class StreamPlan:
         mover: brings boxes to the frames that are shown, where these are not the ones that were inferred.
         delay_s: how long after they came frames are shown in smooth mode.
         annotator: draws, where a sink wants a picture or `always_annotate` is set.
-        stages: the user's own steps, in order, between tracking and drawing.
+        stages: the user's own steps, in order, between tracking and drawing; where every frame waits, in a thread that
+            gives way to inference and encoding.
         status: text for the status line of a frame; None for none.
         always_annotate: draw even where no sink wants pictures (for callers that iterate results).
         max_frames: stop after so many frames; 0 for no limit.
