@@ -218,10 +218,11 @@ def _table(wanted: Wanted, standings: list[Standing], notes: list[str]) -> Measu
 def _floor(transcode: Standing) -> str:
     """Says what share of the transcode cannot be passed: decoders still read a picture, so drawing needs a copy.
 
-    What is drawn makes x264 write a fifth more: by samples of the processor (perf), 0.4 ms of 8.5 a frame, which with
-    the copy leaves 0.92. The rest of the way is drawing, 0.3 ms where nothing else runs and 0.5 to 0.65 between x264's
-    threads, which take its code and data out of the caches; tracking, 0.02 and 0.1; and OpenCV's font, 18 ms once in
-    each thread.
+    What is drawn makes x264 write a fifth more: by samples of the processor (perf), 0.4 ms of 8.5 a frame, which
+    with the copy leaves 0.92 by processor time. The rest is drawing, 0.3 ms where nothing else runs and 0.5 to 0.65
+    between x264's threads, which take its code and data out of the caches; tracking, 0.02 and 0.1; and OpenCV's
+    font, 18 ms once in each thread. By the clock more can be reached: a loop that decodes and encodes in turn
+    leaves a fifth of two cores idle, of which decoding and drawing take half when they give way to the encoder.
     """
     megabytes = 1.5 * _WIDTH * _HEIGHT / 1e6
     rate = copy_rate(1)
