@@ -1,14 +1,11 @@
 """`python -m streamdet` and the `streamdet` command."""
 
-import os
-import signal
+from streamdet.interrupts import exit_at_once
 
 
 def main() -> None:
     """Entry point. Never returns."""
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-        if signal.getsignal(number) is usual:
-            signal.signal(number, lambda *_: os._exit(130))  # imports: there is nothing to finish, or to trace back
+    exit_at_once()  # while importing there is nothing to finish, and a traceback would not help
     from streamdet.cli.main import main as command
 
     command()

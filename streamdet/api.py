@@ -12,10 +12,9 @@ from streamdet.config import Config, parse_config
 from streamdet.errors import UsageError
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.report import Report
-from streamdet.pipeline.stages import Stage
+from streamdet.protocols import Stage
 from streamdet.sinks.base import NoLongerWanted, Sink
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Result
+from streamdet.types import Result, SourceInfo
 
 Where = str | int | PathLike[str]
 """A url, a path, or the number of a camera."""

@@ -9,24 +9,24 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from streamdet.auto_mode import choices_for
 from streamdet.config import Config
-from streamdet.detect.detector import Detector, DetectorOptions, load_detector
-from streamdet.draw.annotate import Annotator
+from streamdet.draw.annotate import BoxAnnotator
 from streamdet.errors import UsageError
 from streamdet.gate.motion import MotionGate
 from streamdet.gate.motion import warm_up as warm_up_gate
+from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
+from streamdet.model_spec.spec import Contract
 from streamdet.models.embedded import DEMO, SHAPES
 from streamdet.models.local import getter, not_here
-from streamdet.models.spec import Contract
 from streamdet.models.watcher import LogWatcher, Watcher
-from streamdet.modes import choices_for
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.mode import Mode
+from streamdet.pipeline.niceness import politely
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import Report, report
-from streamdet.pipeline.stages import Stage
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.protocols import Stage
 from streamdet.sinks.base import Sink
 from streamdet.sinks.open import check_distinct, open_sink
 from streamdet.sinks.targets import InputFiles
@@ -34,7 +34,7 @@ from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import Mover
+from streamdet.tracking.motion import LiveMover
 from streamdet.tracking.motion import warm_up as warm_up_motion
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker import warm_up as warm_up_tracking
@@ -50,7 +50,7 @@ class Job:
     """A run that is ready to start: every kernel is compiled and the session has run once."""
 
     pipeline: Pipeline
-    detector: Detector | None
+    detector: ModelDetector | None
 
     def run(self, on_tick: Callable[[], None] = lambda: None) -> Report:
         """Runs to the end; see `Pipeline.run`."""
@@ -122,7 +122,7 @@ def build(
             warm_up_tracking()
         if any(_mover(config, choice.mode) is not None for choice in choices):
             warm_up_motion()
-        annotator = Annotator(config.draw)
+        annotator = BoxAnnotator(config.draw)
         if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
             annotator.warm_up()
             warm_up_pictures()
@@ -134,7 +134,7 @@ def build(
                 tracker=ByteTracker(config.tracker.options(detector.conf)) if detector and is_tracked else None,
                 mover=_mover(config, choice.mode),
                 delay_s=choice.delay_s,
-                annotator=Annotator(config.draw),
+                annotator=BoxAnnotator(config.draw),
                 stages=[*_only_sure(detector, is_tracked), *stages],
                 status=_status if config.draw.status else None,
                 always_annotate=always_annotate,
@@ -174,14 +174,14 @@ def _open_sources(config: Config) -> list[Source]:
     return list(sources.values())
 
 
-def _mover(config: Config, mode: Mode) -> Mover | Smoother | None:
+def _mover(config: Config, mode: Mode) -> LiveMover | Smoother | None:
     """Returns what moves the boxes of one stream; None where each frame has its own, or the tracker predicts them."""
     if config.model == NO_MODEL or mode is Mode.EVERY_FRAME:
         return None
     options = MotionOptions(looks=config.motion.flow, coast_s=config.tracker.coast_s, fade_s=config.tracker.fade_s)
     if mode is Mode.SMOOTH:
         return Smoother(options)
-    return Mover(options) if config.motion.flow else None
+    return LiveMover(options) if config.motion.flow else None
 
 
 def _open_sinks(config: Config, sources: Sequence[Source]) -> list[list[Sink]]:
@@ -216,7 +216,7 @@ def output_for(uri: str, name: str, several: bool) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config, watcher: Watcher) -> Detector | None:
+def _load_detector(config: Config, watcher: Watcher) -> ModelDetector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
@@ -270,7 +270,7 @@ def _is_tracked(config: Config, source: Source) -> bool:
     return config.tracker.kind == "bytetrack" or (config.tracker.kind == "auto" and not source.still)
 
 
-def _only_sure(detector: Detector | None, is_tracked: bool) -> list[Stage]:
+def _only_sure(detector: ModelDetector | None, is_tracked: bool) -> list[Stage]:
     """Returns what keeps detections that only a tracker wants out of a stream that has none."""
     if detector is None or is_tracked:
         return []

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from streamdet.detect.detector import DetectorOptions
 from streamdet.draw.annotate import AnnotateOptions
 from streamdet.errors import ConfigError
+from streamdet.inference.detector import DetectorOptions
 from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.mode import MOST_DELAY_S
 from streamdet.redact import redact

@@ -1,4 +1,4 @@
-"""The types that flow through the pipeline: Frame, Detections, Result."""
+"""The types that flow through the pipeline: Frame, Detections, Detected, Result, SourceInfo."""
 
 from __future__ import annotations
 
@@ -157,6 +157,19 @@ class StageTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Detected:
+    """What was found in one picture.
+
+    Attributes:
+        detections: in pixels of the picture, clipped to it, by falling score.
+        times: preprocess, infer and postprocess. A batch's inference is shared out evenly among its pictures.
+    """
+
+    detections: Detections
+    times: StageTimes = StageTimes()
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One frame with what was found in it: the one thing callbacks, stages and sinks get.
 
@@ -180,3 +193,30 @@ class Result:
     def picture(self) -> Picture:
         """The picture to show: annotated where there is one."""
         return self.frame.picture if self.annotated is None else self.annotated
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source once it is open.
+
+    Attributes:
+        name: name of the stream, unique within a run.
+        width: of the upright first frame, in pixels.
+        height: of the upright first frame, in pixels.
+        time_base: seconds per unit of every frame's `pts`.
+        average_rate: frames per second as the container states it; None where it does not.
+        frame_count: how many frames to expect; None where not known (live), an estimate otherwise.
+        live: frames arrive at the camera's pace whether or not they are taken.
+        codec: short name of the decoder, "raw" for generated pictures.
+        audio_from: a file whose audio belongs to this video, for sinks that pass audio through.
+    """
+
+    name: str
+    width: int
+    height: int
+    time_base: Fraction
+    average_rate: Fraction | None = None
+    frame_count: int | None = None
+    live: bool = False
+    codec: str = "raw"
+    audio_from: Path | None = None

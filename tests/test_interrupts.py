@@ -88,9 +88,9 @@ LOADING = BUSY + "import streamdet.build as build; build.load_detector = lambda 
 INFERRING = (
     BUSY
     + """
-from streamdet.detect.detector import Detector
-detect, calls = Detector.detect, []
-Detector.detect = lambda self, pictures: (calls.append(1), len(calls) > 20 and busy(2), detect(self, pictures))[2]
+from streamdet.inference.detector import ModelDetector
+detect, calls = ModelDetector.detect, []
+ModelDetector.detect = lambda self, pictures: (calls.append(1), len(calls) > 20 and busy(2), detect(self, pictures))[2]
 """
 )
 WRITING = (

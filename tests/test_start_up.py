@@ -45,12 +45,12 @@ OTHER_BRANCHES = (
     "streamdet.bench",
     "streamdet.doctor",
     "streamdet.evaluate",
-    "streamdet.models.quantize",
+    "streamdet.quantize",
     "streamdet.models.ssd_resnet34",
     "streamdet.sinks.window",
     "streamdet.sources.camera",
     "streamdet.sources.network",
-    "streamdet.sources.street",
+    "streamdet.scenes.street",
 )
 MOST_OF_OURS = 170  # 152 when this was written
 MOST_KERNELS = 40  # 27 when this was written: specialisations: each takes some milliseconds to be read from the cache

@@ -13,12 +13,12 @@ from streamdet.bench.clip import make_clip
 from streamdet.bench.harness import Measured
 from streamdet.bench.live import WARM_S, Watch, live_clip
 from streamdet.config import TrackerConfig
-from streamdet.detect.detector import Detector, DetectorOptions, load_detector
-from streamdet.draw.annotate import Annotator
+from streamdet.draw.annotate import BoxAnnotator
+from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.models.local import Get, not_here
 from streamdet.pipeline.mode import Mode
+from streamdet.pipeline.niceness import politely
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stats import Histogram
 from streamdet.pipeline.stream import StreamPlan
@@ -141,7 +141,7 @@ def search(carries: Callable[[int], bool], most: int) -> int:
     return good
 
 
-def trial(streams: int, load: Load, clip: Path, folder: Path, detector: Detector) -> Trial:
+def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDetector) -> Trial:
     """Runs so many live streams for a while."""
     ages = Histogram()
     plans, watches = [], []
@@ -155,7 +155,7 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: Detector
             [watch],
             mode=Mode.LIVE,
             tracker=ByteTracker(TrackerConfig().options(detector.conf)),
-            annotator=Annotator(),
+            annotator=BoxAnnotator(),
             duration_s=load.seconds,
         )
         plans.append(plan)

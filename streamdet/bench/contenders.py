@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.bench.preprocess import scene
-from streamdet.detect.detector import Detector, DetectorOptions
 from streamdet.detect.preprocess import Preprocessor
-from streamdet.detect.providers import Options, Precision, Provider, ProviderMissing
-from streamdet.detect.providers.network import read_network
-from streamdet.detect.providers.runtime import runtime
-from streamdet.detect.session import Session
 from streamdet.errors import HardwareError, ModelError, UsageError
+from streamdet.inference.detector import DetectorOptions, ModelDetector
+from streamdet.inference.providers import Options, Precision, Provider, ProviderMissing
+from streamdet.inference.providers.network import read_network
+from streamdet.inference.providers.runtime import runtime
+from streamdet.inference.session import Session
+from streamdet.model_spec.signature import fixed
+from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.inspect import inspect_model
 from streamdet.models.ir import is_ir, read_weights
 from streamdet.models.load import ModelFile
 from streamdet.models.local import Get, not_here
-from streamdet.models.signature import fixed
-from streamdet.models.spec import ModelSpec
 from streamdet.models.zoo import resolve
-from streamdet.openvino_module import has_openvino, openvino_core
+from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.types import StageTimes
 
 _Infer = Callable[[NDArray[np.generic]], object]
@@ -143,7 +143,7 @@ def _contender(subject: Subject, provider: Provider, precision: Precision) -> Co
         threads=subject.threads,
         options=Options(max_batch=8),
     )
-    detector = Detector(subject.spec, session, DetectorOptions())
+    detector = ModelDetector(subject.spec, session, DetectorOptions())
     detector.warm_up()
     picture = scene()
     open_batch = not fixed(session.input.shape[0])

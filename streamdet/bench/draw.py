@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamdet.bench.harness import Timing, take_turns
 from streamdet.color import ColorSpace, Matrix
-from streamdet.draw.annotate import AnnotateOptions, Annotator
+from streamdet.draw.annotate import AnnotateOptions, BoxAnnotator
 from streamdet.draw.palette import color_of
 from streamdet.picture import Picture, PixelFormat
 from streamdet.types import Detections
@@ -41,7 +41,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         candidates["supervision on BGR, converting both ways"] = supervision
     timings = take_turns(candidates, rounds, warm_up=70)  # every word of the labels has been drawn once
     picture = frame.copy()
-    annotator = Annotator(options)
+    annotator = BoxAnnotator(options)
     alone = take_turns(
         {"draw": lambda: annotator.draw(picture, frames[0], time_s=0.0), "copy": frame.copy}, rounds, warm_up=2
     )
@@ -66,7 +66,7 @@ def _objects(step: int) -> Detections:
 
 
 def _ours(frame: Picture, frames: list[Detections], options: AnnotateOptions) -> Callable[[], object]:
-    annotator, step = Annotator(options), 0
+    annotator, step = BoxAnnotator(options), 0
 
     def annotate() -> Picture:
         nonlocal step

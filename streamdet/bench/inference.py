@@ -12,7 +12,7 @@ import numpy as np
 
 from streamdet.bench.contenders import Contender, batch_of
 from streamdet.bench.roofline import CHAIN_GFLOP, chain_runner
-from streamdet.detect.providers import Precision
+from streamdet.inference.providers import Precision
 from streamdet.types import StageTimes
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamdet.sinks.base import Sink
-from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
 from streamdet.sources.pace import RealtimeSource
-from streamdet.types import Frame, Result
+from streamdet.types import Frame, Result, SourceInfo
 
 WARM_S = 2.0
 """Of every stream that does not count: files open, queues fill."""

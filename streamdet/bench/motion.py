@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.bench.harness import Timing
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.scene import StreetScene
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.scene import StreetScene
 from streamdet.tracking.flow import LEAST_SLOPE, WINDOW, corners, follow, squares
-from streamdet.tracking.motion import Mover, warm_up
+from streamdet.tracking.motion import LiveMover, warm_up
 from streamdet.tracking.pyramid import Pyramid, pyramid
 from streamdet.tracking.steps import CELL_PX, CHANGED, SPARSE, spread
 from streamdet.types import Detections
@@ -41,7 +41,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     points = [_points(before, after, truth) for (before, after), truth in zip(pairwise(pyramids), truths, strict=False)]
 
     def whole() -> None:
-        mover = Mover()
+        mover = LiveMover()
         for k, (picture, truth) in enumerate(zip(pictures, truths, strict=True)):
             mover.observe(picture, k / _FPS)
             if k % DETECTED_EVERY == 0:

@@ -23,10 +23,10 @@ from streamdet.bench.stub import Stub
 from streamdet.bench.transcode import drawn_on_bgr, opencv, transcode, transcode_drawn
 from streamdet.build import build
 from streamdet.config import Config, SourceConfig
-from streamdet.detect.detector import DetectorOptions
-from streamdet.draw.annotate import AnnotateOptions, Annotator
+from streamdet.draw.annotate import AnnotateOptions, BoxAnnotator
+from streamdet.inference.detector import DetectorOptions
+from streamdet.model_spec.spec import Contract
 from streamdet.models.local import Get, not_here
-from streamdet.models.spec import Contract
 from streamdet.models.zoo import resolve
 from streamdet.picture import Picture
 from streamdet.pipeline.pipeline import Pipeline
@@ -35,11 +35,10 @@ from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.base import Sink
 from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sources.base import SourceInfo
 from streamdet.sources.open import open_source
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
-from streamdet.types import Result
+from streamdet.types import Result, SourceInfo
 
 _WIDTH, _HEIGHT, _FPS = 1920, 1080, 30
 _BOXES_ONLY = AnnotateOptions(labels=False, ids=False, scores=False, trails=False)
@@ -124,7 +123,7 @@ def _candidates(wanted: Wanted, clip: Path, folder: Path, get: Get) -> tuple[dic
 
 def ours(config: Config) -> Turn:
     """Prepares streamdet as `streamdet run` would; the model is loaded once, for all turns."""
-    from streamdet.detect.detector import load_detector
+    from streamdet.inference.detector import load_detector
 
     assert config.model is not None
     detector = load_detector(config.model, config.detector)
@@ -137,7 +136,7 @@ def ours(config: Config) -> Turn:
             open_source(config.sources[0].url),
             [open_sink(uri, options=config.recording) for uri in config.outputs],
             tracker=ByteTracker(config.tracker.options(detector.conf)),
-            annotator=Annotator(config.draw),
+            annotator=BoxAnnotator(config.draw),
         )
         return _done(Pipeline([plan], detector))
 
@@ -149,7 +148,7 @@ def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkO
 
     def turn() -> Done:
         sink = open_sink(str(out), options=recording)
-        tracker, annotator = ByteTracker(TrackerOptions()), Annotator(drawn)
+        tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(drawn)
         return _done(
             Pipeline([StreamPlan(open_source(str(clip)), [sink], tracker=tracker, annotator=annotator)], Stub())
         )
@@ -159,7 +158,7 @@ def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkO
 
 def _transcode_drawn(clip: Path, out: Path, recording: SinkOptions) -> Turn:
     kept = _Keep("kept")
-    tracker, annotator = ByteTracker(TrackerOptions()), Annotator(AnnotateOptions())
+    tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(AnnotateOptions())
     Pipeline([StreamPlan(open_source(str(clip)), [kept], tracker=tracker, annotator=annotator)], Stub()).run()
     return transcode_drawn(clip, out, recording, [picture.to_av() for picture in kept.pictures])
 

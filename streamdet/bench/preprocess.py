@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamdet.bench.harness import Timing, take_turns
 from streamdet.color import ColorSpace
 from streamdet.detect.preprocess import Preprocessor
-from streamdet.models.spec import Contract, ModelSpec
+from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.picture import Picture, PixelFormat
 
 WIDTH, HEIGHT = 1920, 1080

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from streamdet.detect.providers import Options, Precision, Provider
-from streamdet.detect.session import Session
+from streamdet.inference.providers import Options, Precision, Provider
+from streamdet.inference.session import Session
 
 CHANNELS, SIZE, LENGTH = 256, 150, 3
 """The chain of convolutions: the shape in which the flagship does three quarters of its arithmetic."""

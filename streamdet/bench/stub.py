@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from streamdet.picture import Picture
-from streamdet.types import Detections, StageTimes
+from streamdet.types import Detected, Detections
 
 _OBJECTS = 12
 _LABELS = ("person", "bicycle", "car")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the stub finds."""
-
-    detections: Detections
-    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
 
 
 class Stub:
@@ -31,9 +22,9 @@ class Stub:
     def __init__(self) -> None:
         self._calls = 0
 
-    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+    def detect(self, pictures: Sequence[Picture]) -> list[Detected]:
         """Returns the next step of the same drift, whatever the pictures show."""
-        found = [Found(boxes_of_step(self._calls + i)) for i in range(len(pictures))]
+        found = [Detected(boxes_of_step(self._calls + i)) for i in range(len(pictures))]
         self._calls += len(pictures)
         return found
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamdet.cli.interrupts import Interrupts
 from streamdet.errors import UsageError
+from streamdet.interrupts import InterruptListener
 
 if TYPE_CHECKING:
     from streamdet.demo.demo import DemoResult
@@ -52,7 +52,7 @@ def demo(
         elif show is None:
             show = not (quiet or as_json) and _has_screen()
         from streamdet.demo.options import DemoOptions
-        from streamdet.detect.detector import DetectorOptions
+        from streamdet.inference.detector import DetectorOptions
 
         detector = DetectorOptions(provider=provider, precision=precision, threads=threads)
         result = _run(
@@ -85,7 +85,7 @@ def _has_screen() -> bool:
 
 
 def _run(options: DemoOptions, quiet: bool, check: bool) -> DemoResult:
-    with Interrupts() as interrupts:
+    with InterruptListener() as interrupts:
         from streamdet.cli.display import Display
         from streamdet.demo.demo import Demo
         from streamdet.kernels import compiled_before
@@ -98,7 +98,7 @@ def _run(options: DemoOptions, quiet: bool, check: bool) -> DemoResult:
         with Display(demonstration.job, quiet or check) as display:
             interrupts.stop = demonstration.job.pipeline.stop
             demonstration.job.run(display.tick)
-    if interrupts.came:
+    if interrupts.received:
         raise KeyboardInterrupt
     if not quiet:
         print("streamdet: measuring what was shown against the truth", file=sys.stderr)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as SpeedColumn
 
-from streamdet.models.origin import Origin
+from streamdet.model_spec.origin import Origin
 from streamdet.models.watcher import Watcher, announcement
 from streamdet.redact import redact
 

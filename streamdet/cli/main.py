@@ -4,24 +4,22 @@ import contextlib
 import errno
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any, TextIO
+from typing import TextIO
 
 import typer
 
 from streamdet.cli.bench import app as bench_app
 from streamdet.cli.demo import demo
 from streamdet.cli.eval import app as eval_app
-from streamdet.cli.interrupts import EXIT_CODE
 from streamdet.cli.models import app as models_app
 from streamdet.cli.run import run
 from streamdet.cli.train import app as train_app
 from streamdet.errors import SinkError, StreamdetError
+from streamdet.interrupts import EXIT_CODE, raise_keyboard_interrupt
 from streamdet.redact import printable, redact
 
 app = typer.Typer(
@@ -92,7 +90,7 @@ def execute(argv: Sequence[str]) -> int:
     debug = len(arguments) < len(argv)
     with _logging(debug):
         try:
-            with _signals():  # in here, since from then on Ctrl-C can come at any step
+            with raise_keyboard_interrupt():  # in here, since from then on Ctrl-C can come at any step
                 return _run(arguments)
         except KeyboardInterrupt:
             return EXIT_CODE
@@ -138,25 +136,6 @@ def _advice(error: typer.TyperException, arguments: Sequence[str]) -> str:
         return f"did you mean: streamdet models {first}"
     context = getattr(error, "ctx", None)
     return f"see: {context.command_path if context else 'streamdet'} --help"
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Ends a command by Ctrl-C or SIGTERM; what these did in the process before is put back afterwards."""
-    before: dict[int, Any] = {}
-    try:
-        if threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-                before[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
-            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _interrupt)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _complain(error: BaseException, debug: bool, unexpected: bool = False) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from streamdet.cli.interrupts import Interrupts
 from streamdet.cli.memory import give_back_large_blocks
 from streamdet.errors import UsageError
+from streamdet.interrupts import InterruptListener
 
 Text = str | None
 
@@ -111,7 +111,7 @@ def run(
         "duration_s": duration,
     }
     give_back_large_blocks()
-    with Interrupts() as interrupts:
+    with InterruptListener() as interrupts:
         from streamdet.build import build
         from streamdet.cli.display import Display
         from streamdet.cli.downloading import Downloading
@@ -128,7 +128,7 @@ def run(
         with Display(job, quiet) as display:
             interrupts.stop = job.pipeline.stop
             job.run(display.tick)
-    if interrupts.came:
+    if interrupts.received:
         raise KeyboardInterrupt
 
 

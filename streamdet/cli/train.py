@@ -54,8 +54,8 @@ def demo(
     with _Watch(quiet) as watch, demo_samples(output.absolute().parent, scenes, seed, watch.rendering) as samples:
         run_job(DEMO_PLAN, samples, recipe, output, learned_from, on_step=watch.step)
     _tell(output, quiet)
-    from streamdet.detect.detector import DetectorOptions, load_detector
     from streamdet.evaluate.street import HELD_OUT, evaluate_street
+    from streamdet.inference.detector import DetectorOptions, load_detector
 
     with (
         load_detector(output, DetectorOptions(conf=0.01, max_detections=100)) as detector,

@@ -12,14 +12,14 @@ from streamdet.config import parse_config
 from streamdet.demo.options import DemoOptions
 from streamdet.demo.recorded import Recorded, read_back
 from streamdet.demo.shown import Collector, ShownFrame, follow
-from streamdet.detect.detector import load_detector
 from streamdet.errors import UsageError
 from streamdet.evaluate.coco_ap import CocoNumbers
 from streamdet.evaluate.mot import MotNumbers
 from streamdet.evaluate.street import evaluate_street
+from streamdet.inference.detector import load_detector
 from streamdet.models.embedded import DEMO
 from streamdet.pipeline.report import Report
-from streamdet.sources.street.scene import StreetScene
+from streamdet.scenes.street.scene import StreetScene
 from streamdet.sources.synthetic_url import parse_url
 
 _AP_PICTURES = 30

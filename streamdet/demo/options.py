@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streamdet.detect.detector import DetectorOptions
 from streamdet.errors import UsageError
+from streamdet.inference.detector import DetectorOptions
 from streamdet.models.embedded import DEMO
 from streamdet.sources.synthetic_url import parse_url
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from streamdet.sources.framecode import read_code
+from streamdet.scenes.frame_code import read_code
 from streamdet.sources.open import open_source
 
 

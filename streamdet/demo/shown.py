@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from streamdet.evaluate.mot import MotNumbers, evaluate_mot
 from streamdet.evaluate.street import moments
 from streamdet.picture import Picture
+from streamdet.scenes.street.scene import StreetScene
 from streamdet.sinks.base import Sink
-from streamdet.sources.base import SourceInfo
-from streamdet.sources.street.scene import StreetScene
-from streamdet.types import Detections, Result
+from streamdet.types import Detections, Result, SourceInfo
 
 _LOOK_EVERY = 10
 _CHANGED = 12

@@ -12,9 +12,16 @@ from streamdet.detect.decode_grid import fastestdet_candidates, yolox_candidates
 from streamdet.detect.decode_ssd import ssd_candidates
 from streamdet.detect.postprocess import Found, Rules, choose, suppress
 from streamdet.errors import ModelError
-from streamdet.models.signature import Tensor, describe, fixed
-from streamdet.models.spec import Contract, ModelSpec
-from streamdet.models.ssd_geometry import boxes_cxcywh, grids_of
+from streamdet.model_spec.default_boxes import boxes_cxcywh, grids_of
+from streamdet.model_spec.output_shapes import (
+    heads_index,
+    heads_outputs,
+    rows_output,
+    separate_outputs,
+    yolox_strides,
+)
+from streamdet.model_spec.signature import Tensor, describe, fixed
+from streamdet.model_spec.spec import Contract, ModelSpec
 
 Outputs = Mapping[str, NDArray[Any]]
 Decode = Callable[[Outputs, int, Rules], Found]
@@ -107,29 +114,6 @@ def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     return Decoder(decode, classes)
 
 
-def heads_outputs(outputs: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor] | None:
-    """Returns the raw heads loc (n, 4, count) and conf (n, 1 + classes, count) of a network; None where they are not.
-
-    With three classes both have the same shape: then their names must tell.
-    """
-    loc = [tensor for tensor in outputs if _picture_shape(tensor) == (4, count)]
-    conf = [tensor for tensor in outputs if (s := _picture_shape(tensor)) and s[0] >= 2 and s[1] == count]
-    if len(loc) == 2:
-        loc = [tensor for tensor in loc if tensor.name == "loc"]
-    conf = [tensor for tensor in conf if tensor not in loc]
-    return (loc[0], conf[0]) if len(loc) == len(conf) == 1 else None
-
-
-def _picture_shape(tensor: Tensor) -> tuple[int, ...]:
-    """Returns the shape of one picture's part of a head, () of what is none."""
-    return tuple(fixed(dimension) for dimension in tensor.shape[1:]) if len(tensor.shape) == 3 else ()
-
-
-def heads_index(outputs: Sequence[Tensor]) -> Tensor | None:
-    """Returns the output (n, K) that tells which default boxes left a network of raw heads; None where all do."""
-    return next((t for t in outputs if t.name == "index" and len(t.shape) == 2), None)
-
-
 def _chosen(priors: Boxes, values: Outputs, name: str, picture: int, count: int) -> Boxes:
     """Returns the (K, 4) default boxes that a network chose.
 
@@ -143,18 +127,6 @@ def _chosen(priors: Boxes, values: Outputs, name: str, picture: int, count: int)
     if ((places < 0) | (places >= len(priors))).any():
         raise ModelError(f"the model gave {name} beyond the {len(priors)} default boxes: convert it again")
     return priors[places]
-
-
-def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:
-    """Returns the strides whose grids have so many cells in all, () where no usual set has.
-
-    >>> yolox_strides(416, 416, 3549)
-    (8, 16, 32)
-    """
-    for strides in ((8, 16, 32), (8, 16, 32, 64)):
-        if cells and sum((width // s) * (height // s) for s in strides) == cells:
-            return strides
-    return ()
 
 
 def _yolox(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
@@ -243,34 +215,6 @@ def _separate(spec: ModelSpec, names: tuple[str, str, str]) -> Decode:
         return choose(_corners_px(spec, boxes), scores, _class_ids(labels, spec.label_offset), rules)
 
     return decode
-
-
-_ROLES = (("box",), ("score", "conf", "prob"), ("label", "class", "cls"))
-
-
-def separate_outputs(outputs: Sequence[Tensor]) -> tuple[str, str, str] | None:
-    """Returns the names of the boxes, scores and labels outputs by what they are called, None where one is missing."""
-    found: list[str] = []
-    for words in _ROLES:
-        for tensor in outputs:
-            name = tensor.name.casefold()
-            if tensor.name not in found and "num" not in name and any(word in name for word in words):
-                found.append(tensor.name)
-                break
-        else:
-            return None
-    boxes, scores, labels = found
-    ranks = {tensor.name: len(tensor.shape) for tensor in outputs}
-    # No shape at all means that the exporter did not know it.
-    plausible = ranks[boxes] in (0, 2, 3) and ranks[scores] in (0, 1, 2) and ranks[labels] in (0, 1, 2)
-    return (boxes, scores, labels) if plausible else None
-
-
-def rows_output(outputs: Sequence[Tensor]) -> str | None:
-    """Returns the name of the single output of (n, 6) or (1, n, 6) rows, None where there is none."""
-    if len(outputs) == 1 and len(outputs[0].shape) in (2, 3) and fixed(outputs[0].shape[-1]) == 6:
-        return outputs[0].name
-    return None
 
 
 def _end_to_end(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:

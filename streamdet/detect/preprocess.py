@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.color import ColorSpace, Plane
-from streamdet.detect.fit import Fit, Window, place
+from streamdet.detect.letterbox import Fit, Window, place
 from streamdet.detect.resample import MAX_WIDTH, PACKED, PLANAR, SEMI_PLANAR, Axes, Color, Scratch, Target, resample
-from streamdet.models.spec import ModelSpec
+from streamdet.model_spec.spec import ModelSpec
 from streamdet.picture import Picture, PixelFormat
 
 __all__ = ["Fit", "Preprocessor"]

@@ -66,7 +66,7 @@ def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None
         cuda: version that ONNX Runtime is built for.
         folders: where other versions may be; by default, where loaders and packages put them.
     """
-    from streamdet.detect.providers import preload
+    from streamdet.inference.providers import preload
 
     folders = library_folders() if folders is None else folders
     wanted = libraries(cuda[0])

@@ -12,8 +12,8 @@ from streamdet.doctor.processor import Processor, read_processor
 from streamdet.errors import ModelError, StreamdetError
 
 if TYPE_CHECKING:
-    from streamdet.detect.providers import Provider, ProviderMissing
-    from streamdet.detect.session import Session
+    from streamdet.inference.providers import Provider, ProviderMissing
+    from streamdet.inference.session import Session
 
 AUTO = "provider auto"
 TAKES = "takes "
@@ -24,7 +24,7 @@ _REINSTALL = "pip install --force-reinstall onnxruntime-gpu (or onnxruntime, whe
 
 def look(short: str) -> Iterator[Check]:
     """Looks at one provider, or at what ``auto`` takes."""
-    from streamdet.detect.providers import Provider, ProviderMissing, runtime
+    from streamdet.inference.providers import Provider, ProviderMissing, runtime
 
     name = f"provider {short}"
     if (absent := _absent(short)) is not None:
@@ -38,7 +38,7 @@ def look(short: str) -> Iterator[Check]:
         else:
             yield Check(name, Status.ABSENT, "onnxruntime cannot be imported")
         return
-    from streamdet.detect.session import Session
+    from streamdet.inference.session import Session
 
     try:
         with Session(tiny_model(), provider=short) as session:
@@ -60,7 +60,7 @@ def _absent(short: str) -> Check | None:
 
     Found out without loading anything large.
     """
-    from streamdet.detect.providers import missing_driver
+    from streamdet.inference.providers import missing_driver
 
     name = f"provider {short}"
     if short in ("cuda", "tensorrt") and (reason := missing_driver()) is not None:

@@ -40,7 +40,7 @@ def _python() -> Check:
 
 
 def _processors(processor: Processor) -> Check:
-    from streamdet.detect.providers import HEAVY_GFLOPS, available_cpus, default_threads
+    from streamdet.inference.providers import HEAVY_GFLOPS, available_cpus, default_threads
 
     usable, there = available_cpus(), os.cpu_count() or 1
     detail = f"{usable} usable" + (

@@ -85,7 +85,7 @@ def look(_: str = "") -> Iterator[Check]:
 
 def cuda_of_runtime() -> tuple[int, int] | None:
     """Returns the CUDA that the installed ONNX Runtime is built for; None where it is for none, or cannot start."""
-    from streamdet.detect.providers import runtime
+    from streamdet.inference.providers import runtime
 
     try:
         major, minor = str(getattr(runtime(), "cuda_version", "")).split(".")[:2]

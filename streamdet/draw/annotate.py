@@ -69,7 +69,7 @@ def _even(value: float) -> int:
     return 2 * round(value / 2)
 
 
-class Annotator:
+class BoxAnnotator:
     """Draws the detections of one stream. Holds the stream's trails, so every stream needs its own.
 
     Attributes:
@@ -114,7 +114,7 @@ class Annotator:
         )
         for format in (PixelFormat.I420, PixelFormat.BGR24):
             picture = Picture.allocate(64, 64, format, ColorSpace())
-            annotator = Annotator(AnnotateOptions())
+            annotator = BoxAnnotator(AnnotateOptions())
             for step in range(3):  # a trail begins with its third point
                 annotator.draw(picture, some, time_s=0.1 * step, status="ready")
                 some.boxes_xyxy[:] += 8

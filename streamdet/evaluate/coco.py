@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamdet
-from streamdet.detect.detector import Detector, DetectorOptions, load_detector
-from streamdet.detect.providers import available_cpus
 from streamdet.errors import UsageError
 from streamdet.evaluate.classes import ClassMap, map_classes
 from streamdet.evaluate.coco_ap import CocoAp, coco_ap, require_pycocotools
@@ -20,11 +18,13 @@ from streamdet.evaluate.kept import DetectionsFile, Identity
 from streamdet.evaluate.open_model_zoo import coco_precision, voc_map
 from streamdet.evaluate.published import Published, published
 from streamdet.evaluate.truth import Truth, find_files, read_truth
+from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
+from streamdet.inference.providers import available_cpus
+from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.ir import file_signature
 from streamdet.models.load import ModelFile
 from streamdet.models.local import Get, not_here
-from streamdet.models.made_from import CONVERTED_KEY, read_made_from
-from streamdet.models.spec import Contract, ModelSpec
+from streamdet.models.provenance import CONVERTED_KEY, read_made_from
 from streamdet.models.zoo import resolve
 from streamdet.sinks.targets import InputFiles
 
@@ -119,7 +119,7 @@ class CocoResult:
 
 
 def evaluate_coco(
-    model: str | Path | ModelSpec | ModelFile | Detector,
+    model: str | Path | ModelSpec | ModelFile | ModelDetector,
     images: Path,
     annotations: Path | Truth,
     options: CocoOptions | None = None,
@@ -147,7 +147,7 @@ def evaluate_coco(
     options = options or CocoOptions()
     truth = annotations if isinstance(annotations, Truth) else read_truth(annotations)
     work = _Work(truth, images, options, on_progress)
-    if isinstance(model, Detector):
+    if isinstance(model, ModelDetector):
         return work.run(model, "", published(model.spec, ""))
     spec, file = resolve(model, options.contract, get)
     sha256 = hashlib.sha256(file.data).hexdigest()
@@ -198,7 +198,7 @@ class _Work:
         self._options = options
         self._on_progress = on_progress
 
-    def run(self, detector: Detector, sha256: str, known: Published | None) -> CocoResult:
+    def run(self, detector: ModelDetector, sha256: str, known: Published | None) -> CocoResult:
         """Looks at all pictures and evaluates."""
         truth = self._truth
         classes = map_classes(detector.spec.labels, truth.categories, truth.name)
@@ -224,7 +224,7 @@ class _Work:
             wall_s=wall_s,
         )
 
-    def _identity(self, detector: Detector, sha256: str) -> Identity:
+    def _identity(self, detector: ModelDetector, sha256: str) -> Identity:
         return Identity(
             model=detector.spec.name,
             model_sha256=sha256,
@@ -238,7 +238,9 @@ class _Work:
             streamdet=streamdet.__version__,
         )
 
-    def _records(self, detector: Detector, classes: ClassMap, identity: Identity) -> tuple[dict[int, ImageRecord], int]:
+    def _records(
+        self, detector: ModelDetector, classes: ClassMap, identity: Identity
+    ) -> tuple[dict[int, ImageRecord], int]:
         """Returns what is found in each picture, and in how many of them it was known before."""
         if self._options.detections is None:
             return {record.image_id: record for record in self._detected(detector, classes, ())}, 0
@@ -251,7 +253,7 @@ class _Work:
                 file.add(record)
             return file.records, len(known)
 
-    def _detected(self, detector: Detector, classes: ClassMap, known: tuple[int, ...]) -> Iterator[ImageRecord]:
+    def _detected(self, detector: ModelDetector, classes: ClassMap, known: tuple[int, ...]) -> Iterator[ImageRecord]:
         total, seen = len(self._truth.images), set(known)
         left = [image for image in self._truth.images if image.id not in seen]
         self._on_progress(len(known), total)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.detect.detector import Detector
 from streamdet.errors import SourceError
 from streamdet.evaluate.found import ImageRecord, record_of
 from streamdet.evaluate.truth import TruthImage
+from streamdet.inference.detector import ModelDetector
 from streamdet.picture import Picture
 from streamdet.sources.images import read_image
 from streamdet.sources.options import SourceOptions
@@ -23,7 +23,7 @@ _MAX_PIXELS = SourceOptions().max_pixels
 
 
 def detect_images(
-    detector: Detector, images: Sequence[TruthImage], files: Mapping[int, Path], categories: NDArray[np.int64]
+    detector: ModelDetector, images: Sequence[TruthImage], files: Mapping[int, Path], categories: NDArray[np.int64]
 ) -> Iterator[ImageRecord]:
     """Yields what is found in each picture, in their order; as many go together as the detector takes.
 

@@ -24,8 +24,8 @@ from streamdet.picture import Picture
 from streamdet.pipeline.stages import BoxesMovedToThisFrame, Inferred
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import Mover
-from streamdet.types import Detections, Frame, StageTimes
+from streamdet.tracking.motion import LiveMover
+from streamdet.types import Detected, Detections, Frame
 
 HOLD_LAST, LIVE, SMOOTH, EVERY_FRAME = "hold-last", "live", "smooth", "every-frame"
 MODES = (HOLD_LAST, LIVE, SMOOTH, EVERY_FRAME)
@@ -103,14 +103,6 @@ class HoldLast:
         return self._last
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """True boxes in place of what a detector found."""
-
-    detections: Detections
-    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
-
-
 class Play:
     """One mode at one setting, given frame after frame, then `finish`; `score` at the end."""
 
@@ -134,7 +126,7 @@ class Play:
             self._start_s = now_s
         if now_s - self._start_s >= self._detections / self.setting.rate_hz - _SAME_S:
             self._detections = int((now_s - self._start_s) * self.setting.rate_hz + _SAME_S) + 1
-            self._coming.append((now_s + self.setting.latency_s, Inferred(frame, _Known(truth))))
+            self._coming.append((now_s + self.setting.latency_s, Inferred(frame, Detected(truth))))
         self._waiting.append((frame, truth))
         start = time.thread_time()
         self._boxes.observe(frame)
@@ -182,10 +174,10 @@ class Play:
         )
 
 
-def _mover(mode: str, options: MotionOptions | None) -> HoldLast | Mover | Smoother:
+def _mover(mode: str, options: MotionOptions | None) -> HoldLast | LiveMover | Smoother:
     if mode == HOLD_LAST:
         return HoldLast()
-    return Mover(options) if mode == LIVE else Smoother(options)
+    return LiveMover(options) if mode == LIVE else Smoother(options)
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from streamdet.config import TrackerConfig
-from streamdet.detect.detector import Detector, DetectorOptions, load_detector
 from streamdet.errors import UsageError
+from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.models.local import Get, not_here
 from streamdet.sources.base import Source
 from streamdet.sources.open import open_source
@@ -55,7 +55,7 @@ class FramesWithTruth:
         self._progress = progress
         if self._source.live or self._source.still:
             raise UsageError(f"{options.source}: give a video file or synthetic:, whose frames follow one another")
-        self._detector: Detector | None = None
+        self._detector: ModelDetector | None = None
         if options.model is not None:
             self._detector = load_detector(options.model, options.detector, get=get)
             tracking = TrackerConfig().options(self._detector.conf)

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.detect.detector import Detector
 from streamdet.evaluate.classes import map_classes
 from streamdet.evaluate.coco_ap import CocoAp, coco_ap
 from streamdet.evaluate.found import FoundObjects, ImageRecord, record_of
 from streamdet.evaluate.mot import MotResult, MotSequence, evaluate_sequences
 from streamdet.evaluate.truth import Truth, TruthImage
+from streamdet.inference.detector import ModelDetector
 from streamdet.picture import Picture
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.paths import LABELS
-from streamdet.sources.street.scene import StreetScene
-from streamdet.sources.street.scene import Truth as StreetTruth
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.paths import LABELS
+from streamdet.scenes.street.scene import StreetScene
+from streamdet.scenes.street.scene import Truth as StreetTruth
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections
@@ -105,7 +105,7 @@ def moments(
 
 
 def track_street(
-    detector: Detector,
+    detector: ModelDetector,
     scenes: Sequence[StreetOptions],
     frames: int,
     on_progress: Callable[[int], None] = lambda done: None,
@@ -138,7 +138,7 @@ def track_street(
 
 
 def evaluate_street(
-    detector: Detector,
+    detector: ModelDetector,
     shown: Iterator[Shown],
     on_progress: Callable[[int], None] = lambda done: None,
     least_visible: float = LEAST_VISIBLE,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from streamdet.errors import ConfigError, ModelError
+from streamdet.model_spec.origin import Origin
+from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.description_keys import IN_METADATA, LABEL_SETS, MAX_BYTES, PARSERS, Parse
-from streamdet.models.origin import Origin
-from streamdet.models.spec import ModelSpec
 from streamdet.redact import redact
 from streamdet.yaml_file import read_yaml
 

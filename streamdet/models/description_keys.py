@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from streamdet.labels import COCO80, COCO90
-from streamdet.models.origin import check_url
-from streamdet.models.spec import Contract, Resize
-from streamdet.models.ssd_geometry import BoxGrid
+from streamdet.model_spec.default_boxes import BoxGrid
+from streamdet.model_spec.origin import check_url
+from streamdet.model_spec.spec import Contract, Resize
 
 MAX_BYTES = 64 * 1024
 """No description is longer, nor a file of labels; a longer file is something else."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 
+from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.load import ModelFile
-from streamdet.models.spec import ModelSpec
 
 DEMO = "ssd-demo"
 """Name of the detector of `synthetic:street`, trained on it."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamdet.errors import DownloadError, ModelError
+from streamdet.model_spec.origin import Origin, megabytes
+from streamdet.models.download_help import download_help
 from streamdet.models.load import MAX_BYTES
-from streamdet.models.origin import Origin, by_hand, megabytes
-from streamdet.models.part import Part, held_part, part_path
+from streamdet.models.partial_download import Part, held_part, part_path
 from streamdet.models.watcher import Watcher
 from streamdet.models.web import Interrupted, MirrorFailed, RangeRefused, opened, read
 
@@ -68,10 +69,10 @@ def fetch(
         ModelError: it cannot be asked for: no mirror or no digest is known, or it is too large.
     """
     if not origin.urls:
-        raise ModelError(f"nobody says where {origin.name} can be had: {by_hand(origin, path)}")
+        raise ModelError(f"nobody says where {origin.name} can be had: {download_help(origin, path)}")
     if not origin.digests:
         fix = "say its `sha256` or `sha384` in the model's description"
-        raise ModelError(f"only what can be checked is downloaded: {fix}, or {by_hand(origin, path)}")
+        raise ModelError(f"only what can be checked is downloaded: {fix}, or {download_help(origin, path)}")
     if origin.size_bytes > MAX_BYTES:
         raise ModelError(f"{origin.name} has {origin.size_bytes} bytes; models of up to {MAX_BYTES} bytes are read")
     watcher, patience = watcher or Watcher(), patience or Patience()
@@ -98,7 +99,7 @@ def _from_mirrors(origin: Origin, path: Path, part: Part, watcher: Watcher, pati
             if url is not origin.urls[-1]:
                 watcher.trouble(f"{failures[-1]}; trying the next mirror")
     begun = f"; {megabytes(part.size)} of it are kept for the next try" if part.size else ""
-    raise DownloadError(f"cannot get {origin.name}: {'; '.join(failures)}{begun}; {by_hand(origin, path)}")
+    raise DownloadError(f"cannot get {origin.name}: {'; '.join(failures)}{begun}; {download_help(origin, path)}")
 
 
 def _from_mirror(download: _Download, waits_s: tuple[float, ...]) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdet.errors import ModelError
+from streamdet.model_spec.signature import Signature
+from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.arithmetic import Arithmetic, count_operations, count_parameters
 from streamdet.models.graph import opset_of
 from streamdet.models.ir import ir_signature, is_ir, read_weights
-from streamdet.models.load import ModelFile, parse_bytes, read_model
+from streamdet.models.load import ModelFile, parse_bytes, read_model, signature_of
 from streamdet.models.recognise import recognise
-from streamdet.models.signature import Signature, signature_of
-from streamdet.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     import onnx

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from streamdet.errors import ModelError
-from streamdet.models.load import ModelFile, parse_bytes, read_model
-from streamdet.models.signature import Port, Signature, signature_of
-from streamdet.openvino_module import has_openvino, openvino_core
+from streamdet.model_spec.signature import Port, Signature
+from streamdet.models.load import ModelFile, parse_bytes, read_model, signature_of
+from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.redact import redact
 
 AS_CONVERTED: dict[str, Any] = {"rgb": False, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}

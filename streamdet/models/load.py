@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from streamdet.errors import ModelError
+from streamdet.model_spec.signature import Port, Signature
 from streamdet.redact import redact
 
 if TYPE_CHECKING:
@@ -142,3 +145,20 @@ def _tensors(model: onnx.ModelProto) -> Iterator[Any]:
     for tensor in sparse:
         yield tensor.values
         yield tensor.indices
+
+
+def signature_of(model: onnx.ModelProto) -> Signature:
+    """Returns the signature of a parsed model; weights that old files list among the inputs are left out."""
+    import onnx
+
+    weights = {tensor.name for tensor in model.graph.initializer}
+
+    def port(value: onnx.ValueInfoProto) -> Port:
+        tensor = value.type.tensor_type
+        shape = tuple(d.dim_value or d.dim_param or None for d in tensor.shape.dim)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type) if tensor.elem_type else np.dtype(np.float32)
+        return Port(value.name, shape, dtype)
+
+    inputs = tuple(port(value) for value in model.graph.input if value.name not in weights)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    return Signature(inputs, tuple(port(value) for value in model.graph.output), metadata)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streamdet.errors import ModelError
+from streamdet.model_spec.origin import Origin
+from streamdet.models.download_help import download_help
 from streamdet.models.load import ModelFile, parse_bytes, read_model
-from streamdet.models.origin import Origin, by_hand
-from streamdet.models.part import part_path
+from streamdet.models.partial_download import part_path
 from streamdet.models.watcher import Watcher
 
 Get = Callable[[Origin, Path], object]
@@ -25,7 +26,7 @@ def not_here(origin: Origin, path: Path) -> None:
         ModelError: always.
     """
     pull_it = f"streamdet models pull {origin.argument} downloads it, or " if origin.urls and origin.digests else ""
-    raise ModelError(f"{origin.name} is not on this machine: {pull_it}{by_hand(origin, path)}")
+    raise ModelError(f"{origin.name} is not on this machine: {pull_it}{download_help(origin, path)}")
 
 
 def getter(watcher: Watcher) -> Get:

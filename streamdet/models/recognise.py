@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from streamdet.detect.outputs import heads_index, heads_outputs, rows_output, separate_outputs, yolox_strides
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80, COCO90
+from streamdet.model_spec.default_boxes import grids_of
+from streamdet.model_spec.output_shapes import heads_index, heads_outputs, rows_output, separate_outputs, yolox_strides
+from streamdet.model_spec.signature import RANDOM_WEIGHTS_KEY, Signature, Tensor, describe, fixed
+from streamdet.model_spec.spec import Contract, ModelSpec, Resize
 from streamdet.models.description import read_metadata
-from streamdet.models.signature import RANDOM_WEIGHTS_KEY, Signature, Tensor, describe, fixed
-from streamdet.models.spec import Contract, ModelSpec, Resize
-from streamdet.models.ssd_geometry import grids_of
 
 # ImageNet statistics times 255.
 IMAGENET: dict[str, Any] = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}

@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from streamdet.models.spec import Contract, ModelSpec, Resize
+from streamdet.model_spec.spec import Contract, ModelSpec, Resize
 
 _WIDTH, _HEIGHT = 320, 180
 _CELL = 4
@@ -30,7 +30,7 @@ _LEAST_SIDE_PX = 3.0
 
 _LABELS = ("disc", "box", "triangle")
 # Red, green and blue against the mean of the other two channels, over what the middle of the scene's colour family
-# (streamdet.sources.scene_art.FAMILIES) gives there: 0 on the grey background, about 1 on the shape, 1/2 at its edge.
+# (streamdet.scenes.shapes_art.FAMILIES) gives there: 0 on the grey background, about 1 on the shape, 1/2 at its edge.
 _AXES = ((1.0, -0.5, -0.5), (-0.5, -0.5, 1.0), (-0.5, 1.0, -0.5))
 _FAMILIES = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 

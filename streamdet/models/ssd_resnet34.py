@@ -16,8 +16,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from streamdet.models.signature import RANDOM_WEIGHTS_KEY
-from streamdet.models.ssd_geometry import BOXES_PER_CELL, FLAGSHIP_SIZE, MIN_SIZE, box_count, default_boxes_cxcywh
+from streamdet.model_spec.default_boxes import BOXES_PER_CELL, FLAGSHIP_SIZE, MIN_SIZE, box_count, default_boxes_cxcywh
+from streamdet.model_spec.signature import RANDOM_WEIGHTS_KEY
 
 CLASSES = 81  # 80 of COCO and the background
 # (blocks, channels, stride) of the stages of ResNet-34 that are left; the third is kept at stride 1.

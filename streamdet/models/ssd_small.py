@@ -19,10 +19,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from streamdet.model_spec.default_boxes import BoxGrid
+from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.description import SPEC_KEY, metadata_text
 from streamdet.models.recognise import IMAGENET
-from streamdet.models.spec import Contract, ModelSpec
-from streamdet.models.ssd_geometry import BoxGrid
 
 T = TypeVar("T")
 Weights = Mapping[str, NDArray[np.float32]]

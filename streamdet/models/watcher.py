@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from streamdet.models.origin import Origin, megabytes
+from streamdet.model_spec.origin import Origin, megabytes
 from streamdet.redact import redact_address
 
 log = logging.getLogger(__name__)

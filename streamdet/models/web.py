@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
-from streamdet.models.origin import check_url
+from streamdet.model_spec.origin import check_url
 
 _CHUNK = 256 * 1024
 _MOST_REDIRECTS = 5

@@ -12,14 +12,14 @@ import platformdirs
 
 from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
+from streamdet.model_spec.origin import Origin
+from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.description import Description, read_description
 from streamdet.models.embedded import EMBEDDED, embedded
 from streamdet.models.ir import AS_CONVERTED, file_signature, is_ir
 from streamdet.models.load import ModelFile, read_model
 from streamdet.models.local import Get, not_here, present, verify
-from streamdet.models.origin import Origin
 from streamdet.models.recognise import FAMILIES, recognise
-from streamdet.models.spec import Contract, ModelSpec
 
 MODELS_VARIABLE = "STREAMDET_MODELS"
 """Environment variable naming the folder of downloaded models."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
 
 from streamdet.errors import ConfigError
-from streamdet.picture import Picture
 from streamdet.pipeline.region import Shares, check_region, crop
+from streamdet.protocols import Gate
 from streamdet.types import Frame
 
 
@@ -40,13 +39,6 @@ class DetectOptions:
                 raise ConfigError(f"detect.{name} must be greater than 0 and at most {most:g}, got {value}")
         if self.region is not None:
             check_region(self.region)
-
-
-class Gate(Protocol):
-    """What the pipeline needs to leave out frames that show nothing new."""
-
-    def admits(self, picture: Picture, time_s: float) -> bool:
-        """Says whether to look at a picture; if so, later ones are compared with it."""
 
 
 class Verdict(Enum):

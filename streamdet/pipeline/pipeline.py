@@ -6,22 +6,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from streamdet.errors import StreamdetError
-from streamdet.picture import Picture
-from streamdet.pipeline import ledger
+from streamdet.interrupts import FirstInterrupt
+from streamdet.pipeline import accounting
 from streamdet.pipeline.batcher import Batcher
-from streamdet.pipeline.held import HELD_BYTES
-from streamdet.pipeline.interrupt import FirstInterrupt
+from streamdet.pipeline.delay_buffer import HELD_BYTES
 from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.outlet import Outlet
-from streamdet.pipeline.polite import give_way
+from streamdet.pipeline.niceness import give_way
 from streamdet.pipeline.queues import Closed
 from streamdet.pipeline.region import Corner, moved
-from streamdet.pipeline.stages import Again, Detected, Inferred
+from streamdet.pipeline.sink_runner import Outlet
+from streamdet.pipeline.stages import Inferred
 from streamdet.pipeline.stream import Stream, StreamPlan
+from streamdet.protocols import Detector
 from streamdet.sinks.base import NoLongerWanted, WindowClosed
+from streamdet.types import Detected
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +32,6 @@ _WINDOW_S = 0.01  # windows take turns: one whose stream is silent must not hold
 # lower, so that other programs do not bring decoding to a stop.
 _LEADING_NICE = 10
 _GRACE_S = 1.0  # what sources and inferences take that are not busy for long
-
-
-class Detector(Protocol):
-    """What the pipeline needs of a detector. Used by one thread."""
-
-    @property
-    def max_batch(self) -> int:
-        """Most pictures per call."""
-
-    def detect(self, pictures: Sequence[Picture]) -> Sequence[Detected]:
-        """Finds the objects of each picture."""
 
 
 class Pipeline:
@@ -145,7 +134,7 @@ class Pipeline:
         """
 
         def tick() -> None:
-            if interrupt.came:
+            if interrupt.received:
                 self.stop()
             on_tick()
 
@@ -158,7 +147,7 @@ class Pipeline:
                     self.stop()
                     self.wait()
                 raise
-        if interrupt.came:
+        if interrupt.received:
             raise KeyboardInterrupt
 
     def wait(self, on_tick: Callable[[], None] = lambda: None) -> None:
@@ -183,7 +172,7 @@ class Pipeline:
             self._process_s = (self._process_s[0], time.process_time())
         if self._error is not None:
             raise self._error
-        ledger.check(self.accounts())
+        accounting.check(self.accounts())
 
     def stop(self) -> None:
         """Asks everything to end: sources first, then what waits for inference; rendered frames are still written.
@@ -197,7 +186,7 @@ class Pipeline:
         if self._batcher is not None:
             self._batcher.abort()
 
-    def accounts(self) -> list[ledger.Account]:
+    def accounts(self) -> list[accounting.Account]:
         """The books of every stream and every sink."""
         return [a for s in self.streams for a in (s.account, *(outlet.account for outlet in s.outlets))]
 
@@ -316,4 +305,4 @@ def _render(stream: Stream) -> None:
 
 def _in_frame(detected: Detected, corner: Corner) -> Detected:
     """Returns what was found in a part of a frame in pixels of the frame."""
-    return detected if corner == (0, 0) else Again(moved(detected.detections, corner), detected.times)
+    return detected if corner == (0, 0) else Detected(moved(detected.detections, corner), detected.times)

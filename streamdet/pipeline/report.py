@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.sink_runner import Outlet
 from streamdet.pipeline.stats import Histogram, StreamStats
 from streamdet.pipeline.stream import Stream
 

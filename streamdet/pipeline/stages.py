@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,64 +14,8 @@ from numpy.typing import NDArray
 from streamdet.boxes import area, clip
 from streamdet.picture import Picture, PixelFormat
 from streamdet.pipeline.pool import PicturePool
-from streamdet.types import Detections, Frame, Result, StageTimes
-
-Stage = Callable[[Result], Result | None]
-"""A user's own step: takes a result, returns it changed or as it is, or None to drop the frame (counted)."""
-
-
-class Detected(Protocol):
-    """What a detector says of one picture."""
-
-    @property
-    def detections(self) -> Detections:
-        """Objects in pixels of the picture."""
-
-    @property
-    def times(self) -> StageTimes:
-        """What it took."""
-
-
-class Tracker(Protocol):
-    """What the pipeline needs of a tracker."""
-
-    def update(
-        self,
-        detections: Detections,
-        time_s: float,
-        camera: NDArray[np.float64] | None = None,
-        picture: Picture | None = None,
-    ) -> Detections:
-        """Takes the detections of a later time, and the picture they are from; returns the tracks seen now.
-
-        `camera` (2, 3) says how the picture moved since the last update, where that is known.
-        """
-
-    def predict(self, time_s: float) -> Detections:
-        """Returns the tracks as they should be at a time not before the last update; changes nothing."""
-
-
-class Mover(Protocol):
-    """What the pipeline needs of what brings boxes from the frames of detections to those that are shown."""
-
-    def observe(self, picture: Picture, time_s: float) -> None:
-        """Takes every frame, in order, before anything is asked of it."""
-
-    def update(self, detections: Detections, time_s: float) -> None:
-        """Takes the tracks of a frame that was observed, in order."""
-
-    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
-        """Returns how the picture moved from one observed frame to a later one, (2, 3), as trackers take it."""
-
-    def show(self, time_s: float) -> Detections:
-        """Returns what is to be seen on a frame that was observed, in order; of live movers on the newest only."""
-
-
-class Annotator(Protocol):
-    """What the pipeline needs of a painter."""
-
-    def draw(self, picture: Picture, detections: Detections, *, time_s: float, status: str | None = None) -> None:
-        """Draws on `picture` in place."""
+from streamdet.protocols import Annotator, Mover, Tracker
+from streamdet.types import Detected, Detections, Frame, Result, StageTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +24,6 @@ class Inferred:
 
     frame: Frame
     detected: Detected
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """What was found in an earlier frame and still holds; it took no time."""
-
-    detections: Detections
-    times: StageTimes = StageTimes()  # noqa: RUF009  # frozen
 
 
 class BoxesMovedToThisFrame:

@@ -9,29 +9,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from streamdet.picture import Picture
-from streamdet.pipeline.admission import Admission, DetectOptions, Gate, Verdict
+from streamdet.pipeline.accounting import Account
+from streamdet.pipeline.admission import Admission, DetectOptions, Verdict
 from streamdet.pipeline.batcher import Batcher
-from streamdet.pipeline.held import HELD_BYTES, Held
-from streamdet.pipeline.ledger import Account
+from streamdet.pipeline.delay_buffer import HELD_BYTES, Held
 from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.outlet import Outlet
 from streamdet.pipeline.pool import PicturePool
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.region import Corner, crop
+from streamdet.pipeline.sink_runner import Outlet
 from streamdet.pipeline.stages import (
-    Again,
-    Annotator,
     BoxesMovedToThisFrame,
     Inferred,
-    Mover,
-    Stage,
-    Tracker,
     annotate,
 )
 from streamdet.pipeline.stats import StreamStats
+from streamdet.protocols import Annotator, Gate, Mover, Stage, Tracker
 from streamdet.sinks.base import Sink
-from streamdet.sources.base import Source, SourceInfo
-from streamdet.types import Detections, Frame, Result
+from streamdet.sources.base import Source
+from streamdet.types import Detected, Detections, Frame, Result, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +272,7 @@ class Stream:
         """
         verdict, last = self._not_looked_at.pop(frame.index, (Verdict.LOOK, -1))
         if verdict is Verdict.STILL and self._found is not None and self._found.frame.index == last:
-            self._moved_boxes.take([Inferred(frame, Again(self._found.detected.detections))])
+            self._moved_boxes.take([Inferred(frame, Detected(self._found.detected.detections))])
             self._held_s[frame.index] = frame.pts_s - self._found.frame.pts_s
 
     def _through_stages(self, result: Result | None) -> Result | None:

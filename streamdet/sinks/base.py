@@ -6,8 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Self
 
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Result
+from streamdet.types import Result, SourceInfo
 
 
 class WindowClosed(Exception):

@@ -11,8 +11,7 @@ from streamdet.redact import redact
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.sinks.targets import InputFiles, check_file, check_folder, failure
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Frame, Result
+from streamdet.types import Frame, Result, SourceInfo
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _NUMBER = re.compile(r"%(0\d+)?d")

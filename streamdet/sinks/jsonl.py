@@ -15,8 +15,7 @@ from streamdet.sinks.base import Sink
 from streamdet.sinks.guarded import GuardedFile
 from streamdet.sinks.options import SinkOptions
 from streamdet.sinks.targets import InputFiles, check_file, failure
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Detections, Result
+from streamdet.types import Detections, Result, SourceInfo
 
 
 class JsonLinesSink(Sink):

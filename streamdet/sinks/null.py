@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from streamdet.errors import SinkError
 from streamdet.sinks.base import Sink
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Result
+from streamdet.types import Result, SourceInfo
 
 
 class NullSink(Sink):

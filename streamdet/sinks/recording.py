@@ -21,7 +21,7 @@ from streamdet.sinks.containers import BUFFER_BYTES, CONTAINERS, muxer_options, 
 from streamdet.sinks.fitting import even, fit, recorded_color
 from streamdet.sinks.guarded import GuardedFile
 from streamdet.sinks.options import SinkOptions
-from streamdet.sources.base import SourceInfo
+from streamdet.types import SourceInfo
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

@@ -12,8 +12,7 @@ from streamdet.sinks.containers import CONTAINERS
 from streamdet.sinks.options import SinkOptions
 from streamdet.sinks.recording import Recording, begin
 from streamdet.sinks.targets import InputFiles, check_file, failure
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Result
+from streamdet.types import Result, SourceInfo
 
 
 class VideoSink(Sink):

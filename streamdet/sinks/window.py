@@ -10,8 +10,7 @@ from typing import Any
 
 from streamdet.errors import SinkError
 from streamdet.sinks.base import Sink, WindowClosed
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Result
+from streamdet.types import Result, SourceInfo
 
 _INSTEAD = "record it instead (-o out.mp4), or leave the window out"
 _LARGEST = (1280, 720)

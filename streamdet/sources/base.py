@@ -6,39 +6,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
-from streamdet.types import Frame
-
-
-@dataclass(frozen=True, slots=True)
-class SourceInfo:
-    """What is known of a source once it is open.
-
-    Attributes:
-        name: name of the stream, unique within a run.
-        width: of the upright first frame, in pixels.
-        height: of the upright first frame, in pixels.
-        time_base: seconds per unit of every frame's `pts`.
-        average_rate: frames per second as the container states it; None where it does not.
-        frame_count: how many frames to expect; None where not known (live), an estimate otherwise.
-        live: frames arrive at the camera's pace whether or not they are taken.
-        codec: short name of the decoder, "raw" for generated pictures.
-        audio_from: a file whose audio belongs to this video, for sinks that pass audio through.
-    """
-
-    name: str
-    width: int
-    height: int
-    time_base: Fraction
-    average_rate: Fraction | None = None
-    frame_count: int | None = None
-    live: bool = False
-    codec: str = "raw"
-    audio_from: Path | None = None
+from streamdet.types import Frame, SourceInfo
 
 
 class Source(ABC):

@@ -19,13 +19,13 @@ import cv2
 
 from streamdet.errors import SourceError
 from streamdet.picture import Picture
-from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.base import Source
 from streamdet.sources.camera_list import list_cameras
-from streamdet.sources.chatter import quiet_opencv
+from streamdet.sources.native_stderr import quiet_opencv
 from streamdet.sources.options import SourceOptions
+from streamdet.sources.orientation import check_size
 from streamdet.sources.timestamps import LIVE_TIME_BASE, LiveClock
-from streamdet.sources.upright import check_size
-from streamdet.types import Frame
+from streamdet.types import Frame, SourceInfo
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from fractions import Fraction
 import av
 
 from streamdet.errors import SourceError
-from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.base import Source
 from streamdet.sources.container import InputSettings, VideoInput
 from streamdet.sources.options import SourceOptions
+from streamdet.sources.orientation import PictureMaker, check_size
 from streamdet.sources.timestamps import Guess
-from streamdet.sources.upright import PictureMaker, check_size
-from streamdet.types import Frame
+from streamdet.types import Frame, SourceInfo
 
 
 class DecodedSource(Source):

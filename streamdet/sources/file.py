@@ -8,12 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamdet.errors import SourceError
-from streamdet.sources.base import SourceInfo
 from streamdet.sources.container import InputSettings, VideoInput
 from streamdet.sources.decoded import DecodedSource
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.timestamps import FileClock
-from streamdet.types import Frame
+from streamdet.types import Frame, SourceInfo
 
 log = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from streamdet.errors import SourceError
 from streamdet.picture import Picture
 from streamdet.sources import suffixes
-from streamdet.sources.base import Source, SourceInfo
-from streamdet.sources.chatter import caught_codec_messages
+from streamdet.sources.base import Source
 from streamdet.sources.image_header import image_size
+from streamdet.sources.native_stderr import caught_codec_messages
 from streamdet.sources.options import SourceOptions
-from streamdet.sources.upright import check_size
-from streamdet.types import Frame
+from streamdet.sources.orientation import check_size
+from streamdet.types import Frame, SourceInfo
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from streamdet.errors import SourceError
-from streamdet.sources.base import SourceInfo
 from streamdet.sources.container import InputSettings, VideoInput
 from streamdet.sources.decoded import DecodedSource
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.timestamps import LIVE_TIME_BASE, LIVE_TOLERANCE_S, SEGMENT_TOLERANCE_S, LiveClock
-from streamdet.types import Frame
+from streamdet.types import Frame, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from streamdet.sources.base import Source, SourceInfo
-from streamdet.types import Frame
+from streamdet.sources.base import Source
+from streamdet.types import Frame, SourceInfo
 
 
 class RealtimeSource(Source):

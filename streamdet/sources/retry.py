@@ -12,10 +12,10 @@ from fractions import Fraction
 
 from streamdet.errors import AuthError, SourceError
 from streamdet.redact import redact
-from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.base import Source
 from streamdet.sources.options import BackoffOptions
 from streamdet.sources.timestamps import LEAD_SLEW
-from streamdet.types import Frame
+from streamdet.types import Frame, SourceInfo
 
 log = logging.getLogger(__name__)
 

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator
 
 from streamdet.picture import Picture
-from streamdet.sources.base import Source, SourceInfo
-from streamdet.sources.framecode import FrameCode as FrameCode
-from streamdet.sources.framecode import read_code as read_code
-from streamdet.sources.framecode import read_frame_number as read_frame_number
-from streamdet.sources.scene import Scene, SceneOptions
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.scene import StreetScene
+from streamdet.scenes.frame_code import FrameCode as FrameCode
+from streamdet.scenes.frame_code import read_code as read_code
+from streamdet.scenes.frame_code import read_frame_number as read_frame_number
+from streamdet.scenes.shapes import Scene, SceneOptions
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.scene import StreetScene
+from streamdet.sources.base import Source
 from streamdet.sources.synthetic_url import SCHEME, parse_url
-from streamdet.types import Detections, Frame
+from streamdet.types import Detections, Frame, SourceInfo
 
 
 class SyntheticSource(Source):

@@ -8,9 +8,9 @@ from fractions import Fraction
 from urllib.parse import parse_qsl
 
 from streamdet.errors import UsageError
-from streamdet.sources.framecode import SMALLEST_WIDTH
-from streamdet.sources.scene import SceneOptions
-from streamdet.sources.street.options import PLACES, TIMES, StreetOptions
+from streamdet.scenes.frame_code import SMALLEST_WIDTH
+from streamdet.scenes.shapes import SceneOptions
+from streamdet.scenes.street.options import PLACES, TIMES, StreetOptions
 
 SCHEME = "synthetic:"
 _EXAMPLE = "synthetic:street?objects=12&fps=30&size=1280x720&seed=7&frames=300&live=0&noise=2 or synthetic:shapes"

@@ -13,7 +13,7 @@ from streamdet.picture import Picture
 from streamdet.tracking.bridge import LastSeen, with_returned
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.curve import Turns
-from streamdet.tracking.motion import Mover
+from streamdet.tracking.motion import LiveMover
 from streamdet.types import Detections
 
 BELIEVED = 0.06
@@ -58,11 +58,11 @@ class Smoother:
     what is to be seen on a frame (`show`) as late as can be: boxes of objects that both detections have are then
     between the two, on a curve where detections are close; those of only one are carried from it. One that was
     missed and comes back is put on the frames in between that were not shown yet. Where no detections after the
-    frame have come yet, it shows what `Mover` shows.
+    frame have come yet, it shows what `LiveMover` shows.
     """
 
     def __init__(self, options: MotionOptions | None = None) -> None:
-        self._mover = Mover(options)
+        self._mover = LiveMover(options)
         self._settled: deque[tuple[float, Detections]] = deque()
         self._last_seen = LastSeen()
         self._turns = Turns()
@@ -90,7 +90,7 @@ class Smoother:
         self._settled.append((time_s, now))
 
     def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
-        """Returns what `Mover.camera` returns."""
+        """Returns what `LiveMover.camera` returns."""
         return self._mover.camera(start_s, end_s)
 
     def show(self, time_s: float) -> Detections:

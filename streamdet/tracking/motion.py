@@ -16,7 +16,7 @@ from streamdet.tracking.steps import FlowMeter, History, Step
 from streamdet.types import Detections
 
 
-class Mover:
+class LiveMover:
     """Shows the newest detections on the newest frame: no frame waits, ids are those of the detections.
 
     Give it every frame in order (`observe`), and detections whenever they come (`update`), also in order.
@@ -180,7 +180,7 @@ def warm_up() -> None:
     box = np.array([[100, 20, 180, 120]], np.float32)
     one = Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32), np.ones(1, np.int64))
     for channels in (1, 3):
-        mover = Mover()
+        mover = LiveMover()
         for k in range(3):
             grey = generator.integers(0, 255, (160, 320 * channels), np.uint8)
             if channels == 3:

@@ -10,11 +10,11 @@ from streamdet.picture import Picture
 from streamdet.tracking.appearance import LOOK, Looks, likeness, look_at
 from streamdet.tracking.associate import associate, doubts, similarity
 from streamdet.tracking.camera import Affine, checked, move_with_camera
-from streamdet.tracking.find_again import find_again, weigh_by_look
 from streamdet.tracking.kalman import Motion, boxes_after
-from streamdet.tracking.lives import absorb, begin, carry, usable
+from streamdet.tracking.lifecycle import absorb, begin, carry, usable
 from streamdet.tracking.matching import inside_seen
 from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.reidentify import find_again, weigh_by_look
 from streamdet.tracking.store import Tracks, show
 from streamdet.types import Detections
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamdet.boxes import Boxes, cxcywh_to_xyxy
 from streamdet.kernels import kernel
-from streamdet.models.ssd_geometry import BoxGrid, boxes_cxcywh
+from streamdet.model_spec.default_boxes import BoxGrid, boxes_cxcywh
 
 BACKGROUND, IGNORED = 0, -1
 _CANDIDATES = 9

@@ -11,16 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import streamdet
+from streamdet.atomic_write import write_files
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
 from streamdet.models.description_keys import LONGEST_LABEL
 from streamdet.models.ssd_small import Plan, Weights, build_small
-from streamdet.sources.street.paths import LABELS
+from streamdet.scenes.street.paths import LABELS
 from streamdet.train.loop import Recipe, Step, train
 from streamdet.train.network import SmallSsd
 from streamdet.train.samples import Samples
 from streamdet.train.street import LOOKS, StreetSamples
-from streamdet.whole_files import write_files
 
 TRAINED_KEY = "streamdet.trained"
 """Metadata key of a trained model: JSON with the recipe and what it learned from."""

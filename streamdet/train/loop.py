@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from streamdet.detect.providers import available_cpus
 from streamdet.errors import HardwareError, UsageError
+from streamdet.inference.providers import available_cpus
+from streamdet.model_spec.default_boxes import boxes_cxcywh
 from streamdet.models.recognise import IMAGENET
-from streamdet.models.ssd_geometry import boxes_cxcywh
 from streamdet.train.assign import priors_of
 from streamdet.train.batches import Batch, Batches
 from streamdet.train.loss import ssd_loss

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.detect.preprocess import Preprocessor
-from streamdet.models.spec import Contract, ModelSpec
+from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.picture import Picture
 from streamdet.train.assign import Objects
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -16,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.detect.providers import available_cpus
 from streamdet.evaluate.street import FIRST_TRAINING_SEED, LEAST_VISIBLE
+from streamdet.inference.providers import available_cpus
+from streamdet.interrupts import deferred_interrupts
 from streamdet.models.ssd_small import Plan
 from streamdet.picture import Picture
-from streamdet.sources.street.dice import Dice
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.scene import StreetScene, Truth
+from streamdet.scenes.street.dice import Dice
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.scene import StreetScene, Truth
 from streamdet.train.assign import Objects
 from streamdet.train.samples import Fitter
 
@@ -101,7 +98,7 @@ def _rendered(jobs: Iterable[_Job]) -> Iterator[_Scene]:
     stop = context.Event()
     with ProcessPoolExecutor(available_cpus(), context, _obey, (stop,)) as pool:
         try:
-            with _deaf_to_ctrl_c():
+            with deferred_interrupts():
                 scenes = pool.map(_scene, jobs, chunksize=4)
             yield from scenes
         except BaseException:
@@ -118,29 +115,6 @@ def _obey(stop: Event) -> None:
 
 def _stopped() -> bool:
     return _stop is not None and _stop.is_set()
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Puts Ctrl-C and SIGTERM off; processes that start meanwhile never hear Ctrl-C, and stop when their parent does.
-
-    A process whose parent is interrupted while it starts complains of it.
-    """
-    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    missed: list[int] = []
-    numbers = signal.SIGINT, signal.SIGTERM
-    handlers = {number: signal.signal(number, lambda number, _: missed.append(number)) for number in numbers}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which new processes inherit, unlike handlers
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if missed:
-            signal.raise_signal(missed[0])
 
 
 def _scene(job: _Job) -> _Scene:

@@ -12,11 +12,11 @@ from streamdet.bench import inference, roofline
 from streamdet.bench.contenders import contenders, rivals, subject
 from streamdet.bench.inference import Row, measure
 from streamdet.cli.models import app
-from streamdet.detect.providers import Precision, Provider, missing_driver
 from streamdet.errors import HardwareError
+from streamdet.inference.providers import Precision, Provider, missing_driver
 from streamdet.models.arithmetic import count_operations
 from streamdet.models.load import ModelFile
-from streamdet.openvino_module import has_openvino
+from streamdet.openvino_runtime import has_openvino
 
 
 @pytest.fixture

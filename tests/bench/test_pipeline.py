@@ -15,7 +15,7 @@ from streamdet.bench.clip import make_clip
 from streamdet.bench.live import WARM_S
 from streamdet.bench.rival_script import Yolox, missing
 from streamdet.boxes import pairwise_iou
-from streamdet.detect.detector import DetectorOptions, load_detector
+from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.models.zoo import resolve
 from streamdet.picture import Picture
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from streamdet.cli.main import execute
-from streamdet.detect.providers import missing_driver
+from streamdet.inference.providers import missing_driver
 from streamdet.sinks.encoders import is_encoder
 from tests.cli import bad_files
 from tests.faultcam import FaultCam

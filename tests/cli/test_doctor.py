@@ -9,8 +9,8 @@ import typer
 
 from streamdet.cli import doctor as command
 from streamdet.cli.main import execute
-from streamdet.detect import providers
 from streamdet.doctor import LIMIT_S, LOOKS, Check, Status, examine
+from streamdet.inference import providers
 
 
 def test_hints_name_packages_that_this_one_lists():

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from streamdet.detect.providers import Provider, missing_driver
 from streamdet.doctor.cuda_libraries import INSTALL_CUDA
+from streamdet.inference.providers import Provider, missing_driver
 from streamdet.models.zoo import file_name, known
 from tests.doctor.broken import distribution, doctor, nvidia_driver, shim
 

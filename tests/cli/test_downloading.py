@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from streamdet.cli.downloading import Downloading
-from streamdet.models.origin import Origin
+from streamdet.model_spec.origin import Origin
 
 ORIGIN = Origin("net", size_bytes=1_000_000, licence="MIT")
 PATH = Path("/models/net.onnx")

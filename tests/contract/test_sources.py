@@ -11,9 +11,9 @@ import cv2
 import pytest
 
 from streamdet.picture import Picture, plane_shapes
+from streamdet.scenes.frame_code import read_frame_number
 from streamdet.sources.base import Source
 from streamdet.sources.camera import CameraSource
-from streamdet.sources.framecode import read_frame_number
 from streamdet.sources.network import NetworkSource
 from streamdet.sources.open import open_source
 from streamdet.sources.options import SourceOptions

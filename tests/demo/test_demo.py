@@ -16,12 +16,12 @@ from streamdet.demo.options import DemoOptions
 from streamdet.demo.recorded import Recorded, read_back
 from streamdet.demo.shown import drawn_share, follow
 from streamdet.demo.verdict import checks, verdict
-from streamdet.detect.detector import DetectorOptions
-from streamdet.draw.annotate import Annotator
+from streamdet.draw.annotate import BoxAnnotator
 from streamdet.errors import UsageError
+from streamdet.inference.detector import DetectorOptions
 from streamdet.picture import Picture, PixelFormat
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.scene import StreetScene
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.scene import StreetScene
 from streamdet.types import Detections
 
 ROOT = Path(__file__).parent.parent.parent
@@ -122,7 +122,7 @@ def test_lines_beside_the_boxes_are_seen():
     boxes = np.array([[100, 80, 180, 240], [300, 150, 420, 220]], np.float32)
     detections = Detections(boxes, np.ones(2, np.float32), np.zeros(2, np.int32))
     drawn = picture.copy()
-    Annotator().draw(drawn, detections, time_s=0.0)
+    BoxAnnotator().draw(drawn, detections, time_s=0.0)
     assert drawn_share(picture, drawn, detections) > 0.9
     assert drawn_share(picture, drawn, replace(detections, boxes_xyxy=boxes + np.float32(8))) < 0.5
     assert drawn_share(picture, picture.copy(), detections) == 0

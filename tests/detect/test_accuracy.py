@@ -9,8 +9,8 @@ import pytest
 
 from streamdet.boxes import pairwise_iou
 from streamdet.color import ColorSpace
-from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.evaluate.coco import CocoOptions, evaluate_coco
+from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.picture import Picture, PixelFormat
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 
 from streamdet.color import ColorSpace, Matrix
-from streamdet.detect.fit import Fit, place
+from streamdet.detect.letterbox import Fit, place
 from streamdet.detect.preprocess import Preprocessor, make_axes
 from streamdet.detect.resample import Color, Scratch, resample_reference
 from streamdet.kernels import compilations
-from streamdet.models.spec import Contract, ModelSpec, Resize
+from streamdet.model_spec.spec import Contract, ModelSpec, Resize
 from streamdet.picture import Picture, PixelFormat, plane_shapes
 
 PLAIN = ModelSpec("plain", Contract.YOLOX, 24, 16)

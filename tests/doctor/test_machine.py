@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from streamdet.detect import providers
 from streamdet.doctor import machine
 from streamdet.doctor.findings import Status, homely
 from streamdet.doctor.processor import Processor, read_processor
+from streamdet.inference import providers
 
 INTEL = "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Xeon\nflags\t\t: sse avx2 avx512f amx_int8 amx_bf16\n"
 ARM = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd asimddp\n"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from streamdet.detect import providers
 from streamdet.doctor import inference, packages, tiny_model, video
 from streamdet.doctor.findings import Status
 from streamdet.doctor.processor import Processor
+from streamdet.inference import providers
 
 FINE = {"onnxruntime-gpu": "1.31.1", "opencv-python": "5.0", "numpy": "2", "numba": "1", "onnx": "1"}
 
@@ -66,7 +66,7 @@ AMD = Processor("AuthenticAMD", "", frozenset({"avx2"}))
 def test_openvino(monkeypatch, processor, installed, status, words):
     monkeypatch.setattr(inference, "read_processor", lambda: processor)
     monkeypatch.setattr(inference, "find_spec", lambda name: object() if installed else None)
-    monkeypatch.setattr("streamdet.detect.session.Session", failing(providers.Provider.OPENVINO, "no device"))
+    monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.OPENVINO, "no device"))
     (check,) = inference.look("openvino")
     assert check.status is status
     assert words in check.detail
@@ -77,11 +77,11 @@ def test_a_gpu_whose_provider_is_missing_is_a_warning(monkeypatch):
     """A machine with a driver should not look as if there was nothing to gain."""
     reason = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
     monkeypatch.setattr(providers, "missing_driver", lambda: None)
-    monkeypatch.setattr("streamdet.detect.session.Session", failing(providers.Provider.CUDA, reason))
+    monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.CUDA, reason))
     (cuda,) = inference.look("cuda")
     assert (cuda.status, cuda.detail) == (Status.WARN, "libcublasLt.so.13 is missing")
     assert cuda.fix == providers.INSTALL_CUDA
-    monkeypatch.setattr("streamdet.detect.session.Session", failing(providers.Provider.TENSORRT, reason))
+    monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.TENSORRT, reason))
     (tensorrt,) = inference.look("tensorrt")
     assert tensorrt.status is Status.ABSENT, "it is never taken unless asked for"
 
@@ -89,7 +89,7 @@ def test_a_gpu_whose_provider_is_missing_is_a_warning(monkeypatch):
 def test_a_provider_that_computes_something_else_is_broken(monkeypatch):
     import numpy as np
 
-    from streamdet.detect.session import Session
+    from streamdet.inference.session import Session
 
     monkeypatch.setattr(Session, "run", lambda self, batch: {"y": np.full((1, 1, 8, 8), np.nan, np.float32)})
     (check,) = inference.look("cpu")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from streamdet import kernels
 from streamdet.color import ColorSpace, Matrix
-from streamdet.draw.annotate import AnnotateOptions, Annotator
+from streamdet.draw.annotate import AnnotateOptions, BoxAnnotator
 from streamdet.draw.palette import color_of
 from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
@@ -39,7 +39,7 @@ def test_outline_and_label_have_the_tracks_color_at_every_size(size, format):
     width, height = size
     picture = blank(width, height, format)
     box = [0.25 * width, 0.375 * height, 0.75 * width, 0.875 * height]
-    Annotator().draw(picture, objects([box], track_ids=[3]), time_s=0.0)
+    BoxAnnotator().draw(picture, objects([box], track_ids=[3]), time_s=0.0)
     left, top, right, bottom = (round(value) for value in box)
     for x, y in ((left - 1, height // 2), (right, height // 2), (width // 2, bottom), (width - width // 3, top - 1)):
         assert is_color(picture, x, y, color_of(3)), (x, y)
@@ -49,7 +49,7 @@ def test_outline_and_label_have_the_tracks_color_at_every_size(size, format):
 
 def test_lines_are_clean_in_chroma():
     picture = blank(640, 360)
-    Annotator(AnnotateOptions(labels=False, ids=False, scores=False)).draw(
+    BoxAnnotator(AnnotateOptions(labels=False, ids=False, scores=False)).draw(
         picture, objects([[101.3, 77.7, 203.1, 181.9]], track_ids=[14]), time_s=0.0
     )
     for plane in (1, 2):
@@ -60,7 +60,7 @@ def test_both_formats_agree():
     boxes = objects([[30, 60, 150, 200], [140, 50, 260, 180], [0, 0, 40, 30]], class_ids=[0, 1, 1])
     results = []
     for format in (PixelFormat.I420, PixelFormat.BGR24):
-        picture, annotator = blank(320, 240, format), Annotator()
+        picture, annotator = blank(320, 240, format), BoxAnnotator()
         annotator.draw(picture, boxes, time_s=0.0, status="cam  30.0 fps")
         picture = blank(320, 240, format)
         annotator.draw(picture, boxes, time_s=0.1, status="cam  30.0 fps")
@@ -74,7 +74,7 @@ def test_what_is_switched_off_is_not_drawn():
     nothing = AnnotateOptions(boxes=False, labels=False, ids=False, scores=False, trails=False, status=False)
     picture = blank(320, 240)
     before = picture.copy()
-    Annotator(nothing).draw(picture, objects([[30, 60, 150, 200]]), time_s=0.0, status="cam")
+    BoxAnnotator(nothing).draw(picture, objects([[30, 60, 150, 200]]), time_s=0.0, status="cam")
     assert all(np.array_equal(picture.visible(k), before.visible(k)) for k in range(3))
 
 
@@ -84,21 +84,21 @@ def test_what_is_switched_off_is_not_drawn():
 )
 def test_color_follows_track_or_class(color_by, track_id, expected):
     picture = blank(320, 240)
-    annotator = Annotator(AnnotateOptions(color_by=color_by))
+    annotator = BoxAnnotator(AnnotateOptions(color_by=color_by))
     annotator.draw(picture, objects([[60, 90, 200, 200]], class_ids=[1], track_ids=[track_id]), time_s=0.0)
     assert is_color(picture, 59, 150, color_of(expected))
 
 
 def test_a_label_at_the_top_edge_goes_inside_its_box():
     picture = blank(640, 360)
-    Annotator().draw(picture, objects([[100, 1, 400, 300]], track_ids=[2]), time_s=0.0)
+    BoxAnnotator().draw(picture, objects([[100, 1, 400, 300]], track_ids=[2]), time_s=0.0)
     assert is_color(picture, 99, 6, color_of(2))
 
 
 def test_labels_of_neighbours_do_not_cover_each_other():
     picture = blank(640, 360)
     boxes = [[100, 100, 180, 200], [110, 102, 190, 202], [120, 98, 200, 198]]
-    Annotator(AnnotateOptions(boxes=False, trails=False)).draw(picture, objects(boxes), time_s=0.0)
+    BoxAnnotator(AnnotateOptions(boxes=False, trails=False)).draw(picture, objects(boxes), time_s=0.0)
     rgb = picture.bgr()[..., ::-1].astype(int)
     areas = [(np.abs(rgb - color_of(number)).max(axis=2) <= 4).sum() for number in range(3)]
     assert min(areas) > 300
@@ -106,7 +106,7 @@ def test_labels_of_neighbours_do_not_cover_each_other():
 
 
 def test_a_moving_track_leaves_a_trail_that_ends():
-    annotator = Annotator(AnnotateOptions(boxes=False, labels=False, ids=False, scores=False, trail_s=0.5))
+    annotator = BoxAnnotator(AnnotateOptions(boxes=False, labels=False, ids=False, scores=False, trail_s=0.5))
     for step in range(40):
         picture = blank(640, 360)
         left = 8 * step
@@ -132,7 +132,7 @@ def test_no_box_can_break_it(boxes, size, format, score):
     found = objects(boxes, track_ids=[k % 3 - 1 for k in range(len(boxes))], labels=("日本\n", ""))
     found.scores[:] = score
     found.class_ids[:] = np.arange(len(boxes)) - 1
-    annotator = Annotator()
+    annotator = BoxAnnotator()
     for step in range(2):
         annotator.draw(blank(*size, format), found, time_s=0.1 * step, status="status\ud800")
 
@@ -149,13 +149,13 @@ def test_options_that_cannot_work_are_refused(wrong):
 
 @pytest.mark.parametrize("options", [{"trail_s": 0.0}, {"thickness_px": 100, "text_px": 400}, {"thickness_px": 3}])
 def test_extreme_options_draw(options):
-    annotator = Annotator(AnnotateOptions(**options))
+    annotator = BoxAnnotator(AnnotateOptions(**options))
     for step in range(4):
         annotator.draw(blank(90, 61), objects([[9 * step, 5, 40, 50]]), time_s=step / 30, status="ok")
 
 
 def test_nothing_compiles_after_warm_up():
-    annotator = Annotator()
+    annotator = BoxAnnotator()
     annotator.warm_up()
     before = kernels.compilations()
     for format in (PixelFormat.I420, PixelFormat.BGR24):

@@ -7,7 +7,7 @@ import numpy as np
 
 from streamdet.evaluate.found import FoundObjects
 from streamdet.evaluate.truth import Truth, TruthImage
-from streamdet.sources.scene import LABELS, Scene, SceneOptions
+from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
 
 CAT, DOG = 1, 2
 CATEGORIES = {CAT: "cat", DOG: "dog"}

@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 import pytest
 
-from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.errors import SourceError, UsageError
 from streamdet.evaluate.coco import CocoOptions, evaluate_coco
 from streamdet.evaluate.coco_ap import coco_ap
@@ -22,10 +21,11 @@ from streamdet.evaluate.found import FoundObjects
 from streamdet.evaluate.open_model_zoo import coco_precision
 from streamdet.evaluate.published import YOLOX_NANO
 from streamdet.evaluate.truth import TruthImage, parse_truth, read_truth
+from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.labels import COCO_IDS
 from streamdet.models.embedded import SHAPES
 from streamdet.models.load import ModelFile, read_model
-from streamdet.models.made_from import CONVERTED_KEY
+from streamdet.models.provenance import CONVERTED_KEY
 from streamdet.picture import Picture
 from tests.evaluate.making import write_scene
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamdet.detect.detector import DetectorOptions
 from streamdet.evaluate.coco import CocoOptions, detector_options
 from streamdet.evaluate.published import AP, COCO_PRECISION, FLAGSHIP, VOC_MAP, YOLOX_NANO, is_val2017, published
 from streamdet.evaluate.truth import Truth, TruthImage
+from streamdet.inference.detector import DetectorOptions
 from streamdet.labels import COCO90
-from streamdet.models.spec import Contract
+from streamdet.model_spec.spec import Contract
 from streamdet.models.zoo import known
 
 SPEC, NANO = known("ssd-resnet34-1200"), known("yolox-nano")

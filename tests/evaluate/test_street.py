@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.errors import UsageError
 from streamdet.evaluate.street import (
     FIRST_TRAINING_SEED,
@@ -17,9 +16,10 @@ from streamdet.evaluate.street import (
     evaluate_street,
     views,
 )
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.paths import LABELS
-from streamdet.sources.street.scene import Truth
+from streamdet.inference.detector import DetectorOptions, load_detector
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.paths import LABELS
+from streamdet.scenes.street.scene import Truth
 from streamdet.types import Detections, StageTimes
 
 OPTIONS = StreetOptions(width=640, height=360, objects=8)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamdet.detect.providers import Provider, ProviderMissing, load_libraries, missing_driver
+from streamdet.inference.providers import Provider, ProviderMissing, load_libraries, missing_driver
 
 
 def skip_without(provider):

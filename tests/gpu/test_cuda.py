@@ -1,6 +1,6 @@
 """CUDA: the CPU's answers, from fixed buffers, and nothing quietly somewhere else.
 
-Each check is one of `tests/detect/providers/checks.py`, which run on the CPU as well.
+Each check is one of `tests/inference/providers/checks.py`, which run on the CPU as well.
 """
 
 import cv2
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from streamdet.detect.detector import DetectorOptions, load_detector
-from streamdet.detect.providers import Options, Precision, Provider, create
-from streamdet.detect.session import Session
 from streamdet.doctor import tiny_model
+from streamdet.inference.detector import DetectorOptions, load_detector
+from streamdet.inference.providers import Options, Precision, Provider, create
+from streamdet.inference.session import Session
 from streamdet.picture import Picture
-from tests.detect.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
-from tests.detect.providers.networks import batch, convolution, network, quantised, with_nms
+from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
+from tests.inference.providers.networks import batch, convolution, network, quantised, with_nms
 
 pytestmark = pytest.mark.gpu
 

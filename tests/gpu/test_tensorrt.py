@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from streamdet.cache import private_dir
-from streamdet.detect.providers import Options, Precision, Provider, create
-from tests.detect.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
-from tests.detect.providers.networks import batch, convolution, network, quantised
+from streamdet.inference.providers import Options, Precision, Provider, create
+from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
+from tests.inference.providers.networks import batch, convolution, network, quantised
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]
 

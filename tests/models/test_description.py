@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from streamdet.errors import ConfigError
 from streamdet.labels import COCO80, COCO90
+from streamdet.model_spec.spec import Contract, Resize
 from streamdet.models.description import read_description
 from streamdet.models.description_keys import MAX_BYTES
-from streamdet.models.spec import Contract, Resize
 
 
 def written(tmp_path: Path, text: str | bytes) -> Path:

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdet.errors import DownloadError, ModelError
+from streamdet.model_spec.origin import Origin, check_url
 from streamdet.models.fetch import Patience, fetch
-from streamdet.models.origin import Origin, check_url
-from streamdet.models.part import held_part, part_path
+from streamdet.models.partial_download import held_part, part_path
 from streamdet.models.watcher import Watcher
 from tests.mirror import Mirror, Reply
 

@@ -7,14 +7,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.cli.main import execute
-from streamdet.detect.detector import load_detector
-from streamdet.detect.session import Session
 from streamdet.errors import ModelError, UsageError
+from streamdet.inference.detector import load_detector
+from streamdet.inference.session import Session
+from streamdet.model_spec.spec import Contract
 from streamdet.models.inspect import inspect_model
 from streamdet.models.recognise import IMAGENET
-from streamdet.models.spec import Contract
 from streamdet.models.zoo import resolve
-from streamdet.openvino_module import has_openvino, openvino_module
+from streamdet.openvino_runtime import has_openvino, openvino_module
 from streamdet.picture import Picture
 
 pytestmark = pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")

@@ -4,20 +4,19 @@ import json
 
 import pytest
 
+from streamdet.convert.agreement import Agreement
+from streamdet.convert.made import Made, Source
+from streamdet.convert.options import ConvertOptions
+from streamdet.convert.proof import FLOAT, Proof
+from streamdet.convert.record import record
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
-from streamdet.models.convert.agreement import Agreement
-from streamdet.models.convert.made import Made, Source
-from streamdet.models.convert.options import ConvertOptions
-from streamdet.models.convert.proof import FLOAT, Proof
-from streamdet.models.convert.record import record
+from streamdet.model_spec.spec import Contract, ModelSpec, Resize
 from streamdet.models.description import SPEC_KEY, metadata_text, read_metadata
 from streamdet.models.description_keys import MAX_BYTES
-from streamdet.models.load import ModelFile
-from streamdet.models.made_from import CONVERTED_KEY, read_made_from
+from streamdet.models.load import ModelFile, signature_of
+from streamdet.models.provenance import CONVERTED_KEY, read_made_from
 from streamdet.models.recognise import recognise
-from streamdet.models.signature import signature_of
-from streamdet.models.spec import Contract, ModelSpec, Resize
 from streamdet.models.zoo import resolve
 
 from .nets import model_with

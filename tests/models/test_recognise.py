@@ -4,9 +4,9 @@ import pytest
 from onnx import TensorProto
 
 from streamdet.errors import ModelError
+from streamdet.model_spec.spec import Contract, Resize
+from streamdet.models.load import signature_of
 from streamdet.models.recognise import recognise
-from streamdet.models.signature import signature_of
-from streamdet.models.spec import Contract, Resize
 
 from .nets import model_with
 

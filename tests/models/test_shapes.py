@@ -5,10 +5,10 @@ import onnx
 import onnxruntime
 import pytest
 
+from streamdet.model_spec.spec import Contract
 from streamdet.models.shapes import shapes_model
-from streamdet.models.spec import Contract
-from streamdet.sources.scene import LABELS, Scene, SceneOptions
-from streamdet.sources.scene_art import FAMILIES
+from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
+from streamdet.scenes.shapes_art import FAMILIES
 
 cv2 = pytest.importorskip("cv2")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from streamdet.models.shapes import shapes_model
-from streamdet.sources.scene import LABELS, Scene, SceneOptions
+from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
 
-detector = pytest.importorskip("streamdet.detect.detector", reason="detection is not part of this tree")
+detector = pytest.importorskip("streamdet.inference.detector", reason="detection is not part of this tree")
 
 
 def matched(truth, found):
@@ -21,11 +21,11 @@ def matched(truth, found):
 
 @pytest.mark.parametrize("size", [(1280, 720), (320, 240), (1920, 1080)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_finds_the_scene(size):
-    from streamdet.detect.session import Session
+    from streamdet.inference.session import Session
 
     spec, content = shapes_model()
     scene = Scene(SceneOptions(width=size[0], height=size[1]))
-    ours = detector.Detector(spec, Session(content, provider="cpu"), detector.DetectorOptions())
+    ours = detector.ModelDetector(spec, Session(content, provider="cpu"), detector.DetectorOptions())
     found, seen, counted = 0, 0, 0
     try:
         for index in range(0, 300, 10):

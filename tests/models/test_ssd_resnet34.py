@@ -5,14 +5,14 @@ import onnx
 import pytest
 
 from streamdet.bench.postprocess import scene, tail_runner
-from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.detect.outputs import bind
 from streamdet.detect.postprocess import Rules
+from streamdet.inference.detector import DetectorOptions, load_detector
+from streamdet.model_spec.default_boxes import BOXES_PER_CELL, default_boxes_cxcywh, feature_sizes, head_grids
+from streamdet.model_spec.spec import Contract
 from streamdet.models.arithmetic import count_operations, count_parameters
+from streamdet.models.load import signature_of
 from streamdet.models.recognise import recognise
-from streamdet.models.signature import signature_of
-from streamdet.models.spec import Contract
-from streamdet.models.ssd_geometry import BOXES_PER_CELL, default_boxes_cxcywh, feature_sizes, head_grids
 from streamdet.models.ssd_resnet34 import Form, build, tail
 from streamdet.picture import Picture
 

@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 
 from streamdet.errors import ModelError
+from streamdet.model_spec.default_boxes import box_count
 from streamdet.models.load import parse_bytes
-from streamdet.models.ssd_geometry import box_count
 from streamdet.models.ssd_resnet34 import Form, build
 from streamdet.models.surgery import OPSET, find, to_heads
 

@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from streamdet.detect.session import Session
 from streamdet.errors import ConfigError, ModelError
+from streamdet.inference.session import Session
+from streamdet.model_spec.spec import Contract
 from streamdet.models.shapes import shapes_model
-from streamdet.models.spec import Contract
 from streamdet.models.zoo import ALIASES, MODELS, file_name, known, locate, models_dir, resolve
 
 from .nets import model_with

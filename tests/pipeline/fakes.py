@@ -11,8 +11,8 @@ import numpy as np
 from streamdet.errors import SinkError, SourceError
 from streamdet.picture import Picture
 from streamdet.sinks.base import Sink
-from streamdet.sources.base import Source, SourceInfo
-from streamdet.types import Detections, Frame, StageTimes
+from streamdet.sources.base import Source
+from streamdet.types import Detections, Frame, SourceInfo, StageTimes
 
 
 class CountingSource(Source):

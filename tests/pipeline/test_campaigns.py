@@ -20,15 +20,15 @@ from streamdet.bench.live import Watch, live_clip
 from streamdet.boxes import pairwise_iou
 from streamdet.cli.memory import give_back_large_blocks
 from streamdet.config import TrackerConfig
-from streamdet.detect.detector import DetectorOptions, load_detector
-from streamdet.draw.annotate import Annotator
+from streamdet.draw.annotate import BoxAnnotator
 from streamdet.gate.motion import MotionGate, warm_up
+from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.picture import Picture
-from streamdet.pipeline import ledger
+from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.mode import Mode
+from streamdet.pipeline.niceness import politely
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.polite import politely
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.null import NullSink
@@ -79,7 +79,7 @@ def recorded(source, out, detector, seconds):
         [watch],
         Mode.LIVE,
         tracker=tracker,
-        annotator=Annotator(),
+        annotator=BoxAnnotator(),
         duration_s=seconds,
     )
     return plan, watch
@@ -110,7 +110,7 @@ def carried(clips, nano, folder, seconds, records=True, stalls=False):
         watches.append(watch)
     pipeline = Pipeline(plans, nano, infer_nice=NICE)
     pipeline.run()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     return report(pipeline), watches
 
 
@@ -279,7 +279,7 @@ def test_the_flagship_holds_up_no_frame(live_720p30, tmp_path):
     pipeline = Pipeline([plan], detector, infer_nice=NICE)
     pipeline.run()
     alone.append(rate_alone(detector, picture))
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     (stream,) = report(pipeline).streams
     share = stream.detections_hz / np.mean(alone)
     ages = np.array_split(watch.ages_ms, 3)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from streamdet.errors import LedgerError, SinkError, SourceError
-from streamdet.pipeline import ledger
+from streamdet.pipeline import accounting
 from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import StreamPlan
@@ -23,7 +23,7 @@ def run(*plans, detector=None, **kwargs):
 
 
 def balanced(pipeline):
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     return {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.accounts()}
 
 
@@ -252,10 +252,10 @@ def test_main_thread_sinks_run_in_the_thread_of_run_and_may_end_it():
 
 
 def test_an_unbalanced_ledger_is_an_error():
-    account = ledger.Account("cam")
+    account = accounting.Account("cam")
     account.receive()
     with pytest.raises(LedgerError, match="cam: 1 in, 0 out"):
-        ledger.check([account])
+        accounting.check([account])
 
 
 def test_repeated_runs_leave_no_threads():

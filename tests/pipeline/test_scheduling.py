@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from streamdet.errors import ConfigError
 from streamdet.picture import Picture
-from streamdet.pipeline import ledger
+from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import Admission, DetectOptions, Verdict
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.mode import Mode
+from streamdet.pipeline.niceness import give_way, politely
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.polite import give_way, politely
 from streamdet.pipeline.region import crop, moved
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stream import StreamPlan
@@ -166,7 +166,7 @@ def test_a_batch_does_not_wait_for_streams_that_have_ended(end):
 def run(plan, detector=None):
     pipeline = Pipeline([plan], detector or FakeDetector())
     pipeline.run()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     return report(pipeline).streams[0]
 
 
@@ -221,7 +221,7 @@ def test_live_still_frames_hold_what_was_found_and_ask_nobody():
         looked_at = 1 + (number >= 1) + (number >= 30)
         until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
     pipeline.wait()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     assert detector.seen == [0, 1, 30]
     lefts = [r.detections.boxes_xyxy[:, 0].tolist() for r in sink.results]
     assert lefts[2:30] == 28 * [[1]]  # those that were looked at may have been shown before they were found
@@ -243,7 +243,7 @@ def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
     until(lambda: pipeline.streams[0].stats.infer_ms.count == 2)
     source.step()
     pipeline.wait()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     assert int(sink.results[-1].detections.boxes_xyxy[0, 0]) == 3
     assert sink.results[-1].detection_age_s == pytest.approx(0.6)
 
@@ -268,7 +268,7 @@ def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_f
     for _ in range(10):
         source.step()
     pipeline.wait()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     shown = {result.frame.index: result for result in sink.results}
     assert 39 not in shown
     assert shown[99].detections.boxes_xyxy[:, 0].tolist() == [39]
@@ -284,7 +284,7 @@ def test_frames_that_are_dropped_leave_nothing_behind():
     until(lambda: pipeline.streams[0].account.dropped["queue_full"] > 100)
     hold.set()
     pipeline.wait()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     assert pipeline.streams[0]._not_looked_at == {}
 
 

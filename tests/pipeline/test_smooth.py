@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from streamdet.picture import Picture
-from streamdet.pipeline import ledger
-from streamdet.pipeline.held import Held
+from streamdet.pipeline import accounting
+from streamdet.pipeline.delay_buffer import Held
 from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.queues import Channel, Policy
@@ -118,7 +118,7 @@ def test_late_detections_do_not_hold_frames_back():
     assert max(sink.ages_s) < 5
     (stream,) = report(pipeline).streams
     assert stream.between == 0
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
 
 
 def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
@@ -156,7 +156,7 @@ def test_a_stop_does_not_wait_for_a_sink_that_hangs():
     threading.Timer(0.8, gate.set).start()
     pipeline.stop()
     pipeline.wait()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
 
 
 @pytest.mark.parametrize("fails_in", ["observe", "update", "show"])
@@ -174,7 +174,7 @@ def test_a_mover_that_fails_ends_the_run_and_the_books_balance(fails_in):
     with pytest.raises(ZeroDivisionError, match="wall"):
         pipeline.wait()
     until(lambda: pipeline.ended)
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
 
 
 def test_more_than_memory_allows_is_not_held():

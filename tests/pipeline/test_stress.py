@@ -11,7 +11,7 @@ import pytest
 
 import streamdet
 from streamdet.errors import SinkError, SourceError, StreamdetError
-from streamdet.pipeline import ledger
+from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
@@ -159,7 +159,7 @@ def test_any_failure_ends_in_order(seed):
     stopper.join()
 
     assert pipeline.ended
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     assert all(stream._not_looked_at == {} for stream in pipeline.streams)
     if error is not None:
         assert error in injected.raised
@@ -247,7 +247,7 @@ def test_a_stuck_inference_does_not_keep_outputs_from_being_finished(leave_busy)
     with contextlib.nullcontext() if leave_busy else pytest.raises(StreamdetError, match="infer"):
         pipeline.wait()
     assert sink.closed == 1
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
     gate.set()
 
 
@@ -268,7 +268,7 @@ def test_one_source_in_trouble_leaves_the_others_going(trouble):
             pipeline.wait()
     else:
         pipeline.wait()
-    ledger.check(pipeline.accounts())
+    accounting.check(pipeline.accounts())
 
 
 def test_repeated_runs_leave_no_threads_and_no_open_files(tmp_path):

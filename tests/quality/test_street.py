@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import streamdet
-from streamdet.detect.detector import DetectorOptions, load_detector
 from streamdet.evaluate.mot import evaluate_mot
 from streamdet.evaluate.street import HELD_OUT, StreetSet, evaluate_street, moments, track_street
-from streamdet.sources.framecode import read_code
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.scene import StreetScene
+from streamdet.inference.detector import DetectorOptions, load_detector
+from streamdet.scenes.frame_code import read_code
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.scene import StreetScene
 from streamdet.types import Detections
 
 CPU = DetectorOptions(provider="cpu", precision="fp32")

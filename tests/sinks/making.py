@@ -10,8 +10,7 @@ import numpy as np
 
 from streamdet.color import ColorSpace, Matrix
 from streamdet.picture import Picture, PixelFormat
-from streamdet.sources.base import SourceInfo
-from streamdet.types import Detections, Frame, Result
+from streamdet.types import Detections, Frame, Result, SourceInfo
 
 TIME_BASE = Fraction(1, 30000)
 WIDTH, HEIGHT = 96, 64

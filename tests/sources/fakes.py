@@ -9,8 +9,8 @@ import numpy as np
 
 from streamdet.errors import SourceError
 from streamdet.picture import Picture
-from streamdet.sources.base import Source, SourceInfo
-from streamdet.types import Frame
+from streamdet.sources.base import Source
+from streamdet.types import Frame, SourceInfo
 from tests.sources.clips import numbered
 
 

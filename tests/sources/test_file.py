@@ -10,10 +10,10 @@ import av
 import pytest
 
 from streamdet.errors import SourceError
-from streamdet.sources.base import Source, SourceInfo
+from streamdet.sources.base import Source
 from streamdet.sources.container import VideoInput, fraction
 from streamdet.sources.file import FileSource
-from streamdet.types import Frame
+from streamdet.types import Frame, SourceInfo
 from tests.sources.clips import encode, read_number
 
 

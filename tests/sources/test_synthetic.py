@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from streamdet.color import ColorSpace
 from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
-from streamdet.sources.framecode import write_frame_number
-from streamdet.sources.scene import LABELS, Scene, SceneOptions
+from streamdet.scenes.frame_code import write_frame_number
+from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
 from streamdet.sources.synthetic import SyntheticSource, read_frame_number
 
 SMALL = "synthetic:shapes?size=320x240&frames=12"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from streamdet.sources.street.options import StreetOptions
-from streamdet.sources.street.scene import StreetScene
+from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.scene import StreetScene
 from streamdet.tracking.matching import iou_matrix
 from streamdet.types import Detections
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdet.tracking.border import MOST, Shapes, touching
-from streamdet.tracking.motion import Mover
+from streamdet.tracking.motion import LiveMover
 
 from .moving import SIZE, Thing, iou, picture, tracks
 
@@ -37,7 +37,7 @@ def seen(thing, k):
 )
 def test_who_walks_in_keeps_the_edge_at_the_border_until_all_is_inside(thing, side):
     other = Thing((300, 60, 380, 220), seed=2)
-    mover = Mover()
+    mover = LiveMover()
     for k in range(15):
         mover.observe(picture(k, [other, thing], noise=1.0), k / FPS)
     mover.update(tracks([seen(other, 0), seen(thing, 0)]), 0.0)
@@ -49,7 +49,7 @@ def test_who_walks_in_keeps_the_edge_at_the_border_until_all_is_inside(thing, si
 
 def test_on_the_frame_of_its_detection_a_box_cut_off_is_shown_as_it_was_found():
     thing, other = Thing((600, 80, 700, 280)), Thing((300, 60, 380, 220), seed=2)
-    mover = Mover()
+    mover = LiveMover()
     mover.observe(picture(0, [other, thing]), 0.0)
     mover.update(tracks([seen(other, 0), seen(thing, 0)]), 0.0)
     np.testing.assert_allclose(mover.show(0.0).boxes_xyxy[1], seen(thing, 0))

@@ -7,7 +7,7 @@ from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.box_motion import WAYS, box_motions
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Pairs, Smoother, between
-from streamdet.tracking.motion import Mover
+from streamdet.tracking.motion import LiveMover
 from streamdet.types import Detections
 
 from .moving import SIZE, Thing, iou, picture, tracks
@@ -36,7 +36,7 @@ WALKS = [
 
 @pytest.mark.parametrize(("thing", "pan"), [row[1:] for row in WALKS], ids=[row[0] for row in WALKS])
 def test_late_detections_are_brought_to_the_newest_frame(thing, pan):
-    mover = Mover()
+    mover = LiveMover()
     play(mover, 16, [thing], pan)
     mover.update(tracks([thing.at(0)]), 0.0)  # one second late
     shown = mover.show(15 / FPS)
@@ -50,7 +50,7 @@ def test_late_detections_are_brought_to_the_newest_frame(thing, pan):
 
 def test_a_panning_camera_moves_what_has_no_points_of_its_own():
     thing = Thing((200, 80, 280, 280), (3.0, -1.0), plain=True)
-    mover = Mover()
+    mover = LiveMover()
     play(mover, 11, [thing], pan=(3.0, -1.0))
     mover.update(tracks([thing.at(0)]), 0.0)
     assert iou(mover.show(10 / FPS).boxes_xyxy[0], true_box(thing, 10)) > 0.9
@@ -58,7 +58,7 @@ def test_a_panning_camera_moves_what_has_no_points_of_its_own():
 
 def test_a_box_in_front_does_not_drag_the_one_behind_along():
     behind, front = Thing((300, 60, 380, 260)), Thing((180, 90, 270, 330), (9.0, 0.0), seed=2)
-    mover = Mover()
+    mover = LiveMover()
     play(mover, 1, [behind, front])
     mover.update(tracks([behind.at(0), front.at(0)]), 0.0)
     for k in range(1, 26):  # it passes over the one behind
@@ -71,7 +71,7 @@ def test_a_box_in_front_does_not_drag_the_one_behind_along():
 
 def test_what_leaves_the_picture_is_removed_and_nothing_is_shown_outside_it():
     thing = Thing((500, 80, 580, 280), (9.0, 0.0))
-    mover, there = Mover(), []
+    mover, there = LiveMover(), []
     play(mover, 1, [thing])
     mover.update(tracks([thing.at(0)]), 0.0)
     for k in range(1, 24):
@@ -86,7 +86,7 @@ def test_what_leaves_the_picture_is_removed_and_nothing_is_shown_outside_it():
 
 def test_what_is_hidden_is_removed_rather_than_left_to_drift():
     thing, wall = Thing((200, 120, 260, 240), (5.0, 0.0)), Thing((330, 60, 520, 330), seed=3)
-    mover = Mover(MotionOptions(hidden_s=0.2))
+    mover = LiveMover(MotionOptions(hidden_s=0.2))
     play(mover, 1, [thing, wall])
     mover.update(tracks([thing.at(0), wall.at(0)]), 0.0)
     there = []
@@ -98,7 +98,7 @@ def test_what_is_hidden_is_removed_rather_than_left_to_drift():
 
 
 def test_the_score_fades_with_the_age_of_the_detection():
-    mover = Mover(MotionOptions(fade_s=1.0))
+    mover = LiveMover(MotionOptions(fade_s=1.0))
     thing = Thing((200, 80, 280, 280))
     play(mover, 16, [thing])
     mover.update(tracks([thing.at(0)], score=0.8), 0.0)
@@ -107,7 +107,7 @@ def test_the_score_fades_with_the_age_of_the_detection():
 
 def test_an_object_that_newer_detections_miss_coasts_and_goes():
     first, second = Thing((100, 80, 180, 280)), Thing((400, 80, 480, 280), seed=2)
-    mover = Mover(MotionOptions(coast_s=0.4))
+    mover = LiveMover(MotionOptions(coast_s=0.4))
     shown = []
     for k in range(16):
         mover.observe(picture(k, [first, second]), k / FPS)
@@ -121,7 +121,7 @@ def test_an_object_that_newer_detections_miss_coasts_and_goes():
 
 def test_ids_scores_and_classes_are_those_of_the_detections_whatever_moves():
     things = [Thing((60 + 150 * n, 80, 120 + 150 * n, 260), (4.0 - 3 * n, 0.5), seed=n + 1) for n in range(4)]
-    mover = Mover()
+    mover = LiveMover()
     rng = np.random.default_rng(0)
     for k in range(20):
         mover.observe(picture(k, things, pan=(1.0, 0.0), noise=2.0), k / FPS)
@@ -140,7 +140,7 @@ def test_ids_scores_and_classes_are_those_of_the_detections_whatever_moves():
 
 def test_detections_without_ids_are_moved_too_and_do_not_pile_up():
     thing = Thing((200, 80, 280, 280), (4.0, 0.0))
-    mover = Mover()
+    mover = LiveMover()
     for k in range(13):
         mover.observe(picture(k, [thing]), k / FPS)
         if k % 4 == 0:
@@ -151,7 +151,7 @@ def test_detections_without_ids_are_moved_too_and_do_not_pile_up():
 
 
 def test_nothing_is_shown_before_the_first_detections_or_long_after_the_last():
-    mover = Mover(MotionOptions(gap_s=1.0))
+    mover = LiveMover(MotionOptions(gap_s=1.0))
     play(mover, 2, [])
     assert len(mover.show(1 / FPS)) == 0
     mover.update(tracks([(10, 10, 60, 90)]), 1 / FPS)
@@ -161,7 +161,7 @@ def test_nothing_is_shown_before_the_first_detections_or_long_after_the_last():
 
 
 def test_without_looking_boxes_go_on_as_from_detection_to_detection():
-    mover = Mover(MotionOptions(looks=False))
+    mover = LiveMover(MotionOptions(looks=False))
     thing = Thing((100, 80, 180, 280), (5.0, 0.0))
     for k in range(13):
         mover.observe(picture(0), k / FPS)  # the picture does not move: nothing can be taken from it
@@ -176,7 +176,7 @@ def test_a_change_of_the_size_of_the_picture_harms_nothing(size):
     from streamdet.picture import Picture, PixelFormat
 
     other = Picture.allocate(*size, PixelFormat.I420, ColorSpace())
-    mover = Mover()
+    mover = LiveMover()
     for k, shown in enumerate([picture(0), other, other, picture(1), picture(2)]):
         mover.observe(shown, k / FPS)
         mover.update(tracks([(1, 1, 9, 9)]), k / FPS)
@@ -214,7 +214,7 @@ def smooth(things, frames, detected, delay, late, **options):
 
 
 def test_a_detector_that_jumps_once_does_not_shake_the_trust_in_what_is_seen():
-    thing, mover = Thing((120, 80, 200, 280), (4.0, 0.0)), Mover()
+    thing, mover = Thing((120, 80, 200, 280), (4.0, 0.0)), LiveMover()
     jump = np.array([-80.0, 0.0, -80.0, 0.0])
     for k in range(51):
         mover.observe(picture(k, [thing], noise=1.0), k / FPS)
@@ -293,7 +293,7 @@ def test_motion_that_was_measured_wrong_gives_way_to_the_straight_line():
 def test_an_object_that_got_a_new_id_is_not_shown_twice():
     thing = Thing((200, 80, 280, 280), (2.0, 0.0))
     for class_id, ids in ((0, [5]), (1, [4, 5])):  # of another class it may be something else
-        mover = Mover()
+        mover = LiveMover()
         play(mover, 4, [thing])
         mover.update(tracks([thing.at(0)], ids=[4]), 0.0)
         again = tracks([thing.at(3)], ids=[5])
@@ -309,7 +309,7 @@ def test_an_object_that_got_a_new_id_is_not_shown_twice():
 def test_nothing_that_comes_can_break_it(seed, kind):
     """Any times, gaps, sizes of pictures, boxes and ids: what is shown is finite, in the picture, and of known ids."""
     rng = np.random.default_rng(seed)
-    mover = Mover(MotionOptions(looks=kind == "live")) if kind != "smooth" else Smoother()
+    mover = LiveMover(MotionOptions(looks=kind == "live")) if kind != "smooth" else Smoother()
     now_s, last_s, seen, size = float(rng.uniform(-5, 1e6)), -np.inf, [], (320, 180)
     known, shown_s = set(), []
     for _ in range(25):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.models.ssd_geometry import BoxGrid
+from streamdet.model_spec.default_boxes import BoxGrid
 from streamdet.models.ssd_small import Plan
 from streamdet.train.assign import BACKGROUND, IGNORED, assign, assign_reference, priors_of
 from tests.train.making import objects_of

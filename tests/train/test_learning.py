@@ -9,10 +9,10 @@ import onnx
 import pytest
 
 from streamdet.boxes import pairwise_iou
-from streamdet.detect.detector import DetectorOptions, load_detector
-from streamdet.detect.providers import available_cpus
 from streamdet.errors import HardwareError, SinkError, UsageError
 from streamdet.evaluate.truth import read_truth
+from streamdet.inference.detector import DetectorOptions, load_detector
+from streamdet.inference.providers import available_cpus
 from streamdet.models.ssd_small import Plan, weights_of
 from streamdet.picture import Picture
 from streamdet.train.coco import CocoSamples

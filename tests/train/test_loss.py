@@ -7,7 +7,7 @@ import pytest
 
 from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates
-from streamdet.models.ssd_geometry import boxes_cxcywh
+from streamdet.model_spec.default_boxes import boxes_cxcywh
 from streamdet.models.ssd_small import Plan
 from streamdet.train.assign import BACKGROUND, IGNORED, assign, priors_of
 from tests.train.making import objects_of

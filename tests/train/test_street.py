@@ -8,8 +8,8 @@ import pytest
 
 from streamdet.evaluate.street import FIRST_TRAINING_SEED, HELD_OUT
 from streamdet.models.ssd_small import Plan
-from streamdet.sources.street.paths import LABELS
-from streamdet.sources.street.scene import Truth
+from streamdet.scenes.street.paths import LABELS
+from streamdet.scenes.street.scene import Truth
 from streamdet.train import street
 from streamdet.train.street import LOOKS, StreetSamples, kept_share, objects_in
 

@@ -47,11 +47,11 @@ def streaming(
 
     Example: streamdet eval streaming video.mp4 -m yolox-nano --rates 2,5 --report streaming.json --plot streaming.png
     """
-    from streamdet.detect.detector import DetectorOptions
     from streamdet.evaluate.plot import check_plot
     from streamdet.evaluate.streaming import evaluate
     from streamdet.evaluate.streaming_report import plot_streaming, write_report
     from streamdet.evaluate.streaming_truth import FramesWithTruth, TruthOptions
+    from streamdet.inference.detector import DetectorOptions
     from streamdet.sinks.targets import InputFiles, check_file
     from streamdet.tracking.carried import MotionOptions
 

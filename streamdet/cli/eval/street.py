@@ -32,9 +32,9 @@ def street(
     not be found, and may be.
     """
     from streamdet.cli.eval.progress import EvalProgress
-    from streamdet.detect.detector import DetectorOptions, load_detector
     from streamdet.evaluate.as_json import json_text
     from streamdet.evaluate.street import HELD_OUT, evaluate_street, track_street
+    from streamdet.inference.detector import DetectorOptions, load_detector
 
     held_out = replace(HELD_OUT, seeds=HELD_OUT.seeds[:scenes])
     options = DetectorOptions(provider=provider, precision=precision, threads=threads)

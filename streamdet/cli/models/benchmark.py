@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdet.cli.interrupts import Interrupts
+from streamdet.interrupts import InterruptListener
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,17 +63,17 @@ def benchmark(
     from streamdet.bench.inference import busy, measure
     from streamdet.bench.roofline import copy_rate
     from streamdet.cli.downloading import Downloading
-    from streamdet.detect.providers import Precision, Provider
     from streamdet.errors import HardwareError, UsageError
+    from streamdet.inference.providers import Precision, Provider
     from streamdet.models.local import getter
 
     if against_openvino:
-        from streamdet.openvino_module import has_openvino
+        from streamdet.openvino_runtime import has_openvino
 
         if not has_openvino():
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = busy()
-    with Interrupts():  # ends the process at once, nothing is lost; without it a benchmark once ran on after Ctrl-C
+    with InterruptListener():  # ends the process at once: nothing is lost
         with Downloading() as downloading:
             subjects = [subject(model, threads, getter(downloading)) for model in models]
         wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]

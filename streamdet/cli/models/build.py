@@ -24,9 +24,9 @@ def build(
 
     It is for timing and tests, and detects nothing.
     """
+    from streamdet.atomic_write import write_files
     from streamdet.models.zoo import known
     from streamdet.sinks.targets import InputFiles, check_file
-    from streamdet.whole_files import write_files
 
     spec = known(name)
     if spec is None or spec.name != "ssd-resnet34-1200":

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdet.errors import UsageError
-from streamdet.models.convert.options import (
+from streamdet.convert.options import (
     Channels,
     ConvertOptions,
     Form,
@@ -20,10 +19,11 @@ from streamdet.models.convert.options import (
     Layout,
     Precision,
 )
+from streamdet.errors import UsageError
 from streamdet.redact import printable
 
 if TYPE_CHECKING:
-    from streamdet.models.convert.made import Converted
+    from streamdet.convert.made import Converted
 
 
 def convert(
@@ -69,13 +69,13 @@ def convert(
     _check_output(output, format)
     if precision is not Precision.INT8:
         _refuse_int8_only(calibration is not None, annotations is not None, max_loss is not None)
+    from streamdet.atomic_write import write_files
     from streamdet.cli.downloading import Downloading
     from streamdet.cli.models.pictures import load_samples
     from streamdet.cli.models.quantising import quantiser
-    from streamdet.models.convert.convert import convert as convert_model
+    from streamdet.convert.convert import convert as convert_model
     from streamdet.models.local import getter
     from streamdet.models.zoo import resolve
-    from streamdet.whole_files import write_files
 
     with Downloading() as downloading:
         spec, file = resolve(source, get=getter(downloading))

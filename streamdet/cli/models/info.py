@@ -12,14 +12,14 @@ import typer
 
 from streamdet.errors import ModelError
 from streamdet.models.description import SPEC_KEY
-from streamdet.models.made_from import CONVERTED_KEY, read_made_from
+from streamdet.models.provenance import CONVERTED_KEY, read_made_from
 from streamdet.redact import printable
 
 if TYPE_CHECKING:
+    from streamdet.model_spec.spec import ModelSpec
     from streamdet.models.arithmetic import Arithmetic
     from streamdet.models.inspect import GraphInfo, ModelInfo
     from streamdet.models.load import ModelFile
-    from streamdet.models.spec import ModelSpec
 
 
 def info(
@@ -127,7 +127,7 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
     lines += _spec_lines(read)
     lines += _graph_lines(read.graph)
     lines += _origin_lines(read)
-    from streamdet.models.quantize.report import METADATA_KEY
+    from streamdet.quantize.report import METADATA_KEY
 
     quantized = _quantized_lines(read.signature.metadata.get(METADATA_KEY, ""))
     lines += quantized
@@ -153,7 +153,7 @@ def _origin_lines(read: ModelInfo) -> list[tuple[str, str]]:
 
 def _quantized_lines(text: str) -> list[tuple[str, str]]:
     """Returns what a file's report of quantising says; nothing where it cannot be read."""
-    from streamdet.models.quantize.report import QuantizeReport
+    from streamdet.quantize.report import QuantizeReport
 
     try:
         report = QuantizeReport.from_json(text)

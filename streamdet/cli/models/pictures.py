@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamdet.models.convert.proof import Sample
+    from streamdet.convert.proof import Sample
 
 _SCENE = "synthetic:?frames=3&size=640x480&objects=12&seed=7"
 
@@ -50,7 +50,7 @@ def load_samples(images: str | None, count: int) -> list[Sample]:
     Raises:
         UsageError, SourceError: there are none, or one cannot be read.
     """
-    from streamdet.models.convert.proof import Sample
+    from streamdet.convert.proof import Sample
     from streamdet.picture import Picture
     from streamdet.sources.images import read_image
     from streamdet.sources.open import open_source

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdet.cli.interrupts import Interrupts, leave
 from streamdet.errors import UsageError
+from streamdet.interrupts import InterruptListener, leave
 
 if TYPE_CHECKING:
-    from streamdet.models.origin import Origin
+    from streamdet.model_spec.origin import Origin
 
 
 def pull(
@@ -40,7 +40,7 @@ def pull(
         if not quiet:
             typer.echo(f"{origin.name}: {origin.about or 'a model'}")
             typer.echo(f"  licence {origin.licence or 'not stated'}; {origin.facts}")
-        with Interrupts(partial(_leave, origin, path, quiet)), Downloading(quiet) as downloading:
+        with InterruptListener(partial(_leave, origin, path, quiet)), Downloading(quiet) as downloading:
             downloaded = pull_one(origin, path, downloading, replace=force)
         if not quiet:
             typer.echo(f"  {'downloaded and checked' if downloaded else 'is here and right'}: {path}")
@@ -48,8 +48,8 @@ def pull(
 
 def _leave(origin: Origin, path: Path, quiet: bool) -> None:
     """Ends the process at once, wherever it waits; what is on the disk is what the next one goes on with."""
+    from streamdet.model_spec.origin import megabytes
     from streamdet.models.local import State, state
-    from streamdet.models.origin import megabytes
 
     here = state(origin, path)
     if here.state is State.PART and here.size and not quiet:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamdet.models.convert.made import Quantise
+    from streamdet.convert.made import Quantise
+    from streamdet.model_spec.spec import ModelSpec
     from streamdet.models.load import ModelFile
-    from streamdet.models.spec import ModelSpec
 
 MOST_CALIBRATION = 64
 """Photos that calibrate and decide at most: with the flagship each takes seconds, several times."""
@@ -58,7 +58,7 @@ def quantiser(
     allowed = usual if max_loss is None else max_loss
 
     def run(file: ModelFile, spec: ModelSpec, tell: Callable[[str], None]) -> tuple[bytes, str]:
-        from streamdet.models.quantize import QuantizeOptions, quantize
+        from streamdet.quantize import QuantizeOptions, quantize
 
         score = None if annotations is None else _scorer(spec, folder, annotations)
         made = quantize(file, spec, paths, QuantizeOptions(max_loss=allowed), score, tell)
@@ -68,16 +68,16 @@ def quantiser(
 
 
 def _scorer(spec: ModelSpec, folder: Path, annotations: Path) -> Callable[[ModelFile], float]:
-    from streamdet.detect.detector import Detector
-    from streamdet.detect.session import Session
     from streamdet.evaluate.coco import CocoOptions, detector_options, evaluate_coco
+    from streamdet.inference.detector import ModelDetector
+    from streamdet.inference.session import Session
 
     options = CocoOptions(max_images=MOST_LABELLED, allow_missing=True, provider="cpu")
     settings = detector_options(options, None)
 
     def score(file: ModelFile) -> float:
         session = Session(file, provider="cpu", threads=settings.threads)
-        with Detector(spec, session, settings) as detector:
+        with ModelDetector(spec, session, settings) as detector:
             return evaluate_coco(detector, folder, annotations, options).ap
 
     return score

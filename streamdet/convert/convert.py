@@ -1,0 +1,76 @@
+"""From a model and options to a new model that was proven to find the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamdet.convert.finish import finish, own_file, to_int8
+from streamdet.convert.flagship import Conversion
+from streamdet.convert.half import refuse_quantised, to_half
+from streamdet.convert.made import Converted, Made, Progress, Quantise, Source
+from streamdet.convert.openvino_ir import require_openvino
+from streamdet.convert.options import ConvertOptions, Format, Precision
+from streamdet.convert.proof import Sample
+from streamdet.convert.runner import Runner
+from streamdet.errors import ModelError, UsageError
+from streamdet.model_spec.spec import Contract, ModelSpec
+from streamdet.models.load import ModelFile, parse_bytes
+
+
+def convert(
+    file: ModelFile,
+    spec: ModelSpec,
+    samples: Sequence[Sample],
+    options: ConvertOptions,
+    quantise: Quantise | None = None,
+    progress: Progress = lambda _: None,
+) -> Converted:
+    """Converts a model and proves the result against it.
+
+    Args:
+        file: the source.
+        spec: how the source is fed and read.
+        samples: pictures for the proof; at least one.
+        options: what to make of it.
+        quantise: for INT8.
+        progress: told what is being done.
+
+    Raises:
+        ModelError: it is not a network that can be converted so, or the result does not find the same.
+        UsageError: the options do not go together, or a package is missing.
+    """
+    if options.format is Format.OPENVINO:
+        require_openvino()  # before anything takes long
+    if options.precision is Precision.INT8 and quantise is None:
+        raise UsageError("--precision int8 needs --calibration, a folder of photos like those it will see")
+    source = Source(file, parse_bytes(*file), spec)
+    if options.precision is not Precision.FP32:
+        refuse_quantised(source.model, file.name)
+    flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED)
+    if not flagship and options.changes_only_precision:
+        return _other_precision(source, samples, options, quantise, progress)
+    try:
+        conversion = Conversion.of(source, options, progress)
+    except ModelError as error:
+        raise _with_advice(error, source, flagship) from None
+    return conversion.run(samples, quantise)
+
+
+def _with_advice(error: ModelError, source: Source, flagship: bool) -> ModelError:
+    """Returns why a network cannot be converted, with what can be done."""
+    if any(tensor.data_type == tensor.FLOAT16 for tensor in source.model.graph.initializer):
+        return ModelError(f"{source.file.name} has FP16 weights already: convert the FP32 file that it came from")
+    advice = "of other networks only the precision can be changed: --precision fp16 or int8 alone"
+    return error if flagship else ModelError(f"{error}; {advice}")
+
+
+def _other_precision(
+    source: Source, samples: Sequence[Sample], options: ConvertOptions, quantise: Quantise | None, progress: Progress
+) -> Converted:
+    """Converts another network, which keeps its form: only its precision changes."""
+    made = Made(parse_bytes(*source.file), own_file(source.spec))
+    if options.precision is Precision.FP16:
+        made.model = to_half(made.model)
+    elif quantise is not None:
+        to_int8(made, quantise, source.file.name, progress)
+    return finish(source, made, Runner.of(source.file, source.spec), samples, options, progress)

@@ -1,0 +1,221 @@
+"""The front of a network: how its input becomes what the first convolution reads, and how to fold that in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from streamdet.convert.options import Channels, InputType, Layout
+from streamdet.errors import ModelError
+from streamdet.inference.session import Session
+from streamdet.model_spec.spec import ModelSpec
+from streamdet.models.graph import Links, attribute, cut, free_names
+from streamdet.models.recognise import FAMILIES
+
+STEPS = ("image_nchw", "image_float", "image_centred")
+"""Nodes of a new front, in their order; each is called as what it gives."""
+
+_EXACT = 1e-4  # of values around 1: what float32 arithmetic in another order may differ by
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What the first convolution reads, from the 0..255 values of a picture: ``(v[colour] - mean) * scale``.
+
+    Attributes:
+        colours: of each channel: 0 red, 1 green, 2 blue.
+        mean: of each channel.
+        scale: of each channel.
+    """
+
+    colours: tuple[int, int, int]
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> Feed:
+        """Returns what a spec feeds."""
+        colours = (0, 1, 2) if spec.rgb else (2, 1, 0)
+        return cls(colours, spec.mean, (1 / spec.std[0], 1 / spec.std[1], 1 / spec.std[2]))
+
+
+def stem(model: onnx.ModelProto) -> onnx.NodeProto:
+    """Returns the first convolution.
+
+    Raises:
+        ModelError: there is not one that everything else follows.
+    """
+    links = Links.of(model.graph)
+    after: set[str] = set()
+    first: list[onnx.NodeProto] = []
+    for node in links.leading_to(value.name for value in model.graph.output):
+        if after.intersection(node.input):
+            after.update(node.output)
+        elif node.op_type == "Conv":
+            first.append(node)
+            after.update(node.output)
+    if len(first) != 1:
+        raise ModelError(f"looked for one first convolution, found {len(first)}: its input cannot be changed")
+    return first[0]
+
+
+def has_front(model: onnx.ModelProto) -> bool:
+    """Whether the network does something to its input before the first convolution."""
+    return bool(Links.of(model.graph).origin(stem(model).input[0]) != model.graph.input[0].name)
+
+
+def measure(model: onnx.ModelProto, spec: ModelSpec, size: int) -> Feed | None:
+    """Finds out what a front does by feeding it pictures.
+
+    Returns:
+        What the first convolution gets of a picture that is fed as `spec` says; None where the front does something
+        else than choosing channels, adding and multiplying.
+    """
+    data = cut(model, model.graph.input, [stem(model).input[0]]).SerializeToString()
+    random = np.random.default_rng(0)
+    with Session(data, provider="cpu") as session:
+
+        def run(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+            """Takes a picture of the input's own channel order, (3, size, size)."""
+            image = picture if spec.nchw else picture.transpose(1, 2, 0)
+            values = session.run(np.ascontiguousarray(image[None], session.input.dtype))
+            seen: NDArray[np.float32] = next(iter(values.values()))[0]
+            return seen
+
+        probe = np.zeros((4, 3, size, size), np.float32)
+        for channel in range(3):
+            probe[channel + 1, channel] = 255
+        seen = [run(picture) for picture in probe]
+        noise = random.integers(0, 256, (3, size, size)).astype(np.float32)
+        noisy = run(noise)
+    if noisy.shape != noise.shape:
+        return None
+    offset = np.array([channel.flat[0] for channel in seen[0]], np.float64)
+    gains = np.array([[channel.flat[0] for channel in values] for values in seen[1:]], np.float64).T - offset[:, None]
+    gains /= 255
+    order = np.abs(gains).argmax(axis=1)
+    gain = gains[np.arange(3), order]
+    expected = gain[:, None, None] * noise[order] + offset[:, None, None]
+    if sorted(order) != [0, 1, 2] or not np.allclose(noisy, expected, rtol=_EXACT, atol=_EXACT * np.abs(noisy).max()):
+        return None
+    before = Feed.of(spec)
+    colours, means, scales = [], [], []
+    for channel, source in enumerate(order):
+        colours.append(before.colours[source])
+        # gain * ((v - mean) * scale) + offset
+        scales.append(float(gain[channel] * before.scale[source]))
+        means.append(float(before.mean[source] - offset[channel] / scales[-1]))
+    return Feed((colours[0], colours[1], colours[2]), _three(means), _three(scales))
+
+
+def _three(values: list[float]) -> tuple[float, float, float]:
+    return values[0], values[1], values[2]
+
+
+def understood(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
+    """Returns how a source is really fed that normalises its own input, which its inputs and outputs do not show.
+
+    Its front tells, as the network behind it wants what its family wants: colours less their means, divided by their
+    deviations, in red, green, blue. The divisions and the order may also be inside the first weights; the means cannot.
+    Where it is none of these, the spec stays as it is.
+    """
+    plain = replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), rgb=True)
+    inside = measure(model, plain, size)
+    if inside is None:
+        return spec
+    usual = FAMILIES[spec.contract]
+    mean, std = np.array(usual["mean"]), np.array(usual["std"])
+    for rgb in (True, False):
+        colours = [colour if rgb else 2 - colour for colour in inside.colours]
+        for unit in (1.0,) if spec.uint8 else (1.0, 255.0):
+            scale = np.array(inside.scale) / unit
+            if not np.allclose(np.array(inside.mean) * unit, mean[colours], rtol=_EXACT):
+                continue
+            if np.allclose(scale * unit, 1, rtol=_EXACT) or (
+                colours == [0, 1, 2] and np.allclose(scale, 1 / std, rtol=_EXACT)
+            ):
+                return replace(plain, rgb=rgb, std=(unit, unit, unit))
+    return spec
+
+
+def fold(
+    model: onnx.ModelProto, feed: Feed, channels: Channels, input_type: InputType, layout: Layout, size: int
+) -> onnx.ModelProto:
+    """Returns the model with a new front: 0..255 values of `channels`, everything else inside.
+
+    Scale and channel order go into the first convolution's weights. The mean cannot: the convolution pads with zeros,
+    which stand for the mean's own colour, so it stays a subtraction before it.
+
+    Raises:
+        ModelError: the first convolution's weights are not stored as they are (a quantised model).
+    """
+    first = stem(model)
+    links = Links.of(model.graph)
+    weights = links.stored.get(first.input[1])
+    if weights is None or attribute(first, "group", 1) != 1:
+        raise ModelError("its first convolution is quantised, so nothing can be folded into it: convert the original")
+    if weights.data_type != onnx.TensorProto.FLOAT:
+        raise ModelError("its weights are not float32, so nothing can be folded into them: convert the original")
+    kernels = onnx.numpy_helper.to_array(weights).astype(np.float64)
+    folded, mean = np.empty_like(kernels), np.empty(3, np.float32)
+    for channel, colour in enumerate(feed.colours):
+        place = colour if channels is Channels.RGB else 2 - colour
+        folded[:, place] = kernels[:, channel] * feed.scale[channel]
+        mean[place] = feed.mean[channel]
+    wanted = {"image", *STEPS, "image_mean", "stem_weights"}
+    image = onnx.helper.make_tensor_value_info("image", _element_type(input_type), _image_shape(layout, size))
+    outputs = [value.name for value in model.graph.output]
+    body = cut(model, [image], outputs, stop=frozenset([first.input[0]]))
+    del body.graph.output[:]
+    body.graph.output.extend(model.graph.output)
+    del body.graph.input[:]
+    free_names(body.graph, wanted)
+    body.graph.input.append(image)
+    first = stem(body)
+    first.input[0], first.input[1] = "image_centred", "stem_weights"
+    body.graph.initializer.append(onnx.numpy_helper.from_array(folded.astype(np.float32), "stem_weights"))
+    body.graph.initializer.append(onnx.numpy_helper.from_array(mean.reshape(3, 1, 1), "image_mean"))
+    nodes = []
+    name = "image"
+    if layout is Layout.NHWC:  # while it is still bytes, where it comes as bytes
+        nodes.append(onnx.helper.make_node("Transpose", [name], ["image_nchw"], "image_nchw", perm=[0, 3, 1, 2]))
+        name = "image_nchw"
+    if input_type is InputType.UINT8:
+        nodes.append(onnx.helper.make_node("Cast", [name], ["image_float"], "image_float", to=onnx.TensorProto.FLOAT))
+        name = "image_float"
+    nodes.append(onnx.helper.make_node("Sub", [name, "image_mean"], ["image_centred"], "image_centred"))
+    return with_nodes_first(body, nodes)
+
+
+def transpose(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
+    """Returns the model with its float input in NHWC, and nothing else changed."""
+    free_names(model.graph, {"image", "image_nchw"})
+    old = model.graph.input[0].name
+    del model.graph.input[:]
+    shape = _image_shape(Layout.NHWC, size)
+    model.graph.input.append(onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape))
+    node = onnx.helper.make_node("Transpose", ["image"], [old], "image_nchw", perm=[0, 3, 1, 2])
+    return with_nodes_first(model, [node])
+
+
+def with_nodes_first(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
+    """Returns the model with these nodes before all others, weights that nobody reads left out."""
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *rest])
+    used = {name for node in model.graph.node for name in node.input}
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(weights)
+    return model
+
+
+def _element_type(input_type: InputType) -> int:
+    return int(onnx.TensorProto.UINT8 if input_type is InputType.UINT8 else onnx.TensorProto.FLOAT)
+
+
+def _image_shape(layout: Layout, size: int) -> list[int | str]:
+    return ["batch", 3, size, size] if layout is Layout.NCHW else ["batch", size, size, 3]

@@ -1,0 +1,40 @@
+"""Half precision, by ONNX Runtime's own converter."""
+
+from __future__ import annotations
+
+import warnings
+
+import onnx
+
+from streamdet.convert import front
+from streamdet.errors import ModelError
+from streamdet.models.graph import sort_nodes
+from streamdet.models.load import operator_types
+
+
+def refuse_quantised(model: onnx.ModelProto, name: str) -> None:
+    """Refuses what is not in float32 any more: precision that is gone does not come back.
+
+    Raises:
+        ModelError: it is quantised, or in FP16.
+    """
+    if any("QuantizeLinear" in operator for operator in operator_types(model)):
+        raise ModelError(f"{name} is quantised already: convert the model it was made from")
+    if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer):
+        raise ModelError(f"{name} is in FP16 already: convert the model it was made from")
+
+
+def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Returns a float32 model computed in FP16; its inputs and outputs keep their types."""
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+    # A new front works on 0..255 values, of which half precision keeps no fraction.
+    kept = [node.name for node in model.graph.node if node.name in front.STEPS]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of every weight too small for a half
+        half = convert_float_to_float16(
+            model, keep_io_types=True, op_block_list=DEFAULT_OP_BLOCK_LIST, node_block_list=kept
+        )
+    del half.graph.value_info[:]
+    sort_nodes(half)  # the converter puts its casts last
+    return half

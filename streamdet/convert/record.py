@@ -1,0 +1,48 @@
+"""What a converted file says of itself: how it is fed, where it comes from, and what was proven."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from streamdet.convert.made import Made, Source
+from streamdet.convert.options import ConvertOptions
+from streamdet.convert.proof import Proof
+from streamdet.model_spec.signature import fixed
+from streamdet.models.description import SPEC_KEY, metadata_text
+from streamdet.models.load import signature_of
+from streamdet.models.provenance import ACCURACY_KEY, CONVERTED_KEY, read_made_from
+
+
+def record(source: Source, made: Made, options: ConvertOptions, proof: Proof, notes: Sequence[str]) -> dict[str, str]:
+    """Returns the metadata of a converted model: its source's own, and what was done.
+
+    Args:
+        source: what it was made from.
+        made: the new graph.
+        options: of the conversion.
+        proof: that was made.
+        notes: what else was found.
+    """
+    import streamdet
+
+    before = {entry.key: entry.value for entry in source.model.metadata_props}
+    done: dict[str, Any] = {
+        "from": os.path.basename(source.file.name),
+        "sha256": hashlib.sha256(source.file.data).hexdigest(),
+        "options": options.as_text(),
+        "streamdet": streamdet.__version__,
+        "proof": proof.as_dict(),
+        "notes": list(notes),
+    }
+    if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_made_from(earlier)) is not None:
+        done["before"] = {"from": origin.source, "sha256": origin.sha256, "options": origin.options}
+    open_size = any(not fixed(d) for d in signature_of(made.model).inputs[0].shape[1:])
+    described = {SPEC_KEY: metadata_text(made.spec, open_size), CONVERTED_KEY: json.dumps(done)}
+    properties = {**before, **made.report, **described}
+    if made.accuracy:
+        properties[ACCURACY_KEY] = made.accuracy
+    return properties

@@ -1,0 +1,44 @@
+"""The hardware a model can run on: how each is asked for, and why it is not there when it is not.
+
+`names` and `options` are the words, `machine` and `nvidia` look at what is here, `cpu`, `cuda`, `tensorrt` and
+`openvino` load a network on theirs, and give the `engine` that runs it.
+"""
+
+from streamdet.inference.providers.create import create
+from streamdet.inference.providers.engine import Engine
+from streamdet.inference.providers.machine import HEAVY_GFLOPS, available_cpus, default_threads
+from streamdet.inference.providers.names import (
+    AUTO_ORDER,
+    INSTALL_CUDA,
+    Precision,
+    Provider,
+    ProviderMissing,
+    parse_precision,
+    parse_provider,
+)
+from streamdet.inference.providers.nvidia import load_libraries, missing_driver, preload
+from streamdet.inference.providers.openvino import openvino_devices
+from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.runtime import runtime
+
+__all__ = [
+    "AUTO_ORDER",
+    "HEAVY_GFLOPS",
+    "INSTALL_CUDA",
+    "Engine",
+    "Network",
+    "Options",
+    "Precision",
+    "Provider",
+    "ProviderMissing",
+    "available_cpus",
+    "create",
+    "default_threads",
+    "load_libraries",
+    "missing_driver",
+    "openvino_devices",
+    "parse_precision",
+    "parse_provider",
+    "preload",
+    "runtime",
+]

@@ -1,0 +1,16 @@
+"""The processor, through ONNX Runtime's own kernels."""
+
+from __future__ import annotations
+
+from streamdet.inference.providers.engine import OnnxEngine
+from streamdet.inference.providers.names import Precision, Provider
+from streamdet.inference.providers.opening import open_session, session_options
+from streamdet.inference.providers.options import Network, Options
+
+
+def create(network: Network, options: Options) -> OnnxEngine:
+    """Loads a network on the processor. Raises as `open_session` does."""
+    session = open_session(network.data, Provider.CPU, session_options(options), [Provider.CPU.value])
+    if network.weights is Precision.FP16:
+        return OnnxEngine(session, "fp32", ("its fp16 weights only save space here",))
+    return OnnxEngine(session, network.weights.value)

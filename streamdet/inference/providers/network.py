@@ -1,0 +1,80 @@
+"""From a model's file to what providers have to know of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamdet.errors import ModelError
+from streamdet.inference.providers.machine import HEAVY_GFLOPS, check_threads, default_threads
+from streamdet.inference.providers.names import Precision
+from streamdet.inference.providers.options import Network
+from streamdet.models.arithmetic import count_operations
+from streamdet.models.ir import ir_signature, is_ir, read_weights
+from streamdet.models.load import ModelFile, operator_types, parse_bytes, read_model, signature_of
+
+if TYPE_CHECKING:
+    import onnx
+
+_HEAVY_BYTES = 8 << 20
+
+
+def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Network, int]:
+    """Reads and checks a model.
+
+    Args:
+        model: a file, or its content.
+        threads: for inference on the CPU; 0 chooses by how much the network computes.
+
+    Returns:
+        The network, and how many threads it gets.
+
+    Raises:
+        ModelError: it cannot be read, or is not a model.
+        UsageError: that is no number of threads.
+    """
+    check_threads(threads)
+    file = read_model(model)
+    if is_ir(file):  # how much it computes is not counted: weights of this size come with much arithmetic
+        weights = read_weights(file)
+        heavy = HEAVY_GFLOPS if len(weights) > _HEAVY_BYTES else 0.0
+        network = Network(file.data, file.name, ir_signature(file).inputs, binary=weights)
+        return network, threads or default_threads(heavy)
+    data, name = file
+    graph = parse_bytes(data, name)
+    network = Network(data, name, signature_of(graph).inputs, stored_precision(graph), signed=is_signed(graph))
+    return network, threads or default_threads(_gflops(graph))
+
+
+def stored_precision(graph: onnx.ModelProto) -> Precision:
+    """Returns INT8 where a model is quantised, else what most of its weights are stored in."""
+    if any("QuantizeLinear" in operator or operator.startswith("QLinear") for operator in operator_types(graph)):
+        return Precision.INT8
+    tensors = list(graph.graph.initializer)
+    tensors += [
+        a.t for node in graph.graph.node if node.op_type == "Constant" for a in node.attribute if a.HasField("t")
+    ]
+    half = sum(math.prod(tensor.dims) for tensor in tensors if tensor.data_type == tensor.FLOAT16)
+    full = sum(math.prod(tensor.dims) for tensor in tensors if tensor.data_type == tensor.FLOAT)
+    return Precision.FP16 if half > full else Precision.FP32
+
+
+def is_signed(graph: onnx.ModelProto) -> bool:
+    """Returns whether whatever is quantised is so to signed bytes, with zero in the middle."""
+    from onnx import numpy_helper
+
+    constants = {tensor.name: tensor for tensor in graph.graph.initializer}
+    for node in graph.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            zero = constants.get(node.input[2]) if len(node.input) > 2 else None  # without one: unsigned
+            if zero is None or zero.data_type != zero.INT8 or numpy_helper.to_array(zero).any():
+                return False
+    return True
+
+
+def _gflops(graph: onnx.ModelProto) -> float:
+    try:
+        return count_operations(graph).gflops
+    except ModelError:  # shapes that do not fit together are the runtime's to complain about
+        return 0.0

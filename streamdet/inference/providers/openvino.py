@@ -1,0 +1,78 @@
+"""OpenVINO: processors in their fastest arithmetic. Its plug-in for ONNX Runtime, or its own runtime."""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib import util
+from typing import Any
+
+from streamdet.inference.providers.engine import Engine, OnnxEngine
+from streamdet.inference.providers.names import Provider, ProviderMissing
+from streamdet.inference.providers.opening import elsewhere, open_session, session_options
+from streamdet.inference.providers.openvino_native import OpenVinoEngine
+from streamdet.inference.providers.openvino_properties import arithmetic, describe, properties
+from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.runtime import runtime
+from streamdet.openvino_runtime import has_openvino
+
+
+def create(network: Network, options: Options) -> Engine:
+    """Loads a network with the plug-in where it works, else with OpenVINO's own runtime where that is installed.
+
+    The plug-in offers itself on Intel's processors only (release 1.8); OpenVINO itself runs on others as well, at the
+    same speed.
+
+    Raises:
+        ProviderMissing: neither works.
+        UsageError: the processor cannot compute in the precision asked for.
+        Exception: whatever the runtime says where the model is at fault.
+    """
+    if network.binary is not None:  # a plug-in of ONNX Runtime reads ONNX
+        return OpenVinoEngine(network, options)
+    try:
+        device = _plugin_device()
+    except ProviderMissing as missing:
+        if not has_openvino():
+            raise ProviderMissing(
+                Provider.OPENVINO, f"{missing.reason}, and the package openvino is not installed"
+            ) from None
+        return OpenVinoEngine(network, options)
+    precision, notes = arithmetic(network, options, device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "FP32").split())
+    so = session_options(options)
+    config = json.dumps({"CPU": properties(network, options, precision)})
+    so.add_provider_for_devices([device], {"load_config": config})
+    session = open_session(network.data, Provider.OPENVINO, so, None)
+    notes += (rest,) if (rest := elsewhere(session, Provider.OPENVINO)) else ()
+    return OnnxEngine(session, describe(network, precision), notes)
+
+
+def openvino_devices() -> list[Any]:
+    """Returns the devices of the OpenVINO plug-in, loading it on first use.
+
+    Raises:
+        ProviderMissing: the plug-in is not installed or cannot be loaded.
+    """
+    if util.find_spec("onnxruntime_ep_openvino") is None:
+        raise ProviderMissing(Provider.OPENVINO, "the package onnxruntime-ep-openvino is not installed")
+    _register()
+    return [device for device in runtime().get_ep_devices() if device.ep_name == Provider.OPENVINO.value]
+
+
+def _plugin_device() -> Any:
+    """Returns the CPU as the OpenVINO plug-in offers it."""
+    for device in openvino_devices():
+        if device.device.type.name == "CPU":
+            return device
+    raise ProviderMissing(Provider.OPENVINO, "the plug-in onnxruntime-ep-openvino does not support this processor")
+
+
+@functools.cache
+def _register() -> None:
+    import onnxruntime_ep_openvino
+
+    try:
+        path = onnxruntime_ep_openvino.get_library_path()
+        runtime().register_execution_provider_library(Provider.OPENVINO.value, path)
+    except Exception as error:
+        raise ProviderMissing(Provider.OPENVINO, " ".join(str(error).split())) from None

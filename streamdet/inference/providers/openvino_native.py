@@ -1,0 +1,40 @@
+"""OpenVINO's own runtime: for processors its plug-in does not take, and for its own .xml format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdet.inference.providers.openvino_properties import arithmetic, describe, properties
+from streamdet.inference.providers.options import Network, Options
+from streamdet.models.ir import port_of
+from streamdet.openvino_runtime import openvino_core
+
+
+class OpenVinoEngine:
+    """A network compiled by OpenVINO for the processor. See `Engine`."""
+
+    def __init__(self, network: Network, options: Options) -> None:
+        """Compiles a network.
+
+        Raises:
+            UsageError: the processor cannot compute in the precision asked for.
+            Exception: whatever OpenVINO says where the model is at fault.
+        """
+        core = openvino_core()
+        precision, self.notes = arithmetic(network, options, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        model = core.read_model(network.data, network.binary or b"")
+        compiled = core.compile_model(model, "CPU", properties(network, options, precision))
+        self.precision = describe(network, precision)
+        self.inputs = tuple(port_of(port) for port in compiled.inputs)
+        self.outputs = tuple(port_of(port) for port in compiled.outputs)
+        self._request = compiled.create_infer_request()
+
+    def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
+        """Runs the network once. See `Engine`."""
+        if batch.dtype != self.inputs[0].dtype:  # OpenVINO would convert it
+            raise ValueError(f"Unexpected input data type: got {batch.dtype}, expected {self.inputs[0].dtype}")
+        results = self._request.infer([np.ascontiguousarray(batch)], share_inputs=True, share_outputs=False)
+        return list(results.values())

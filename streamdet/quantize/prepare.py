@@ -1,0 +1,78 @@
+"""Makes a graph ready to be quantised: a current opset, nodes with names, and no more of them than it takes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from streamdet.errors import ModelError
+from streamdet.models.load import ModelFile, parse_bytes
+from streamdet.quantize import focus, rows, silu
+from streamdet.redact import redact
+
+PER_CHANNEL_OPSET = 13
+"""First version of ONNX whose QuantizeLinear knows an axis."""
+
+_LIFTED_OPSET = 17
+
+
+def prepare(file: ModelFile) -> onnx.ModelProto:
+    """Returns a float graph that gives what the file gives: opset 13 or newer, batch norms folded, names unique.
+
+    Raises:
+        ModelError: it cannot be read, cannot be lifted to a newer opset, or is quantised already.
+    """
+    model = parse_bytes(file.data, file.name)
+    if any(node.op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv") for node in model.graph.node):
+        raise ModelError(f"{file.name} is quantised already: give the float model it was made from")
+    kept = {entry.key: entry.value for entry in model.metadata_props}
+    model = _fold(_lift(model, file.name), file.name)
+    onnx.helper.set_model_props(model, kept)
+    _name_nodes(model)
+    rows.turn_early(model)
+    silu.fuse(model)
+    focus.fuse(model)
+    return model
+
+
+def _lift(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset >= PER_CHANNEL_OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, _LIFTED_OPSET)
+    except Exception as error:
+        raise ModelError(
+            f"{name} is of opset {opset}, and INT8 needs {PER_CHANNEL_OPSET}: it cannot be lifted "
+            f"({redact(str(error)).splitlines()[0]}); export it again with a newer opset"
+        ) from None
+
+
+def _fold(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """Lets ONNX Runtime fold constants and batch normalisation, in standard operators only."""
+    from streamdet.inference.providers import runtime
+
+    ort = runtime()
+    options: Any = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory(prefix="streamdet-") as folder:
+        path = Path(folder) / "folded.onnx"
+        options.optimized_model_filepath = str(path)
+        try:
+            ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelError(f"{name} cannot be loaded: {redact(str(error)).splitlines()[0]}") from None
+        return onnx.load(path)
+
+
+def _name_nodes(model: onnx.ModelProto) -> None:
+    """Gives nodes without a name, or with another's, one made of their operator and output."""
+    taken: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{node.output[0]}"
+        taken.add(node.name)

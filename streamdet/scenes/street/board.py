@@ -1,0 +1,78 @@
+"""The paper that backdrops are drawn on: as wide as the camera can see, in heights of the picture, y downwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from streamdet.scenes.street.canvas import Canvas, Point, Rgb
+from streamdet.scenes.street.dice import Dice, clouds, grain
+
+
+class Board:
+    """Draws flat shapes, textured bands and soft glows.
+
+    Attributes:
+        canvas: everything lands on it; its metre is the height of the picture.
+        left: x where what can be seen begins (0 is the left edge of the unmoved picture); `right` where it ends.
+        right: see `left`.
+        dice: for what is to differ.
+    """
+
+    def __init__(self, size: tuple[int, int], margins: tuple[int, int], tint: Rgb, seed: int) -> None:
+        width, height = size
+        rgba = np.zeros((height + 2 * margins[1], width + 2 * margins[0], 4), np.float32)
+        rgba[..., 3] = 1
+        self.canvas = Canvas(rgba, float(height), (float(margins[0]), float(margins[1])), False, tint)
+        self.left, self.right = -margins[0] / height, (width + margins[0]) / height
+        self.dice = Dice(seed, "board")
+        self._seed = seed
+
+    def shape(self, points: Sequence[Point], color: Rgb, radius: float = 0.0, below: Rgb | None = None,
+              opacity: float = 1.0, glows: bool = False) -> None:  # fmt: skip
+        """Draws a polygon; as `Canvas.shape`."""
+        self.canvas.shape([(x, -y) for x, y in points], color, radius, below, opacity, glows)
+
+    def box(self, left: float, top: float, right: float, bottom: float, color: Rgb, below: Rgb | None = None,
+            opacity: float = 1.0, glows: bool = False) -> None:  # fmt: skip
+        """Draws a rectangle."""
+        self.shape(((left, top), (right, top), (right, bottom), (left, bottom)), color, 0.0, below, opacity, glows)
+
+    def line(self, points: Sequence[Point], width: float, color: Rgb, opacity: float = 1.0) -> None:
+        """Draws a line."""
+        for a, b in pairwise(points):
+            self.shape((a, b), color, width / 2, opacity=opacity)
+
+    def band(self, top: float, bottom: float, color: Rgb, below: Rgb | None = None, rough: float = 3.0,
+             patchy: float = 4.0, glows: bool = False) -> None:  # fmt: skip
+        """Fills all of the width.
+
+        Args:
+            top: y.
+            bottom: y.
+            color: at the top.
+            below: at the bottom, where that differs.
+            rough: deviation of single pixels.
+            patchy: deviation of blotches.
+            glows: the tint leaves it as it is.
+        """
+        rgba, scale, zero = self.canvas.rgba, self.canvas.scale, self.canvas.origin[1]
+        first = 0 if top <= 0 else min(max(round(zero + top * scale), 0), len(rgba))
+        last = len(rgba) if bottom >= 1 else min(max(round(zero + bottom * scale), 0), len(rgba))
+        rows, columns = last - first, rgba.shape[1]
+        if rows <= 0:
+            return
+        share = ((np.arange(rows, dtype=np.float32) + 0.5) / rows)[:, None, None]
+        ends = np.array([color, color if below is None else below], np.float32)
+        if not glows:
+            ends *= np.array(self.canvas.tint, np.float32)
+        rgba[first:last, :, :3] = ends[0] + (ends[1] - ends[0]) * share
+        texture = np.zeros((rows, columns), np.float32)
+        if patchy:
+            for k, cell in enumerate((0.16, 0.05)):
+                texture += patchy * (0.7, 0.5)[k] * clouds(rows, columns, cell * scale, self._seed + 31 * k + first)
+        if rough:
+            texture += rough * grain(rows * columns, self._seed + first + 7).reshape(rows, columns)
+        rgba[first:last, :, :3] += texture[..., None] * np.float32(1.0 if glows else min(self.canvas.tint))

@@ -1,0 +1,53 @@
+"""Where the camera looks and how bright it is, at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, pi, sin
+
+from streamdet.scenes.street.dice import Dice
+from streamdet.scenes.street.options import StreetOptions
+
+
+@dataclass(frozen=True, slots=True)
+class _Wave:
+    """A sum of sines between -1 and 1: (share, hertz, turns)."""
+
+    parts: tuple[tuple[float, float, float], ...]
+
+    def at(self, time_s: float) -> float:
+        return sum(share * sin(2 * pi * (hertz * time_s + turns)) for share, hertz, turns in self.parts)
+
+
+def _wave(dice: Dice, shares: tuple[float, ...], slow_hz: float, fast_hz: float) -> _Wave:
+    return _Wave(tuple((share, dice.between(slow_hz, fast_hz), dice.between(0, 1)) for share in shares))
+
+
+class Camera:
+    """Moves in whole pixels: what stands still on the ground stays sharp.
+
+    Attributes:
+        margin_x: how far it may move to either side, in pixels; even.
+        margin_y: up and down.
+    """
+
+    def __init__(self, options: StreetOptions) -> None:
+        dice = Dice(options.seed, "camera")
+        self._pan_px = options.pan / 100 * options.width
+        self._shake_px = options.shake / 1000 * options.height
+        self._dark = options.light / 100
+        self._pan = _wave(dice, (0.8, 0.2), 1 / 40, 1 / 18)
+        self._shake_x = _wave(dice, (0.5, 0.3, 0.2), 0.9, 6.0)
+        self._shake_y = _wave(dice, (0.5, 0.3, 0.2), 0.9, 6.0)
+        self._light = _wave(dice, (0.7, 0.3), 1 / 25, 1 / 9)
+        self.margin_x = 2 * ceil((self._pan_px + self._shake_px) / 2)
+        self.margin_y = 2 * ceil(self._shake_px / 2)
+
+    def offset(self, time_s: float) -> tuple[int, int]:
+        """Returns how far right and down the picture lies on what could be seen, from 0 to twice the margins."""
+        x = self._pan_px * self._pan.at(time_s) + self._shake_px * self._shake_x.at(time_s)
+        return self.margin_x + round(x), self.margin_y + round(self._shake_px * self._shake_y.at(time_s))
+
+    def brightness(self, time_s: float) -> float:
+        """Returns what luma is multiplied by, at most 1."""
+        return 1 - self._dark * (0.5 + 0.5 * self._light.at(time_s))

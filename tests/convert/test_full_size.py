@@ -1,0 +1,81 @@
+"""The real size, on real photos, from a graph that PyTorch exported: what is promised of `streamdet models convert`.
+
+    pytest -m slow -s tests/convert/test_full_size.py
+
+Each inference takes seconds. What was measured is printed.
+"""
+
+import json
+from collections import Counter
+
+import pytest
+
+from streamdet.cli.models.pictures import load_samples, photo_paths
+from streamdet.convert.convert import convert
+from streamdet.convert.openvino_ir import require_openvino
+from streamdet.convert.options import Channels, ConvertOptions, Format, InputType, Layout, Precision
+from streamdet.models.load import ModelFile
+from streamdet.models.zoo import resolve
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+SIZE = 1200
+
+
+@pytest.fixture(scope="module")
+def source():
+    torch_ssd = pytest.importorskip("tests.models.torch_ssd")
+    made = {}
+
+    def of(seed: int) -> ModelFile:
+        if seed not in made:
+            made.clear()  # 80 MB each
+            made[seed] = ModelFile(torch_ssd.exported(torch_ssd.network(seed, SIZE), SIZE), f"torch-{seed}.onnx")
+        return made[seed]
+
+    return of
+
+
+def told(what, converted):
+    print("\n" + json.dumps({"what": what, **converted.proof.as_dict(), "said": converted.notes}))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_heads_equal_the_graph_on_twenty_photos(source, data_dir, seed):
+    file = source(seed)
+    converted = convert(file, resolve(file)[0], load_samples(str(data_dir / "images"), 20), ConvertOptions())
+    told(f"heads, seed {seed}", converted)
+    agreement = converted.proof.agreement
+    assert len(converted.proof.samples) == 20
+    assert agreement.count > 1000
+    assert agreement.unexplained == 0
+    assert agreement.box <= 1e-4
+    assert agreement.score <= 1e-4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ConvertOptions(None, InputType.UINT8, Layout.NHWC, Channels.BGR, top_boxes=4000),
+        ConvertOptions(precision=Precision.FP16),
+        ConvertOptions(format=Format.OPENVINO),
+        ConvertOptions(input_size=800),
+        ConvertOptions(precision=Precision.INT8),
+    ],
+    ids=["uint8", "fp16", "openvino", "size", "int8"],
+)
+def test_other_forms(source, data_dir, options):
+    if options.format is Format.OPENVINO:
+        require_openvino()
+    file = source(0)
+
+    def quantise(file, spec, progress):
+        from streamdet.quantize import QuantizeOptions, quantize
+
+        paths = photo_paths(str(data_dir / "images"))[:3]
+        made = quantize(file, spec, paths, QuantizeOptions(max_loss=0.9), None, progress)
+        return made.data, made.report.text()
+
+    samples = load_samples(str(data_dir / "images"), 3)
+    converted = convert(file, resolve(file)[0], samples, options, quantise, print)
+    told(options.as_text(), converted)
+    print(converted.report_text, Counter({key: len(value) for key, value in converted.files.items()}))

@@ -1,0 +1,127 @@
+"""What the CUDA provider does around the runtime, with a session of the CPU in place of a GPU's."""
+
+from functools import partial
+
+import pytest
+
+from streamdet.inference.providers import Options, Provider, ProviderMissing, cuda, nvidia, runtime
+from streamdet.inference.providers.opening import elsewhere, session_options
+from tests.inference.providers.networks import batch, convolution, network, with_nms
+
+
+class Opened:
+    """Stands in for `open_session`: refuses graphs where told to, as the runtime does, and notes what it was asked."""
+
+    def __init__(self, refusal=None):
+        self.refusal = refusal
+        self.graphs = []
+
+    def __call__(self, data, provider, so, chain):
+        self.graphs.append(chain[0][1]["enable_cuda_graph"])
+        if self.refusal and chain[0][1]["enable_cuda_graph"] == "1":
+            raise self.refusal
+        return runtime().InferenceSession(data, so, providers=["CPUExecutionProvider"])
+
+
+def open_cuda(model, options):
+    return cuda.open_with_graph(partial(cuda._open, network(model)), options)
+
+
+CONTROL_FLOW = RuntimeError(
+    "[ONNXRuntimeError] : 1 : FAIL : This session cannot use the graph capture feature as requested by the user as the "
+    "model has control flow nodes which can't be supported by CUDAExecutionProvider"
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "refusal", "asked", "note"),
+    [
+        (convolution(), None, ["1"], "as one CUDA graph"),
+        (
+            convolution(),
+            CONTROL_FLOW,
+            ["1", "0"],
+            "without the CUDA graph that was asked for: as the model has control",
+        ),
+        (with_nms(), None, ["1", "0"], "without the CUDA graph that was asked for: how large its outputs are"),
+    ],
+    ids=["recorded", "control-flow", "unknown-shape"],
+)
+def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, asked, note):
+    opened = Opened(refusal)
+    monkeypatch.setattr(cuda, "open_session", opened)
+    session, said = open_cuda(model, Options(cuda_graph=True))
+    assert opened.graphs == asked
+    assert said.startswith(note)
+    session.run(None, {"image": batch()})
+
+
+def test_no_graph_unless_asked_for(monkeypatch):
+    opened = Opened()
+    monkeypatch.setattr(cuda, "open_session", opened)
+    assert open_cuda(convolution(), Options())[1] == ""
+    assert opened.graphs == ["0"]
+
+
+@pytest.mark.parametrize("error", [ProviderMissing(Provider.CUDA, "gone"), RuntimeError("broken model")])
+def test_what_is_not_about_graphs_is_raised(monkeypatch, error):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(cuda, "open_session", refuse)
+    with pytest.raises(type(error), match=str(error)[:12]):
+        open_cuda(convolution(), Options(cuda_graph=True))
+
+
+def test_operators_on_another_provider_are_counted():
+    data = with_nms().SerializeToString()
+    session = runtime().InferenceSession(data, session_options(Options()), providers=["CPUExecutionProvider"])
+    assert elsewhere(session, Provider.CPU) == ""
+    said = elsewhere(session, Provider.CUDA)
+    assert "operators run on another provider: " in said
+    assert "NonZero" in said
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "/onnxruntime_src/cuda_call.cc:129 bool onnxruntime::CudaCall(...) CUDA failure 35: CUDA driver version is "
+            "insufficient for CUDA runtime version ; GPU=0 ; hostname=box ; file=/onnxruntime_src/x.cc ; line=5",
+            "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version",
+        ),
+        ("[ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model", None),
+    ],
+    ids=["the driver's fault", "the model's fault"],
+)
+def test_whose_fault_it_is(monkeypatch, said, reason):
+    def refuse(*_, **__):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(runtime(), "InferenceSession", refuse)
+    with pytest.raises((ProviderMissing, RuntimeError)) as caught:
+        open_cuda(convolution(), Options())
+    assert getattr(caught.value, "reason", None) == reason
+
+
+@pytest.mark.parametrize("missing", ["libcudnn.so.9", "libcublasLt.so.13", None])
+def test_every_library_is_asked_for(monkeypatch, missing):
+    """A session opens without cuDNN, and the first convolution fails."""
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        if missing and name.endswith(missing):
+            raise OSError(f"{missing}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(nvidia.sys, "platform", "linux")
+    monkeypatch.setattr(nvidia.ctypes, "CDLL", load)
+    monkeypatch.setattr(nvidia, "missing_driver", lambda: None)
+    monkeypatch.setattr(nvidia, "preload", lambda: None)
+    monkeypatch.setattr(runtime(), "get_available_providers", lambda: [Provider.CUDA.value])
+    if missing is None:
+        nvidia.load_libraries(Provider.CUDA)
+        assert asked[-1] == "libcudnn.so.9"
+        return
+    with pytest.raises(ProviderMissing, match=f"cuda is not available: {missing}: cannot open"):
+        nvidia.load_libraries(Provider.CUDA)

@@ -1,0 +1,243 @@
+"""What each provider is told, and what it refuses before anything is loaded."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from streamdet.errors import UsageError
+from streamdet.inference.providers import (
+    Network,
+    Options,
+    Precision,
+    Provider,
+    available_cpus,
+    default_threads,
+    machine,
+    tensorrt,
+)
+from streamdet.inference.providers.cuda import _arithmetic, cuda_options
+from streamdet.inference.providers.network import read_network, stored_precision
+from streamdet.inference.providers.openvino_properties import arithmetic, properties
+from streamdet.inference.providers.tensorrt import tensorrt_options
+from tests.inference.providers.networks import convolution, network, quantised
+
+DYNAMIC = network(convolution())
+
+
+@pytest.mark.parametrize(
+    ("model", "stored"),
+    [
+        (convolution(), Precision.FP32),
+        (convolution(dtype=TensorProto.FLOAT16), Precision.FP16),
+        (quantised(), Precision.INT8),
+    ],
+    ids=["fp32", "fp16", "int8"],
+)
+def test_what_weights_are_stored_in(model, stored):
+    assert stored_precision(model) is stored
+    assert read_network(model.SerializeToString())[0].weights is stored
+
+
+@pytest.mark.parametrize(
+    ("provider", "precision", "weights", "words"),
+    [
+        (Provider.CPU, Precision.BF16, Precision.FP32, "cannot compute in bf16 (it can do auto, fp32, int8)"),
+        (Provider.CUDA, Precision.INT8, Precision.INT8, "cannot compute in int8 (it can do auto, fp32, fp16)"),
+        (Provider.CUDA, Precision.FP16, Precision.FP32, "`streamdet models convert --precision fp16`"),
+        (Provider.TENSORRT, Precision.INT8, Precision.FP32, "`streamdet models convert --precision int8`"),
+        (Provider.CPU, Precision.FP32, Precision.FP32, None),
+        (Provider.CUDA, Precision.FP16, Precision.FP16, None),
+        (Provider.TENSORRT, Precision.FP16, Precision.FP32, None),
+        (Provider.OPENVINO, Precision.INT8, Precision.INT8, None),
+        (Provider.CUDA, Precision.AUTO, Precision.INT8, None),
+    ],
+)
+def test_precisions_that_cannot_be(provider, precision, weights, words):
+    given = Network(b"", "net.onnx", (), weights)
+    if words is None:
+        Options(precision).check(provider, given)
+        return
+    with pytest.raises(UsageError) as caught:
+        Options(precision).check(provider, given)
+    assert words in str(caught.value)
+
+
+def zeros(model, kind, value):
+    """Returns a quantised network with other zero points."""
+    for tensor in model.graph.initializer:
+        if tensor.name == "zero":
+            tensor.CopyFrom(numpy_helper.from_array(np.array(value, kind), "zero"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        (convolution(), True),
+        (quantised(), True),
+        (zeros(quantised(), np.int8, 3), False),
+        (zeros(quantised(), np.uint8, 128), False),
+    ],
+    ids=["float", "signed", "shifted", "unsigned"],
+)
+def test_tensorrt_takes_only_signed_bytes_with_zero_in_the_middle(model, takes):
+    given, _ = read_network(model.SerializeToString())
+    for provider in (Provider.CPU, Provider.CUDA, Provider.OPENVINO):
+        Options().check(provider, given)
+    with contextlib.nullcontext() if takes else pytest.raises(UsageError, match="give it the float model"):
+        Options().check(Provider.TENSORRT, given)
+
+
+def test_cuda():
+    assert cuda_options(Options()) == {
+        "device_id": "0",
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "cudnn_conv_use_max_workspace": "1",
+        "arena_extend_strategy": "kSameAsRequested",
+        "use_tf32": "1",
+        "enable_cuda_graph": "0",
+    }
+    assert cuda_options(Options(Precision.FP32))["use_tf32"] == "0"
+    assert cuda_options(Options(cuda_graph=True, device_id=1))["enable_cuda_graph"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("precision", "weights", "runs_in"),
+    [
+        (Precision.AUTO, Precision.FP32, "tf32"),
+        (Precision.FP32, Precision.FP32, "fp32"),
+        (Precision.AUTO, Precision.FP16, "fp16"),
+        (Precision.FP32, Precision.INT8, "fp32"),
+    ],
+)
+def test_what_cuda_computes_in(precision, weights, runs_in):
+    runs, notes = _arithmetic(Network(b"", "net.onnx", (), weights), Options(precision))
+    assert runs == runs_in
+    assert any("tensorrt" in note for note in notes) == (weights is Precision.INT8)
+
+
+@pytest.mark.parametrize(
+    ("precision", "weights", "flags"),
+    [
+        (Precision.AUTO, Precision.FP32, "000"),
+        (Precision.FP16, Precision.FP32, "100"),
+        (Precision.BF16, Precision.FP32, "010"),
+        (Precision.AUTO, Precision.FP16, "100"),
+        (Precision.AUTO, Precision.INT8, "001"),
+        (Precision.FP16, Precision.INT8, "101"),
+    ],
+)
+def test_tensorrt_precision(precision, weights, flags):
+    told = tensorrt_options(network(convolution(), weights), Options(precision))
+    assert [told[f"trt_{name}_enable"] for name in ("fp16", "bf16", "int8")] == [str(flag == "1") for flag in flags]
+
+
+def test_tensorrt_builds_for_every_batch_that_will_come():
+    told = tensorrt_options(DYNAMIC, Options(max_batch=4))
+    assert told["trt_profile_min_shapes"] == "image:1x3x16x16"
+    assert told["trt_profile_opt_shapes"] == told["trt_profile_max_shapes"] == "image:4x3x16x16"
+    assert not [key for key in tensorrt_options(network(convolution((1, 3, 16, 16))), Options()) if "profile" in key]
+
+
+def test_tensorrt_never_takes_an_engine_of_something_else(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def prefix(given, options):
+        return tensorrt_options(given, options)["trt_engine_cache_prefix"]
+
+    same = prefix(DYNAMIC, Options())
+    assert same == prefix(network(convolution()), Options())
+    others = [
+        prefix(network(convolution(seed=1)), Options()),
+        prefix(DYNAMIC, Options(Precision.FP16)),
+        prefix(DYNAMIC, Options(max_batch=4)),
+    ]
+    monkeypatch.setattr(tensorrt, "tensorrt_version", lambda: 101_301)
+    others.append(prefix(DYNAMIC, Options()))
+    assert len({same, *others}) == 5
+
+
+@pytest.mark.parametrize(("shape", "captured"), [((1, 3, 16, 16), "True"), (("batch", 3, 16, 16), "False")])
+def test_tensorrt_records_graphs_of_one_shape_only(shape, captured):
+    assert tensorrt_options(network(convolution(shape)), Options(cuda_graph=True))["trt_cuda_graph_enable"] == captured
+
+
+@pytest.mark.parametrize(
+    ("wanted", "capabilities", "computes"),
+    [
+        (Precision.AUTO, ("FP32", "BF16", "INT8"), Precision.BF16),
+        (Precision.AUTO, ("FP32", "INT8"), Precision.FP32),
+        (Precision.FP32, ("FP32", "BF16"), Precision.FP32),
+        (Precision.BF16, ("FP32", "BF16"), Precision.BF16),
+        (Precision.FP16, ("FP32", "FP16"), Precision.FP16),
+        (Precision.BF16, ("FP32", "INT8"), None),
+        (Precision.FP16, ("FP32", "BF16"), None),
+    ],
+)
+def test_openvino_computes_in_what_the_processor_has(wanted, capabilities, computes):
+    if computes is None:
+        with pytest.raises(UsageError, match=f"cannot compute in {wanted.value} .*it can do fp32"):
+            arithmetic(DYNAMIC, Options(wanted), capabilities)
+        return
+    precision, notes = arithmetic(DYNAMIC, Options(wanted), capabilities)
+    assert precision is computes
+    assert bool(notes) == (wanted is Precision.AUTO and computes is Precision.BF16)
+
+
+def test_openvino_keeps_only_what_takes_long_to_compile(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    small = properties(DYNAMIC, Options(threads=3), Precision.BF16)
+    assert (small["INFERENCE_NUM_THREADS"], small["INFERENCE_PRECISION_HINT"]) == (3, "bf16")
+    assert "CACHE_DIR" not in small
+    large = properties(Network(bytes(9 << 20), "net.onnx", ()), Options(), Precision.FP32)
+    assert large["CACHE_DIR"] == str(tmp_path / "streamdet" / "openvino")
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("max 100000", 10**6), ("100000 100000", 1), ("1000 100000", 1), ("nonsense", 10**6)]
+)
+def test_a_containers_share_of_processors(tmp_path, text, most):
+    file = tmp_path / "cpu.max"
+    file.write_text(text)
+    everything = available_cpus(tmp_path / "missing")
+    assert available_cpus(file) == min(most, everything)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gflops", "threads"), [(1, 0, 1), (1, 400, 1), (2, 1, 1), (2, 400, 2), (8, 1, 7), (8, 400, 8)]
+)
+def test_heavy_networks_get_every_processor(monkeypatch, cpus, gflops, threads):
+    monkeypatch.setattr(machine, "available_cpus", lambda: cpus)
+    assert default_threads(gflops) == threads
+
+
+def test_threads_come_from_the_network_unless_given(monkeypatch):
+    monkeypatch.setattr(machine, "available_cpus", lambda: 4)
+    heavy = convolution((1, 3, 2000, 2000), channels=64)  # 13.8 GFLOPs
+    assert read_network(heavy.SerializeToString())[1] == 4
+    assert read_network(convolution().SerializeToString())[1] == 3
+    assert read_network(heavy.SerializeToString(), threads=2)[1] == 2
+
+
+@pytest.mark.parametrize(("given", "told"), [(None, "1"), ("0", "0")])
+def test_the_runtime_is_told_not_to_report_before_it_is_loaded(given, told):
+    """It would keep an id of the machine below the user's cache, and connect to its maker."""
+    program = """
+import os, sys
+class Look:
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            print(os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.meta_path.insert(0, Look())
+from streamdet.inference.providers.runtime import runtime
+runtime()
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {} if given is None else {"ORT_DISABLE_TELEMETRY": given}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
+    assert done.stdout.split() == [told], done.stderr

@@ -1,0 +1,73 @@
+"""What the TensorRT provider does around the runtime, with a session of the CPU in place of a GPU's."""
+
+import pytest
+
+from streamdet.inference.providers import Options, Precision, runtime, tensorrt
+from tests.inference.providers.networks import batch, convolution, network
+
+NO_PROFILE = RuntimeError(
+    "[ONNXRuntimeError] : 11 : EP_FAIL : User needs to provide all the dynamic shape inputs with associated profiles "
+    "if they want to explicitly set profiles through provider options.\nFollowing input(s) has no associated shape "
+    "profiles provided: /Sub_1_output_0"
+)
+NOT_ALONE = RuntimeError(
+    "[ONNXRuntimeError] : 1 : FAIL : This session cannot use the graph capture feature as requested by the user  as "
+    "all compute graph nodes have not been partitioned to the TensorrtExecutionProvider"
+)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Stands in for the runtime: notes what it was told, and refuses it as long as there are refusals."""
+    told, refusals = [], []
+
+    def open_session(data, provider, so, chain):
+        told.append(chain[0][1])
+        if refusals:
+            raise refusals.pop(0)
+        return runtime().InferenceSession(data, so, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(tensorrt, "open_session", open_session)
+    monkeypatch.setattr(tensorrt, "load_libraries", lambda provider: None)
+    monkeypatch.setattr(tensorrt, "OnnxEngine", lambda session, precision, notes, device: (session, notes, precision))
+    monkeypatch.setattr(tensorrt, "elsewhere", lambda session, provider: "")
+    return told, refusals
+
+
+def test_a_network_in_parts_is_run_without_a_profile(opened):
+    told, refusals = opened
+    refusals.append(NO_PROFILE)
+    session, notes, _ = tensorrt.create(network(convolution()), Options())
+    assert ["trt_profile_min_shapes" in options for options in told] == [True, False]
+    assert told[0]["trt_engine_cache_prefix"] != told[1]["trt_engine_cache_prefix"]
+    assert notes[-1] == "engines are built again for every batch larger than those before"
+    session.run(None, {"image": batch()})
+
+
+def test_what_else_is_refused_is_raised(opened):
+    told, refusals = opened
+    refusals.append(RuntimeError("broken model"))
+    with pytest.raises(RuntimeError, match="broken model"):
+        tensorrt.create(network(convolution()), Options())
+    assert len(told) == 1
+
+
+def test_a_graph_is_given_up_where_a_part_runs_elsewhere_and_the_engine_kept(opened):
+    told, refusals = opened
+    refusals.append(NOT_ALONE)
+    _, notes, _ = tensorrt.create(network(convolution((1, 3, 16, 16))), Options(Precision.FP16, cuda_graph=True))
+    assert [options["trt_cuda_graph_enable"] for options in told] == ["True", "False"]
+    assert told[0]["trt_engine_cache_prefix"] == told[1]["trt_engine_cache_prefix"]
+    assert notes[-1].startswith("without the CUDA graph that was asked for: as all compute graph nodes")
+
+
+def test_no_graph_for_batches_of_any_size(opened):
+    _, notes, _ = tensorrt.create(network(convolution()), Options(cuda_graph=True))
+    assert notes[-1] == "without the CUDA graph that was asked for: the network takes batches of any size"
+
+
+@pytest.mark.parametrize(("asked", "runs_in"), [(Precision.FP32, "tf32"), (Precision.BF16, "bf16")])
+def test_full_precision_is_not_promised(opened, asked, runs_in):
+    _, notes, precision = tensorrt.create(network(convolution()), Options(asked))
+    assert precision == runs_in
+    assert any("NVIDIA_TF32_OVERRIDE" in note for note in notes) == (runs_in == "tf32")

@@ -1,0 +1,154 @@
+"""Who comes back, and who only walks where somebody was."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from streamdet.picture import Picture, PixelFormat
+from streamdet.tracking.options import TrackerOptions
+from streamdet.tracking.reidentify import (
+    FLOOR,
+    find_again,
+    find_again_reference,
+    nearness,
+    nearness_reference,
+    weigh_by_look,
+    weigh_by_look_reference,
+)
+from streamdet.tracking.tracker import ByteTracker
+from streamdet.types import Detections
+
+from .some_tracks import NOW_S, seeds, some_boxes, some_looks, some_tracks
+
+STEP_S = 0.1
+RED, BLUE, GREEN = (30, 30, 200), (200, 30, 30), (40, 180, 40)
+
+
+@given(
+    arrays(np.float64, (3, 2), elements=st.floats(0, 1)),
+    arrays(np.float64, (3, 2), elements=st.floats(0, 1)),
+    arrays(np.float64, 4, elements=st.floats(0, 5) | st.just(np.inf)),
+    st.floats(0, 3),
+)
+def test_weighing_equals_reference(alike, like, missed_s, lost_after_s):
+    expected, weights = weigh_by_look_reference(alike, like, missed_s, 5.0, lost_after_s)
+    np.testing.assert_allclose(weigh_by_look(alike, like, missed_s, 5.0, lost_after_s), weights)
+    np.testing.assert_allclose(alike, expected)
+
+
+@given(
+    arrays(np.float64, (2, 4, 2), elements=st.floats(-200, 200)),
+    arrays(np.float32, 4, elements=st.floats(-200, 200, width=32)),
+    st.floats(0, 5),
+)
+def test_nearness_equals_reference(mean, box_xyxy, lost_s):
+    for row in range(2):
+        expected = nearness_reference(mean, row, box_xyxy, lost_s)
+        assert nearness(mean, row, box_xyxy, lost_s) == pytest.approx(expected, abs=1e-5)
+
+
+@given(seeds, st.integers(0, 7), st.integers(0, 7), st.booleans(), st.sampled_from([0.3, 0.5, 0.7]))
+def test_find_again_equals_reference(seed, n, m, class_agnostic, new_track_score):
+    """Where several are lost and several are new, many of them near, so that pairs exclude each other."""
+    rng = np.random.default_rng(seed)
+    tracks, boxes_xyxy, looks = some_tracks(rng, n), some_boxes(rng, m), some_looks(rng, m)
+    tracks.mean[:, 2:, 0] = rng.uniform(60, 140, (n + 3, 2))
+    tracks.class_ids[:] = rng.integers(0, 2, n + 3)
+    tracks.missed_s[:] = NOW_S - rng.integers(0, 3, n + 3) / 2
+    tracks.seen_s[:] = tracks.missed_s - 1
+    like = rng.uniform(0.6, 1, (n, m))
+    scores = np.where(rng.uniform(size=m) < 0.3, new_track_score, rng.uniform(0.2, 1, m)).astype(np.float32)
+    class_ids = rng.integers(0, 2, m).astype(np.int32)
+    found = np.where(rng.uniform(size=n) < 0.3, np.resize(np.append(rng.permutation(m), -1), n), -1)
+    found[m:] = -1
+    rest = boxes_xyxy, scores, class_ids, class_agnostic, new_track_score, NOW_S
+    expected = find_again_reference(tracks, like, looks, found, *rest)
+    find_again(tracks, like, looks, found, *rest)
+    np.testing.assert_array_equal(found, expected)
+
+
+def play(frames, pictures=True, format=PixelFormat.I420, **options):
+    """Shows a tracker frames of (x, y, colour) each; returns the ids it gives in each frame, by colour."""
+    tracker = ByteTracker(TrackerOptions(**options))
+    out = []
+    for number, people in enumerate(frames):
+        bgr = np.full((240, 640, 3), 128, np.uint8)
+        boxes = np.array([[x, y, x + 40, y + 100] for x, y, _ in people], np.float32).reshape(-1, 4)
+        for x, y, colour in people:
+            bgr[y : y + 100, x : x + 40] = colour
+        picture = Picture.from_bgr(bgr)
+        if format is not PixelFormat.BGR24:
+            picture = picture.copy(format)
+        scores, class_ids = np.full(len(people), 0.9, np.float32), np.zeros(len(people), np.int32)
+        shown = tracker.update(
+            Detections(boxes, scores, class_ids), number * STEP_S, picture=picture if pictures else None
+        )
+        ids = {}
+        for box, track_id in zip(shown.boxes_xyxy, shown.track_ids.tolist(), strict=True):
+            nearest = np.abs(boxes[:, 0] - box[0]).argmin()
+            ids[people[nearest][2]] = track_id
+        out.append(ids)
+    return out
+
+
+def hidden_and_back(colour_after, lost_frames, shift):
+    """Somebody stands for 1 s, is hidden, and somebody stands `shift` pixels beside."""
+    return [[(200, 60, RED)]] * 10 + [[]] * lost_frames + [[(200 + shift, 60, colour_after)]] * 5
+
+
+@pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.BGR24])
+def test_who_comes_back_beside_is_known_by_colour(format):
+    frames = hidden_and_back(RED, 12, 60)
+    assert play(frames, format=format)[-1] == {RED: 1}
+    assert play(frames, pictures=False)[-1] == {RED: 2}
+    assert play(frames, appearance=False)[-1] == {RED: 2}
+
+
+def test_somebody_else_is_somebody_else():
+    assert play(hidden_and_back(BLUE, 12, 60))[-1] == {BLUE: 2}
+
+
+@pytest.mark.parametrize(
+    ("lost_frames", "shift", "options"),
+    [
+        pytest.param(12, 400, {}, id="too far to have gone"),
+        pytest.param(25, 60, {}, id="too long ago"),
+        pytest.param(12, 60, {"find_again_s": 1.0}, id="longer ago than is allowed"),
+    ],
+)
+def test_nobody_is_found_again_where_he_cannot_be(lost_frames, shift, options):
+    assert play(hidden_and_back(RED, lost_frames, shift), **options)[-1] == {RED: 2}
+
+
+def test_two_who_meet_and_turn_back_keep_their_ids():
+    there = [[(200 + 8 * k, 60, RED), (360 - 8 * k, 62, BLUE)] for k in range(9)]
+    frames = there + [[(276, 60, RED)]] * 4 + there[::-1]
+    assert play(frames)[-1] == {RED: 1, BLUE: 2}
+    assert play(frames, pictures=False)[-1] == {RED: 2, BLUE: 1}, "by place alone they change names"
+
+
+def test_nobody_is_found_again_by_a_look_that_nobody_took():
+    tracker = ByteTracker()
+    bgr = np.full((240, 640, 3), 128, np.uint8)
+    bgr[60:160, 200:240] = RED
+    for number, (left, picture) in enumerate([(200, Picture.from_bgr(bgr))] * 8 + [(None, None)] * 12 + [(260, None)]):
+        n = int(left is not None)
+        boxes = np.array([[left, 60, left + 40, 160]] if n else [], np.float32).reshape(-1, 4)
+        found = Detections(boxes, np.full(n, 0.9, np.float32), np.zeros(n, np.int32))
+        shown = tracker.update(found, number * STEP_S, picture=picture)
+    assert shown.track_ids.tolist() == [2]
+
+
+def test_a_new_look_is_learned_slowly():
+    turning = [tuple(int(a + (b - a) * k / 60) for a, b in zip(RED, GREEN, strict=True)) for k in range(61)]
+    frames = [[(200, 60, colour)] for colour in [*turning, *[GREEN] * 40]] + [[]] * 12 + [[(260, 60, GREEN)]] * 3
+    assert play(frames)[-1] == {GREEN: 1}
+
+
+def test_looks_weigh_but_do_not_forbid():
+    """Who is where somebody was a moment ago is him, even if the light went out."""
+    frames = [[(200, 60, RED)]] * 10 + [[(202, 60, (20, 20, 20))]] * 5
+    assert play(frames)[-1] == {(20, 20, 20): 1}
+    assert 0 < FLOOR < 1
