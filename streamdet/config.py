@@ -24,6 +24,8 @@ from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
 
+RENAMED: dict[str, str] = {}
+"""Removed configuration keys and their new names. A removed key is an error that names the new one."""
 
 _TRACKER = TrackerOptions()
 
@@ -279,6 +281,8 @@ def _explain(problem: Any, before: list[Any]) -> str:
     path = before + [part for part in problem["loc"] if isinstance(part, str | int)]
     key = ".".join(str(part) for part in path)
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        if (renamed := _renamed(path)) is not None:
+            return f"{key}: unknown key; it was renamed to {renamed}"
         known = _known_keys(path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         inner = [branch for branch in known if path[-1] in _known_keys([*path[:-1], branch])]
@@ -295,6 +299,12 @@ def _explain(problem: Any, before: list[Any]) -> str:
     else:
         fix = _FIXES.get(problem["type"].partition("_")[0], redact(problem["msg"]))
     return f"{key}: {value[:80]} does not fit: {fix}"
+
+
+def _renamed(path: list[Any]) -> str | None:
+    """Returns the new name of a removed key, or None. Keys of one source have the names of `source`."""
+    dotted = ".".join(["source", *path[2:]] if path[0] == "sources" else [str(part) for part in path])
+    return RENAMED.get(dotted)
 
 
 def _known_keys(path: list[Any]) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from streamdet.config import Config, TrackerConfig, load_config, parse_config
+from streamdet.config import RENAMED, Config, TrackerConfig, load_config, parse_config
 from streamdet.errors import ConfigError, UsageError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -99,6 +99,30 @@ def test_bad_config_names_key_value_and_fix(tree, message):
         parse_config(tree)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items(), ids=RENAMED)
+def test_a_removed_key_is_an_error_that_names_the_new_one(old, new):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(nested(old, 1))
+    assert str(caught.value) == f"{old}: unknown key; it was renamed to {new}"
+    known = keys(TypeAdapter(Config).dump_python(Config(), mode="json"))
+    assert new in known
+    assert old not in known
+
+
+def test_a_removed_key_of_one_source_is_found_by_its_name_under_source(monkeypatch):
+    monkeypatch.setitem(RENAMED, "source.detect.every_s", "source.detect.max_hz")
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"sources": [{"url": "0", "detect": {"every_s": 1}}]})
+    assert str(caught.value) == "sources.0.detect.every_s: unknown key; it was renamed to source.detect.max_hz"
+
+
+def nested(key, value):
+    """Returns the tree in which the dotted `key` has this value."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
 
 
 def test_passwords_do_not_show_in_errors():
