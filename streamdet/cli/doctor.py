@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamdet.doctor import LIMIT_S, Check, Status, Verdict, examine, judge
+from streamdet.doctor import LIMIT_S, CheckResult, Diagnosis, Status, diagnose, run_checks
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,15 +27,15 @@ def doctor(as_json: bool = False, limit_s: float = LIMIT_S) -> None:
     Args:
         as_json: print JSON instead of a table: ``format`` (of this text, 1), ``took_s``, ``verdict`` (provider,
             summary, best_step, broken) and ``checks`` (name; status ok, absent, warn or fail; detail; fix; took_s).
-        limit_s: a look that takes longer is given up.
+        limit_s: a probe that takes longer is given up.
     """
     from rich.console import Console
 
     began = time.perf_counter()
     progress = Console(stderr=True)
     with progress.status("looking at this machine") if progress.is_terminal else nullcontext():
-        checks = examine(limit_s)
-    verdict, took_s = judge(checks), time.perf_counter() - began
+        checks = run_checks(limit_s)
+    verdict, took_s = diagnose(checks), time.perf_counter() - began
     if as_json:
         typer.echo(json.dumps(_as_json(checks, verdict, took_s), indent=2))
     else:
@@ -47,7 +47,7 @@ def doctor(as_json: bool = False, limit_s: float = LIMIT_S) -> None:
         raise typer.Exit(1)
 
 
-def _as_json(checks: list[Check], verdict: Verdict, took_s: float) -> dict[str, object]:
+def _as_json(checks: list[CheckResult], verdict: Diagnosis, took_s: float) -> dict[str, object]:
     return {
         "format": _JSON_FORMAT,
         "took_s": round(took_s, 3),
@@ -56,7 +56,7 @@ def _as_json(checks: list[Check], verdict: Verdict, took_s: float) -> dict[str, 
     }
 
 
-def _print_table(console: Console, checks: list[Check]) -> None:
+def _print_table(console: Console, checks: list[CheckResult]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -72,7 +72,7 @@ def _print_table(console: Console, checks: list[Check]) -> None:
     console.print(table)
 
 
-def _print_lines(console: Console, checks: list[Check]) -> None:
+def _print_lines(console: Console, checks: list[CheckResult]) -> None:
     """Prints one line for each finding, which other programs can search and cut."""
     width = max(len(check.name) for check in checks)
     for check in checks:
@@ -80,7 +80,7 @@ def _print_lines(console: Console, checks: list[Check]) -> None:
         console.print(f"{check.status.value:<4}  {check.name:<{width}}  {check.detail}{fix}", markup=False)
 
 
-def _print_verdict(console: Console, checks: list[Check], verdict: Verdict, took_s: float) -> None:
+def _print_verdict(console: Console, checks: list[CheckResult], verdict: Diagnosis, took_s: float) -> None:
     from rich.text import Text
 
     slowest = max(checks, key=lambda check: check.took_s, default=None)

@@ -3,44 +3,44 @@
 Each module looks at one subject; `isolated` runs them all at once, in processes of their own.
 """
 
-from streamdet.doctor.findings import Check, Status
+from streamdet.doctor.check_result import CheckResult, Status
+from streamdet.doctor.diagnosis import Diagnosis, diagnose
 from streamdet.doctor.inference import tiny_model
-from streamdet.doctor.isolated import Look, examine_isolated
-from streamdet.doctor.verdict import Verdict, judge
+from streamdet.doctor.run_probes import Probe, run_probes_in_children
 
-__all__ = ["LIMIT_S", "LOOKS", "Check", "Look", "Status", "Verdict", "examine", "judge", "tiny_model"]
+__all__ = ["LIMIT_S", "PROBES", "CheckResult", "Diagnosis", "Probe", "Status", "diagnose", "run_checks", "tiny_model"]
 
 LIMIT_S = 30.0
-"""How long a look may take: the first start of a GPU's libraries on a slow or busy machine takes many seconds."""
+"""How long a probe may take: the first start of a GPU's libraries on a slow or busy machine takes many seconds."""
 
 _NVIDIA = "update the NVIDIA driver (then restart the machine); until then: --provider cpu"
 
-LOOKS = (
-    Look("machine", "machine"),
-    Look("packages", "packages"),
-    Look("nvidia gpu", "nvidia", fix=_NVIDIA),
-    Look("provider tensorrt", "inference", "tensorrt", _NVIDIA),
-    Look("provider cuda", "inference", "cuda", _NVIDIA),
-    Look("provider openvino", "inference", "openvino", "pip install --force-reinstall onnxruntime-ep-openvino"),
-    Look("provider cpu", "inference", "cpu", "reinstall onnxruntime"),
-    Look("provider auto", "inference", "auto", "name one that works: --provider cpu"),
-    Look("video", "video", fix="pip install --force-reinstall av"),
-    Look("hardware video", "hardware_video", fix="leave --encoder on auto, and update the graphics driver"),
-    Look(
+PROBES = (
+    Probe("machine", "machine"),
+    Probe("packages", "packages"),
+    Probe("nvidia gpu", "nvidia", fix=_NVIDIA),
+    Probe("provider tensorrt", "inference", "tensorrt", _NVIDIA),
+    Probe("provider cuda", "inference", "cuda", _NVIDIA),
+    Probe("provider openvino", "inference", "openvino", "pip install --force-reinstall onnxruntime-ep-openvino"),
+    Probe("provider cpu", "inference", "cpu", "reinstall onnxruntime"),
+    Probe("provider auto", "inference", "auto", "name one that works: --provider cpu"),
+    Probe("video", "video", fix="pip install --force-reinstall av"),
+    Probe("hardware video", "hardware_video", fix="leave --encoder on auto, and update the graphics driver"),
+    Probe(
         "windows",
         "windows",
         fix="leave --show out (-o out.mp4 records), or: pip install --force-reinstall opencv-python",
     ),
-    Look("cameras", "cameras", fix="unplug the camera and plug it in again"),
-    Look("storage", "storage", fix="check the disks, network disks above all"),
+    Probe("cameras", "cameras", fix="unplug the camera and plug it in again"),
+    Probe("storage", "storage", fix="check the disks, network disks above all"),
 )
 """In the order in which a person fixes things."""
 
 
-def examine(limit_s: float = LIMIT_S) -> list[Check]:
+def run_checks(limit_s: float = LIMIT_S) -> list[CheckResult]:
     """Returns all findings, in the order in which a person fixes things; takes a few seconds.
 
     Args:
         limit_s: what takes longer is given up.
     """
-    return examine_isolated(LOOKS, limit_s)
+    return run_probes_in_children(PROBES, limit_s)

@@ -5,39 +5,43 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from streamdet.doctor.findings import Check, Status
-from streamdet.doctor.v4l2 import Mode, read_modes
+from streamdet.doctor.check_result import CheckResult, Status
+from streamdet.doctor.v4l2 import CaptureMode, read_capture_modes
 from streamdet.sources.camera_list import list_cameras
 
 _SMOOTH_HZ = 24.0
 _MOST_FORMATS = 4
 
 
-def look(_: str = "") -> Iterator[Check]:
+def probe(_: str = "") -> Iterator[CheckResult]:
     """Lists cameras and their formats; pictures are not taken, so no camera's light goes on."""
     cameras = list_cameras()
     for camera in cameras:
         name = f"camera {camera.index}"
         try:
-            modes = read_modes(camera.path)
+            modes = read_capture_modes(camera.path)
         except PermissionError:
             fix = "sudo usermod -aG video $USER, then log in again"
-            yield Check(name, Status.WARN, f"{camera.path} may not be opened by this user", fix)
+            yield CheckResult(name, Status.WARN, f"{camera.path} may not be opened by this user", fix)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            yield Check(name, Status.WARN, f"{camera.name} ({camera.path}): {reason}", "unplug it and plug it in again")
+            yield CheckResult(
+                name, Status.WARN, f"{camera.name} ({camera.path}): {reason}", "unplug it and plug it in again"
+            )
         else:
-            yield Check(name, Status.OK, f"{camera.name} ({camera.path}): {describe(modes)}")
+            yield CheckResult(name, Status.OK, f"{camera.name} ({camera.path}): {describe(modes)}")
     if not cameras:
         listed = sys.platform == "linux"
-        yield Check("cameras", Status.ABSENT, "none found" if listed else "cannot be listed here; try 0, 1, ...")
+        yield CheckResult("cameras", Status.ABSENT, "none found" if listed else "cannot be listed here; try 0, 1, ...")
 
 
-def describe(modes: Sequence[Mode]) -> str:
+def describe(modes: Sequence[CaptureMode]) -> str:
     """Returns, for each format, its largest size, and its largest smooth one where that is another.
 
-    >>> describe([Mode("YUYV", 1280, 720, 10.0), Mode("YUYV", 640, 480, 30.0), Mode("MJPG", 1920, 1080, 30.0)])
-    'YUYV 1280x720 at 10/s, 640x480 at 30/s; MJPG 1920x1080 at 30/s'
+    >>> describe([CaptureMode("YUYV", 1280, 720, 10.0), CaptureMode("YUYV", 640, 480, 30.0)])
+    'YUYV 1280x720 at 10/s, 640x480 at 30/s'
+    >>> describe([CaptureMode("YUYV", 640, 480, 30.0), CaptureMode("MJPG", 1920, 1080, 30.0)])
+    'YUYV 640x480 at 30/s; MJPG 1920x1080 at 30/s'
     """
     formats = []
     for pixel_format in dict.fromkeys(mode.pixel_format for mode in modes):

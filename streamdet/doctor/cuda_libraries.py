@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from streamdet.doctor.findings import Check, Status, homely
+from streamdet.doctor.check_result import CheckResult, Status, abbreviate_home
 
 INSTALL_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 """Gets all of them. Both extras are needed: cuBLAS comes with cuDNN only."""
@@ -42,7 +42,7 @@ class Library:
         return f"{self.stem}64_{self.version}.dll" if sys.platform == "win32" else f"lib{self.stem}.so.{self.version}"
 
 
-def libraries(cuda_major: int) -> list[Library]:
+def required_libraries(cuda_major: int) -> list[Library]:
     """Returns what an ONNX Runtime built for that CUDA needs, each after those that it needs itself.
 
     Not cuFFT, which its package asks for as well: only Fourier transforms take it, and are not in a detector.
@@ -59,7 +59,7 @@ def libraries(cuda_major: int) -> list[Library]:
     ]
 
 
-def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None) -> Iterator[Check]:
+def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None) -> Iterator[CheckResult]:
     """Names each library that cannot be loaded, with what is there instead, and those that stand before better ones.
 
     Args:
@@ -68,20 +68,20 @@ def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None
     """
     from streamdet.inference.providers import preload
 
-    folders = library_folders() if folders is None else folders
-    wanted = libraries(cuda[0])
+    folders = library_search_folders() if folders is None else folders
+    wanted = required_libraries(cuda[0])
     preload()
-    broken = [(library, why) for library in wanted if (why := _why_not(library, folders)) is not None]
+    broken = [(library, why) for library in wanted if (why := _load_error(library, folders)) is not None]
     for library, why in broken:
         fix = f"pip install {library.package}" if len(broken) == 1 else INSTALL_CUDA
-        yield Check(library.file, Status.WARN, f"{why}; the package {library.package} brings it", fix)
+        yield CheckResult(library.file, Status.WARN, f"{why}; the package {library.package} brings it", fix)
     if not broken:
-        yield Check("cuda libraries", Status.OK, f"all {len(wanted)} load, {_cudnn_version()}for CUDA {cuda[0]}")
+        yield CheckResult("cuda libraries", Status.OK, f"all {len(wanted)} load, {_cudnn_version()}for CUDA {cuda[0]}")
     if sys.platform == "linux":
-        yield from shadowed(wanted, os.environ.get("LD_LIBRARY_PATH", ""))
+        yield from find_shadowed(wanted, os.environ.get("LD_LIBRARY_PATH", ""))
 
 
-def _why_not(library: Library, folders: Sequence[Path]) -> str | None:
+def _load_error(library: Library, folders: Sequence[Path]) -> str | None:
     """Returns why a library cannot be loaded; None where it can."""
     try:
         ctypes.CDLL(library.file)
@@ -89,27 +89,27 @@ def _why_not(library: Library, folders: Sequence[Path]) -> str | None:
         reason = " ".join(str(error).split())
     else:
         return None
-    if plain(reason) != f"{library.file} is missing" and sys.platform != "win32":
-        return f"does not load: {plain(reason)}"
-    others = _others(library, folders)
-    return "missing" + (f", found instead: {', '.join(map(homely, others))}" if others else "")
+    if shorten_loader_error(reason) != f"{library.file} is missing" and sys.platform != "win32":
+        return f"does not load: {shorten_loader_error(reason)}"
+    others = _other_versions(library, folders)
+    return "missing" + (f", found instead: {', '.join(map(abbreviate_home, others))}" if others else "")
 
 
-def plain(reason: str) -> str:
+def shorten_loader_error(reason: str) -> str:
     """Returns the loader's words in fewer.
 
-    >>> plain("libcublas.so.13: cannot open shared object file: No such file or directory")
+    >>> shorten_loader_error("libcublas.so.13: cannot open shared object file: No such file or directory")
     'libcublas.so.13 is missing'
     """
     return reason.replace(": cannot open shared object file: No such file or directory", " is missing")
 
 
-def _others(library: Library, folders: Sequence[Path]) -> list[Path]:
+def _other_versions(library: Library, folders: Sequence[Path]) -> list[Path]:
     """Returns the same library in other versions."""
     return sorted(path for folder in folders for path in folder.glob(f"lib{library.stem}.so.*"))[:2]
 
 
-def library_folders() -> list[Path]:
+def library_search_folders() -> list[Path]:
     """Returns where CUDA libraries usually are: what the loader is told, packages, PyTorch's own, the system's."""
     told = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
     packages = [folder for entry in sys.path if entry for folder in Path(entry).glob("nvidia/*/lib")]
@@ -118,7 +118,7 @@ def library_folders() -> list[Path]:
     return [*told, *packages, *torch, *system]
 
 
-def shadowed(wanted: Sequence[Library], search_path: str) -> Iterator[Check]:
+def find_shadowed(wanted: Sequence[Library], search_path: str) -> Iterator[CheckResult]:
     """Finds libraries in LD_LIBRARY_PATH that come before those of an installed package, in another version.
 
     cuDNN loads its own parts by name: with the first part from one version and the rest from another it fails late.
@@ -134,9 +134,9 @@ def shadowed(wanted: Sequence[Library], search_path: str) -> Iterator[Check]:
                 continue
             found = library_version(path)
             if found and not _same(found, packaged):
-                detail = f"{homely(path)} is version {found} and hides {library.package} {packaged}"
-                fix = f"take {homely(folder)} out of LD_LIBRARY_PATH"
-                yield Check(f"{library.file} twice", Status.WARN, detail, fix)
+                detail = f"{abbreviate_home(path)} is version {found} and hides {library.package} {packaged}"
+                fix = f"take {abbreviate_home(folder)} out of LD_LIBRARY_PATH"
+                yield CheckResult(f"{library.file} twice", Status.WARN, detail, fix)
 
 
 def library_version(path: Path) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamdet.doctor.findings import Check, Status
-from streamdet.doctor.video import encodes
+from streamdet.doctor.check_result import CheckResult, Status
+from streamdet.doctor.video import encoder_error
 
 _CODECS = ("h264", "hevc", "av1")
 _ENGINES = {
@@ -19,29 +19,29 @@ _ENGINES = {
 }
 
 
-def look(_: str = "") -> Iterator[Check]:
+def probe(_: str = "") -> Iterator[CheckResult]:
     """Looks at all hardware encoders and decoders that this FFmpeg holds."""
     yield _encoders()
     yield _decoders()
 
 
-def _encoders() -> Check:
+def _encoders() -> CheckResult:
     from streamdet.sinks.encoders import is_encoder
 
     name, working, idle = "hardware encoders", [], []
     for engine, maker in _ENGINES.items():
         there = [f"{codec}_{engine}" for codec in _CODECS if is_encoder(f"{codec}_{engine}")]
         if there:
-            good = [encoder for encoder in there if encodes(encoder) is None]
+            good = [encoder for encoder in there if encoder_error(encoder) is None]
             working += good
             idle += [] if good else [f"{engine} ({maker})"]
     compiled = f"compiled in, without their hardware or driver: {', '.join(idle)}" if idle else "none compiled in"
     if not working:
-        return Check(name, Status.ABSENT, f"none works here; {compiled}")
-    return Check(name, Status.OK, f"{', '.join(working)}; ask for one with --encoder {working[0]}")
+        return CheckResult(name, Status.ABSENT, f"none works here; {compiled}")
+    return CheckResult(name, Status.OK, f"{', '.join(working)}; ask for one with --encoder {working[0]}")
 
 
-def _decoders() -> Check:
+def _decoders() -> CheckResult:
     import av
     from av.codec.hwaccel import HWAccel, hwdevices_available
 
@@ -59,5 +59,7 @@ def _decoders() -> Check:
             working.append(kind)
     listed = f" of {', '.join(kinds)}" if kinds else ""
     if not working:
-        return Check("hardware decoders", Status.ABSENT, f"none{listed} works here; streamdet decodes in software")
-    return Check("hardware decoders", Status.OK, f"{', '.join(working)} (streamdet itself decodes in software)")
+        return CheckResult(
+            "hardware decoders", Status.ABSENT, f"none{listed} works here; streamdet decodes in software"
+        )
+    return CheckResult("hardware decoders", Status.OK, f"{', '.join(working)} (streamdet itself decodes in software)")

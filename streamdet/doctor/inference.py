@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from streamdet.doctor.cuda_libraries import INSTALL_CUDA, plain
-from streamdet.doctor.findings import Check, Status, one_line
+from streamdet.doctor.check_result import CheckResult, Status, one_line
+from streamdet.doctor.cuda_libraries import INSTALL_CUDA, shorten_loader_error
 from streamdet.doctor.processor import Processor, read_processor
 from streamdet.errors import ModelError, StreamdetError
 
@@ -22,7 +22,7 @@ TAKES = "takes "
 _REINSTALL = "pip install --force-reinstall onnxruntime-gpu (or onnxruntime, where that is what you had)"
 
 
-def look(short: str) -> Iterator[Check]:
+def probe(short: str) -> Iterator[CheckResult]:
     """Looks at one provider, or at what ``auto`` takes."""
     from streamdet.inference.providers import Provider, ProviderMissing, runtime
 
@@ -34,9 +34,9 @@ def look(short: str) -> Iterator[Check]:
         runtime()
     except Exception as error:  # a broken installation raises anything
         if short == Provider.CPU.short:
-            yield Check(name, Status.FAIL, f"onnxruntime cannot be imported: {one_line(error)}", _REINSTALL)
+            yield CheckResult(name, Status.FAIL, f"onnxruntime cannot be imported: {one_line(error)}", _REINSTALL)
         else:
-            yield Check(name, Status.ABSENT, "onnxruntime cannot be imported")
+            yield CheckResult(name, Status.ABSENT, "onnxruntime cannot be imported")
         return
     from streamdet.inference.session import Session
 
@@ -44,18 +44,18 @@ def look(short: str) -> Iterator[Check]:
         with Session(tiny_model(), provider=short) as session:
             _run_once(session)
             detail = f"{TAKES}{session.provider}" if short == "auto" else "runs a model"
-            yield Check(name, Status.OK, detail)
+            yield CheckResult(name, Status.OK, detail)
     except ProviderMissing as error:
         yield _missing(Provider[short.upper()], error)
     except StreamdetError as error:
-        yield Check(name, Status.FAIL, str(error), _REINSTALL if short == Provider.CPU.short else _leave(short))
+        yield CheckResult(name, Status.FAIL, str(error), _REINSTALL if short == Provider.CPU.short else _leave(short))
 
 
 def _leave(short: str) -> str:
     return "" if short == "auto" else f"update its driver and libraries; until then leave --provider {short} out"
 
 
-def _absent(short: str) -> Check | None:
+def _absent(short: str) -> CheckResult | None:
     """Returns a finding where the hardware, or an extra that was never asked for, is not here: all is as it should be.
 
     Found out without loading anything large.
@@ -64,13 +64,15 @@ def _absent(short: str) -> Check | None:
 
     name = f"provider {short}"
     if short in ("cuda", "tensorrt") and (reason := missing_driver()) is not None:
-        return Check(name, Status.ABSENT, reason)
+        return CheckResult(name, Status.ABSENT, reason)
     if short != "openvino":
         return None
     if any(find_spec(package) is not None for package in ("onnxruntime_ep_openvino", "openvino")):
         return None
     processor = read_processor()
-    return Check(name, Status.ABSENT, f"not installed; with it {processor.gain()}", _install_openvino(processor))
+    return CheckResult(
+        name, Status.ABSENT, f"not installed; with it {processor.openvino_gain()}", _install_openvino(processor)
+    )
 
 
 def _install_openvino(processor: Processor) -> str:
@@ -78,11 +80,13 @@ def _install_openvino(processor: Processor) -> str:
     return f"pip install --upgrade {'onnxruntime-ep-openvino' if processor.is_intel else 'openvino'}"
 
 
-def _missing(provider: Provider, error: ProviderMissing) -> Check:
+def _missing(provider: Provider, error: ProviderMissing) -> CheckResult:
     """TensorRT is never taken unless asked for, so nothing is lost without it."""
     fixes = {"openvino": _install_openvino(read_processor()), "cuda": INSTALL_CUDA}
     status = Status.ABSENT if provider.short == "tensorrt" else Status.WARN
-    return Check(f"provider {provider.short}", status, plain(error.reason), fixes.get(provider.short, error.hint))
+    return CheckResult(
+        f"provider {provider.short}", status, shorten_loader_error(error.reason), fixes.get(provider.short, error.hint)
+    )
 
 
 def _run_once(session: Session) -> None:

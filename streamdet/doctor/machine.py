@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamdet.doctor.findings import Check, Status
+from streamdet.doctor.check_result import CheckResult, Status
 from streamdet.doctor.processor import Processor, read_processor
 
 _PYTHON = ((3, 11), (3, 13))
@@ -21,7 +21,7 @@ _LEAST_MEMORY = 1e9
 _NO_LIMIT = 1 << 62
 
 
-def look(_: str = "") -> Iterator[Check]:
+def probe(_: str = "") -> Iterator[CheckResult]:
     """Looks at the interpreter, the processors and the memory."""
     yield _python()
     yield _processors(read_processor())
@@ -31,15 +31,15 @@ def look(_: str = "") -> Iterator[Check]:
         yield _shared_memory()
 
 
-def _python() -> Check:
+def _python() -> CheckResult:
     lowest, highest = (".".join(map(str, version)) for version in _PYTHON)
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if _PYTHON[0] <= sys.version_info[:2] <= _PYTHON[1]:
-        return Check("python", Status.OK, detail)
-    return Check("python", Status.WARN, detail, f"use Python {lowest} to {highest}: others are not tested")
+        return CheckResult("python", Status.OK, detail)
+    return CheckResult("python", Status.WARN, detail, f"use Python {lowest} to {highest}: others are not tested")
 
 
-def _processors(processor: Processor) -> Check:
+def _processors(processor: Processor) -> CheckResult:
     from streamdet.inference.providers import HEAVY_GFLOPS, available_cpus, default_threads
 
     usable, there = available_cpus(), os.cpu_count() or 1
@@ -49,19 +49,21 @@ def _processors(processor: Processor) -> Check:
     model = f", {processor.model}" if processor.model else ""
     light, heavy = default_threads(), default_threads(HEAVY_GFLOPS)
     inference = f"{light} for inference" + (f", {heavy} for heavy networks" if heavy != light else "")
-    return Check("processors", Status.OK, f"{detail}{model}; {inference}, unless told otherwise")
+    return CheckResult("processors", Status.OK, f"{detail}{model}; {inference}, unless told otherwise")
 
 
-def _arithmetic(processor: Processor) -> Check:
+def _arithmetic(processor: Processor) -> CheckResult:
     name = "arithmetic"
     if not processor.flags:
-        return Check(name, Status.ABSENT, "the processor's instructions cannot be listed here")
+        return CheckResult(name, Status.ABSENT, "the processor's instructions cannot be listed here")
     if processor.is_x86 and "avx2" not in processor.flags:
-        return Check(name, Status.WARN, "no AVX2: inference is several times slower", "use a newer processor or a GPU")
-    return Check(name, Status.OK, processor.arithmetic())
+        return CheckResult(
+            name, Status.WARN, "no AVX2: inference is several times slower", "use a newer processor or a GPU"
+        )
+    return CheckResult(name, Status.OK, processor.arithmetic())
 
 
-def _memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/cgroup")) -> Check:
+def _memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/cgroup")) -> CheckResult:
     values = {}
     for line in meminfo.read_text().splitlines():
         key, _, value = line.partition(":")
@@ -73,8 +75,10 @@ def _memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/
         free = min(free, limit - used)
         detail = f"{free / 1e9:.1f} GB free of the {limit / 1e9:.1f} GB that this container may use"
     if free < _LEAST_MEMORY:
-        return Check("memory", Status.WARN, detail, "end other programs, or give the container more (docker run -m 4g)")
-    return Check("memory", Status.OK, detail)
+        return CheckResult(
+            "memory", Status.WARN, detail, "end other programs, or give the container more (docker run -m 4g)"
+        )
+    return CheckResult("memory", Status.OK, detail)
 
 
 def _group_memory(groups: Path) -> tuple[int | None, int]:
@@ -91,10 +95,10 @@ def _group_memory(groups: Path) -> tuple[int | None, int]:
     return None, 0
 
 
-def _shared_memory(folder: Path = Path("/dev/shm")) -> Check:
+def _shared_memory(folder: Path = Path("/dev/shm")) -> CheckResult:
     """Nothing of streamdet lives there; X11 windows and other libraries beside it do."""
     try:
         size = shutil.disk_usage(folder).total
     except OSError:
-        return Check("shared memory", Status.ABSENT, f"no {folder}; streamdet does not need it")
-    return Check("shared memory", Status.OK, f"{folder} holds {size / 1e6:,.0f} MB; streamdet itself needs none")
+        return CheckResult("shared memory", Status.ABSENT, f"no {folder}; streamdet does not need it")
+    return CheckResult("shared memory", Status.OK, f"{folder} holds {size / 1e6:,.0f} MB; streamdet itself needs none")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streamdet.doctor.check_result import CheckResult, Status
 from streamdet.doctor.cuda_libraries import INSTALL_CUDA, check_libraries
-from streamdet.doctor.findings import Check, Status
 
 _NAME = "nvidia gpu"
 
@@ -56,21 +56,21 @@ class Driver:
     gpus: tuple[Gpu, ...]
 
 
-class DriverRefuses(Exception):
+class DriverError(Exception):
     """The driver is there and answers with an error, whose number is the argument."""
 
 
-def look(_: str = "") -> Iterator[Check]:
+def probe(_: str = "") -> Iterator[CheckResult]:
     """Looks at the GPU, at the driver, and, where both are there, at the libraries."""
     try:
         driver = read_driver(_load())
     except OSError:
         yield _no_driver()
         return
-    except DriverRefuses as error:
+    except DriverError as error:
         yield _refused(error.args[0])
         return
-    built_for = cuda_of_runtime()
+    built_for = runtime_cuda_version()
     if (old := _too_old(driver, built_for)) is not None:
         yield old
         return
@@ -78,19 +78,19 @@ def look(_: str = "") -> Iterator[Check]:
         yield _gpu(gpu, driver, built_for)
     if built_for is None:
         fix = f"pip uninstall -y onnxruntime && {INSTALL_CUDA}"
-        yield Check("cuda libraries", Status.WARN, "the onnxruntime installed here is built without CUDA", fix)
+        yield CheckResult("cuda libraries", Status.WARN, "the onnxruntime installed here is built without CUDA", fix)
     else:
         yield from check_libraries(built_for)
 
 
-def cuda_of_runtime() -> tuple[int, int] | None:
+def runtime_cuda_version() -> tuple[int, int] | None:
     """Returns the CUDA that the installed ONNX Runtime is built for; None where it is for none, or cannot start."""
     from streamdet.inference.providers import runtime
 
     try:
         major, minor = str(getattr(runtime(), "cuda_version", "")).split(".")[:2]
         return int(major), int(minor)
-    except (ImportError, ValueError):  # broken, which is another look's finding; "" for no CUDA
+    except (ImportError, ValueError):  # broken, which is another probe's finding; "" for no CUDA
         return None
 
 
@@ -98,15 +98,15 @@ def read_driver(library: Any) -> Driver:
     """Asks the driver what it is; `library` is libcuda, loaded.
 
     Raises:
-        DriverRefuses: it answers with an error.
+        DriverError: it answers with an error.
     """
     version, count = ctypes.c_int(0), ctypes.c_int(0)
     if code := library.cuInit(0) or library.cuDriverGetVersion(ctypes.byref(version)):
-        raise DriverRefuses(code)
+        raise DriverError(code)
     if code := library.cuDeviceGetCount(ctypes.byref(count)):
-        raise DriverRefuses(code)
+        raise DriverError(code)
     if not count.value:
-        raise DriverRefuses(_NO_DEVICE)
+        raise DriverError(_NO_DEVICE)
     gpus = tuple(_read_gpu(library, number) for number in range(count.value))
     return Driver((version.value // 1000, version.value % 1000 // 10), gpus)
 
@@ -126,20 +126,20 @@ def _load() -> Any:
     return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
 
 
-def _no_driver() -> Check:
-    plugged = gpus_on_the_bus()
+def _no_driver() -> CheckResult:
+    plugged = count_pci_gpus()
     if not plugged:
-        return Check(_NAME, Status.ABSENT, "none here")
-    built_for = cuda_of_runtime()
+        return CheckResult(_NAME, Status.ABSENT, "none here")
+    built_for = runtime_cuda_version()
     if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
         fix = "start the container with the GPU: docker run --gpus all (needs nvidia-container-toolkit)"
     else:
         oldest = _OLDEST_DRIVER.get(built_for[0]) if built_for else None
         fix = "install NVIDIA's driver" + (f", {oldest} or newer" if oldest else "")
-    return Check(_NAME, Status.WARN, f"{plugged} plugged in, but its driver (libcuda.so.1) is not here", fix)
+    return CheckResult(_NAME, Status.WARN, f"{plugged} plugged in, but its driver (libcuda.so.1) is not here", fix)
 
 
-def gpus_on_the_bus(devices: Path = Path("/sys/bus/pci/devices")) -> int:
+def count_pci_gpus(devices: Path = Path("/sys/bus/pci/devices")) -> int:
     """Returns how many NVIDIA GPUs Linux sees on the PCI bus, with a driver or without."""
     count = 0
     for device in devices.glob("*"):
@@ -151,15 +151,15 @@ def gpus_on_the_bus(devices: Path = Path("/sys/bus/pci/devices")) -> int:
     return count
 
 
-def _refused(code: int) -> Check:
+def _refused(code: int) -> CheckResult:
     reason, fix = _REASONS.get(code, ("", "restart the machine, then update the NVIDIA driver"))
     detail = f"the NVIDIA driver refuses: {reason} (CUDA error {code})".replace(":  (", " (")
-    if code == _NO_DEVICE and not gpus_on_the_bus() and "CUDA_VISIBLE_DEVICES" not in os.environ:
-        return Check(_NAME, Status.ABSENT, "a driver, but no GPU")
-    return Check(_NAME, Status.WARN, detail, fix)
+    if code == _NO_DEVICE and not count_pci_gpus() and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        return CheckResult(_NAME, Status.ABSENT, "a driver, but no GPU")
+    return CheckResult(_NAME, Status.WARN, detail, fix)
 
 
-def _too_old(driver: Driver, built_for: tuple[int, int] | None) -> Check | None:
+def _too_old(driver: Driver, built_for: tuple[int, int] | None) -> CheckResult | None:
     """A driver of the same major version is enough: CUDA is compatible within it."""
     if built_for is None or driver.cuda[0] >= built_for[0]:
         return None
@@ -167,13 +167,15 @@ def _too_old(driver: Driver, built_for: tuple[int, int] | None) -> Check | None:
     names = ", ".join(gpu.name for gpu in driver.gpus)
     detail = f"{names}: the driver is too old, it speaks CUDA {speaks}, and onnxruntime-gpu is built for {wants}"
     oldest = _OLDEST_DRIVER.get(built_for[0])
-    return Check(_NAME, Status.WARN, detail, "update the NVIDIA driver" + (f" to {oldest} or newer" if oldest else ""))
+    return CheckResult(
+        _NAME, Status.WARN, detail, "update the NVIDIA driver" + (f" to {oldest} or newer" if oldest else "")
+    )
 
 
-def _gpu(gpu: Gpu, driver: Driver, built_for: tuple[int, int] | None) -> Check:
+def _gpu(gpu: Gpu, driver: Driver, built_for: tuple[int, int] | None) -> CheckResult:
     oldest = _OLDEST_CAPABILITY.get(built_for[0], (0, 0)) if built_for else (0, 0)
     if built_for and gpu.capability < oldest:
         wants = ".".join(map(str, oldest))
         detail = f"{gpu}: too old for CUDA {built_for[0]}, which begins at {wants}"
-        return Check(_NAME, Status.WARN, detail, "use a newer GPU; this one cannot help here")
-    return Check(_NAME, Status.OK, f"{gpu}; driver for CUDA {'.'.join(map(str, driver.cuda))}")
+        return CheckResult(_NAME, Status.WARN, detail, "use a newer GPU; this one cannot help here")
+    return CheckResult(_NAME, Status.OK, f"{gpu}; driver for CUDA {'.'.join(map(str, driver.cuda))}")

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 
-from streamdet.doctor.findings import Check, Status, homely
+from streamdet.doctor.check_result import CheckResult, Status, abbreviate_home
 
 # Not the add-ons that live in folders of their own: onnxruntime-ep-*, -extensions, -genai, -tools.
 _RUNTIMES = re.compile(
@@ -18,16 +18,16 @@ _RUNTIMES = re.compile(
 _OPENCVS = re.compile(r"opencv(-contrib)?-python(-headless|-rolling)*")
 
 
-def look(_: str = "") -> Iterator[Check]:
+def probe(_: str = "") -> Iterator[CheckResult]:
     """Looks at what is installed, without importing it."""
     found = installed()
     yield _one_of(found, "onnxruntime", _RUNTIMES, _wanted_runtime(found))
     yield _one_of(found, "cv2", _OPENCVS, "opencv-python")
     for name in ("numpy", "numba", "onnx"):
         if name in found:
-            yield Check(f"package {name}", Status.OK, found[name])
+            yield CheckResult(f"package {name}", Status.OK, found[name])
         else:
-            yield Check(f"package {name}", Status.FAIL, "not installed", f"pip install {name}")
+            yield CheckResult(f"package {name}", Status.FAIL, "not installed", f"pip install {name}")
     yield from _qt_of_others()
 
 
@@ -41,22 +41,22 @@ def installed() -> dict[str, str]:
     return found
 
 
-def _one_of(found: dict[str, str], module: str, pattern: re.Pattern[str], wanted: str) -> Check:
+def _one_of(found: dict[str, str], module: str, pattern: re.Pattern[str], wanted: str) -> CheckResult:
     names = sorted(name for name in found if pattern.fullmatch(name))
     listed = ", ".join(f"{name} {found[name]}" for name in names)
     if len(names) > 1:
         fix = f"pip uninstall -y {' '.join(names)} && pip install {wanted}"
-        return Check(f"package {module}", Status.FAIL, f"{listed} overwrite each other's files", fix)
+        return CheckResult(f"package {module}", Status.FAIL, f"{listed} overwrite each other's files", fix)
     if not names:
-        return Check(f"package {module}", Status.FAIL, "not installed", f"pip install {wanted}")
+        return CheckResult(f"package {module}", Status.FAIL, "not installed", f"pip install {wanted}")
     if names[0].endswith("-headless"):
-        return Check(
+        return CheckResult(
             f"package {module}",
             Status.WARN,
             f"{listed}: made without windows, so --show cannot work",
             f"pip uninstall -y {names[0]} && pip install opencv-python",
         )
-    return Check(f"package {module}", Status.OK, listed)
+    return CheckResult(f"package {module}", Status.OK, listed)
 
 
 def _wanted_runtime(found: dict[str, str]) -> str:
@@ -66,9 +66,9 @@ def _wanted_runtime(found: dict[str, str]) -> str:
     return f'"onnxruntime-gpu{extras}"' if gpu and extras else "onnxruntime-gpu" if gpu else "onnxruntime"
 
 
-def _qt_of_others() -> Iterator[Check]:
+def _qt_of_others() -> Iterator[CheckResult]:
     """Finds variables that make OpenCV's Qt load the plug-ins of another Qt, which ends the process."""
     for variable in ("QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH"):
         if (folder := os.environ.get(variable)) and f"{os.sep}cv2{os.sep}" not in folder + os.sep:
-            detail = f"{variable}={homely(folder)} gives OpenCV's windows the plug-ins of another Qt"
-            yield Check("qt", Status.WARN, detail, f"unset {variable}")
+            detail = f"{variable}={abbreviate_home(folder)} gives OpenCV's windows the plug-ins of another Qt"
+            yield CheckResult("qt", Status.WARN, detail, f"unset {variable}")

@@ -41,7 +41,7 @@ _MOST = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
+class CaptureMode:
     """What a camera offers: a FOURCC, a size in pixels, and the highest rate at it, 0 where it does not tell."""
 
     pixel_format: str
@@ -53,7 +53,7 @@ class Mode:
         return f"{self.width}x{self.height}" + (f" at {self.rate_hz:.3g}/s" if self.rate_hz else "")
 
 
-def read_modes(path: Path, ioctl: Ioctl | None = None) -> list[Mode]:
+def read_capture_modes(path: Path, ioctl: Ioctl | None = None) -> list[CaptureMode]:
     """Returns all modes of a camera.
 
     Args:
@@ -65,7 +65,7 @@ def read_modes(path: Path, ioctl: Ioctl | None = None) -> list[Mode]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
-        return list(modes(descriptor, ioctl or _fcntl_ioctl))
+        return list(capture_modes(descriptor, ioctl or _fcntl_ioctl))
     finally:
         os.close(descriptor)
 
@@ -76,8 +76,8 @@ def _fcntl_ioctl(descriptor: int, request: int, buffer: bytearray) -> object:
     return fcntl.ioctl(descriptor, request, buffer)
 
 
-def modes(descriptor: int, ioctl: Ioctl) -> Iterator[Mode]:
-    """Yields the modes of an open camera in the driver's order; see `read_modes`."""
+def capture_modes(descriptor: int, ioctl: Ioctl) -> Iterator[CaptureMode]:
+    """Yields the modes of an open camera in the driver's order; see `read_capture_modes`."""
     buffer = bytearray(CAPABILITY.size)
     ioctl(descriptor, QUERYCAP, buffer)
     *_, capabilities, device_caps, _, _, _ = CAPABILITY.unpack(buffer)
@@ -89,12 +89,12 @@ def modes(descriptor: int, ioctl: Ioctl) -> Iterator[Mode]:
                 yield from _sizes(ioctl, descriptor, entry[4])
 
 
-def _sizes(ioctl: Ioctl, descriptor: int, fourcc: int) -> Iterator[Mode]:
+def _sizes(ioctl: Ioctl, descriptor: int, fourcc: int) -> Iterator[CaptureMode]:
     name = struct.pack("=I", fourcc & 0x7FFFFFFF).decode("ascii", "replace").strip("\0 ")
     for entry in _listed(ioctl, descriptor, ENUM_FRAMESIZES, FRAME_SIZE, (fourcc,)):
         # Discrete: width, height. Else: least, most and step of the width, then of the height.
         width, height = (entry[3], entry[4]) if entry[2] == _DISCRETE else (entry[4], entry[7])
-        yield Mode(name, width, height, _rate(ioctl, descriptor, (fourcc, width, height)))
+        yield CaptureMode(name, width, height, _rate(ioctl, descriptor, (fourcc, width, height)))
 
 
 def _rate(ioctl: Ioctl, descriptor: int, mode: tuple[int, int, int]) -> float:

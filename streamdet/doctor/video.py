@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 
-from streamdet.doctor.findings import Check, Status, one_line
+from streamdet.doctor.check_result import CheckResult, Status, one_line
 
 # Reading network streams with older ones is a risk: FFmpeg's fixes of 2026, and PyAV's of streams freed too early.
 _LEAST_AV = (18, 1)
@@ -19,49 +19,49 @@ _REINSTALL_AV = "pip install --force-reinstall --only-binary=:all: av (the wheel
 _SOFTWARE = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "libopenh264", "mpeg4")
 
 
-def look(_: str = "") -> Iterator[Check]:
+def probe(_: str = "") -> Iterator[CheckResult]:
     """Looks at PyAV and at the encoders it brings, each by encoding one picture."""
     yield _opencv()  # before PyAV: the other way round windows can hang on Linux
     try:
         import av
     except ImportError as error:
-        yield Check("video", Status.FAIL, f"PyAV cannot be imported: {one_line(error)}", _REINSTALL_AV)
+        yield CheckResult("video", Status.FAIL, f"PyAV cannot be imported: {one_line(error)}", _REINSTALL_AV)
         return
     yield check_version(av.__version__, str(getattr(av, "ffmpeg_version_info", "unknown")), sys.version_info[:2])
     yield _encoders()
 
 
-def check_version(version: str, ffmpeg: str, python: tuple[int, ...]) -> Check:
+def check_version(version: str, ffmpeg: str, python: tuple[int, ...]) -> CheckResult:
     """Judges PyAV by the FFmpeg it brings, whose defects a camera or a server on the network can use."""
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
     detail = f"PyAV {version} with FFmpeg {ffmpeg}"
     if numbers >= _BEST_AV:
-        return Check("video", Status.OK, detail)
+        return CheckResult("video", Status.OK, detail)
     if python >= _BEST_PYTHON:
         best = ".".join(map(str, _BEST_AV))
         reason = "known security holes" if numbers < _LEAST_AV else "defects with streams that reconnect often"
-        return Check("video", Status.WARN, f"{detail}: {reason}", f'pip install --upgrade "av>={best}"')
+        return CheckResult("video", Status.WARN, f"{detail}: {reason}", f'pip install --upgrade "av>={best}"')
     if numbers < _LEAST_AV:
-        return Check("video", Status.WARN, f"{detail}: known security holes", 'pip install --upgrade "av>=18.1"')
+        return CheckResult("video", Status.WARN, f"{detail}: known security holes", 'pip install --upgrade "av>=18.1"')
     fix = "use Python 3.12 or 3.13: their PyAV 19 (FFmpeg 9) is safer with network cameras, and leaks less"
-    return Check("video", Status.WARN, f"{detail}, the newest for this Python", fix)
+    return CheckResult("video", Status.WARN, f"{detail}, the newest for this Python", fix)
 
 
-def _encoders() -> Check:
+def _encoders() -> CheckResult:
     from streamdet.sinks.encoders import is_encoder
 
-    results = {name: encodes(name) for name in _SOFTWARE if is_encoder(name)}
+    results = {name: encoder_error(name) for name in _SOFTWARE if is_encoder(name)}
     working = [name for name, reason in results.items() if reason is None]
     detail = ", ".join(working) or "none"
     if broken := [f"{name} ({reason})" for name, reason in results.items() if reason is not None]:
         detail += f"; these fail: {', '.join(broken)}"
     if any("264" in name for name in working):
-        return Check("video encoders", Status.OK, detail)
+        return CheckResult("video encoders", Status.OK, detail)
     status = Status.WARN if working else Status.FAIL
-    return Check("video encoders", status, f"{detail}; no H.264, so recordings are larger", _REINSTALL_AV)
+    return CheckResult("video encoders", status, f"{detail}; no H.264, so recordings are larger", _REINSTALL_AV)
 
 
-def encodes(name: str) -> str | None:
+def encoder_error(name: str) -> str | None:
     """Returns why an encoder cannot encode one small picture; None where it can."""
     import av
 
@@ -85,14 +85,14 @@ def encodes(name: str) -> str | None:
     return None if any(packet.size for packet in packets) else "it gives nothing"
 
 
-def _opencv() -> Check:
+def _opencv() -> CheckResult:
     try:
         import cv2
     except ImportError as error:  # of the system's libraries, minimal containers lack these two
         packages = " (on Debian and Ubuntu: apt install libgl1 libglib2.0-0)" if ".so" in str(error) else ""
         fix = f"pip install --force-reinstall opencv-python{packages}"
-        return Check("opencv", Status.FAIL, f"OpenCV cannot be imported: {one_line(error)}", fix)
-    return Check("opencv", Status.OK, describe_opencv(cv2.__version__, cv2.getBuildInformation()))
+        return CheckResult("opencv", Status.FAIL, f"OpenCV cannot be imported: {one_line(error)}", fix)
+    return CheckResult("opencv", Status.OK, describe_opencv(cv2.__version__, cv2.getBuildInformation()))
 
 
 def describe_opencv(version: str, information: str) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamdet.doctor.findings import Check, Status
+from streamdet.doctor.check_result import CheckResult, Status
 from streamdet.errors import SinkError
 
 
-def look(_: str = "") -> Iterator[Check]:
+def probe(_: str = "") -> Iterator[CheckResult]:
     """Opens a small window for a moment, where there is a screen."""
     from streamdet.sinks.window import WindowSink
 
     try:
         WindowSink()
     except SinkError as error:
-        yield Check("windows", Status.ABSENT, str(error).partition(";")[0])
+        yield CheckResult("windows", Status.ABSENT, str(error).partition(";")[0])
         return
     import cv2
     import numpy as np
@@ -27,6 +27,8 @@ def look(_: str = "") -> Iterator[Check]:
         cv2.waitKey(1)
         cv2.destroyWindow(name)
     except cv2.error as error:
-        yield Check("windows", Status.FAIL, " ".join(str(error).split()), "pip install --force-reinstall opencv-python")
+        yield CheckResult(
+            "windows", Status.FAIL, " ".join(str(error).split()), "pip install --force-reinstall opencv-python"
+        )
         return
-    yield Check("windows", Status.OK, f"one was opened ({cv2.currentUIFramework()})")
+    yield CheckResult("windows", Status.OK, f"one was opened ({cv2.currentUIFramework()})")

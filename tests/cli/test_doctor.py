@@ -9,7 +9,7 @@ import typer
 
 from streamdet.cli import doctor as command
 from streamdet.cli.main import execute
-from streamdet.doctor import LIMIT_S, LOOKS, Check, Status, examine
+from streamdet.doctor import LIMIT_S, PROBES, CheckResult, Status, run_checks
 from streamdet.inference import providers
 
 
@@ -24,7 +24,7 @@ def test_hints_name_packages_that_this_one_lists():
 
 
 def test_looks_at_everything():
-    checks = {check.name: check for check in examine(100)}
+    checks = {check.name: check for check in run_checks(100)}
     wanted = {"python", "processors", "arithmetic", "package onnxruntime", "package cv2", "opencv", "video"}
     wanted |= {"video encoders", "hardware encoders", "hardware decoders", "windows", "kernel cache", "nvidia gpu"}
     assert wanted | {f"provider {provider.short}" for provider in providers.Provider} <= checks.keys()
@@ -37,21 +37,21 @@ def test_looks_at_everything():
 
 
 def test_every_look_that_can_crash_says_what_to_do():
-    assert [look.name for look in LOOKS if not look.fix] == ["machine", "packages"]
+    assert [probe.name for probe in PROBES if not probe.fix] == ["machine", "packages"]
 
 
 @pytest.fixture
 def findings(monkeypatch):
     """Sets what the machine is found to be."""
-    return lambda *checks: monkeypatch.setattr(command, "examine", lambda limit_s: list(checks))
+    return lambda *checks: monkeypatch.setattr(command, "run_checks", lambda limit_s: list(checks))
 
 
-WINDOWS = Check("windows", Status.ABSENT, "no screen [here]", "buy one")
-VIDEO = Check("video", Status.FAIL, "no FFmpeg", "pip install av", 0.25)
+WINDOWS = CheckResult("windows", Status.ABSENT, "no screen [here]", "buy one")
+VIDEO = CheckResult("video", Status.FAIL, "no FFmpeg", "pip install av", 0.25)
 
 
 def test_one_line_for_each_finding_where_nobody_looks(findings, capsys):
-    findings(WINDOWS, Check("cameras", Status.ABSENT, "none, " * 50))
+    findings(WINDOWS, CheckResult("cameras", Status.ABSENT, "none, " * 50))
     command.doctor()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "-     windows  no screen [here]  → buy one"
@@ -63,7 +63,7 @@ def test_one_line_for_each_finding_where_nobody_looks(findings, capsys):
 def test_a_table_on_a_terminal(findings, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "60")
-    findings(WINDOWS, Check("cameras", Status.ABSENT, "word " * 20 + "end", "buy one"))
+    findings(WINDOWS, CheckResult("cameras", Status.ABSENT, "word " * 20 + "end", "buy one"))
     command.doctor()
     plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     lines = [line.rstrip() for line in plain.splitlines()]
@@ -107,7 +107,7 @@ def test_json_on_the_command_line(findings, capsys, check, code):
 
 def test_the_limit_on_the_command_line(monkeypatch, capsys):
     limits = []
-    monkeypatch.setattr(command, "examine", lambda limit_s: limits.append(limit_s) or [WINDOWS])
+    monkeypatch.setattr(command, "run_checks", lambda limit_s: limits.append(limit_s) or [WINDOWS])
     assert execute(["doctor", "--timeout", "3"]) == execute(["doctor"]) == 0
     assert limits == [3, LIMIT_S]
     assert execute(["doctor", "--timeout", "0"]) == 2

@@ -14,7 +14,7 @@ import pytest
 from streamdet.doctor.cuda_libraries import INSTALL_CUDA
 from streamdet.inference.providers import Provider, missing_driver
 from streamdet.models.zoo import file_name, known
-from tests.doctor.broken import distribution, doctor, nvidia_driver, shim
+from tests.doctor.broken_machine import distribution, doctor, nvidia_driver, shim
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks a machine in Linux' ways")
 NVIDIA = ("nvidia gpu", "provider cuda", "provider auto")

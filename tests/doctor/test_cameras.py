@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from streamdet.doctor import cameras, v4l2
-from streamdet.doctor.findings import Status
-from streamdet.doctor.v4l2 import Mode, modes, read_modes
+from streamdet.doctor.check_result import Status
+from streamdet.doctor.v4l2 import CaptureMode, capture_modes, read_capture_modes
 from streamdet.sources.camera_list import CameraInfo
 
 CAPTURE, CAPTURE_PLANES, METADATA, HAS_DEVICE_CAPS = 0x1, 0x1000, 0x800000, 0x80000000
@@ -90,7 +90,9 @@ WEBCAM = {
     ids=["webcam", "any-size", "any-rate", "no-rate", "no-size", "planes", "metadata-node"],
 )
 def test_modes(camera, found):
-    assert [(m.pixel_format, m.width, m.height, pytest.approx(m.rate_hz, abs=0.01)) for m in modes(0, camera)] == found
+    assert [
+        (m.pixel_format, m.width, m.height, pytest.approx(m.rate_hz, abs=0.01)) for m in capture_modes(0, camera)
+    ] == found
 
 
 def test_a_driver_that_lists_for_ever_is_cut():
@@ -98,19 +100,19 @@ def test_a_driver_that_lists_for_ever_is_cut():
         def size(self, index, code, *_):
             return v4l2.FRAME_SIZE.pack(index, code, 1, 64, 64, 0, 0, 0, 0, 0, 0)
 
-    assert len(list(modes(0, Endless({"YUYV": {(64, 64): [(1, 30)]}})))) == 256
+    assert len(list(capture_modes(0, Endless({"YUYV": {(64, 64): [(1, 30)]}})))) == 256
 
 
 def test_not_a_camera(tmp_path):
     (tmp_path / "video0").touch()
     with pytest.raises(OSError, match="Inappropriate ioctl"):
-        read_modes(tmp_path / "video0")
+        read_capture_modes(tmp_path / "video0")
 
 
 @pytest.mark.parametrize(
     ("result", "status", "words"),
     [
-        ([Mode("MJPG", 64, 48, 30.0)], Status.OK, "Fake (/dev/video3): MJPG 64x48 at 30/s"),
+        ([CaptureMode("MJPG", 64, 48, 30.0)], Status.OK, "Fake (/dev/video3): MJPG 64x48 at 30/s"),
         ([], Status.OK, "no formats listed"),
         (PermissionError(), Status.WARN, "usermod -aG video"),
         (OSError(errno.ENODEV, "No such device"), Status.WARN, "No such device"),
@@ -125,14 +127,14 @@ def test_findings(monkeypatch, tmp_path, result, status, words):
 
     camera = CameraInfo(3, tmp_path.__class__("/dev/video3"), "Fake")
     monkeypatch.setattr(cameras, "list_cameras", lambda: [camera])
-    monkeypatch.setattr(cameras, "read_modes", read)
-    (check,) = cameras.look()
+    monkeypatch.setattr(cameras, "read_capture_modes", read)
+    (check,) = cameras.probe()
     assert (check.name, check.status) == ("camera 3", status)
     assert words in f"{check.detail} {check.fix}"
 
 
 def test_many_formats_are_cut_short():
-    text = cameras.describe([Mode(f"F{n}", 64, 48, 0.0) for n in range(6)])
+    text = cameras.describe([CaptureMode(f"F{n}", 64, 48, 0.0) for n in range(6)])
     assert text == "F0 64x48; F1 64x48; F2 64x48; F3 64x48; 2 more formats"
 
 

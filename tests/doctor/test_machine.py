@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from streamdet.doctor import machine
-from streamdet.doctor.findings import Status, homely
+from streamdet.doctor.check_result import Status, abbreviate_home
 from streamdet.doctor.processor import Processor, read_processor
 from streamdet.inference import providers
 
@@ -91,4 +91,4 @@ def test_memory_of_a_container(tmp_path, groups, status, words):
 )
 def test_a_path_does_not_name_the_user(monkeypatch, home, path, shown):
     monkeypatch.setattr(Path, "home", lambda: Path(home))
-    assert homely(Path(path)) == shown
+    assert abbreviate_home(Path(path)) == shown

@@ -6,9 +6,9 @@ from importlib import metadata
 import pytest
 
 from streamdet.doctor import cuda_libraries, nvidia
-from streamdet.doctor.cuda_libraries import libraries, library_version, shadowed
-from streamdet.doctor.findings import Status
-from tests.doctor.broken import distribution
+from streamdet.doctor.check_result import Status
+from streamdet.doctor.cuda_libraries import find_shadowed, library_version, required_libraries
+from tests.doctor.broken_machine import distribution
 
 
 class FakeDriver:
@@ -42,13 +42,13 @@ class FakeDriver:
 
 
 @pytest.fixture
-def look(monkeypatch):
+def probe(monkeypatch):
     def run(driver, built_for=(13, 0), plugged=1):
         monkeypatch.setattr(nvidia, "_load", lambda: driver)
-        monkeypatch.setattr(nvidia, "cuda_of_runtime", lambda: built_for)
-        monkeypatch.setattr(nvidia, "gpus_on_the_bus", lambda: plugged)
+        monkeypatch.setattr(nvidia, "runtime_cuda_version", lambda: built_for)
+        monkeypatch.setattr(nvidia, "count_pci_gpus", lambda: plugged)
         monkeypatch.setattr(nvidia, "check_libraries", lambda cuda: iter(()))
-        return list(nvidia.look())
+        return list(nvidia.probe())
 
     return run
 
@@ -74,25 +74,25 @@ def look(monkeypatch):
     ],
     ids=["fine", "minor", "newer", "old-driver", "old-gpu", "old-gpu-12", "mixed", "stub", "other-code", "hidden"],
 )
-def test_drivers(look, driver, built_for, status, words):
-    check = look(driver, built_for)[0]
+def test_drivers(probe, driver, built_for, status, words):
+    check = probe(driver, built_for)[0]
     assert check.status is status
     assert words in check.detail
     assert bool(check.fix) == (status is Status.WARN)
 
 
-def test_a_driver_without_a_gpu_is_no_fault(look, monkeypatch):
+def test_a_driver_without_a_gpu_is_no_fault(probe, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert look(FakeDriver(code=100), plugged=0)[0].status is Status.ABSENT
+    assert probe(FakeDriver(code=100), plugged=0)[0].status is Status.ABSENT
 
 
-def test_a_gpu_that_may_be_hidden_is_a_fault(look, monkeypatch):
+def test_a_gpu_that_may_be_hidden_is_a_fault(probe, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert look(FakeDriver(code=100), plugged=0)[0].status is Status.WARN
+    assert probe(FakeDriver(code=100), plugged=0)[0].status is Status.WARN
 
 
-def test_a_runtime_without_cuda_beside_a_gpu(look):
-    gpu, runtime = look(FakeDriver(), built_for=None)
+def test_a_runtime_without_cuda_beside_a_gpu(probe):
+    gpu, runtime = probe(FakeDriver(), built_for=None)
     assert gpu.status is Status.OK
     assert runtime.status is Status.WARN
     assert "onnxruntime-gpu[cuda,cudnn]" in runtime.fix
@@ -104,8 +104,8 @@ def test_no_driver(monkeypatch, plugged, status):
         raise OSError("libcuda.so.1: cannot open shared object file")
 
     monkeypatch.setattr(nvidia, "_load", missing)
-    monkeypatch.setattr(nvidia, "gpus_on_the_bus", lambda: plugged)
-    (check,) = nvidia.look()
+    monkeypatch.setattr(nvidia, "count_pci_gpus", lambda: plugged)
+    (check,) = nvidia.probe()
     assert check.status is status
 
 
@@ -115,7 +115,7 @@ def test_gpus_on_the_bus(tmp_path):
         (tmp_path / name / "vendor").write_text(vendor + "\n")
         (tmp_path / name / "class").write_text(kind + "\n")
     (tmp_path / "just-removed").mkdir()
-    assert nvidia.gpus_on_the_bus(tmp_path) == 1, "a graphics card's sound and another maker's card do not count"
+    assert nvidia.count_pci_gpus(tmp_path) == 1, "a graphics card's sound and another maker's card do not count"
 
 
 def test_packages_are_those_of_the_extras():
@@ -125,9 +125,9 @@ def test_packages_are_those_of_the_extras():
     except metadata.PackageNotFoundError:
         pytest.skip("onnxruntime-gpu is not installed")
     extras = {re.split(r"[~=<>; ]", need)[0] for need in needs if re.search(r"extra == [\"'](cuda|cudnn)", need)}
-    cuda = nvidia.cuda_of_runtime()
+    cuda = nvidia.runtime_cuda_version()
     assert cuda is not None
-    named = {library.package for library in libraries(cuda[0])}
+    named = {library.package for library in required_libraries(cuda[0])}
     suffix = "" if cuda[0] > 12 else f"-cu{cuda[0]}"
     assert named - extras == {f"nvidia-cublas{suffix}"}, "which cuDNN's package needs"
     assert extras - named == {f"nvidia-cufft{suffix}"}, "which no detector needs"
@@ -165,8 +165,8 @@ def test_libraries(monkeypatch, missing, found):
 
 
 def test_names_follow_the_version():
-    assert [library.package for library in libraries(12)][-2:] == ["nvidia-curand-cu12", "nvidia-cudnn-cu12"]
-    assert [library.file for library in libraries(12) if library.stem == "cublas"] == ["libcublas.so.12"]
+    assert [library.package for library in required_libraries(12)][-2:] == ["nvidia-curand-cu12", "nvidia-cudnn-cu12"]
+    assert [library.file for library in required_libraries(12) if library.stem == "cublas"] == ["libcublas.so.12"]
 
 
 def test_an_older_library_that_hides_an_installed_one(tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_an_older_library_that_hides_an_installed_one(tmp_path, monkeypatch):
         (tmp_path / folder / "libcudnn.so.9").symlink_to(f"libcudnn.so.{version}")
     monkeypatch.setattr(cuda_libraries.sys, "platform", "linux")
     search = f"{tmp_path}/old::{tmp_path}/same:{tmp_path}/none"
-    (check,) = shadowed(libraries(13), search)
+    (check,) = find_shadowed(required_libraries(13), search)
     assert check.status is Status.WARN
     assert "is version 9.1.0 and hides nvidia-cudnn-cu13 9.28.1.4" in check.detail
     assert check.fix == f"take {tmp_path}/old out of LD_LIBRARY_PATH"

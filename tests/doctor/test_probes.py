@@ -3,7 +3,7 @@
 import pytest
 
 from streamdet.doctor import inference, packages, tiny_model, video
-from streamdet.doctor.findings import Status
+from streamdet.doctor.check_result import Status
 from streamdet.doctor.processor import Processor
 from streamdet.inference import providers
 
@@ -34,7 +34,7 @@ FINE = {"onnxruntime-gpu": "1.31.1", "opencv-python": "5.0", "numpy": "2", "numb
 def test_packages(monkeypatch, change, name, status, words):
     found = {key: version for key, version in {**FINE, **change}.items() if version is not None}
     monkeypatch.setattr(packages, "installed", lambda: found)
-    check = next(check for check in packages.look() if check.name == name)
+    check = next(check for check in packages.probe() if check.name == name)
     assert check.status is status
     assert words in f"{check.detail} {check.fix}"
     assert bool(check.fix) == (status is not Status.OK)
@@ -67,7 +67,7 @@ def test_openvino(monkeypatch, processor, installed, status, words):
     monkeypatch.setattr(inference, "read_processor", lambda: processor)
     monkeypatch.setattr(inference, "find_spec", lambda name: object() if installed else None)
     monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.OPENVINO, "no device"))
-    (check,) = inference.look("openvino")
+    (check,) = inference.probe("openvino")
     assert check.status is status
     assert words in check.detail
     assert check.fix.endswith("onnxruntime-ep-openvino" if processor is INTEL else " openvino")
@@ -78,11 +78,11 @@ def test_a_gpu_whose_provider_is_missing_is_a_warning(monkeypatch):
     reason = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
     monkeypatch.setattr(providers, "missing_driver", lambda: None)
     monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.CUDA, reason))
-    (cuda,) = inference.look("cuda")
+    (cuda,) = inference.probe("cuda")
     assert (cuda.status, cuda.detail) == (Status.WARN, "libcublasLt.so.13 is missing")
     assert cuda.fix == providers.INSTALL_CUDA
     monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.TENSORRT, reason))
-    (tensorrt,) = inference.look("tensorrt")
+    (tensorrt,) = inference.probe("tensorrt")
     assert tensorrt.status is Status.ABSENT, "it is never taken unless asked for"
 
 
@@ -92,7 +92,7 @@ def test_a_provider_that_computes_something_else_is_broken(monkeypatch):
     from streamdet.inference.session import Session
 
     monkeypatch.setattr(Session, "run", lambda self, batch: {"y": np.full((1, 1, 8, 8), np.nan, np.float32)})
-    (check,) = inference.look("cpu")
+    (check,) = inference.probe("cpu")
     assert check.status is Status.FAIL
     assert "nan where 1 is right" in check.detail
 
@@ -123,9 +123,9 @@ def test_what_opencv_was_built_with():
 
 
 def test_encoders_really_encode():
-    assert video.encodes("mpeg4") is None
-    assert video.encodes("libx264") is None
-    assert video.encodes("no_such_encoder")
+    assert video.encoder_error("mpeg4") is None
+    assert video.encoder_error("libx264") is None
+    assert video.encoder_error("no_such_encoder")
 
 
 def test_the_model_is_small():

@@ -35,7 +35,7 @@ import sys
 import streamdet.doctor as doctor
 from streamdet.__main__ import main
 only = sys.argv.pop(1).split(",")
-doctor.LOOKS = [look for look in doctor.LOOKS if look.name in only or only == [""]]
+doctor.PROBES = [probe for probe in doctor.PROBES if probe.name in only or only == [""]]
 main()
 """
 

@@ -1,4 +1,4 @@
-"""What a look at the machine finds."""
+"""What a probe of the machine finds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckResult:
     """One finding.
 
     Attributes:
@@ -28,7 +28,7 @@ class Check:
         status: how it is.
         detail: what was found, one line.
         fix: what to do about it, one line; "" where there is nothing to do.
-        took_s: how long the look took.
+        took_s: how long the probe took.
     """
 
     name: str
@@ -43,7 +43,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {redact(' '.join(str(error).split()))}"
 
 
-def homely(path: Path | str) -> str:
+def abbreviate_home(path: Path | str) -> str:
     """Returns a path with the user's home folder as ``~``: shorter, and it does not tell who the user is."""
     try:
         home = str(Path.home())

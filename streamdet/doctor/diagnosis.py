@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streamdet.doctor.findings import Check, Status
+from streamdet.doctor.check_result import CheckResult, Status
 from streamdet.doctor.inference import AUTO, TAKES
 
 _SPEED = ("nvidia gpu", "cuda libraries", "lib", "provider cuda", "provider openvino")
@@ -13,7 +13,7 @@ _SPEED = ("nvidia gpu", "cuda libraries", "lib", "provider cuda", "provider open
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """The end of a doctor's report.
 
     Attributes:
@@ -29,17 +29,17 @@ class Verdict:
     broken: tuple[str, ...]
 
 
-def judge(checks: Sequence[Check]) -> Verdict:
+def diagnose(checks: Sequence[CheckResult]) -> Diagnosis:
     """Returns what the findings come to."""
     by_name = {check.name: check for check in checks}
     auto = by_name.get(AUTO)
     works = auto is not None and auto.status is Status.OK
     provider = auto.detail.removeprefix(TAKES) if auto is not None and works else ""
     broken = tuple(check.name for check in checks if check.status is Status.FAIL)
-    return Verdict(provider, _summary(provider, by_name), _best_step(checks, provider), broken)
+    return Diagnosis(provider, _summary(provider, by_name), _best_step(checks, provider), broken)
 
 
-def _summary(provider: str, by_name: dict[str, Check]) -> str:
+def _summary(provider: str, by_name: dict[str, CheckResult]) -> str:
     if not provider:
         others = [name for name, check in by_name.items() if name.startswith("provider ") and check.status is Status.OK]
         works = f"but it does with --{others[0]}" if others else "nor with any other"
@@ -54,11 +54,11 @@ def _summary(provider: str, by_name: dict[str, Check]) -> str:
     return " ".join(sentences)
 
 
-def _best_step(checks: Sequence[Check], provider: str) -> str:
+def _best_step(checks: Sequence[CheckResult], provider: str) -> str:
     """What is broken comes first, then speed, then the rest; a processor needs no plug-in where a GPU works."""
     for check in checks:
         if check.status is Status.FAIL and check.fix:
             return check.fix
-    gain = [] if provider == "cuda" else [c for start in _SPEED for c in checks if c.name.startswith(start) and c.fix]
+    faster = [] if provider == "cuda" else [c for start in _SPEED for c in checks if c.name.startswith(start) and c.fix]
     rest = [check for check in checks if check.status is Status.WARN and check.fix]
-    return next((check.fix for check in (*gain, *rest)), "")
+    return next((check.fix for check in (*faster, *rest)), "")

@@ -1,4 +1,4 @@
-"""Runs each look at the machine in a process of its own: a driver that crashes or hangs takes only its own look along.
+"""Runs each probe in its own process, so that a driver that crashes or hangs stops only that probe.
 
 A child writes its findings as lines of JSON after a mark, to the pipe that also takes what libraries print; the parent
 has one thread per child that reads it. A child that is stuck in a driver cannot even be killed, so nobody waits for
@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from streamdet.doctor.findings import Check, Status, one_line
+from streamdet.doctor.check_result import CheckResult, Status, one_line
 from streamdet.errors import StreamdetError
 from streamdet.redact import redact
 
@@ -27,19 +27,19 @@ _MARK = "\x1e"
 _AFTER_KILL_S = 0.5
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from streamdet.doctor.isolated import child; child(*sys.argv[2:])"
+    "from streamdet.doctor.run_probes import child; child(*sys.argv[2:])"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at the machine.
+class Probe:
+    """One probe of the machine.
 
     Attributes:
-        name: of the finding that says that the look itself failed.
-        module: of streamdet.doctor; its function ``look`` yields the findings.
+        name: of the finding that says that the probe itself failed.
+        module: of streamdet.doctor; its function ``probe`` yields the findings.
         argument: for that function.
-        fix: what to do where the look crashes or hangs.
+        fix: what to do where the probe crashes or hangs.
     """
 
     name: str
@@ -50,14 +50,14 @@ class Look:
 
 @dataclass(slots=True)
 class _Running:
-    look: Look
+    probe: Probe
     process: subprocess.Popen[str]
-    checks: list[Check] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
     last_words: str = ""
     reader: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = threading.Thread(target=self.read, name=f"doctor {self.look.name}", daemon=True)
+        self.reader = threading.Thread(target=self.read, name=f"doctor {self.probe.name}", daemon=True)
 
     def read(self) -> None:
         """Takes findings until the child closes its end; runs in a thread."""
@@ -66,17 +66,17 @@ class _Running:
             for line in self.process.stdout:
                 if line.startswith(_MARK):
                     found = json.loads(line[1:])
-                    self.checks.append(Check(**{**found, "status": Status[found["status"]]}))
+                    self.checks.append(CheckResult(**{**found, "status": Status[found["status"]]}))
                 elif line.strip():
                     self.last_words = line.strip()
 
 
-def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
+def run_probes_in_children(looks: Sequence[Probe], limit_s: float) -> list[CheckResult]:
     """Returns what all looks find, in their order.
 
     Args:
-        looks: what to look at; all at the same time.
-        limit_s: a look that takes longer is given up, and that is a finding.
+        looks: what to run; all at the same time.
+        limit_s: a probe that takes longer is given up, and that is a finding.
 
     Raises:
         StreamdetError: the system starts no more processes, or no more threads.
@@ -84,12 +84,12 @@ def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
     deadline = time.monotonic() + limit_s
     running: list[_Running] = []
     try:
-        for look in looks:
-            running.append(_Running(look, _start(look)))
+        for probe in looks:
+            running.append(_Running(probe, _start(probe)))
             try:
                 running[-1].reader.start()
             except RuntimeError as error:
-                raise StreamdetError(f"doctor cannot look at {look.name}: {error}; end other programs") from None
+                raise StreamdetError(f"doctor cannot probe {probe.name}: {error}; end other programs") from None
         for one in running:
             one.reader.join(max(0.0, deadline - time.monotonic()))
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -109,8 +109,8 @@ def examine_isolated(looks: Sequence[Look], limit_s: float) -> list[Check]:
                 one.process.stdout.close()
 
 
-def _start(look: Look) -> subprocess.Popen[str]:
-    arguments = [json.dumps(sys.path), look.module, look.name, look.argument]
+def _start(probe: Probe) -> subprocess.Popen[str]:
+    arguments = [json.dumps(sys.path), probe.module, probe.name, probe.argument]
     try:
         return subprocess.Popen(
             [sys.executable, "-P", "-c", _CHILD, *arguments],
@@ -121,10 +121,10 @@ def _start(look: Look) -> subprocess.Popen[str]:
             errors="replace",
         )
     except OSError as error:
-        raise StreamdetError(f"doctor cannot start a process to look at {look.name}: {error.strerror}") from None
+        raise StreamdetError(f"doctor cannot start a process to probe {probe.name}: {error.strerror}") from None
 
 
-def _findings(one: _Running, limit_s: float) -> Iterator[Check]:
+def _findings(one: _Running, limit_s: float) -> Iterator[CheckResult]:
     yield from list(one.checks)
     code = one.process.poll()
     if code == 0:
@@ -139,7 +139,7 @@ def _findings(one: _Running, limit_s: float) -> Iterator[Check]:
         detail = f"ended with code {code}"
     if one.last_words and code is not None:
         detail += f": {redact(one.last_words)}"
-    yield Check(one.look.name, Status.FAIL, detail, one.look.fix or "reinstall streamdet and its packages")
+    yield CheckResult(one.probe.name, Status.FAIL, detail, one.probe.fix or "reinstall streamdet and its packages")
 
 
 def child(module: str, name: str, argument: str) -> None:
@@ -155,9 +155,9 @@ def child(module: str, name: str, argument: str) -> None:
     os._exit(0)  # a driver may crash or hang once more when it is unloaded; there is nothing left to close
 
 
-def safely(name: str, module: str, argument: str = "") -> Iterator[Check]:
-    """Passes on what a look finds; on a broken machine anything may go wrong, and that is a finding too."""
+def safely(name: str, module: str, argument: str = "") -> Iterator[CheckResult]:
+    """Passes on what a probe finds; on a broken machine anything may go wrong, and that is a finding too."""
     try:
-        yield from importlib.import_module(f"streamdet.doctor.{module}").look(argument)
+        yield from importlib.import_module(f"streamdet.doctor.{module}").probe(argument)
     except Exception as error:
-        yield Check(name, Status.FAIL, one_line(error), "reinstall streamdet and its packages")
+        yield CheckResult(name, Status.FAIL, one_line(error), "reinstall streamdet and its packages")
