@@ -13,7 +13,7 @@ from streamdet.errors import UsageError
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.report import Report
 from streamdet.protocols import Stage
-from streamdet.sinks.base import NoLongerWanted, Sink
+from streamdet.sinks.base import ConsumerGone, Sink
 from streamdet.types import Result, SourceInfo
 
 Where = str | int | PathLike[str]
@@ -183,10 +183,10 @@ class _Handover(Sink):
         try:
             self._results.put(handed)
         except Closed:
-            raise NoLongerWanted from None
+            raise ConsumerGone from None
         handed.answered.wait()
         if handed.dropped:
-            raise NoLongerWanted
+            raise ConsumerGone
 
     def close(self) -> None:
         """Other streams may still use the channel."""

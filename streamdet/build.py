@@ -28,10 +28,10 @@ from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stream import StreamPlan
 from streamdet.protocols import Stage
 from streamdet.sinks.base import Sink
-from streamdet.sinks.open import check_distinct, open_sink
-from streamdet.sinks.targets import InputFiles
+from streamdet.sinks.factory import check_distinct, create_sink
+from streamdet.sinks.output_path import InputFiles
 from streamdet.sources.base import Source
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Smoother
 from streamdet.tracking.motion import LiveMover
@@ -123,7 +123,7 @@ def build(
         if any(_mover(config, choice.mode) is not None for choice in choices):
             warm_up_motion()
         annotator = BoxAnnotator(config.draw)
-        if always_annotate or any(sink.wants_picture for stream_sinks in sinks for sink in stream_sinks):
+        if always_annotate or any(sink.needs_annotated for stream_sinks in sinks for sink in stream_sinks):
             annotator.warm_up()
             warm_up_pictures()
         plans = [
@@ -164,11 +164,11 @@ def _open_sources(config: Config) -> list[Source]:
     for wanted in config.sources:
         # a file keeps its own pace
         options = replace(wanted, realtime=True) if config.mode in ("live", "smooth") else wanted
-        source = open_source(wanted.url, name=wanted.name, options=options)
+        source = create_source(wanted.url, name=wanted.name, options=options)
         number = 2
         while source.name in sources:
             name = f"{source.name.removesuffix(f'-{number - 1}')}-{number}"
-            source = open_source(wanted.url, name=name, options=options)
+            source = create_source(wanted.url, name=name, options=options)
             number += 1
         sources[source.name] = source
     return list(sources.values())
@@ -193,7 +193,7 @@ def _open_sinks(config: Config, sources: Sequence[Source]) -> list[list[Sink]]:
     sinks = []
     for source, uris_of_one in zip(sources, uris, strict=True):
         wanted = [*uris_of_one, f"window:{source.name}"] if config.show else uris_of_one
-        sinks.append([open_sink(uri, options=config.recording, inputs=inputs) for uri in wanted])
+        sinks.append([create_sink(uri, options=config.recording, inputs=inputs) for uri in wanted])
     return sinks
 
 
@@ -267,7 +267,7 @@ def parse_contract(name: str) -> Contract:
 def _is_tracked(config: Config, source: Source) -> bool:
     if config.model == NO_MODEL:
         return False
-    return config.tracker.kind == "bytetrack" or (config.tracker.kind == "auto" and not source.still)
+    return config.tracker.kind == "bytetrack" or (config.tracker.kind == "auto" and not source.still_images)
 
 
 def _only_sure(detector: ModelDetector | None, is_tracked: bool) -> list[Stage]:

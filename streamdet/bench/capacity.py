@@ -22,7 +22,7 @@ from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stats import Histogram
 from streamdet.pipeline.stream import StreamPlan
-from streamdet.sinks.open import open_sink
+from streamdet.sinks.factory import create_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.tracking.tracker import ByteTracker
 
@@ -148,7 +148,7 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDet
     for number in range(streams):
         name = f"cam{number}"
         output = str(folder / f"{name}.mp4") if load.record else "null:"
-        watch = Watch(open_sink(output, options=SinkOptions(audio=False)), load.seconds)
+        watch = Watch(create_sink(output, options=SinkOptions(audio=False)), load.seconds)
         watches.append(watch)
         plan = StreamPlan(
             live_clip(clip, name, number / (streams * load.fps)),

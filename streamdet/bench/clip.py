@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 
 
 def make_clip(path: Path, width: int, height: int, fps: int, frames: int) -> Path:
@@ -20,7 +20,7 @@ def make_clip(path: Path, width: int, height: int, fps: int, frames: int) -> Pat
         frames: how many.
     """
     url = f"synthetic:street?objects=12&seed=7&size={width}x{height}&fps={fps}&frames={frames}"
-    with open_source(url) as scene, av.open(str(path), "w") as container:
+    with create_source(url) as scene, av.open(str(path), "w") as container:
         scene.open()
         options = {"preset": "veryfast", "crf": "23", "bf": "0"}
         stream = container.add_stream("libx264", rate=fps, options=options)

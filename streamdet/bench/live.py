@@ -9,8 +9,8 @@ from pathlib import Path
 
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source
-from streamdet.sources.open import open_source
-from streamdet.sources.pace import RealtimeSource
+from streamdet.sources.factory import create_source
+from streamdet.sources.realtime import RealtimeSource
 from streamdet.types import Frame, Result, SourceInfo
 
 WARM_S = 2.0
@@ -28,7 +28,7 @@ class _Looped(Source):
     def __init__(self, clip: Path, name: str, delay_s: float) -> None:
         super().__init__(name, str(clip))
         self._clip, self._delay_s = clip, delay_s
-        self._inner = open_source(str(clip))
+        self._inner = create_source(str(clip))
         self._info: SourceInfo | None = None
 
     def open(self) -> SourceInfo:
@@ -48,7 +48,7 @@ class _Looped(Source):
                 index += 1
             offset += pts + step
             self._inner.close()
-            self._inner = open_source(str(self._clip))
+            self._inner = create_source(str(self._clip))
             self._inner.open()
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class Watch(Sink):
     def __init__(self, inner: Sink, seconds: float) -> None:
         super().__init__(inner.name)
         self._inner = inner
-        self.wants_picture, self.kept = inner.wants_picture, inner.kept
+        self.needs_annotated, self.tolerates_delay = inner.needs_annotated, inner.tolerates_delay
         self.ages_ms: list[float] = []
         self._from_ns = 0
         self._seconds = seconds

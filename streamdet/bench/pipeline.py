@@ -33,9 +33,9 @@ from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.base import Sink
-from streamdet.sinks.open import open_sink
+from streamdet.sinks.factory import create_sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Result, SourceInfo
@@ -133,8 +133,8 @@ def ours(config: Config) -> Turn:
 
     def turn() -> Done:
         plan = StreamPlan(
-            open_source(config.sources[0].url),
-            [open_sink(uri, options=config.recording) for uri in config.outputs],
+            create_source(config.sources[0].url),
+            [create_sink(uri, options=config.recording) for uri in config.outputs],
             tracker=ByteTracker(config.tracker.options(detector.conf)),
             annotator=BoxAnnotator(config.draw),
         )
@@ -147,10 +147,10 @@ def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkO
     """Prepares streamdet with a detector that costs nothing."""
 
     def turn() -> Done:
-        sink = open_sink(str(out), options=recording)
+        sink = create_sink(str(out), options=recording)
         tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(drawn)
         return _done(
-            Pipeline([StreamPlan(open_source(str(clip)), [sink], tracker=tracker, annotator=annotator)], Stub())
+            Pipeline([StreamPlan(create_source(str(clip)), [sink], tracker=tracker, annotator=annotator)], Stub())
         )
 
     return turn
@@ -159,7 +159,7 @@ def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkO
 def _transcode_drawn(clip: Path, out: Path, recording: SinkOptions) -> Turn:
     kept = _Keep("kept")
     tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(AnnotateOptions())
-    Pipeline([StreamPlan(open_source(str(clip)), [kept], tracker=tracker, annotator=annotator)], Stub()).run()
+    Pipeline([StreamPlan(create_source(str(clip)), [kept], tracker=tracker, annotator=annotator)], Stub()).run()
     return transcode_drawn(clip, out, recording, [picture.to_av() for picture in kept.pictures])
 
 
@@ -168,7 +168,7 @@ class _Keep(Sink):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.wants_picture = True
+        self.needs_annotated = True
         self.pictures: list[Picture] = []
 
     def open(self, info: SourceInfo) -> None:

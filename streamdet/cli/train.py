@@ -114,7 +114,7 @@ def _check_torch(device: str) -> None:
 
 
 def _check_output(output: Path) -> None:
-    from streamdet.sinks.targets import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_file
 
     check_file(output, overwrite=True, inputs=InputFiles())
     if output.suffix.casefold() != ".onnx":

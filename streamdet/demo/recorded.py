@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamdet.scenes.frame_code import read_code
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def read_back(path: Path, fps: Fraction) -> Recorded:
     """
     frames = read = on_time = 0
     last = -1
-    with open_source(str(path)) as source:
+    with create_source(str(path)) as source:
         tick_s = float(source.open().time_base)
         for frame in source.frames():
             frames += 1

@@ -42,7 +42,7 @@ class ShownFrame:
 class Collector(Sink):
     """Keeps what is shown; of every tenth picture it looks whether boxes are drawn where they should be."""
 
-    wants_picture = True
+    needs_annotated = True
 
     def __init__(self) -> None:
         super().__init__("the measure")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamdet.sinks.targets import failure
+from streamdet.sinks.output_path import failure
 
 
 def plain(value: Any) -> Any:

@@ -26,7 +26,7 @@ from streamdet.models.load import ModelFile
 from streamdet.models.local import Get, not_here
 from streamdet.models.provenance import CONVERTED_KEY, read_made_from
 from streamdet.models.zoo import resolve
-from streamdet.sinks.targets import InputFiles
+from streamdet.sinks.output_path import InputFiles
 
 Progress = Callable[[int, int], None]
 """Told (pictures done, pictures in all), once before the first and then after each."""

@@ -11,7 +11,7 @@ from typing import IO, Any, Self
 
 from streamdet.errors import UsageError
 from streamdet.evaluate.found import ImageRecord
-from streamdet.sinks.targets import InputFiles, check_file, failure
+from streamdet.sinks.output_path import InputFiles, check_file, failure
 
 _KIND = "streamdet detections"
 

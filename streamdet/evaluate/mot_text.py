@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import UsageError
-from streamdet.sinks.targets import failure
+from streamdet.sinks.output_path import failure
 from streamdet.types import Detections
 
 MAX_BYTES = 1 << 30

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamdet.errors import UsageError
 from streamdet.evaluate.coco_ap import IOU_THRESHOLDS, RECALLS, CocoAp
-from streamdet.sinks.targets import failure
+from streamdet.sinks.output_path import failure
 
 _CLASSES = 8  # more curves cannot be told apart
 _SHOWN_IOU = (0, 4, 5, 6, 7, 8, 9)  # 0.50, then from 0.70 on: below that they lie close together

@@ -11,7 +11,7 @@ from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.coco import CocoResult
 from streamdet.evaluate.coco_ap import MAX_DETECTIONS
 from streamdet.evaluate.published import is_val2017
-from streamdet.sinks.targets import failure
+from streamdet.sinks.output_path import failure
 
 
 def write_results(result: CocoResult, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.plot import check_plot
 from streamdet.evaluate.streaming import MODES, Score
-from streamdet.sinks.targets import failure
+from streamdet.sinks.output_path import failure
 
 MEASURE = "mean IoU over all true boxes of the box shown with that id on that frame; missing = 0"
 

@@ -10,7 +10,7 @@ from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.models.local import Get, not_here
 from streamdet.sources.base import Source
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 from streamdet.sources.synthetic import SyntheticSource
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections, Frame
@@ -50,10 +50,10 @@ class FramesWithTruth:
     """
 
     def __init__(self, options: TruthOptions, progress: Progress = lambda *_: None, get: Get = not_here) -> None:
-        self._source = open_source(options.source)
+        self._source = create_source(options.source)
         self._max_frames = options.max_frames
         self._progress = progress
-        if self._source.live or self._source.still:
+        if self._source.live or self._source.still_images:
             raise UsageError(f"{options.source}: give a video file or synthetic:, whose frames follow one another")
         self._detector: ModelDetector | None = None
         if options.model is not None:

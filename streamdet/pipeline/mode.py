@@ -36,9 +36,9 @@ class Use(Enum):
     @classmethod
     def of(cls, sinks: Sequence[Sink]) -> Use:
         """Returns the use that the sinks of one stream make of it: one that waits is enough."""
-        if not all(sink.kept for sink in sinks):
+        if not all(sink.tolerates_delay for sink in sinks):
             return cls.NOW
-        return cls.KEPT if any(sink.wants_picture for sink in sinks) else cls.UNSEEN
+        return cls.KEPT if any(sink.needs_annotated for sink in sinks) else cls.UNSEEN
 
 
 @dataclass(frozen=True, slots=True)

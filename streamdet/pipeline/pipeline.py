@@ -20,7 +20,7 @@ from streamdet.pipeline.sink_runner import Outlet
 from streamdet.pipeline.stages import Inferred
 from streamdet.pipeline.stream import Stream, StreamPlan
 from streamdet.protocols import Detector
-from streamdet.sinks.base import NoLongerWanted, WindowClosed
+from streamdet.sinks.base import ConsumerGone, WindowClosed
 from streamdet.types import Detected
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Pipeline:
         self._process_s = (time.process_time(), 0.0)
         for stream in self.streams:
             for outlet in stream.outlets:
-                if not outlet.sink.main_thread:
+                if not outlet.sink.needs_main_thread:
                     self._spawn(f"sink:{stream.name}:{outlet.sink.name}", self._run_outlet, outlet)
             self._spawn(f"render:{stream.name}", self._guard, _render, stream)
         if self._batcher is not None:
@@ -152,7 +152,7 @@ class Pipeline:
 
     def wait(self, on_tick: Callable[[], None] = lambda: None) -> None:
         """Waits for the end of a started run, as `run` does."""
-        windows = [outlet for stream in self.streams for outlet in stream.outlets if outlet.sink.main_thread]
+        windows = [outlet for stream in self.streams for outlet in stream.outlets if outlet.sink.needs_main_thread]
         last_tick_s = 0.0
         while windows or not self.ended:
             windows = [outlet for outlet in windows if self._show(outlet)]
@@ -259,7 +259,7 @@ class Pipeline:
     def _run_outlet(self, outlet: Outlet) -> None:
         try:
             outlet.run()
-        except (NoLongerWanted, WindowClosed):
+        except (ConsumerGone, WindowClosed):
             self.stop()
         except BaseException as error:
             self._fail(error)

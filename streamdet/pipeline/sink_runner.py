@@ -9,7 +9,7 @@ from collections.abc import Callable
 from streamdet.pipeline.accounting import Account
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.stats import Histogram
-from streamdet.sinks.base import NoLongerWanted, Sink, WindowClosed
+from streamdet.sinks.base import ConsumerGone, Sink, WindowClosed
 from streamdet.types import Result, SourceInfo
 
 
@@ -100,7 +100,7 @@ class Outlet:
         except WindowClosed:
             self.account.passes()  # it was shown
             raise
-        except NoLongerWanted:
+        except ConsumerGone:
             self.account.drop("stopped")
             raise
         except BaseException:

@@ -280,7 +280,7 @@ class Stream:
             if result is None:
                 return None
             result = stage(result)
-        wanted = self.plan.always_annotate or any(sink.wants_picture for sink in self.plan.sinks)
+        wanted = self.plan.always_annotate or any(sink.needs_annotated for sink in self.plan.sinks)
         if result is None or self.plan.annotator is None or not wanted:
             return result
         status = None if self.plan.status is None else self.plan.status(result)

@@ -13,7 +13,7 @@ class WindowClosed(Exception):
     """Raised by `Sink.write` when a person has ended the run at the sink: it stops as normal, without an error."""
 
 
-class NoLongerWanted(Exception):
+class ConsumerGone(Exception):
     """Raised by `Sink.write` when nobody takes results any more, this one included: the run stops without an error."""
 
 
@@ -25,18 +25,18 @@ class Sink(ABC):
 
     Attributes:
         name: what the user asked for, without credentials.
-        wants_picture: it needs `Result.annotated`; where no sink does, nothing is drawn.
-        kept: what it takes is kept for later, and nobody waits for it: it may come late. Not so where it is shown, sent
-            or handed on: who gets it may act on it.
-        main_thread: it must be opened, written and closed in the main thread (windows).
+        needs_annotated: it needs `Result.annotated`; where no sink does, nothing is drawn.
+        tolerates_delay: results may arrive late, because they are stored and nobody acts on them at once. False where
+            they are shown, sent or passed on: whoever receives them may act on them.
+        needs_main_thread: it must be opened, written and closed in the main thread (windows).
         max_lag_s: of a live stream, results captured longer ago than this make way for newer ones. A recording rides
             out a hiccup of its disk; who looks on wants to see what is now.
         files: what it has written so far, for the summary.
     """
 
-    wants_picture: bool = False
-    kept: bool = False
-    main_thread: bool = False
+    needs_annotated: bool = False
+    tolerates_delay: bool = False
+    needs_main_thread: bool = False
     max_lag_s: float = 2.0
 
     def __init__(self, name: str) -> None:
@@ -58,7 +58,7 @@ class Sink(ABC):
         Raises:
             SinkError: it can take no more (disk full, target gone). What was written before stays usable.
             WindowClosed: a person has closed the window; this result was shown.
-            NoLongerWanted: nobody takes results any more; this one was not taken.
+            ConsumerGone: nobody takes results any more; this one was not taken.
         """
 
     def idle(self) -> None:  # noqa: B027  # most sinks have nothing to do

@@ -10,7 +10,7 @@ from streamdet.errors import SinkError, UsageError
 from streamdet.redact import redact
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.targets import InputFiles, check_file, check_folder, failure
+from streamdet.sinks.output_path import InputFiles, check_file, check_folder, failure
 from streamdet.types import Frame, Result, SourceInfo
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -29,8 +29,8 @@ class ImageSink(Sink):
     A file appears under its name when it is whole. `files` holds the folder, once, or the one picture.
     """
 
-    wants_picture = True
-    kept = True
+    needs_annotated = True
+    tolerates_delay = True
 
     def __init__(self, target: str, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(target))

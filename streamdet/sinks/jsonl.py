@@ -12,9 +12,9 @@ import numpy as np
 from streamdet.errors import SinkError
 from streamdet.redact import redact
 from streamdet.sinks.base import Sink
-from streamdet.sinks.guarded import GuardedFile
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.targets import InputFiles, check_file, failure
+from streamdet.sinks.output_path import InputFiles, check_file, failure
+from streamdet.sinks.rollback_file import RollbackFile
 from streamdet.types import Detections, Result, SourceInfo
 
 
@@ -41,19 +41,19 @@ class JsonLinesSink(Sink):
     `open`; a stream without frames leaves an empty file, which is valid.
     """
 
-    kept = True
+    tolerates_delay = True
 
     def __init__(self, path: Path, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(str(path)))
         self._path = path
         self._options = options or SinkOptions()
         check_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
-        self._file: GuardedFile | None = None
+        self._file: RollbackFile | None = None
 
     def open(self, info: SourceInfo) -> None:
         """See `Sink.open`."""
         try:
-            self._file = GuardedFile(self._path, overwrite=self._options.overwrite)
+            self._file = RollbackFile(self._path, overwrite=self._options.overwrite)
             self._file.begin()
         except OSError as error:
             raise failure(self._path, error) from None

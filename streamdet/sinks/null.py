@@ -11,14 +11,14 @@ class NullSink(Sink):
     """Takes every result and forgets it.
 
     Attributes:
-        taken: how many results it has taken.
+        received: how many results it has taken.
     """
 
-    kept = True
+    tolerates_delay = True
 
     def __init__(self, name: str = "null:") -> None:
         super().__init__(name)
-        self.taken = 0
+        self.received = 0
         self._open = False
 
     def open(self, info: SourceInfo) -> None:
@@ -29,7 +29,7 @@ class NullSink(Sink):
         """See `Sink.write`."""
         if not self._open:
             raise SinkError(f"{self.name} is not open")
-        self.taken += 1
+        self.received += 1
 
     def close(self) -> None:
         """See `Sink.close`."""

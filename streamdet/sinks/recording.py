@@ -18,9 +18,9 @@ from streamdet.redact import redact
 from streamdet.sinks import encoders
 from streamdet.sinks.audio import open_audio
 from streamdet.sinks.containers import BUFFER_BYTES, CONTAINERS, muxer_options, recorded_time_base
-from streamdet.sinks.fitting import even, fit, recorded_color
-from streamdet.sinks.guarded import GuardedFile
 from streamdet.sinks.options import SinkOptions
+from streamdet.sinks.resize import even, fit, recorded_color
+from streamdet.sinks.rollback_file import RollbackFile
 from streamdet.types import SourceInfo
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Recording:
 
     def __init__(
         self,
-        file: GuardedFile,
+        file: RollbackFile,
         encoder: str,
         info: SourceInfo,
         first: Picture,
@@ -223,7 +223,7 @@ def begin(
         SinkError: the encoder does not take the pictures.
         OSError: of the file or of FFmpeg.
     """
-    file = GuardedFile(path, overwrite=options.overwrite)
+    file = RollbackFile(path, overwrite=options.overwrite)
     try:
         return Recording(file, encoder, info, first, time_base, options)
     except BaseException:

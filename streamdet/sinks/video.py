@@ -10,8 +10,8 @@ from streamdet.sinks import encoders
 from streamdet.sinks.base import Sink
 from streamdet.sinks.containers import CONTAINERS
 from streamdet.sinks.options import SinkOptions
+from streamdet.sinks.output_path import InputFiles, check_file, failure
 from streamdet.sinks.recording import Recording, begin
-from streamdet.sinks.targets import InputFiles, check_file, failure
 from streamdet.types import Result, SourceInfo
 
 
@@ -29,8 +29,8 @@ class VideoSink(Sink):
     - Audio of a file source is passed through as far as the pictures reach.
     """
 
-    wants_picture = True
-    kept = True
+    needs_annotated = True
+    tolerates_delay = True
 
     def __init__(self, path: Path, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> None:
         super().__init__(redact(str(path)))

@@ -25,8 +25,8 @@ class WindowSink(Sink):
         SinkError: from the constructor, where there is no screen or OpenCV was built without windows.
     """
 
-    wants_picture = True
-    main_thread = True
+    needs_annotated = True
+    needs_main_thread = True
     max_lag_s = 0.1
 
     def __init__(self, title: str = "") -> None:

@@ -23,14 +23,14 @@ class Source(ABC):
         name: name of the stream.
         url: where it comes from, without credentials.
         live: True for cameras and network streams.
-        still: True for pictures that have nothing to do with each other in time.
+        still_images: True for pictures that have nothing to do with each other in time.
         files: the files it reads, which no output may overwrite.
         faults: what went wrong without ending the source, by cause ("decode_error", "reconnect", ...). Written by the
             owner thread, read by others for reports.
     """
 
     live: bool = False
-    still: bool = False
+    still_images: bool = False
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name

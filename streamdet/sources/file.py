@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamdet.errors import SourceError
-from streamdet.sources.container import InputSettings, VideoInput
-from streamdet.sources.decoded import DecodedSource
+from streamdet.sources.ffmpeg_input import FFmpegInput, InputSettings
+from streamdet.sources.ffmpeg_source import FFmpegSource
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.timestamps import FileClock
 from streamdet.types import Frame, SourceInfo
@@ -33,12 +33,12 @@ CONTAINERS = (
 )
 
 
-class RecordedSource(DecodedSource):
+class RecordedSource(FFmpegSource):
     """Every frame of a recording, with its own timestamps: variable frame rates and gaps are kept exactly."""
 
     _clock: FileClock | None = None
 
-    def _start_clock(self, opened: VideoInput) -> Fraction:
+    def _start_clock(self, opened: FFmpegInput) -> Fraction:
         step = 1 if opened.average_rate is None else round(1 / (opened.average_rate * opened.time_base))
         self._clock = FileClock(step, self.faults)
         return opened.time_base
@@ -47,7 +47,7 @@ class RecordedSource(DecodedSource):
         assert self._clock is not None
         return self._clock.stamp(raw)
 
-    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+    def _info(self, opened: FFmpegInput, first: Frame) -> SourceInfo:
         expected = opened.frame_count
         if expected is None and opened.duration_s and opened.average_rate:
             expected = round(opened.duration_s * opened.average_rate)
@@ -91,7 +91,7 @@ class FileSource(RecordedSource):
             options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}, max_pixels=self._options.max_pixels
         )
 
-    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+    def _info(self, opened: FFmpegInput, first: Frame) -> SourceInfo:
         return replace(super()._info(opened, first), audio_from=self._path if opened.has_audio else None)
 
 

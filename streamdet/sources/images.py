@@ -97,7 +97,7 @@ class ImagesSource(Source):
     names each.
     """
 
-    still = True
+    still_images = True
 
     def __init__(self, pattern: str, name: str, options: SourceOptions | None = None) -> None:
         super().__init__(name, pattern)

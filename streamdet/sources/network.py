@@ -1,4 +1,4 @@
-"""A live network stream: RTSP, RTMP, or HTTP without an end. Getting it back when it is lost is `retry.py`'s work."""
+"""A live network stream: RTSP, RTMP, or HTTP without an end. `reconnect.py` reconnects it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from streamdet.errors import SourceError
-from streamdet.sources.container import InputSettings, VideoInput
-from streamdet.sources.decoded import DecodedSource
+from streamdet.sources.ffmpeg_input import FFmpegInput, InputSettings
+from streamdet.sources.ffmpeg_source import FFmpegSource
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.timestamps import LIVE_TIME_BASE, LIVE_TOLERANCE_S, SEGMENT_TOLERANCE_S, LiveClock
 from streamdet.types import Frame, SourceInfo
@@ -41,7 +41,7 @@ _PROTOCOLS = {
 _PROTOCOLS["https"] = _PROTOCOLS["http"]
 
 
-class NetworkSource(DecodedSource):
+class NetworkSource(FFmpegSource):
     """Frames of one connection, until it fails.
 
     A stream that ends although it announced no end has failed: cameras do not end. One that announced its length
@@ -88,7 +88,7 @@ class NetworkSource(DecodedSource):
             max_pixels=options.max_pixels,
         )
 
-    def _start_clock(self, opened: VideoInput) -> Fraction:
+    def _start_clock(self, opened: FFmpegInput) -> Fraction:
         self._clock = LiveClock(
             opened.time_base if opened.has_times else LIVE_TIME_BASE,
             1 / (opened.average_rate or Fraction(25)),
@@ -105,7 +105,7 @@ class NetworkSource(DecodedSource):
             raw = round(arrival_ns * 1e-9 / LIVE_TIME_BASE)
         return self._clock.stamp(raw, arrival_ns)
 
-    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+    def _info(self, opened: FFmpegInput, first: Frame) -> SourceInfo:
         return SourceInfo(
             name=self.name,
             width=first.width,

@@ -30,7 +30,7 @@ _SCENES = {"": _STREET, "street": _STREET, "shapes": _COMMON}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SyntheticOptions:
     """A parsed URL: the scene, how many frames of it (0 = without end), and whether a clock paces them."""
 
     scene: SceneOptions | StreetOptions
@@ -38,7 +38,7 @@ class Plan:
     live: bool
 
 
-def parse_url(url: str) -> Plan:
+def parse_url(url: str) -> SyntheticOptions:
     """Returns the plan of a URL.
 
     Raises:
@@ -54,7 +54,7 @@ def parse_url(url: str) -> Plan:
         values[key] = value
     frames = _whole("frames", values["frames"], 0, 2**31 - 1)
     options = _shapes(values) if scene == "shapes" else _street(values)
-    return Plan(options, frames, live=_whole("live", values["live"], 0, 1) == 1)
+    return SyntheticOptions(options, frames, live=_whole("live", values["live"], 0, 1) == 1)
 
 
 def _shapes(values: dict[str, str]) -> SceneOptions:

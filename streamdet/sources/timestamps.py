@@ -19,7 +19,7 @@ LEAD_SLEW = 500e-6
 millionths off, and NTP, which some of them follow, slews a clock by 500 at most."""
 
 
-class Guess:
+class BestEffortTimestamp:
     """Takes each frame's presentation time, or its decoding time where that is the better one.
 
     Containers without presentation times (AVI) and broken muxers give times that run back; whichever of the two ran

@@ -13,9 +13,9 @@ from streamdet.errors import SinkError, StreamdetError, UsageError
 from streamdet.picture import PixelFormat
 from streamdet.sinks import window
 from streamdet.sinks.base import Sink
-from streamdet.sinks.open import open_sink
+from streamdet.sinks.factory import create_sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.targets import InputFiles
+from streamdet.sinks.output_path import InputFiles
 from tests.sinks.making import decoded, info, picture, result, times
 
 FILES = {"mp4": "out.mp4", "mov": "out.mov", "mkv": "out.mkv", "jsonl": "out.jsonl"}
@@ -59,13 +59,13 @@ def case(request, tmp_path, monkeypatch):
     kind, uri = request.param, URIS[request.param]
     screen = Screen()
     monkeypatch.setattr(window, "_usable_cv2", lambda: screen)
-    sink = open_sink(uri if uri.endswith(":") else f"{tmp_path}/{uri}")
+    sink = create_sink(uri if uri.endswith(":") else f"{tmp_path}/{uri}")
     counts = {
         **dict.fromkeys(("mp4", "mov", "mkv"), lambda: len(times(tmp_path / uri))),
         "jsonl": lambda: len((tmp_path / uri).read_text().splitlines()),
         "pattern": lambda: len(list(tmp_path.glob("*.png"))),
         "folder": lambda: len(list((tmp_path / "pictures").glob("*.jpg"))),
-        "null": lambda: sink.taken,
+        "null": lambda: sink.received,
         "window": lambda: len(screen.shown),
     }
     yield SimpleNamespace(kind=kind, sink=sink, count=counts[kind], target=tmp_path / uri, folder=tmp_path)
@@ -73,7 +73,7 @@ def case(request, tmp_path, monkeypatch):
 
 
 def test_only_what_nobody_waits_for_may_come_late(case):
-    assert case.sink.kept is (case.kind != "window")
+    assert case.sink.tolerates_delay is (case.kind != "window")
 
 
 def test_takes_every_result(case):
@@ -191,37 +191,37 @@ def test_size_changes_on_the_way(case, caplog):
 @pytest.mark.parametrize("name", [*FILES.values(), "%04d.png", "out.jpg"])
 def test_missing_folder(tmp_path, name):
     with pytest.raises(SinkError, match=r"there is no folder .*; create it first"):
-        open_sink(f"{tmp_path}/missing/{name}")
+        create_sink(f"{tmp_path}/missing/{name}")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_in_missing_folder(tmp_path):
     with pytest.raises(SinkError, match="there is no folder"):
-        open_sink(f"{tmp_path}/missing/pictures/")
+        create_sink(f"{tmp_path}/missing/pictures/")
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "%04d.png", "out.jpg"])
 def test_folder_that_is_a_file(tmp_path, name):
     (tmp_path / "file").write_text("here")
     with pytest.raises(SinkError, match="is not a folder"):
-        open_sink(f"{tmp_path}/file/{name}")
+        create_sink(f"{tmp_path}/file/{name}")
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])
 def test_target_that_is_a_folder(tmp_path, name):
     (tmp_path / name).mkdir()
     if name == "out.jpg":
-        assert open_sink(f"{tmp_path}/{name}").name.endswith(name)  # pictures go into it
+        assert create_sink(f"{tmp_path}/{name}").name.endswith(name)  # pictures go into it
     else:
         with pytest.raises(SinkError, match="is a folder"):
-            open_sink(f"{tmp_path}/{name}")
+            create_sink(f"{tmp_path}/{name}")
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), *PICTURES.values(), "out.jpg"])
 def test_folder_that_may_not_be_written(tmp_path, name, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)  # root may write everywhere
     with pytest.raises(SinkError, match="may not be written"):
-        open_sink(f"{tmp_path}/{name}")
+        create_sink(f"{tmp_path}/{name}")
 
 
 @pytest.mark.parametrize("way", ["same name", "symbolic link", "hard link", "other spelling"])
@@ -241,28 +241,28 @@ def test_refuses_to_write_over_its_input(tmp_path, name, way):
             (tmp_path / "sub").mkdir()
             target = tmp_path / "sub" / ".." / source.name
     with pytest.raises(UsageError, match="is the file being read"):
-        open_sink(str(target), inputs=InputFiles([source]))
+        create_sink(str(target), inputs=InputFiles([source]))
     assert source.read_bytes() == b"precious"
 
 
 def test_refuses_to_write_into_the_folder_of_its_pictures(tmp_path):
     with pytest.raises(UsageError, match="is the folder being read"):
-        open_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.jpg"]))
-    open_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.mp4"])).close()
+        create_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.jpg"]))
+    create_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.mp4"])).close()
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])
 def test_keeps_a_file_where_overwriting_is_not_allowed(tmp_path, name):
     (tmp_path / name).write_bytes(b"precious")
     with pytest.raises(SinkError, match="is there already"):
-        open_sink(f"{tmp_path}/{name}", options=SinkOptions(overwrite=False))
+        create_sink(f"{tmp_path}/{name}", options=SinkOptions(overwrite=False))
     assert (tmp_path / name).read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])
 def test_checking_does_not_touch_what_is_there(tmp_path, name):
     (tmp_path / name).write_bytes(b"precious")
-    open_sink(f"{tmp_path}/{name}").close()
+    create_sink(f"{tmp_path}/{name}").close()
     assert (tmp_path / name).read_bytes() == b"precious"
 
 
@@ -270,7 +270,7 @@ def test_checking_does_not_touch_what_is_there(tmp_path, name):
 def test_folder_disappears(tmp_path, name):
     folder = tmp_path / "folder"
     folder.mkdir()
-    sink = open_sink(f"{folder}/{name}")
+    sink = create_sink(f"{folder}/{name}")
     folder.rmdir()
 
     def run() -> None:

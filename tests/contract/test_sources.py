@@ -14,8 +14,8 @@ from streamdet.picture import Picture, plane_shapes
 from streamdet.scenes.frame_code import read_frame_number
 from streamdet.sources.base import Source
 from streamdet.sources.camera import CameraSource
+from streamdet.sources.factory import create_source
 from streamdet.sources.network import NetworkSource
-from streamdet.sources.open import open_source
 from streamdet.sources.options import SourceOptions
 from streamdet.types import Frame
 from tests.faultcam import FaultCam
@@ -46,12 +46,12 @@ class Case:
 
 
 def _file(tmp_path: Path, stack: ExitStack) -> Source:
-    return open_source(str(encode(tmp_path / "clip.mp4", COUNT)))
+    return create_source(str(encode(tmp_path / "clip.mp4", COUNT)))
 
 
 def _realtime(tmp_path: Path, stack: ExitStack) -> Source:
     clip = encode(tmp_path / "clip.mp4", COUNT, fps=100)
-    return open_source(str(clip), options=SourceOptions(realtime=True))
+    return create_source(str(clip), options=SourceOptions(realtime=True))
 
 
 def _write_images(folder: Path) -> None:
@@ -61,30 +61,30 @@ def _write_images(folder: Path) -> None:
 
 def _directory(tmp_path: Path, stack: ExitStack) -> Source:
     _write_images(tmp_path)
-    return open_source(str(tmp_path), options=QUICK)
+    return create_source(str(tmp_path), options=QUICK)
 
 
 def _glob(tmp_path: Path, stack: ExitStack) -> Source:
     _write_images(tmp_path)
     (tmp_path / "other.txt").write_text("not an image")
-    return open_source(str(tmp_path / "frame*.png"), options=QUICK)
+    return create_source(str(tmp_path / "frame*.png"), options=QUICK)
 
 
 def _image(tmp_path: Path, stack: ExitStack) -> Source:
     cv2.imwrite(str(tmp_path / "one.png"), numbered(0))
-    return open_source(str(tmp_path / "one.png"))
+    return create_source(str(tmp_path / "one.png"))
 
 
 def _synthetic(tmp_path: Path, stack: ExitStack) -> Source:
-    return open_source(f"synthetic:shapes?frames={COUNT}&size=320x240")
+    return create_source(f"synthetic:shapes?frames={COUNT}&size=320x240")
 
 
 def _synthetic_realtime(tmp_path: Path, stack: ExitStack) -> Source:
-    return open_source(f"synthetic:shapes?frames={COUNT}&size=320x240&fps=100", options=SourceOptions(realtime=True))
+    return create_source(f"synthetic:shapes?frames={COUNT}&size=320x240&fps=100", options=SourceOptions(realtime=True))
 
 
 def _street(tmp_path: Path, stack: ExitStack) -> Source:
-    return open_source(f"synthetic:street?frames={COUNT}&size=320x240")
+    return create_source(f"synthetic:street?frames={COUNT}&size=320x240")
 
 
 def _camera(tmp_path: Path, stack: ExitStack) -> Source:
@@ -98,17 +98,17 @@ def _rtsp(tmp_path: Path, stack: ExitStack) -> Source:
 
 def _rtsp_reconnecting(tmp_path: Path, stack: ExitStack) -> Source:
     cam = stack.enter_context(FaultCam(["play"], speed=4))
-    return open_source(cam.url, options=QUICK)
+    return create_source(cam.url, options=QUICK)
 
 
 def _rtsp_finite(tmp_path: Path, stack: ExitStack) -> Source:
     cam = stack.enter_context(FaultCam(["finite"], speed=4))
-    return open_source(cam.url, options=QUICK)
+    return create_source(cam.url, options=QUICK)
 
 
 def _http(tmp_path: Path, stack: ExitStack) -> Source:
     encode(tmp_path / "clip.mkv", COUNT)
-    return open_source(stack.enter_context(web_server(tmp_path)) + "/clip.mkv", options=QUICK)
+    return create_source(stack.enter_context(web_server(tmp_path)) + "/clip.mkv", options=QUICK)
 
 
 CASES = [

@@ -134,9 +134,9 @@ def test_a_recording_of_other_frames_is_seen(shown):
 
 def test_the_picture_is_worth_looking_at(shown):
     """Not a proof of beauty: the recording has colours, contrast, and boxes in several of them."""
-    from streamdet.sources.open import open_source
+    from streamdet.sources.factory import create_source
 
-    with open_source(str(shown.options.output)) as source:
+    with create_source(str(shown.options.output)) as source:
         source.open()
         picture = list(source.frames())[30].picture.copy(PixelFormat.BGR24)
     assert isinstance(picture, Picture)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.found import FoundObjects, ImageRecord
 from streamdet.evaluate.kept import DetectionsFile, Identity
-from streamdet.sinks.targets import InputFiles
+from streamdet.sinks.output_path import InputFiles
 
 IDENTITY = Identity("net.onnx", "a" * 64, "b" * 64, "c" * 64, 0.05, 0.5, 200, "cpu", "auto", "0.1.0")
 RECORDS = [

@@ -79,9 +79,9 @@ class FakeDetector:
 class ListSink(Sink):
     """Keeps what it gets; `gate` holds each write back until it is set."""
 
-    def __init__(self, name="list", gate=None, fail_at=None, wants_picture=False):
+    def __init__(self, name="list", gate=None, fail_at=None, needs_annotated=False):
         super().__init__(name)
-        self.gate, self.fail_at, self.wants_picture = gate, fail_at, wants_picture
+        self.gate, self.fail_at, self.needs_annotated = gate, fail_at, needs_annotated
         self.results, self.opened, self.closed = [], 0, 0
 
     def open(self, info):

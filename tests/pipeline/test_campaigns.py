@@ -31,10 +31,10 @@ from streamdet.pipeline.niceness import politely
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.sinks.factory import create_sink
 from streamdet.sinks.null import NullSink
-from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 from streamdet.tracking.tracker import ByteTracker
 from tests.gstreamer import serving
 
@@ -72,7 +72,7 @@ def nano(data_dir):
 
 
 def recorded(source, out, detector, seconds):
-    watch = Watch(open_sink(str(out), options=SinkOptions(audio=False)), seconds)
+    watch = Watch(create_sink(str(out), options=SinkOptions(audio=False)), seconds)
     tracker = ByteTracker(TrackerConfig().options(detector.conf))
     plan = StreamPlan(
         source,
@@ -167,7 +167,7 @@ def test_memory_is_flat_over_minutes(clips, nano, tmp_path):
 def still_clip(path, frames_of_scene, seconds, fps=15, noise=2.0):
     """Writes stills of a street, one after the other for `seconds` each, with a camera's noise."""
     random = np.random.default_rng(5)
-    scene = open_source("synthetic:street?objects=12&seed=11&size=1280x720&shake=0&pan=0&light=0&noise=0&frames=400")
+    scene = create_source("synthetic:street?objects=12&seed=11&size=1280x720&shake=0&pan=0&light=0&noise=0&frames=400")
     scene.open()
     stills = [frame.picture for frame in scene.frames() if frame.index in frames_of_scene]
     scene.close()
@@ -193,7 +193,7 @@ def looked_at(clip, nano, detect):
     sinks.append(sink)
     gate = MotionGate(detect.redetect_s) if detect.gate else None
     keep = lambda result: result  # noqa: E731
-    plan = StreamPlan(open_source(str(clip)), sinks, detect=detect, gate=gate, stages=[keep])
+    plan = StreamPlan(create_source(str(clip)), sinks, detect=detect, gate=gate, stages=[keep])
     pipeline = Pipeline([plan], nano)
     pipeline.run()
     found = [(result.frame.pts_s, result.detections) for result in sink.results]
@@ -258,7 +258,7 @@ def live_720p30(request, clips, tmp_path):
             script, port = (request.getfixturevalue(name) for name in ("server_script", "port"))
             clip = repeated(clips(1280, 720, 30), tmp_path / "long.mp4", round(seconds) // _CLIP_S + 2)
             stack.enter_context(serving(script, port, "--file", str(clip)))
-            return open_source(f"rtsp://127.0.0.1:{port}/cam")
+            return create_source(f"rtsp://127.0.0.1:{port}/cam")
 
         yield source
 

@@ -8,9 +8,9 @@ from streamdet.pipeline.mode import CAMERA_HZ, Choice, Mode, Pace, Use, choose
 from tests.pipeline.fakes import ListSink
 
 
-def sink(kept, wants_picture):
-    made = ListSink(wants_picture=wants_picture)
-    made.kept = kept
+def sink(kept, needs_annotated):
+    made = ListSink(needs_annotated=needs_annotated)
+    made.tolerates_delay = kept
     return made
 
 

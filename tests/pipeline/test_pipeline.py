@@ -227,7 +227,7 @@ def test_nothing_is_drawn_unless_a_sink_wants_pictures():
 
     run(StreamPlan(CountingSource(3), [ListSink()], annotator=Painter()))
     assert Painter.calls == 0
-    sink = ListSink(wants_picture=True)
+    sink = ListSink(needs_annotated=True)
     run(StreamPlan(CountingSource(3), [sink], annotator=Painter()))
     assert Painter.calls == 3
     assert (sink.results[2].annotated.bgr() == 255).all()
@@ -236,7 +236,7 @@ def test_nothing_is_drawn_unless_a_sink_wants_pictures():
 
 def test_main_thread_sinks_run_in_the_thread_of_run_and_may_end_it():
     class Window(ListSink):
-        main_thread = True
+        needs_main_thread = True
 
         def write(self, result):
             assert threading.current_thread() is threading.main_thread()
@@ -297,7 +297,7 @@ def test_a_live_stream_that_has_gone_silent_ends_when_its_time_is_up(monkeypatch
 
 def test_a_window_without_new_frames_still_handles_its_events():
     class Window(ListSink):
-        main_thread = True
+        needs_main_thread = True
 
         def idle(self):
             assert threading.current_thread() is threading.main_thread()

@@ -70,7 +70,7 @@ class ShakySource(CountingSource):
 
 class ShakySink(ListSink):
     def __init__(self, name, injected):
-        super().__init__(name, wants_picture=injected.random.random() < 0.5)
+        super().__init__(name, needs_annotated=injected.random.random() < 0.5)
         self.injected, self.breaks_at = injected, injected.at(0.2)
         self.open_fails, self.close_fails = injected.at(0.1), injected.at(0.15)
         self.pause_s = injected.random.choice([0, 0, 0.002])

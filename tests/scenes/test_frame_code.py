@@ -20,8 +20,8 @@ from streamdet.scenes.frame_code import (
     write_code,
     write_frame_number,
 )
-from streamdet.sinks.open import open_sink
-from streamdet.sources.open import open_source
+from streamdet.sinks.factory import create_sink
+from streamdet.sources.factory import create_source
 from streamdet.sources.synthetic import SyntheticSource
 from streamdet.types import Detections, Result
 
@@ -112,13 +112,13 @@ def test_the_code_survives_jpeg_at_quality_80():
 
 def test_the_code_survives_a_recording(tmp_path):
     target = str(tmp_path / "out.mp4")
-    sink = open_sink(target)
+    sink = create_sink(target)
     with SyntheticSource(f"{STREET}&frames=40") as source:
         sink.open(source.open())
         for frame in source.frames():
             sink.write(Result(frame, Detections.empty(), 0.0, annotated=frame.picture))
     sink.close()
-    with open_source(target) as recorded:
+    with create_source(target) as recorded:
         recorded.open()
         read = [read_code(frame.picture) for frame in recorded.frames()]
     assert read == [(k, round(1001 * k / 30)) for k in range(40)]

@@ -6,7 +6,7 @@ import pytest
 
 import streamdet
 from streamdet.scenes.frame_code import read_code
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 from streamdet.sources.options import SourceOptions
 from tests.gstreamer import serving
 
@@ -22,7 +22,7 @@ def test_the_code_survives_an_rtsp_round_trip(server_script, port, tmp_path):
     streamdet.run(scene, "ssd-demo", outputs=[video], detector={"provider": "cpu"})
     with (
         serving(server_script, port, "--file", str(video)),
-        open_source(
+        create_source(
             f"rtsp://127.0.0.1:{port}/cam", options=SourceOptions(open_timeout_s=10, read_timeout_s=10)
         ) as source,
     ):

@@ -10,7 +10,7 @@ from streamdet.errors import SinkError, UsageError
 from streamdet.picture import Picture
 from streamdet.sinks.images import ImageSink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.targets import InputFiles
+from streamdet.sinks.output_path import InputFiles
 from tests.sinks.making import info, result
 
 

@@ -140,8 +140,8 @@ def test_opens_in_the_main_thread_only(screen):
 
 
 def test_is_marked_for_the_main_thread_and_wants_pictures():
-    assert WindowSink.main_thread
-    assert WindowSink.wants_picture
+    assert WindowSink.needs_main_thread
+    assert WindowSink.needs_annotated
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a screen")
@@ -212,9 +212,9 @@ def test_on_a_real_screen(order, wanted):
             display = f":{numbers.readline().strip()}"
         script = (
             f"{order}\nfrom streamdet.errors import SinkError\n"
-            "from streamdet.sinks.open import open_sink\nfrom tests.sinks.making import info, result\n"
+            "from streamdet.sinks.factory import create_sink\nfrom tests.sinks.making import info, result\n"
             "try:\n"
-            "    with open_sink('window:Test') as sink:\n"
+            "    with create_sink('window:Test') as sink:\n"
             "        sink.open(info())\n"
             "        for number in range(5): sink.write(result(number))\n"
             "        print(cv2.getWindowProperty('Test', cv2.WND_PROP_VISIBLE))\n"

@@ -11,7 +11,7 @@ import pytest
 
 from streamdet.errors import SourceError
 from streamdet.sources.base import Source
-from streamdet.sources.container import VideoInput, fraction
+from streamdet.sources.ffmpeg_input import FFmpegInput, fraction
 from streamdet.sources.file import FileSource
 from streamdet.types import Frame, SourceInfo
 from tests.sources.clips import encode, read_number
@@ -135,7 +135,7 @@ def test_damage_costs_frames_and_not_the_run(tmp_path: Path, name: str, seed: in
 
 
 def test_packets_that_cannot_be_decoded_end_a_file_after_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamdet.sources.container.MAX_DECODE_ERRORS", 5)
+    monkeypatch.setattr("streamdet.sources.ffmpeg_input.MAX_DECODE_ERRORS", 5)
     clip = encode(tmp_path / "a.mkv", 40, options={"g": "1"})
     data = bytearray(clip.read_bytes())
     with av.open(str(clip)) as container:
@@ -205,7 +205,7 @@ def test_protocols_other_than_file_are_not_spoken(tmp_path: Path) -> None:
     clip = encode(tmp_path / "a.ts", 4)
     settings = FileSource(clip, "a")._settings()
     with pytest.raises(SourceError):
-        VideoInput(f"concat:{clip}|{clip}", "a", settings, Counter())
+        FFmpegInput(f"concat:{clip}|{clip}", "a", settings, Counter())
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import cv2
 import pytest
 
 from streamdet.errors import AuthError, SourceError
-from streamdet.sources.container import InputSettings, VideoInput
+from streamdet.sources.factory import create_source
+from streamdet.sources.ffmpeg_input import FFmpegInput, InputSettings
 from streamdet.sources.network import NetworkSource
-from streamdet.sources.open import open_source
 from streamdet.sources.options import BackoffOptions, SourceOptions
 from tests.faultcam import AFTER, FPS, OTHER_SIZE, SIZE, FaultCam
 from tests.sources.clips import encode, numbered, read_number
@@ -159,13 +159,13 @@ def test_ffmpegs_own_socket_timeout_bites() -> None:
         settings = replace(source_of(cam, SHORT)._settings(), open_timeout_s=None, read_timeout_s=None)
         assert settings.options["timeout"] == "600000"
         with pytest.raises(SourceError):
-            VideoInput(cam.url, "cam", settings, Counter())
+            FFmpegInput(cam.url, "cam", settings, Counter())
 
 
 def test_a_decoder_that_is_not_listed_is_not_used(tmp_path: Path) -> None:
     clip = encode(tmp_path / "a.mkv", 3)
     with pytest.raises(SourceError, match=r"h264 is not decoded from this kind of source \(only hevc\)"):
-        VideoInput(str(clip), "cam", InputSettings(codecs=frozenset({"hevc"})), Counter())
+        FFmpegInput(str(clip), "cam", InputSettings(codecs=frozenset({"hevc"})), Counter())
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files in /proc")
@@ -188,7 +188,7 @@ def test_failed_and_lost_connections_leave_no_open_files() -> None:
 
 def test_every_kind_of_loss_is_survived(caplog: pytest.LogCaptureFixture) -> None:
     script = ["play_then_stall", "refuse", "404", "401", "rst_mid_stream", "accept_then_silent", "fin", "sps_change"]
-    with FaultCam(script, speed=2) as cam, open_source(cam.url, options=replace(SHORT, open_timeout_s=2)) as source:
+    with FaultCam(script, speed=2) as cam, create_source(cam.url, options=replace(SHORT, open_timeout_s=2)) as source:
         source.open()
         frames = list(islice(source.frames(), 3 * AFTER + 15))
         assert cam.served == script
@@ -204,7 +204,7 @@ def test_every_kind_of_loss_is_survived(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_a_camera_that_is_switched_off_and_on() -> None:
-    with FaultCam(["play"], speed=2) as cam, open_source(cam.url, options=SHORT) as source:
+    with FaultCam(["play"], speed=2) as cam, create_source(cam.url, options=SHORT) as source:
         source.open()
         frames = source.frames()
         before = list(islice(frames, 10))
@@ -221,7 +221,7 @@ def test_a_camera_that_is_switched_off_and_on() -> None:
 
 
 def test_a_typo_fails_at_once() -> None:
-    with FaultCam(["404"]) as cam, open_source(cam.url, options=SHORT) as source:
+    with FaultCam(["404"]) as cam, create_source(cam.url, options=SHORT) as source:
         with pytest.raises(SourceError, match="404"):
             source.open()
         assert cam.served == ["404"]
@@ -229,7 +229,7 @@ def test_a_typo_fails_at_once() -> None:
 
 def test_waiting_for_a_camera_that_is_still_off() -> None:
     options = replace(SHORT, wait_for_source=True, open_timeout_s=2)
-    with FaultCam(["refuse", "404", "play"]) as cam, open_source(cam.url, options=options) as source:
+    with FaultCam(["refuse", "404", "play"]) as cam, create_source(cam.url, options=options) as source:
         assert source.open().width == SIZE[0]
         assert cam.served == ["refuse", "404", "play"]
 
@@ -240,7 +240,7 @@ def test_waiting_for_a_camera_that_is_still_off() -> None:
 def test_a_recording_as_hls_plays_to_its_end(tmp_path: Path) -> None:
     encode(tmp_path / "list.m3u8", 50, container={"hls_time": "1", "hls_list_size": "0"}, options={"g": "25"})
     assert len(list(tmp_path.glob("*.ts"))) >= 2
-    with web_server(tmp_path) as base, open_source(f"{base}/list.m3u8", options=PATIENT) as source:
+    with web_server(tmp_path) as base, create_source(f"{base}/list.m3u8", options=PATIENT) as source:
         assert source.open().live
         frames = list(source.frames())
     assert [read_number(frame.picture) for frame in frames] == list(range(50))
@@ -254,7 +254,7 @@ def test_a_playlist_from_the_web_reads_no_local_file(tmp_path: Path) -> None:
     )
     with (
         web_server(tmp_path) as base,
-        open_source(f"{base}/list.m3u8", options=SHORT) as source,
+        create_source(f"{base}/list.m3u8", options=SHORT) as source,
         pytest.raises(SourceError),
     ):
         source.open()
@@ -268,7 +268,7 @@ def test_what_a_web_server_does_not_have(tmp_path: Path, path: str, words: str) 
     (tmp_path / "page.html").write_text("<html>hello</html>")
     with (
         web_server(tmp_path) as base,
-        open_source(f"{base}/{path}", options=PATIENT) as source,
+        create_source(f"{base}/{path}", options=PATIENT) as source,
         pytest.raises(SourceError, match=words),
     ):
         source.open()
@@ -290,7 +290,7 @@ def test_mjpeg_is_timed_by_its_arrival(tmp_path: Path) -> None:
                     self.wfile.write(head.encode() + jpeg + b"\r\n")
                     waiting.wait(0.01)
 
-    with web_server(tmp_path, Camera) as base, open_source(f"{base}/video", options=PATIENT) as source:
+    with web_server(tmp_path, Camera) as base, create_source(f"{base}/video", options=PATIENT) as source:
         assert source.open().codec == "mjpeg"
         frames = list(islice(source.frames(), 20))
     assert [read_number(frame.picture) for frame in frames] == list(range(20))
@@ -307,7 +307,7 @@ def test_a_web_server_that_wants_a_password(tmp_path: Path) -> None:
 
     with (
         web_server(tmp_path, Locked) as base,
-        open_source(f"{base}/a.mkv", options=PATIENT) as source,
+        create_source(f"{base}/a.mkv", options=PATIENT) as source,
         pytest.raises(AuthError, match="credentials"),
     ):
         source.open()

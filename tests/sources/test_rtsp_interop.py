@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamdet.sources.open import open_source
+from streamdet.sources.factory import create_source
 from streamdet.sources.options import BackoffOptions, SourceOptions
 from tests.gstreamer import serving
 
@@ -17,7 +17,7 @@ QUICK = SourceOptions(open_timeout_s=10, read_timeout_s=5, backoff=BackoffOption
 def test_killed_and_restarted_it_goes_on(server_script: Path, port: int) -> None:
     pattern = ("--size", "320x240", "--fps", "30")
     with (
-        open_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source,
+        create_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source,
         serving(server_script, port, *pattern) as server,
     ):
         info = source.open()
@@ -40,7 +40,7 @@ def test_a_file_behind_rtsp_keeps_its_distances(server_script: Path, port: int, 
     clip = data_dir / "videos" / "people-walking.mp4"
     with (
         serving(server_script, port, "--file", str(clip)),
-        open_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source,
+        create_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source,
     ):
         source.open()
         frames = list(islice(source.frames(), 30))

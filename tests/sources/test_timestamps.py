@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.sources.timestamps import LIVE_TIME_BASE, FileClock, Guess, LiveClock
+from streamdet.sources.timestamps import LIVE_TIME_BASE, BestEffortTimestamp, FileClock, LiveClock
 
 times = st.one_of(st.none(), st.integers(-(2**40), 2**40), st.integers(-50, 50))
 
@@ -93,7 +93,7 @@ def test_what_follows_a_time_that_runs_back_moves_less_than_a_step(
     ],
 )
 def test_guess(pairs: list[tuple[int | None, int | None]], expected: list[int | None]) -> None:
-    guess = Guess()
+    guess = BestEffortTimestamp()
     assert [guess.take(*pair) for pair in pairs] == expected
 
 

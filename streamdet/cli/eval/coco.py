@@ -65,7 +65,7 @@ def coco(
     from streamdet.evaluate.coco import CocoOptions, evaluate_coco
     from streamdet.evaluate.plot import check_plot, plot_precision_recall
     from streamdet.evaluate.report import write_report, write_results
-    from streamdet.sinks.targets import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_file
 
     outputs = [path for path in (detections, results, report, plot) if path is not None]
     if len(set(outputs)) < len(outputs):

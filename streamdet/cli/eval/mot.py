@@ -12,7 +12,7 @@ from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
     from streamdet.evaluate.mot_run import MotJob, MotRun
-    from streamdet.sinks.targets import InputFiles
+    from streamdet.sinks.output_path import InputFiles
 
 
 def mot(
@@ -64,7 +64,7 @@ def mot(
     from streamdet.cli.eval.show_mot import show
     from streamdet.evaluate.mot_report import write_report
     from streamdet.evaluate.mot_run import MotOptions, evaluate_mot_files
-    from streamdet.sinks.targets import InputFiles, check_file, check_folder
+    from streamdet.sinks.output_path import InputFiles, check_file, check_folder
     from streamdet.tracking.options import TrackerOptions
 
     jobs, without_truth = _jobs(folder, truth, tracks, detections, fps)
@@ -141,7 +141,7 @@ def _range(text: str | None) -> tuple[float, float]:
 def _write_tracks(run: MotRun, results: Path, several: bool, read: InputFiles) -> list[Path]:
     """Writes the tracks of each sequence; returns the files."""
     from streamdet.evaluate.mot_text import write_tracks
-    from streamdet.sinks.targets import check_file
+    from streamdet.sinks.output_path import check_file
 
     paths = {name: results / f"{name}.txt" if several else results for name in run.shown}
     for path in paths.values():

@@ -52,7 +52,7 @@ def streaming(
     from streamdet.evaluate.streaming_report import plot_streaming, write_report
     from streamdet.evaluate.streaming_truth import FramesWithTruth, TruthOptions
     from streamdet.inference.detector import DetectorOptions
-    from streamdet.sinks.targets import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_file
     from streamdet.tracking.carried import MotionOptions
 
     settings = _settings(rates, latency, delay)

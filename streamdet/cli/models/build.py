@@ -26,7 +26,7 @@ def build(
     """
     from streamdet.atomic_write import write_files
     from streamdet.models.zoo import known
-    from streamdet.sinks.targets import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_file
 
     spec = known(name)
     if spec is None or spec.name != "ssd-resnet34-1200":

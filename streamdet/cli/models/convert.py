@@ -117,7 +117,7 @@ def _refuse_int8_only(calibration: bool, annotations: bool, max_loss: bool) -> N
 
 
 def _check_output(output: Path, format: Format) -> None:
-    from streamdet.sinks.targets import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_file
 
     check_file(output, overwrite=True, inputs=InputFiles())
     suffix = ".xml" if format is Format.OPENVINO else ".onnx"

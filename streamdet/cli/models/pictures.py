@@ -52,12 +52,12 @@ def load_samples(images: str | None, count: int) -> list[Sample]:
     """
     from streamdet.convert.proof import Sample
     from streamdet.picture import Picture
+    from streamdet.sources.factory import create_source
     from streamdet.sources.images import read_image
-    from streamdet.sources.open import open_source
     from streamdet.sources.options import SourceOptions
 
     if images is None:
-        with open_source(_SCENE) as source:
+        with create_source(_SCENE) as source:
             source.open()
             return [Sample(f"frame {frame.index} of a made-up scene", frame.picture) for frame in source.frames()]
     paths = evenly(photo_paths(images), count)

@@ -1,4 +1,4 @@
-from streamdet.sources.pace import RealtimeSource
+from streamdet.sources.realtime import RealtimeSource
 from tests.sources.fakes import ScriptedSource
 
 

@@ -3,11 +3,11 @@ import os
 
 import pytest
 
-from streamdet.sinks.guarded import GuardedFile
+from streamdet.sinks.rollback_file import RollbackFile
 
 
 def test_writes_whole_and_seeks(tmp_path):
-    file = GuardedFile(tmp_path / "f", overwrite=True)
+    file = RollbackFile(tmp_path / "f", overwrite=True)
     assert file.write(b"hello") == 5
     assert file.seek(1) == 1
     file.write(b"E")
@@ -20,7 +20,7 @@ def test_writes_whole_and_seeks(tmp_path):
 def test_short_writes_are_continued(tmp_path, monkeypatch):
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:2]))
-    file = GuardedFile(tmp_path / "f", overwrite=True)
+    file = RollbackFile(tmp_path / "f", overwrite=True)
     file.write(b"hello")
     file.close()
     assert (tmp_path / "f").read_bytes() == b"hello"
@@ -35,7 +35,7 @@ def test_after_a_failure_it_stays_as_it_was_last_whole(tmp_path, monkeypatch):
         return real(descriptor, data[:3])
 
     monkeypatch.setattr(os, "write", full)
-    file = GuardedFile(tmp_path / "f", overwrite=True)
+    file = RollbackFile(tmp_path / "f", overwrite=True)
     file.write(b"hello")
     file.keep()
     with pytest.raises(OSError, match="No space left"):
@@ -52,12 +52,12 @@ def test_after_a_failure_it_stays_as_it_was_last_whole(tmp_path, monkeypatch):
 def test_does_not_overwrite_where_not_allowed(tmp_path):
     (tmp_path / "f").write_bytes(b"precious")
     with pytest.raises(FileExistsError):
-        GuardedFile(tmp_path / "f", overwrite=False)
+        RollbackFile(tmp_path / "f", overwrite=False)
     assert (tmp_path / "f").read_bytes() == b"precious"
 
 
 def test_closed(tmp_path):
-    file = GuardedFile(tmp_path / "f", overwrite=True)
+    file = RollbackFile(tmp_path / "f", overwrite=True)
     assert not file.closed
     file.close()
     assert file.closed

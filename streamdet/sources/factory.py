@@ -30,7 +30,7 @@ def _camera(url: str, name: str | None, options: SourceOptions) -> Source:
 
 def _network(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.network import NetworkSource
-    from streamdet.sources.retry import Reconnecting
+    from streamdet.sources.reconnect import ReconnectingSource
 
     parts = _split(url)
     shown = redact_address(url)
@@ -42,7 +42,7 @@ def _network(url: str, name: str | None, options: SourceOptions) -> Source:
 
     if not options.reconnect:
         return connect()
-    return Reconnecting(connect(), connect, options.backoff, wait_for_source=options.wait_for_source)
+    return ReconnectingSource(connect(), connect, options.backoff, wait_for_source=options.wait_for_source)
 
 
 def _web(url: str, name: str | None, options: SourceOptions) -> Source:
@@ -83,7 +83,7 @@ def _file(url: str, name: str | None, options: SourceOptions) -> Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AddressKind:
     """One kind of address: how it looks, and what makes a source of it."""
 
     looks_like: str
@@ -91,11 +91,11 @@ class Row:
     make: Callable[[str, str | None, SourceOptions], Source]
 
 
-def _row(looks_like: str, pattern: str, make: Callable[[str, str | None, SourceOptions], Source]) -> Row:
-    return Row(looks_like, re.compile(pattern, re.IGNORECASE), make)
+def _row(looks_like: str, pattern: str, make: Callable[[str, str | None, SourceOptions], Source]) -> AddressKind:
+    return AddressKind(looks_like, re.compile(pattern, re.IGNORECASE), make)
 
 
-TABLE: tuple[Row, ...] = (
+TABLE: tuple[AddressKind, ...] = (
     _row("0, 1, ... or /dev/video0", r"(/dev/video)?\d{1,4}$", _camera),
     _row("rtsp:// rtsps:// rtmp:// rtmps://", r"(rtsps?|rtmps?)://", _network),
     _row("http:// https://", r"https?://", _web),
@@ -108,7 +108,7 @@ images, or a pattern like ``frames/*.png``."""
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "synthetic")
 
 
-def open_source(url: str, *, name: str | None = None, options: SourceOptions | None = None) -> Source:
+def create_source(url: str, *, name: str | None = None, options: SourceOptions | None = None) -> Source:
     """Makes the source for an address. Nothing is connected or opened yet: `Source.open` does that.
 
     Args:
@@ -151,7 +151,7 @@ def _check_kind(url: str) -> None:
 def _paced(source: Source, options: SourceOptions) -> Source:
     if not options.realtime:
         return source
-    from streamdet.sources.pace import RealtimeSource
+    from streamdet.sources.realtime import RealtimeSource
 
     return RealtimeSource(source)
 

@@ -11,14 +11,14 @@ import av
 
 from streamdet.errors import SourceError
 from streamdet.sources.base import Source
-from streamdet.sources.container import InputSettings, VideoInput
+from streamdet.sources.ffmpeg_input import FFmpegInput, InputSettings
 from streamdet.sources.options import SourceOptions
 from streamdet.sources.orientation import PictureMaker, check_size
-from streamdet.sources.timestamps import Guess
+from streamdet.sources.timestamps import BestEffortTimestamp
 from streamdet.types import Frame, SourceInfo
 
 
-class DecodedSource(Source):
+class FFmpegSource(Source):
     """A source decoded by FFmpeg. Subclasses say how to open it, how to time it and what its end means.
 
     Args:
@@ -34,10 +34,10 @@ class DecodedSource(Source):
         self._label = label or name
         self._location = location
         self._options = options
-        self._input: VideoInput | None = None
+        self._input: FFmpegInput | None = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._first: Frame | None = None
-        self._times = Guess()
+        self._times = BestEffortTimestamp()
         self._time_base = Fraction(1)
         self._first_s: float | None = None
         self._played_s = 0.0
@@ -49,7 +49,7 @@ class DecodedSource(Source):
         """How FFmpeg is to open the location."""
 
     @abstractmethod
-    def _start_clock(self, opened: VideoInput) -> Fraction:
+    def _start_clock(self, opened: FFmpegInput) -> Fraction:
         """Prepares the timing of a newly opened input and returns the time base of the frames given."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class DecodedSource(Source):
         """Returns the time of the next frame, given the source's own and when it came."""
 
     @abstractmethod
-    def _info(self, opened: VideoInput, first: Frame) -> SourceInfo:
+    def _info(self, opened: FFmpegInput, first: Frame) -> SourceInfo:
         """What is known of the open source."""
 
     @abstractmethod
@@ -66,7 +66,7 @@ class DecodedSource(Source):
 
     def open(self) -> SourceInfo:
         """Connects and decodes the first picture, so that what is said of the source is true."""
-        self._input = VideoInput(self._location, self._label, self._settings(), self.faults)
+        self._input = FFmpegInput(self._location, self._label, self._settings(), self.faults)
         try:
             self._time_base = self._start_clock(self._input)
             self._decoded = self._input.frames(self.stopping)

@@ -9,7 +9,7 @@ from streamdet.errors import UsageError
 from streamdet.redact import redact_address
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.targets import InputFiles, same_target
+from streamdet.sinks.output_path import InputFiles, same_target
 
 
 def _video(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
@@ -77,7 +77,7 @@ _BY_SUFFIX: dict[str, _Factory] = {
 }
 
 
-def open_sink(uri: str, *, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> Sink:
+def create_sink(uri: str, *, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> Sink:
     """Returns the sink that `uri` asks for, checked as far as it can be without a stream.
 
     Args:

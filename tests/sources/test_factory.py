@@ -6,13 +6,13 @@ import pytest
 from streamdet.errors import ConfigError, SourceError, UsageError
 from streamdet.sources.base import Source
 from streamdet.sources.camera import CameraSource
+from streamdet.sources.factory import create_source
 from streamdet.sources.file import FileSource, WebFileSource
 from streamdet.sources.images import ImagesSource
 from streamdet.sources.network import NetworkSource
-from streamdet.sources.open import open_source
 from streamdet.sources.options import BackoffOptions, SourceOptions
-from streamdet.sources.pace import RealtimeSource
-from streamdet.sources.retry import Reconnecting
+from streamdet.sources.realtime import RealtimeSource
+from streamdet.sources.reconnect import ReconnectingSource
 from streamdet.sources.synthetic import SyntheticSource
 
 
@@ -33,12 +33,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("0", CameraSource, "camera0"),
         ("/dev/video12", CameraSource, "camera12"),
-        ("rtsp://u:p@10.0.0.7:554/ch1/main.sdp?x=1", Reconnecting, "10.0.0.7_main"),
-        ("RTSP://cam.local", Reconnecting, "cam.local"),
-        ("rtsps://[::1]/a", Reconnecting, "1_a"),
-        ("rtmp://host/live/key", Reconnecting, "host_key"),
-        ("http://host/live.m3u8", Reconnecting, "host_live"),
-        ("http://host/video", Reconnecting, "host_video"),
+        ("rtsp://u:p@10.0.0.7:554/ch1/main.sdp?x=1", ReconnectingSource, "10.0.0.7_main"),
+        ("RTSP://cam.local", ReconnectingSource, "cam.local"),
+        ("rtsps://[::1]/a", ReconnectingSource, "1_a"),
+        ("rtmp://host/live/key", ReconnectingSource, "host_key"),
+        ("http://host/live.m3u8", ReconnectingSource, "host_live"),
+        ("http://host/video", ReconnectingSource, "host_video"),
         ("https://host/a/clip.MP4?token=1", WebFileSource, "host_clip"),
         ("synthetic:", SyntheticSource, "synthetic"),
         ("synthetic:shapes?seed=3", SyntheticSource, "synthetic"),
@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_table(folder: Path, url: str, kind: type, name: str) -> None:
-    source = open_source(url.format(folder=folder))
+    source = create_source(url.format(folder=folder))
     assert type(source) is kind
     assert source.name == name
     assert ":p@" not in source.url
@@ -86,7 +86,7 @@ def test_what_cannot_work_is_said_before_anything_is_opened(
     folder: Path, url: str, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words) as raised:
-        open_source(url)
+        create_source(url)
     assert type(raised.value) is error
     assert "s3cret" not in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -128,7 +128,7 @@ CANARY = "c4nary"
     ],
 )
 def test_no_source_shows_a_credential_of_its_address(url: str, name: str) -> None:
-    source = open_source(url, options=SourceOptions(realtime=True))
+    source = create_source(url, options=SourceOptions(realtime=True))
     assert source.name == name
     sources = [source, *(inner for inner in vars(source).values() if isinstance(inner, Source))]
     assert len(sources) == 2  # the one that paces or reconnects, and the one within
@@ -149,7 +149,7 @@ def test_no_source_shows_a_credential_of_its_address(url: str, name: str) -> Non
 )
 def test_no_refused_address_shows_its_credential(folder: Path, url: str) -> None:
     with pytest.raises((SourceError, UsageError)) as raised:
-        open_source(url)
+        create_source(url)
     assert CANARY not in f"{raised.value} {raised.value!r}"
 
 
@@ -157,16 +157,16 @@ def test_a_local_path_may_look_like_settings(folder: Path) -> None:
     kept = folder / "site" / "user=1"
     kept.mkdir(parents=True)
     (kept / "1.png").touch()
-    assert list(open_source("site/user=1/*.png").files) == [Path("site/user=1/1.png")]
-    assert open_source("site/user=1").name == "user_1"
+    assert list(create_source("site/user=1/*.png").files) == [Path("site/user=1/1.png")]
+    assert create_source("site/user=1").name == "user_1"
 
 
 def test_options_choose_the_wrapper(folder: Path) -> None:
-    assert isinstance(open_source("7.mkv", options=SourceOptions(realtime=True)), RealtimeSource)
-    assert isinstance(open_source("synthetic:", options=SourceOptions(realtime=True)), RealtimeSource)
-    assert isinstance(open_source("synthetic:shapes?live=1", options=SourceOptions(realtime=True)), SyntheticSource)
-    assert isinstance(open_source("rtsp://host/", options=SourceOptions(reconnect=False)), NetworkSource)
-    assert open_source("7.mkv", name="door").name == "door"
+    assert isinstance(create_source("7.mkv", options=SourceOptions(realtime=True)), RealtimeSource)
+    assert isinstance(create_source("synthetic:", options=SourceOptions(realtime=True)), RealtimeSource)
+    assert isinstance(create_source("synthetic:shapes?live=1", options=SourceOptions(realtime=True)), SyntheticSource)
+    assert isinstance(create_source("rtsp://host/", options=SourceOptions(reconnect=False)), NetworkSource)
+    assert create_source("7.mkv", name="door").name == "door"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +193,6 @@ def test_bad_options_name_the_key_and_the_value(make, words: str) -> None:
 def test_importing_the_table_is_light() -> None:
     import subprocess
 
-    program = "import sys; import streamdet.sources.open; print({'av', 'cv2'} & set(sys.modules))"
+    program = "import sys; import streamdet.sources.factory; print({'av', 'cv2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"

@@ -7,7 +7,7 @@ import pytest
 
 from streamdet.errors import AuthError, SourceError
 from streamdet.sources.options import BackoffOptions
-from streamdet.sources.retry import Backoff, Reconnecting, State
+from streamdet.sources.reconnect import Backoff, ConnectionState, ReconnectingSource
 from tests.sources.fakes import ScriptedSource
 
 LOST = SourceError("cam: no data for 5 s")
@@ -34,11 +34,11 @@ def exact(low: float, high: float) -> float:
     return 0.0
 
 
-def supervised(connections: list[ScriptedSource], time: FakeTime | None = None, **more) -> Reconnecting:
+def supervised(connections: list[ScriptedSource], time: FakeTime | None = None, **more) -> ReconnectingSource:
     time = time or FakeTime()
     rest = iter(connections[1:])
     backoff = Backoff(BackoffOptions(), exact)
-    return Reconnecting(connections[0], lambda: next(rest), backoff=backoff, now=time.now, wait=time.wait, **more)
+    return ReconnectingSource(connections[0], lambda: next(rest), backoff=backoff, now=time.now, wait=time.wait, **more)
 
 
 def test_waits_double_up_to_the_cap() -> None:
@@ -78,14 +78,14 @@ def test_frames_go_on_over_a_loss_and_the_gap_shows(caplog: pytest.LogCaptureFix
     source = supervised([first, down, down, second])
     with caplog.at_level(logging.INFO), source:
         source.open()
-        assert source.state is State.RUNNING
+        assert source.state is ConnectionState.RUNNING
         frames = list(source.frames())
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
     assert [frame.pts_s for frame in frames] == pytest.approx([0, 0.04, 7.5, 7.54], abs=1e-4)
     assert source.faults == {"reconnect": 1}
     assert first.closed
     assert second.closed
-    assert source.state is State.ENDED
+    assert source.state is ConnectionState.ENDED
     messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert messages == [
         "cam: no data for 5 s; trying again until it is back, first in 1.0 s",
@@ -147,7 +147,7 @@ def test_a_first_connection_that_fails_is_an_error_at_once() -> None:
     with supervised([ScriptedSource([], open_error=LOST)], time) as source, pytest.raises(SourceError, match="no data"):
         source.open()
     assert time.waits == []
-    assert source.state is State.ENDED
+    assert source.state is ConnectionState.ENDED
 
 
 def test_waiting_for_a_source_that_is_not_there_yet() -> None:
@@ -175,7 +175,7 @@ def test_a_healthy_stretch_starts_the_waits_anew() -> None:
 
 def test_stop_during_the_wait_ends_it() -> None:
     waiting = threading.Event()
-    source = Reconnecting(
+    source = ReconnectingSource(
         ScriptedSource([1.0, LOST]), lambda: ScriptedSource([]), BackoffOptions(first_s=1000, cap_s=1000)
     )
 
@@ -193,7 +193,7 @@ def test_stop_during_the_wait_ends_it() -> None:
 
 
 def test_stop_while_connecting_again_reaches_the_connection() -> None:
-    source: Reconnecting
+    source: ReconnectingSource
 
     class Slow(ScriptedSource):
         def open(self):
@@ -208,7 +208,7 @@ def test_stop_while_connecting_again_reaches_the_connection() -> None:
 
 
 def test_stop_while_waiting_for_the_first_connection() -> None:
-    source = Reconnecting(
+    source = ReconnectingSource(
         ScriptedSource([], open_error=LOST), lambda: ScriptedSource([], open_error=LOST), wait_for_source=True
     )
     source.request_stop()

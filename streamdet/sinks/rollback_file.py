@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-class GuardedFile:
+class RollbackFile:
     """What a muxer writes to instead of a path.
 
     When a recording ends, the MP4 muxer appends an index and then overwrites the file's first bytes so that the index

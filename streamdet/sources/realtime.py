@@ -32,7 +32,7 @@ class RealtimeSource(Source):
     ) -> None:
         super().__init__(inner.name, inner.url)
         self._inner = inner
-        self.still = inner.still
+        self.still_images = inner.still_images
         self.files, self.faults = inner.files, inner.faults
         self.stopping = inner.stopping  # one event: a stop of this source stops both
         self._now_ns = now_ns

@@ -16,7 +16,7 @@ from av.codec.context import Flags
 from av.stream import Disposition
 
 from streamdet.errors import SourceError
-from streamdet.sources.failures import explain, silent
+from streamdet.sources.ffmpeg_errors import explain, silent
 from streamdet.sources.orientation import check_size
 
 _GEN_PTS = 0x0001  # AVFMT_FLAG_GENPTS
@@ -64,7 +64,7 @@ def fraction(rational: Any) -> Fraction | None:
     return Fraction(int(rational.numerator), int(rational.denominator))
 
 
-class VideoInput:
+class FFmpegInput:
     """An open input. Only the thread that made it may use it: FFmpeg crashes otherwise.
 
     Attributes:

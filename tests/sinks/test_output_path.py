@@ -3,8 +3,8 @@ import os
 import pytest
 
 from streamdet.errors import UsageError
-from streamdet.sinks.open import check_distinct
-from streamdet.sinks.targets import InputFiles
+from streamdet.sinks.factory import check_distinct
+from streamdet.sinks.output_path import InputFiles
 
 
 def test_inputs_are_known_by_every_name(tmp_path):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from streamdet.errors import UsageError
+from streamdet.sinks.factory import create_sink
 from streamdet.sinks.images import ImageSink
 from streamdet.sinks.jsonl import JsonLinesSink
 from streamdet.sinks.null import NullSink
-from streamdet.sinks.open import open_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.sinks.video import VideoSink
 
@@ -35,7 +35,7 @@ from streamdet.sinks.video import VideoSink
 def test_table(tmp_path, monkeypatch, uri, kind):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
-    sink = open_sink(uri)
+    sink = create_sink(uri)
     assert type(sink) is kind
     assert sink.name == uri
     assert os.listdir(tmp_path) == ["there"]
@@ -44,7 +44,7 @@ def test_table(tmp_path, monkeypatch, uri, kind):
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "http", "https", "mqtt", "RTSP"])
 def test_publishing_is_not_there_yet(scheme):
     with pytest.raises(UsageError, match=f"this version cannot publish to {scheme} yet; write a file") as raised:
-        open_sink(f"{scheme}://admin:s3cret@host/path")
+        create_sink(f"{scheme}://admin:s3cret@host/path")
     assert "s3cret" not in str(raised.value)
 
 
@@ -52,10 +52,10 @@ def test_publishing_is_not_there_yet(scheme):
 def test_unknown_kinds_list_the_known(tmp_path, monkeypatch, uri):
     monkeypatch.chdir(tmp_path)
     if uri == ".":
-        assert type(open_sink(uri)) is ImageSink
+        assert type(create_sink(uri)) is ImageSink
         return
     with pytest.raises(UsageError, match=r"use a file ending in \.mp4, .*null: or window:") as raised:
-        open_sink(uri)
+        create_sink(uri)
     assert "s3cret" not in str(raised.value)
 
 
@@ -78,7 +78,7 @@ def test_options_that_cannot_be(changes, message):
 
 def test_choosing_loads_only_what_is_chosen(tmp_path):
     script = (
-        "import sys\nfrom streamdet.sinks.open import open_sink\nopen_sink('null:')\nopen_sink('out.jsonl')\n"
+        "import sys\nfrom streamdet.sinks.factory import create_sink\nopen_sink('null:')\nopen_sink('out.jsonl')\n"
         "print([m for m in ('av', 'cv2') if m in sys.modules])"
     )
     root = Path(__file__).parent.parent.parent

@@ -20,7 +20,7 @@ from streamdet.types import Frame, SourceInfo
 log = logging.getLogger(__name__)
 
 
-class State(Enum):
+class ConnectionState(Enum):
     """Where a supervised source stands."""
 
     NEW = "new"
@@ -54,7 +54,7 @@ class Backoff:
             self._next_s = self._options.first_s
 
 
-class Reconnecting(Source):
+class ReconnectingSource(Source):
     """Runs one connection after the other as if they were one source.
 
     Frames are counted on without a gap; times go on by the clock, so that an outage shows as a gap of its length.
@@ -87,7 +87,7 @@ class Reconnecting(Source):
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         super().__init__(first.name, first.url)
-        self.state = State.NEW
+        self.state = ConnectionState.NEW
         self._inner: Source | None = first
         self._make = make
         self._backoff = backoff or Backoff(options or BackoffOptions())
@@ -109,7 +109,7 @@ class Reconnecting(Source):
                 return self._info
             except SourceError as error:
                 if not self._wait_for_source or not self._retry_after(error):
-                    self.state = State.ENDED
+                    self.state = ConnectionState.ENDED
                     raise
 
     def frames(self) -> Iterator[Frame]:
@@ -139,7 +139,7 @@ class Reconnecting(Source):
         return False
 
     def _connect(self) -> SourceInfo:
-        self.state = State.OPENING
+        self.state = ConnectionState.OPENING
         inner = self._inner or self._make()
         inner.stopping, inner.faults = self.stopping, self.faults  # shared: a stop reaches it in every state
         self._inner = inner
@@ -148,7 +148,7 @@ class Reconnecting(Source):
             self.faults["reconnect"] += 1
             log.warning("%s: back after %.1f s", self.name, self._now() - self._lost_at)
             self._lost_at = None
-        self.state = State.RUNNING
+        self.state = ConnectionState.RUNNING
         return info
 
     def _retry_after(self, error: SourceError) -> bool:
@@ -164,7 +164,7 @@ class Reconnecting(Source):
             log.warning("%s; trying again until it is back, first in %.1f s", redact(str(error)), delay)
         else:
             log.debug("%s; next attempt in %.1f s", redact(str(error)), delay)
-        self.state = State.BACKOFF
+        self.state = ConnectionState.BACKOFF
         return not self._wait(delay)
 
     def _shift_for(self, frame: Frame) -> int:
@@ -208,4 +208,4 @@ class Reconnecting(Source):
         if self._inner is not None:
             self._inner.close()
             self._inner = None
-        self.state = State.ENDED
+        self.state = ConnectionState.ENDED
