@@ -65,10 +65,10 @@ def pipeline(
 ) -> None:
     """File to annotated file at 1080p: rate, processor time, memory; without -m the network is left out."""
     from streamdet.bench.pipeline import Wanted, run
-    from streamdet.cli.downloading import Downloading
+    from streamdet.cli.download_progress import DownloadProgress
     from streamdet.models.local import getter
 
-    with Downloading() as downloading:
+    with DownloadProgress() as downloading:
         measured = run(Wanted(model, provider, threads, frames, preset), rounds, getter(downloading))
     _show(measured)
 
@@ -88,7 +88,7 @@ def capacity(
 ) -> None:
     """How many live streams this machine carries within a stated limit, found by search."""
     from streamdet.bench.capacity import Limit, Load, Trial, run
-    from streamdet.cli.downloading import Downloading
+    from streamdet.cli.download_progress import DownloadProgress
     from streamdet.models.local import getter
 
     if not (parts := re.fullmatch(r"([0-9]{2,5})x([0-9]{2,5})", size)) or int(parts[1]) % 2 or int(parts[2]) % 2:
@@ -100,7 +100,7 @@ def capacity(
         word = "carried" if trial.within(limit) else "too many"
         print(f"streamdet: {trial.streams} streams: {word}", file=sys.stderr)
 
-    with Downloading() as downloading:
+    with DownloadProgress() as downloading:
         _show(run(load, limit, getter(downloading), tell))
 
 

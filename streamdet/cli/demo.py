@@ -86,7 +86,7 @@ def _has_screen() -> bool:
 
 def _run(options: DemoOptions, quiet: bool, check: bool) -> DemoResult:
     with InterruptListener() as interrupts:
-        from streamdet.cli.display import Display
+        from streamdet.cli.run_display import RunDisplay
         from streamdet.demo.demo import Demo
         from streamdet.kernels import compiled_before
 
@@ -95,7 +95,7 @@ def _run(options: DemoOptions, quiet: bool, check: bool) -> DemoResult:
                 print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
 
         demonstration = Demo(options, tell_of_compiling)
-        with Display(demonstration.job, quiet or check) as display:
+        with RunDisplay(demonstration.job, quiet or check) as display:
             interrupts.stop = demonstration.job.pipeline.stop
             demonstration.job.run(display.tick)
     if interrupts.received:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streamdet.cli.memory import give_back_large_blocks
+from streamdet.cli.malloc_threshold import lower_mmap_threshold
 from streamdet.errors import UsageError
 from streamdet.interrupts import InterruptListener
 
@@ -110,11 +110,11 @@ def run(
         "max_frames": max_frames,
         "duration_s": duration,
     }
-    give_back_large_blocks()
+    lower_mmap_threshold()
     with InterruptListener() as interrupts:
         from streamdet.build import build
-        from streamdet.cli.display import Display
-        from streamdet.cli.downloading import Downloading
+        from streamdet.cli.download_progress import DownloadProgress
+        from streamdet.cli.run_display import RunDisplay
         from streamdet.config import load_config
         from streamdet.kernels import compiled_before
 
@@ -122,10 +122,10 @@ def run(
             if not quiet and not compiled_before():
                 print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
 
-        with Downloading(quiet) as downloading:
+        with DownloadProgress(quiet) as downloading:
             settings = load_config(config, typed)
             job = build(settings, leave_busy=True, on_warm_up=tell_of_compiling, watcher=downloading)
-        with Display(job, quiet) as display:
+        with RunDisplay(job, quiet) as display:
             interrupts.stop = job.pipeline.stop
             job.run(display.tick)
     if interrupts.received:

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streamdet.cli.eval import app
-from streamdet.cli.eval.progress import EvalProgress
-from streamdet.cli.eval.show import coco_lines
+from streamdet.cli.eval.eval_progress import EvalProgress
+from streamdet.cli.eval.print_coco import coco_lines
 from streamdet.evaluate.coco_ap import CocoNumbers
 from streamdet.models.embedded import SHAPES
 from tests.evaluate.making import write_scene

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from streamdet.cli.models.pictures import load_samples, photo_paths
+from streamdet.cli.models.sample_images import load_samples, photo_paths
 from streamdet.convert.convert import convert
 from streamdet.convert.openvino_ir import require_openvino
 from streamdet.convert.options import Channels, ConvertOptions, Format, InputType, Layout, Precision

@@ -1,4 +1,4 @@
-"""INT8 through `convert`: the quantiser's report is kept, and what has lost its precision is not converted again."""
+"""INT8 through `convert`: the quantizer's report is kept, and what has lost its precision is not converted again."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
-from streamdet.cli.models.quantising import quantiser
+from streamdet.cli.models.quantize import make_quantizer
 from streamdet.convert.convert import convert
 from streamdet.convert.options import ConvertOptions, Precision
 from streamdet.convert.proof import Sample
@@ -25,13 +25,13 @@ TEXTURE = [Sample("texture", Picture.from_bgr(np.random.default_rng(0).integers(
 
 
 def test_a_trained_network(data_dir, monkeypatch):
-    from streamdet.cli.models.pictures import load_samples
+    from streamdet.cli.models.sample_images import load_samples
 
-    monkeypatch.setattr("streamdet.cli.models.quantising.MOST_CALIBRATION", 6)
+    monkeypatch.setattr("streamdet.cli.models.quantize.MAX_CALIBRATION_PHOTOS", 6)
     file = read_model(data_dir / "models" / "yolox_nano.onnx")
     samples = load_samples(str(data_dir / "images"), 2)
     made = convert(
-        file, resolve(file)[0], samples, INT8, quantiser(str(data_dir / "images" / "*00*.jpg"), None, None, 0.5)
+        file, resolve(file)[0], samples, INT8, make_quantizer(str(data_dir / "images" / "*00*.jpg"), None, None, 0.5)
     )
     read = inspect_model(ModelFile(made.files[".onnx"], "int8.onnx"))
     assert "layers in INT8" in made.report_text
@@ -86,5 +86,5 @@ def test_what_it_needs(tmp_path, calibration, annotations, words):
     (tmp_path / "a.png").write_bytes(b"")
     filled = [value and value.format(f=tmp_path) for value in (calibration, annotations)]
     with pytest.raises(UsageError) as error:
-        quantiser(filled[0], filled[1], None, 0.01)
+        make_quantizer(filled[0], filled[1], None, 0.01)
     assert words in str(error.value)

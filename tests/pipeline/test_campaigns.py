@@ -18,7 +18,7 @@ import pytest
 from streamdet.bench.clip import make_clip
 from streamdet.bench.live import Watch, live_clip
 from streamdet.boxes import pairwise_iou
-from streamdet.cli.memory import give_back_large_blocks
+from streamdet.cli.malloc_threshold import lower_mmap_threshold
 from streamdet.config import TrackerConfig
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.gate.motion import MotionGate, warm_up
@@ -136,7 +136,7 @@ def test_four_streams_are_served_alike_and_one_that_stalls_slows_nobody(clips, n
 
 
 def test_memory_is_flat_over_minutes(clips, nano, tmp_path):
-    give_back_large_blocks()  # as `streamdet run` does
+    lower_mmap_threshold()  # as `streamdet run` does
     seconds = SECONDS or 300
     samples = []
     over = threading.Event()

@@ -87,15 +87,15 @@ def coco(
         max_images=max_images,
         detections=detections,
     )
-    from streamdet.cli.downloading import Downloading
-    from streamdet.cli.eval.progress import EvalProgress
-    from streamdet.cli.eval.show import show
+    from streamdet.cli.download_progress import DownloadProgress
+    from streamdet.cli.eval.eval_progress import EvalProgress
+    from streamdet.cli.eval.print_coco import print_coco_result
     from streamdet.kernels import compiled_before
     from streamdet.models.local import getter
 
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
-    with Downloading(quiet) as downloading, EvalProgress(quiet) as progress:
+    with DownloadProgress(quiet) as downloading, EvalProgress(quiet) as progress:
         try:
             result = evaluate_coco(model, images, annotations, options, progress, getter(downloading))
         except KeyboardInterrupt:
@@ -108,7 +108,7 @@ def coco(
     if plot is not None:
         title = f"{result.identity.model}: {len(result.truth.images)} pictures, COCO AP {result.ap:.4f}"
         plot_precision_recall(result.coco, plot, title)
-    show(result)  # last: whoever reads it may stop (`| head`)
+    print_coco_result(result)  # last: whoever reads it may stop (`| head`)
     for path in outputs:
         typer.echo(f"wrote {path}")
 

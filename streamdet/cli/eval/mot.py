@@ -61,7 +61,7 @@ def mot(
 
     Example: streamdet eval mot MOT15/train/TUD-Campus, streamdet eval mot --truth gt.txt --tracks out.txt
     """
-    from streamdet.cli.eval.show_mot import show
+    from streamdet.cli.eval.print_mot import print_mot_result
     from streamdet.evaluate.mot_report import write_report
     from streamdet.evaluate.mot_run import MotOptions, evaluate_mot_files
     from streamdet.sinks.output_path import InputFiles, check_file, check_folder
@@ -89,7 +89,7 @@ def mot(
     if report is not None:
         write_report(run, options, report)
         written.append(report)
-    show(run, without_truth)  # last: whoever reads it may stop (`| head`)
+    print_mot_result(run, without_truth)  # last: whoever reads it may stop (`| head`)
     for path in written:
         typer.echo(f"wrote {path}")
 

@@ -61,9 +61,9 @@ def streaming(
         raise UsageError("--report and --plot name the same file")
     if plot is not None:
         check_plot(plot)
-    from streamdet.cli.downloading import Downloading
-    from streamdet.cli.eval.progress import EvalProgress
-    from streamdet.cli.eval.show_streaming import show
+    from streamdet.cli.download_progress import DownloadProgress
+    from streamdet.cli.eval.eval_progress import EvalProgress
+    from streamdet.cli.eval.print_streaming import print_scores
     from streamdet.kernels import compiled_before
     from streamdet.models.local import getter
 
@@ -71,7 +71,7 @@ def streaming(
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     named = tuple(name.strip() for name in (classes or "").split(",") if name.strip())
     detector = DetectorOptions(conf=conf, classes=named, provider=provider, threads=threads)
-    with Downloading(quiet) as downloading, EvalProgress(quiet, long_end=False) as progress:
+    with DownloadProgress(quiet) as downloading, EvalProgress(quiet, long_end=False) as progress:
         truth = TruthOptions(source, model, detector, max_frames)
         frames = FramesWithTruth(truth, progress, getter(downloading))
         for path in outputs:
@@ -81,7 +81,7 @@ def streaming(
         write_report(scores, frames.source.url, frames.truth, report)
     if plot is not None:
         plot_streaming(scores, plot, f"{frames.source.name}: truth is {frames.truth}")
-    show(scores, frames.source.url, frames.truth)
+    print_scores(scores, frames.source.url, frames.truth)
     for path in outputs:
         typer.echo(f"wrote {path}")
 

@@ -31,7 +31,7 @@ def street(
     The scenes are held out: ssd-demo has learned from others. Objects that can hardly be seen do not count: they need
     not be found, and may be.
     """
-    from streamdet.cli.eval.progress import EvalProgress
+    from streamdet.cli.eval.eval_progress import EvalProgress
     from streamdet.evaluate.as_json import json_text
     from streamdet.evaluate.street import HELD_OUT, evaluate_street, track_street
     from streamdet.inference.detector import DetectorOptions, load_detector

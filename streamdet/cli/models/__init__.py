@@ -6,7 +6,7 @@ from streamdet.cli.models.benchmark import benchmark
 from streamdet.cli.models.build import build
 from streamdet.cli.models.convert import convert
 from streamdet.cli.models.info import info
-from streamdet.cli.models.listing import list_models
+from streamdet.cli.models.list import list_models
 from streamdet.cli.models.pull import pull
 from streamdet.cli.models.verify import verify
 

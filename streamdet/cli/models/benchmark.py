@@ -62,7 +62,7 @@ def benchmark(
     from streamdet.bench.contenders import contenders, rivals, subject
     from streamdet.bench.inference import busy, measure
     from streamdet.bench.roofline import copy_rate
-    from streamdet.cli.downloading import Downloading
+    from streamdet.cli.download_progress import DownloadProgress
     from streamdet.errors import HardwareError, UsageError
     from streamdet.inference.providers import Precision, Provider
     from streamdet.models.local import getter
@@ -74,7 +74,7 @@ def benchmark(
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = busy()
     with InterruptListener():  # ends the process at once: nothing is lost
-        with Downloading() as downloading:
+        with DownloadProgress() as downloading:
             subjects = [subject(model, threads, getter(downloading)) for model in models]
         wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
         ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])

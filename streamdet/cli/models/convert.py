@@ -70,14 +70,14 @@ def convert(
     if precision is not Precision.INT8:
         _refuse_int8_only(calibration is not None, annotations is not None, max_loss is not None)
     from streamdet.atomic_write import write_files
-    from streamdet.cli.downloading import Downloading
-    from streamdet.cli.models.pictures import load_samples
-    from streamdet.cli.models.quantising import quantiser
+    from streamdet.cli.download_progress import DownloadProgress
+    from streamdet.cli.models.quantize import make_quantizer
+    from streamdet.cli.models.sample_images import load_samples
     from streamdet.convert.convert import convert as convert_model
     from streamdet.models.local import getter
     from streamdet.models.zoo import resolve
 
-    with Downloading() as downloading:
+    with DownloadProgress() as downloading:
         spec, file = resolve(source, get=getter(downloading))
     with suppress(OSError):
         if os.path.samefile(file.name, output):
@@ -85,11 +85,11 @@ def convert(
     if images is None and calibration is not None:
         images = calibration
     samples = load_samples(images, pictures)
-    quantise = quantiser(calibration, annotations, images, max_loss) if precision is Precision.INT8 else None
+    quantize = make_quantizer(calibration, annotations, images, max_loss) if precision is Precision.INT8 else None
     if images is None:
         typer.echo("the proof runs on a made-up scene; --images DIR proves it on your own photos")
     with _status() as tell:
-        converted = convert_model(file, spec, samples, options, quantise, tell)
+        converted = convert_model(file, spec, samples, options, quantize, tell)
     main = (".onnx", ".xml")
     write_files({output if end in main else output.with_suffix(end): data for end, data in converted.files.items()})
     for line in _summary(converted, output):

@@ -27,7 +27,7 @@ def pull(
 
     Example: streamdet models pull yolox-nano
     """
-    from streamdet.cli.downloading import Downloading
+    from streamdet.cli.download_progress import DownloadProgress
     from streamdet.models.local import pull as pull_one
     from streamdet.models.zoo import MODELS, place
 
@@ -40,7 +40,7 @@ def pull(
         if not quiet:
             typer.echo(f"{origin.name}: {origin.about or 'a model'}")
             typer.echo(f"  licence {origin.licence or 'not stated'}; {origin.facts}")
-        with InterruptListener(partial(_leave, origin, path, quiet)), Downloading(quiet) as downloading:
+        with InterruptListener(partial(_leave, origin, path, quiet)), DownloadProgress(quiet) as downloading:
             downloaded = pull_one(origin, path, downloading, replace=force)
         if not quiet:
             typer.echo(f"  {'downloaded and checked' if downloaded else 'is here and right'}: {path}")

@@ -13,7 +13,7 @@ from streamdet.evaluate.coco_ap import MAX_DETECTIONS, CocoNumbers
 from streamdet.evaluate.published import AP, COCO_PRECISION, VAL2017_IMAGES, VOC_MAP, is_val2017
 
 
-def show(result: CocoResult) -> None:
+def print_coco_result(result: CocoResult) -> None:
     """Prints an evaluation on standard output: what ran, COCO's table, the metrics with published figures, classes."""
     console = Console(highlight=False)
     if not console.is_terminal:

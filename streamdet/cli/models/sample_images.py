@@ -45,7 +45,7 @@ def load_samples(images: str | None, count: int) -> list[Sample]:
 
     Args:
         images: where photos are; None for frames of a made-up scene.
-        count: how many photos at most, taken evenly from all.
+        count: how many photos at most, spread evenly over all.
 
     Raises:
         UsageError, SourceError: there are none, or one cannot be read.
@@ -60,15 +60,15 @@ def load_samples(images: str | None, count: int) -> list[Sample]:
         with create_source(_SCENE) as source:
             source.open()
             return [Sample(f"frame {frame.index} of a made-up scene", frame.picture) for frame in source.frames()]
-    paths = evenly(photo_paths(images), count)
+    paths = evenly_spaced(photo_paths(images), count)
     limit = SourceOptions().max_pixels
     return [Sample(path.name, Picture.from_bgr(read_image(path, limit))) for path in paths]
 
 
-def evenly(paths: Sequence[Path], count: int) -> list[Path]:
+def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
     """Returns at most `count` of the paths, from all over.
 
-    >>> [str(p) for p in evenly([Path(c) for c in "abcdef"], 3)]
+    >>> [str(p) for p in evenly_spaced([Path(c) for c in "abcdef"], 3)]
     ['a', 'c', 'e']
     """
     step = max(1.0, len(paths) / count)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamdet.cli.display import Display, _rate, summary
+from streamdet.cli.run_display import RunDisplay, _rate, summary
 from streamdet.pipeline.report import Percentiles, Report, SinkReport, StreamReport
 from tests.running import ROOT
 
@@ -54,7 +54,7 @@ def test_the_progress_of_several_sources_fits_80_columns_and_cuts_neither_names_
     )
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
-        console.print(Display(job)._progress())
+        console.print(RunDisplay(job)._progress())
     lines = captured.get().splitlines()
     assert max(map(len, lines)) <= 80
     assert "".join(line.split(" ")[0] for line in lines) == "".join(names)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from streamdet.cli.downloading import Downloading
+from streamdet.cli.download_progress import DownloadProgress
 from streamdet.model_spec.origin import Origin
 
 ORIGIN = Origin("net", size_bytes=1_000_000, licence="MIT")
@@ -17,7 +17,7 @@ PATH = Path("/models/net.onnx")
 def shown(*, quiet: bool = False, terminal: bool = True, total: int = 1_000_000) -> list[str]:
     """Returns the lines of a download with a failing mirror, as a terminal without colours has them in the end."""
     screen = io.StringIO()
-    with Downloading(quiet) as downloading:
+    with DownloadProgress(quiet) as downloading:
         downloading._console = Console(file=screen, force_terminal=terminal, width=100, color_system=None)
         downloading.begins(ORIGIN, "http://me:hunter2@first/net.onnx", PATH, 0)
         downloading.arrived(0, total)

@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from streamdet.model_spec.spec import ModelSpec
     from streamdet.models.load import ModelFile
 
-MOST_CALIBRATION = 64
+MAX_CALIBRATION_PHOTOS = 64
 """Photos that calibrate and decide at most: with the flagship each takes seconds, several times."""
 
-MOST_LABELLED = 128
+MAX_LABELED_PHOTOS = 128
 """Labelled photos that a form of the model is scored on at most."""
 
 
-MAX_LOSS_LABELLED = 0.01
+MAX_LOSS_LABELED = 0.01
 """AP that may be lost."""
 
-MAX_LOSS_UNLABELLED = 0.02
+MAX_LOSS_UNLABELED = 0.02
 """Agreement that may be lost: it is relative to what the float model finds, so that a detector of AP 0.5 that loses
 0.01 of AP loses about this much of it."""
 
 
-def quantiser(
+def make_quantizer(
     calibration: str | None, annotations: Path | None, labelled: str | None, max_loss: float | None
 ) -> Quantise:
     """Returns what makes an INT8 model.
@@ -43,18 +43,18 @@ def quantiser(
     Raises:
         UsageError: there are no photos, or annotations have none.
     """
-    from streamdet.cli.models.pictures import evenly, photo_paths
+    from streamdet.cli.models.sample_images import evenly_spaced, photo_paths
 
     if calibration is None:
         raise UsageError(
             "--precision int8 needs --calibration: photos like those it will see (folder, pattern or list)"
         )
-    paths = evenly(photo_paths(calibration), MOST_CALIBRATION)
+    paths = evenly_spaced(photo_paths(calibration), MAX_CALIBRATION_PHOTOS)
     folder = Path(os.path.expanduser(labelled or calibration))
     if annotations is not None and not folder.is_dir():
         raise UsageError(f"--annotations needs the folder of its photos: give it with --images, {folder} is none")
 
-    usual = MAX_LOSS_UNLABELLED if annotations is None else MAX_LOSS_LABELLED
+    usual = MAX_LOSS_UNLABELED if annotations is None else MAX_LOSS_LABELED
     allowed = usual if max_loss is None else max_loss
 
     def run(file: ModelFile, spec: ModelSpec, tell: Callable[[str], None]) -> tuple[bytes, str]:
@@ -72,7 +72,7 @@ def _scorer(spec: ModelSpec, folder: Path, annotations: Path) -> Callable[[Model
     from streamdet.inference.detector import ModelDetector
     from streamdet.inference.session import Session
 
-    options = CocoOptions(max_images=MOST_LABELLED, allow_missing=True, provider="cpu")
+    options = CocoOptions(max_images=MAX_LABELED_PHOTOS, allow_missing=True, provider="cpu")
     settings = detector_options(options, None)
 
     def score(file: ModelFile) -> float:

@@ -12,7 +12,7 @@ from streamdet.evaluate.streaming import EVERY_FRAME, HOLD_LAST, Score
 from streamdet.evaluate.streaming_report import MEASURE
 
 
-def show(scores: Sequence[Score], source: str, truth: str) -> None:
+def print_scores(scores: Sequence[Score], source: str, truth: str) -> None:
     """Prints a row for each setting and mode on standard output, and what the columns mean."""
     console = Console(highlight=False)
     if not console.is_terminal:

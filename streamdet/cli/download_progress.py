@@ -17,7 +17,7 @@ from streamdet.redact import redact
 _REFRESH_S = 0.1
 
 
-class Downloading(Watcher):
+class DownloadProgress(Watcher):
     """Shows downloads; a context around them.
 
     Without a terminal there is no bar.

@@ -23,7 +23,7 @@ _BEGINS_S = 10.0  # a source that connects, or compiles what it renders with
 _PATIENCE_S = 0.3  # a stop that takes longer is worth a word
 
 
-class Display:
+class RunDisplay:
     """Progress and summary of one job; a context around its run.
 
     Args:

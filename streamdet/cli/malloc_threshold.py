@@ -9,7 +9,7 @@ _M_MMAP_THRESHOLD = -3  # glibc's malloc.h
 _LARGE_BYTES = 512 << 10
 
 
-def give_back_large_blocks() -> bool:
+def lower_mmap_threshold() -> bool:
     """Lets blocks of half a megabyte and more go back to the system when they are freed; returns whether that worked.
 
     By default glibc raises that limit to 32 MB as soon as a large block is freed. Pictures then lie in the heaps of the

@@ -15,7 +15,7 @@ _PERCENT = ("HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1")
 _COUNTS = ("FP", "FN", "IDSW", "Frag", "MT", "ML", "tracks", "truth", "frames")
 
 
-def show(run: MotRun, without_truth: list[str]) -> None:
+def print_mot_result(run: MotRun, without_truth: list[str]) -> None:
     """Prints a row per sequence on standard output, one for all, and remarks; MOTChallenge's names and percents."""
     console = Console(highlight=False)
     if not console.is_terminal:
