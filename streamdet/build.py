@@ -178,7 +178,9 @@ def _mover(config: Config, mode: Mode) -> LiveMover | Smoother | None:
     """Returns what moves the boxes of one stream; None where each frame has its own, or the tracker predicts them."""
     if config.model == NO_MODEL or mode is Mode.EVERY_FRAME:
         return None
-    options = MotionOptions(looks=config.motion.flow, coast_s=config.tracker.coast_s, fade_s=config.tracker.fade_s)
+    options = MotionOptions(
+        looks=config.motion.flow, coast_s=config.tracker.coast_s, score_half_life_s=config.tracker.score_half_life_s
+    )
     if mode is Mode.SMOOTH:
         return Smoother(options)
     return LiveMover(options) if config.motion.flow else None

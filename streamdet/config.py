@@ -44,11 +44,11 @@ class TrackerConfig:
     kind: Literal["auto", "bytetrack", "none"] = "auto"
     low_score: float | None = None
     confirm_hits: int = _TRACKER.confirm_hits
-    lost_after_s: float = _TRACKER.lost_after_s
-    find_again_s: float = _TRACKER.find_again_s
+    max_lost_s: float = _TRACKER.max_lost_s
+    reidentify_s: float = _TRACKER.reidentify_s
     appearance: bool = _TRACKER.appearance
     coast_s: float = _TRACKER.coast_s
-    fade_s: float = _TRACKER.fade_s
+    score_half_life_s: float = _TRACKER.score_half_life_s
     class_agnostic: bool = _TRACKER.class_agnostic
 
     def __post_init__(self) -> None:
@@ -72,11 +72,11 @@ class TrackerConfig:
             options,
             low_score=options.low_score if self.low_score is None else min(self.low_score, options.high_score),
             confirm_hits=self.confirm_hits,
-            lost_after_s=self.lost_after_s,
-            find_again_s=self.find_again_s,
+            max_lost_s=self.max_lost_s,
+            reidentify_s=self.reidentify_s,
             appearance=self.appearance,
             coast_s=self.coast_s,
-            fade_s=self.fade_s,
+            score_half_life_s=self.score_half_life_s,
         )
 
 

@@ -71,10 +71,10 @@ def test_a_delay_where_nothing_waits_is_told(mode, told, caplog):
 
 
 def test_live_takes_how_long_to_show_what_is_missed_from_the_tracker():
-    tree = {"sources": [SCENE], "mode": "live", "tracker": {"coast_s": 0.25, "fade_s": 3.0}}
+    tree = {"sources": [SCENE], "mode": "live", "tracker": {"coast_s": 0.25, "score_half_life_s": 3.0}}
     job = build(parse_config(tree))
     options = job.pipeline.streams[0].plan.mover.options
-    assert (options.coast_s, options.fade_s, options.looks) == (0.25, 3.0, True)
+    assert (options.coast_s, options.score_half_life_s, options.looks) == (0.25, 3.0, True)
     job.close()
 
 

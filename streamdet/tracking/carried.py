@@ -25,7 +25,7 @@ class MotionOptions:
             with 1 s 0.585, 0.729; boxes that nothing true stands behind: 37 and 31 of a hundred true ones, 25 and 13,
             42 and 46. Of the boxes that coast, one in five is that of a true object.
         covered: a missed object whose box overlaps with a detected one of its class by more than this is not shown on.
-        fade_s: the shown score halves with every so many seconds since the last detection.
+        score_half_life_s: the shown score halves with every so many seconds since the last detection.
         gap_s: nothing is shown for longer than this after its last detection.
         visible: an object of whose box less than this share is within the picture has left it.
         still_supported: a box whose points are gone, but for this share, is hidden.
@@ -41,7 +41,7 @@ class MotionOptions:
     looks: bool = True
     coast_s: float = 0.5
     covered: float = 0.7
-    fade_s: float = 2.0
+    score_half_life_s: float = 2.0
     gap_s: float = 5.0
     visible: float = 0.2
     still_supported: float = 0.25

@@ -55,18 +55,18 @@ def carry(
     count: int,
     time_s: float,
     elapsed_s: float,
-    lost_after_s: float,
-    find_again_s: float,
+    max_lost_s: float,
+    reidentify_s: float,
     motion: Motion,
 ) -> int:
     """Drops the tracks that were lost for too long, moves the others `elapsed_s` on, and returns how many they are.
 
-    Those whose look is known are kept for `find_again_s`, if that is longer.
+    Those whose look is known are kept for `reidentify_s`, if that is longer.
     """
     kept = np.empty(count, np.bool_)
     for row in range(count):
         lost_s = time_s - tracks.missed_s[row]
-        kept[row] = lost_s <= lost_after_s or (lost_s <= find_again_s and not np.isnan(tracks.looks[row, 0]))
+        kept[row] = lost_s <= max_lost_s or (lost_s <= reidentify_s and not np.isnan(tracks.looks[row, 0]))
     count = keep(tracks, kept)
     advance(tracks.mean, tracks.covariance, count, elapsed_s, motion)
     return count
@@ -77,13 +77,13 @@ def carry_reference(
     count: int,
     time_s: float,
     elapsed_s: float,
-    lost_after_s: float,
-    find_again_s: float,
+    max_lost_s: float,
+    reidentify_s: float,
     motion: Motion,
 ) -> Tracks:
     """The tracks that `carry` leaves, in plain numpy."""
     has_look = ~np.isnan(tracks.looks[:count, 0])
-    limit_s = np.where(has_look, max(lost_after_s, find_again_s), lost_after_s)
+    limit_s = np.where(has_look, max(max_lost_s, reidentify_s), max_lost_s)
     kept = keep_reference(tracks, time_s - tracks.missed_s[:count] <= limit_s)
     for mean, covariance in zip(kept.mean, kept.covariance, strict=True):
         mean[:], covariance[:] = from_matrices(*advance_reference(*to_matrices(mean, covariance), elapsed_s, motion))

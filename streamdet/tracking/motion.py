@@ -77,7 +77,7 @@ class LiveMover:
         visible = _areas(boxes) > options.visible * _areas(carried.boxes_xyxy)
         age_s = time_s - carried.seen_s
         shown = visible & (age_s <= options.gap_s) & (np.abs(time_s - carried.known_s) <= options.hidden_s)
-        scores = carried.scores * np.exp2(-np.maximum(age_s, 0.0) / options.fade_s)
+        scores = carried.scores * np.exp2(-np.maximum(age_s, 0.0) / options.score_half_life_s)
         return Detections(
             boxes[shown].astype(np.float32),
             scores[shown].astype(np.float32),

@@ -26,10 +26,10 @@ class TrackerOptions:
         match_high: least similarity, weighted with the score, of a strong detection and a track.
         match_low: least similarity of a weak detection and a track that the last update saw.
         match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
-        lost_after_s: seconds that a track which is not seen is kept, to be found again by its place. Longer is no
+        max_lost_s: seconds that a track which is not seen is kept, to be found again by its place. Longer is no
             better: after 2 s many ids go to somebody else (IDF1 as in `associate`: 0.683, 0.857,
             0.832).
-        find_again_s: the same where the look is known and a new object looks like it: see `find_again`.
+        reidentify_s: the same where the look is known and a new object looks like it: see `find_again`.
         appearance: look at the pictures, where the tracker is given any: see `appearance`.
         gap_s: after this many seconds without an update everything is forgotten.
         coast_s: seconds that `predict` still shows a track which the last update did not see.
@@ -37,7 +37,7 @@ class TrackerOptions:
             IoU with the truth half a second ahead, at 2 detections per second, for 0.7, 2 and 8 s: on TUD-Campus 0.219,
             0.251, 0.263, on streets 0.332, 0.412, 0.454; with later detections of four MOT15 sequences 0.425, 0.451,
             0.454. The longest gains on who goes straight on, and where the camera moves it already loses.
-        fade_s: the shown score halves with every so many seconds since the last detection.
+        score_half_life_s: the shown score halves with every so many seconds since the last detection.
         class_agnostic: a track may change its class; otherwise classes never match each other.
     """
 
@@ -50,13 +50,13 @@ class TrackerOptions:
     match_high: float = 0.2
     match_low: float = 0.5
     match_new: float = 0.25
-    lost_after_s: float = 1.0
-    find_again_s: float = 2.0
+    max_lost_s: float = 1.0
+    reidentify_s: float = 2.0
     appearance: bool = True
     gap_s: float = 5.0
     coast_s: float = 0.5
     damping_s: float = 2.0
-    fade_s: float = 2.0
+    score_half_life_s: float = 2.0
     class_agnostic: bool = False
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class TrackerOptions:
             raise ConfigError(f"tracker.low_score: must be <= high_score ({self.high_score}), got {self.low_score}")
         if self.confirm_hits < 1:
             raise ConfigError(f"tracker.confirm_hits: must be at least 1, got {self.confirm_hits}")
-        for name in ("damping_s", "fade_s"):
+        for name in ("damping_s", "score_half_life_s"):
             if getattr(self, name) == 0:
                 raise ConfigError(f"tracker.{name}: must be greater than 0, got 0")
 

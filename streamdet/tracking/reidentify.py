@@ -34,20 +34,20 @@ STRANGE = 0.25
 
 @kernel
 def weigh_by_look(
-    alike: Similarity, like: Similarity, missed_s: NDArray[np.float64], time_s: float, lost_after_s: float
+    alike: Similarity, like: Similarity, missed_s: NDArray[np.float64], time_s: float, max_lost_s: float
 ) -> Similarity:
     """Lowers the similarity of what looks different, in place, and returns the weights of pairs, see `associate.match`.
 
     Of an object that the last update saw, the look decides between rivals, and hardly ever against the place alone:
     people turn, and walk into shade. Of a lost one it counts as the place does. One that is lost for longer than
-    `lost_after_s` is like nothing: only `find_again` brings it back.
+    `max_lost_s` is like nothing: only `find_again` brings it back.
 
     Args:
         alike: (N, M) float64, by place; written.
         like: (N, M) float64, from `appearance.likeness`.
         missed_s: (>= N,) float64, when the tracks were lost; infinite for the others.
         time_s: now.
-        lost_after_s: see `TrackerOptions`.
+        max_lost_s: see `TrackerOptions`.
 
     Returns:
         (N, M) float64, `FLOOR` to 1.
@@ -56,7 +56,7 @@ def weigh_by_look(
     for i in range(len(alike)):
         lost_s = time_s - missed_s[i]
         for j in range(alike.shape[1]):
-            if lost_s > lost_after_s:
+            if lost_s > max_lost_s:
                 alike[i, j] = 0.0
             elif lost_s > 0.0:
                 alike[i, j] *= FLOOR + (1.0 - FLOOR) * like[i, j]
@@ -67,13 +67,13 @@ def weigh_by_look(
 
 
 def weigh_by_look_reference(
-    alike: Similarity, like: Similarity, missed_s: NDArray[np.float64], time_s: float, lost_after_s: float
+    alike: Similarity, like: Similarity, missed_s: NDArray[np.float64], time_s: float, max_lost_s: float
 ) -> tuple[Similarity, Similarity]:
     """Returns what `weigh_by_look` makes of `alike`, and the weights, in plain numpy."""
     lost_s = time_s - missed_s[: len(alike), None]
     weight = FLOOR + (1 - FLOOR) * like
     strange = FLOOR + (1 - FLOOR) * np.minimum(1, like / STRANGE)
-    weighed = np.select([lost_s > lost_after_s, lost_s > 0], [np.zeros_like(alike), alike * weight], alike * strange)
+    weighed = np.select([lost_s > max_lost_s, lost_s > 0], [np.zeros_like(alike), alike * weight], alike * strange)
     return weighed, np.where(lost_s > 0, 1.0, weight)
 
 

@@ -143,7 +143,7 @@ def show(
     ahead_s: float,
     seen_for_s: float,
     lost_for_s: float,
-    fade_s: float,
+    score_half_life_s: float,
     motion: Motion,
 ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
     """Returns boxes, faded scores, classes and ids of the believed tracks, `ahead_s` seconds after their state.
@@ -160,7 +160,7 @@ def show(
     rows = rows[:n]
     scores = np.empty(n, np.float32)
     for i in range(n):
-        scores[i] = tracks.scores[rows[i]] * 2.0 ** ((tracks.seen_s[rows[i]] - time_s) / fade_s)
+        scores[i] = tracks.scores[rows[i]] * 2.0 ** ((tracks.seen_s[rows[i]] - time_s) / score_half_life_s)
     return boxes_after(tracks.mean, rows, ahead_s, motion), scores, tracks.class_ids[rows], tracks.ids[rows]
 
 
@@ -171,12 +171,12 @@ def show_reference(
     ahead_s: float,
     seen_for_s: float,
     lost_for_s: float,
-    fade_s: float,
+    score_half_life_s: float,
     motion: Motion,
 ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
     """The same as `show` in plain numpy."""
     states, unseen_s = tracks.states[:count], time_s - tracks.seen_s[:count]
     limit_s = np.where(states == _CONFIRMED, seen_for_s, lost_for_s)
     rows = np.flatnonzero((states != _TENTATIVE) & (unseen_s <= limit_s))
-    faded = (tracks.scores[rows] * 0.5 ** (unseen_s[rows] / fade_s)).astype(np.float32)
+    faded = (tracks.scores[rows] * 0.5 ** (unseen_s[rows] / score_half_life_s)).astype(np.float32)
     return boxes_after_reference(tracks.mean, rows, ahead_s, motion), faded, tracks.class_ids[rows], tracks.ids[rows]

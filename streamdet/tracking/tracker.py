@@ -171,13 +171,13 @@ class ByteTracker:
     ) -> NDArray[np.bool_]:
         """Moves the tracks to now and gives them their detections; returns (M,) bool, the detections left over."""
         options, tracks, motion = self.options, self._tracks, self._motion
-        kept_s = options.lost_after_s, options.find_again_s
+        kept_s = options.max_lost_s, options.reidentify_s
         count = carry(tracks, self._count, self._time_s, elapsed_s, *kept_s, motion)
         if camera is not None:
             move_with_camera(tracks.mean, tracks.covariance, count, camera)
         alike = similarity(tracks.mean, tracks.covariance, count, boxes_xyxy, elapsed_s, motion)
         like = likeness(tracks.looks, count, looks)
-        weight = weigh_by_look(alike, like, tracks.missed_s, self._time_s, options.lost_after_s)
+        weight = weigh_by_look(alike, like, tracks.missed_s, self._time_s, options.max_lost_s)
         detection_of_track = associate(
             alike,
             weight,
@@ -259,7 +259,7 @@ class ByteTracker:
             ahead_s,
             options.gap_s,
             lost_for_s,
-            options.fade_s,
+            options.score_half_life_s,
             self._shown_motion,
         )
         return Detections(boxes_xyxy, scores, class_ids, ids, self._labels)

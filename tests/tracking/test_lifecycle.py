@@ -42,9 +42,9 @@ def test_what_lies_on_a_limit_can_be_used(usable):
 
 
 @given(seeds, st.integers(0, 8), st.floats(0, 2), halves_s, halves_s)
-def test_carry_equals_reference(seed, count, elapsed_s, lost_after_s, find_again_s):
+def test_carry_equals_reference(seed, count, elapsed_s, max_lost_s, reidentify_s):
     tracks = some_tracks(np.random.default_rng(seed), count)
-    rest = count, NOW_S, elapsed_s, lost_after_s, find_again_s, MOTION
+    rest = count, NOW_S, elapsed_s, max_lost_s, reidentify_s, MOTION
     expected = lifecycle.carry_reference(tracks, *rest)
     left = lifecycle.carry(tracks, *rest)
     assert left == len(expected.ids)

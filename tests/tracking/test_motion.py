@@ -98,7 +98,7 @@ def test_what_is_hidden_is_removed_rather_than_left_to_drift():
 
 
 def test_the_score_fades_with_the_age_of_the_detection():
-    mover = LiveMover(MotionOptions(fade_s=1.0))
+    mover = LiveMover(MotionOptions(score_half_life_s=1.0))
     thing = Thing((200, 80, 280, 280))
     play(mover, 16, [thing])
     mover.update(tracks([thing.at(0)], score=0.8), 0.0)

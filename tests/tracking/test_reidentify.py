@@ -32,9 +32,9 @@ RED, BLUE, GREEN = (30, 30, 200), (200, 30, 30), (40, 180, 40)
     arrays(np.float64, 4, elements=st.floats(0, 5) | st.just(np.inf)),
     st.floats(0, 3),
 )
-def test_weighing_equals_reference(alike, like, missed_s, lost_after_s):
-    expected, weights = weigh_by_look_reference(alike, like, missed_s, 5.0, lost_after_s)
-    np.testing.assert_allclose(weigh_by_look(alike, like, missed_s, 5.0, lost_after_s), weights)
+def test_weighing_equals_reference(alike, like, missed_s, max_lost_s):
+    expected, weights = weigh_by_look_reference(alike, like, missed_s, 5.0, max_lost_s)
+    np.testing.assert_allclose(weigh_by_look(alike, like, missed_s, 5.0, max_lost_s), weights)
     np.testing.assert_allclose(alike, expected)
 
 
@@ -115,7 +115,7 @@ def test_somebody_else_is_somebody_else():
     [
         pytest.param(12, 400, {}, id="too far to have gone"),
         pytest.param(25, 60, {}, id="too long ago"),
-        pytest.param(12, 60, {"find_again_s": 1.0}, id="longer ago than is allowed"),
+        pytest.param(12, 60, {"reidentify_s": 1.0}, id="longer ago than is allowed"),
     ],
 )
 def test_nobody_is_found_again_where_he_cannot_be(lost_frames, shift, options):

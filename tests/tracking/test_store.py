@@ -20,9 +20,9 @@ def test_keep_equals_reference(seed, which):
 
 
 @given(seeds, st.integers(0, 8), st.floats(0, 2), halves_s, halves_s, st.floats(0.1, 3))
-def test_show_equals_reference(seed, count, ahead_s, seen_for_s, lost_for_s, fade_s):
+def test_show_equals_reference(seed, count, ahead_s, seen_for_s, lost_for_s, score_half_life_s):
     tracks = some_tracks(np.random.default_rng(seed), count)
-    arguments = tracks, count, NOW_S, ahead_s, seen_for_s, lost_for_s, fade_s, MOTION
+    arguments = tracks, count, NOW_S, ahead_s, seen_for_s, lost_for_s, score_half_life_s, MOTION
     boxes, scores, *exact = show(*arguments)
     expected_boxes, expected_scores, *expected = show_reference(*arguments)
     np.testing.assert_allclose(boxes, expected_boxes, rtol=1e-6, atol=1e-4)  # both are rounded to float32 last

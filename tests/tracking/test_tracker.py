@@ -66,7 +66,7 @@ def test_occlusion_of_a_second_is_bridged():
     def scene(time_s):
         return detections([moving(100, 200, 80, 10, time_s)] if not 2 < time_s < 3 else [])
 
-    shown, _ = run(scene, np.arange(0, 5, 0.04), lost_after_s=1.2)
+    shown, _ = run(scene, np.arange(0, 5, 0.04), max_lost_s=1.2)
     assert {i for found in shown for i in found.track_ids.tolist()} == {1}
     assert len(shown[60]) == 0, "an object that is not seen is not shown by update"
     assert len(shown[-1]) == 1
@@ -74,7 +74,7 @@ def test_occlusion_of_a_second_is_bridged():
 
 def test_lost_tracks_are_forgotten_in_seconds_not_frames():
     for rate_hz in (5, 30):
-        tracker = ByteTracker(TrackerOptions(lost_after_s=1.0))
+        tracker = ByteTracker(TrackerOptions(max_lost_s=1.0))
         tracker.update(detections([moving(100, 200, 0, 0, 0)]), 0.0)
         states = {}
         for t in np.arange(1, 2 * rate_hz + 1) / rate_hz:
@@ -344,10 +344,10 @@ def test_input_is_not_modified():
     ("options", "message"),
     [
         pytest.param({"high_score": float("nan")}, "tracker.high_score", id="NaN"),
-        pytest.param({"lost_after_s": -1}, "tracker.lost_after_s", id="negative"),
+        pytest.param({"max_lost_s": -1}, "tracker.max_lost_s", id="negative"),
         pytest.param({"low_score": 0.7}, "tracker.low_score", id="low above high"),
         pytest.param({"confirm_hits": 0}, "tracker.confirm_hits", id="no hits"),
-        pytest.param({"fade_s": 0}, "tracker.fade_s", id="no fade time"),
+        pytest.param({"score_half_life_s": 0}, "tracker.score_half_life_s", id="no fade time"),
     ],
 )
 def test_bad_options_name_the_key(options, message):
