@@ -36,7 +36,9 @@ def opencv(clip: Path, out: Path) -> Turn:
 
 
 def _encoder(container: av.container.OutputContainer, source: av.VideoStream, recording: SinkOptions) -> av.VideoStream:
-    options = encoders.settings(encoders.choose(recording), recording, rate=source.average_rate, live=False)
+    options = encoders.encoder_settings(
+        encoders.choose_encoder(recording), recording, rate=source.average_rate, live=False
+    )
     stream = container.add_stream(options.name, rate=source.average_rate, options=options.options)
     assert isinstance(stream, av.VideoStream)
     stream.width, stream.height, stream.pix_fmt = source.width, source.height, "yuv420p"

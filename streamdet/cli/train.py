@@ -114,9 +114,9 @@ def _check_torch(device: str) -> None:
 
 
 def _check_output(output: Path) -> None:
-    from streamdet.sinks.output_path import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_output_file
 
-    check_file(output, overwrite=True, inputs=InputFiles())
+    check_output_file(output, overwrite=True, inputs=InputFiles())
     if output.suffix.casefold() != ".onnx":
         raise UsageError(f"train writes .onnx files: give -o {output.with_suffix('.onnx').name}")
 

@@ -20,7 +20,7 @@ from streamdet.inference.detector import load_detector
 from streamdet.models.embedded import DEMO
 from streamdet.pipeline.report import Report
 from streamdet.scenes.street.scene import StreetScene
-from streamdet.sources.synthetic_url import parse_url
+from streamdet.sources.synthetic_url import parse_synthetic_url
 
 _AP_PICTURES = 30
 _EVALUATED_CONF = 0.01
@@ -81,7 +81,7 @@ class Demo:
         frames = self._collector.frames
         if not frames:
             raise UsageError("the demonstration was ended before its first frame: there is nothing to measure")
-        plan = parse_url(self.options.url)
+        plan = parse_synthetic_url(self.options.url)
         scene = StreetScene(plan.scene)  # type: ignore[arg-type]  # the url names the street
         numbers = sorted({frame.number for frame in frames})
         looked_at = [

@@ -9,7 +9,7 @@ from typing import Any
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions
 from streamdet.models.embedded import DEMO
-from streamdet.sources.synthetic_url import parse_url
+from streamdet.sources.synthetic_url import parse_synthetic_url
 
 _VIDEOS = (".mp4", ".mkv", ".mov")
 
@@ -49,7 +49,7 @@ class DemoOptions:
             raise UsageError(f"the demonstration makes a video: give -o {self.output.with_suffix('.mp4').name}")
         if self.objects < LEAST_OBJECTS:
             raise UsageError(f"{self.objects} objects are too few to measure with: give {LEAST_OBJECTS} or more")
-        scene = parse_url(self.url).scene
+        scene = parse_synthetic_url(self.url).scene
         if scene.width < _LEAST_SIZE[0] or scene.height < _LEAST_SIZE[1]:
             least = "{}x{}".format(*_LEAST_SIZE)
             raise UsageError(f"pictures of {self.size} are too small to measure with: give --size {least} or more")

@@ -65,7 +65,7 @@ def encoder_error(name: str) -> str | None:
     """Returns why an encoder cannot encode one small picture; None where it can."""
     import av
 
-    from streamdet.sinks.encoders import OPEN_ERRORS, input_format, settings
+    from streamdet.sinks.encoders import OPEN_ERRORS, encoder_settings, input_format
     from streamdet.sinks.options import SinkOptions
 
     try:
@@ -73,7 +73,7 @@ def encoder_error(name: str) -> str | None:
         assert isinstance(context, av.VideoCodecContext)
         # 256x256: NVENC refuses pictures under about 145x49.
         context.width, context.height, context.time_base, context.framerate = 256, 256, Fraction(1, 30), Fraction(30)
-        context.options = settings(name, SinkOptions(), rate=None, live=True).options
+        context.options = encoder_settings(name, SinkOptions(), rate=None, live=True).options
         context.pix_fmt = input_format(name)
         frame = av.VideoFrame(256, 256, context.pix_fmt)
         for plane in frame.planes:

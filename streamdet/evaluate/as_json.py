@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamdet.sinks.output_path import failure
+from streamdet.sinks.output_path import write_error
 
 
 def plain(value: Any) -> Any:
@@ -38,4 +38,4 @@ def write_json(value: Any, path: Path) -> None:
     try:
         path.write_text(json_text(value) + "\n", encoding="utf-8")
     except OSError as error:
-        raise failure(path, error) from None
+        raise write_error(path, error) from None

@@ -60,7 +60,7 @@ def read_annotated(path: Path, image: TruthImage) -> NDArray[np.uint8]:
     if not image.width or not image.height or bgr.shape[:2] == (image.height, image.width):
         return bgr
     if bgr.shape[:2] == (image.width, image.height):
-        stored = read_image(path, _MAX_PIXELS, upright=False)
+        stored = read_image(path, _MAX_PIXELS, apply_orientation=False)
         if stored.shape[:2] == (image.height, image.width):
             return stored
     raise SourceError(

@@ -11,7 +11,7 @@ from typing import IO, Any, Self
 
 from streamdet.errors import UsageError
 from streamdet.evaluate.found import ImageRecord
-from streamdet.sinks.output_path import InputFiles, check_file, failure
+from streamdet.sinks.output_path import InputFiles, check_output_file, write_error
 
 _KIND = "streamdet detections"
 
@@ -75,7 +75,7 @@ class DetectionsFile:
     """
 
     def __init__(self, path: Path, identity: Identity, inputs: InputFiles | None = None) -> None:
-        check_file(path, overwrite=True, inputs=inputs or InputFiles())
+        check_output_file(path, overwrite=True, inputs=inputs or InputFiles())
         self._path = path
         self.records: dict[int, ImageRecord] = {}
         header = json.dumps({"kind": _KIND, **asdict(identity)}) + "\n"
@@ -88,7 +88,7 @@ class DetectionsFile:
             if not whole:
                 self._file.write(header.encode())
         except OSError as error:
-            raise failure(path, error) from None
+            raise write_error(path, error) from None
 
     def add(self, record: ImageRecord) -> None:
         """Keeps one picture's detections.
@@ -101,7 +101,7 @@ class DetectionsFile:
             if self._file.write(line) < len(line):  # the last that a full disk takes
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise failure(self._path, error) from None
+            raise write_error(self._path, error) from None
         self.records[record.image_id] = record
 
     def close(self) -> None:

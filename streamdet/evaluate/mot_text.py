@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import UsageError
-from streamdet.sinks.output_path import failure
+from streamdet.sinks.output_path import write_error
 from streamdet.types import Detections
 
 MAX_BYTES = 1 << 30
@@ -159,7 +159,7 @@ def write_tracks(path: Path, frames: Iterable[Detections]) -> None:
                         box = f"{left:.3f},{top:.3f},{right - left:.3f},{bottom - top:.3f}"
                         file.write(f"{number},{track},{box},{score:.4f},-1,-1,-1\n")
     except OSError as error:
-        raise failure(path, error) from None
+        raise write_error(path, error) from None
 
 
 def read_text(path: Path) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamdet.errors import UsageError
 from streamdet.evaluate.coco_ap import IOU_THRESHOLDS, RECALLS, CocoAp
-from streamdet.sinks.output_path import failure
+from streamdet.sinks.output_path import write_error
 
 _CLASSES = 8  # more curves cannot be told apart
 _SHOWN_IOU = (0, 4, 5, 6, 7, 8, 9)  # 0.50, then from 0.70 on: below that they lie close together
@@ -72,7 +72,7 @@ def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
     try:
         figure.savefig(path)
     except OSError as error:
-        raise failure(path, error) from None
+        raise write_error(path, error) from None
 
 
 def _to_first_zero(precision: NDArray[np.float64]) -> NDArray[np.float64]:

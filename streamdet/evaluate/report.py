@@ -11,7 +11,7 @@ from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.coco import CocoResult
 from streamdet.evaluate.coco_ap import MAX_DETECTIONS
 from streamdet.evaluate.published import is_val2017
-from streamdet.sinks.output_path import failure
+from streamdet.sinks.output_path import write_error
 
 
 def write_results(result: CocoResult, path: Path) -> None:
@@ -24,7 +24,7 @@ def write_results(result: CocoResult, path: Path) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise failure(path, error) from None
+        raise write_error(path, error) from None
 
 
 def write_report(result: CocoResult, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.plot import check_plot
 from streamdet.evaluate.streaming import MODES, Score
-from streamdet.sinks.output_path import failure
+from streamdet.sinks.output_path import write_error
 
 MEASURE = "mean IoU over all true boxes of the box shown with that id on that frame; missing = 0"
 
@@ -68,7 +68,7 @@ def plot_streaming(scores: Sequence[Score], path: Path, title: str) -> None:
     try:
         figure.savefig(path)
     except OSError as error:
-        raise failure(path, error) from None
+        raise write_error(path, error) from None
 
 
 def latencies(scores: Sequence[Score]) -> dict[str, list[Score]]:

@@ -95,6 +95,6 @@ class FramesWithTruth:
     def _truth_of(self, frame: Frame) -> Detections:
         if self._detector is None:
             assert isinstance(self._source, SyntheticSource)
-            return self._source.truth(frame.pts)
+            return self._source.ground_truth(frame.pts)
         (found,) = self._detector.detect([frame.picture])
         return self._tracker.update(found.detections, frame.pts_s, picture=frame.picture)

@@ -36,7 +36,7 @@ _FEW_CORES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Encoder:
+class EncoderSettings:
     """An encoder and what it is told.
 
     Attributes:
@@ -58,12 +58,12 @@ def is_encoder(name: str) -> bool:
         return False
 
 
-def available() -> list[str]:
+def available_encoders() -> list[str]:
     """Returns the names of the video encoders worth offering that this FFmpeg has."""
     return sorted(n for n in codecs_available if any(part in n for part in _OFFERED) and is_encoder(n))
 
 
-def choose(options: SinkOptions) -> str:
+def choose_encoder(options: SinkOptions) -> str:
     """Returns the name of the encoder to use, tried out where it needs hardware.
 
     Raises:
@@ -75,13 +75,15 @@ def choose(options: SinkOptions) -> str:
             if is_encoder(name):
                 return name
     if not is_encoder(options.encoder):
-        raise UsageError(f"no video encoder {options.encoder!r} in this FFmpeg; there are: {', '.join(available())}")
+        raise UsageError(
+            f"no video encoder {options.encoder!r} in this FFmpeg; there are: {', '.join(available_encoders())}"
+        )
     if options.encoder.endswith(_HARDWARE):
         _try_out(options)
     return Codec(options.encoder, "w").name  # "hevc" is libx265, for one
 
 
-def check_holds(format: str, name: str, options: SinkOptions) -> None:
+def check_container_accepts(format: str, name: str, options: SinkOptions) -> None:
     """Checks that a kind of file can be begun with an encoder's video, by beginning one in memory.
 
     Raises:
@@ -89,7 +91,9 @@ def check_holds(format: str, name: str, options: SinkOptions) -> None:
     """
     try:
         with av.open(io.BytesIO(), "w", format=format) as container:
-            stream = container.add_stream(name, rate=30, options=settings(name, options, rate=None, live=True).options)
+            stream = container.add_stream(
+                name, rate=30, options=encoder_settings(name, options, rate=None, live=True).options
+            )
             assert isinstance(stream, av.VideoStream)
             stream.width, stream.height, stream.pix_fmt = 256, 256, input_format(name)
             container.start_encoding()
@@ -105,7 +109,7 @@ def _try_out(options: SinkOptions) -> None:
     assert isinstance(context, av.VideoCodecContext)
     # 256x256: NVENC refuses pictures under about 145x49.
     context.width, context.height, context.time_base, context.framerate = 256, 256, Fraction(1, 30), Fraction(30)
-    context.options = settings(options.encoder, options, rate=None, live=True).options
+    context.options = encoder_settings(options.encoder, options, rate=None, live=True).options
     try:
         context.pix_fmt = input_format(options.encoder)
         context.open()
@@ -123,7 +127,7 @@ def input_format(name: str) -> str:
     return next((f for f in ("yuv420p", "nv12") if f in formats), "yuv420p")
 
 
-def settings(name: str, options: SinkOptions, *, rate: Fraction | None, live: bool) -> Encoder:
+def encoder_settings(name: str, options: SinkOptions, *, rate: Fraction | None, live: bool) -> EncoderSettings:
     """Returns an encoder with what it is told.
 
     No encoder may use B-frames (frames would be late and decode times would differ from presentation times), and a
@@ -146,20 +150,22 @@ def settings(name: str, options: SinkOptions, *, rate: Fraction | None, live: bo
                 chosen["threads"] = str(3 * cores // 2 + 1)
         if name == "libx265":
             chosen["x265-params"] = "log-level=none"
-        return Encoder(name, chosen)
+        return EncoderSettings(name, chosen)
     if name.endswith("_nvenc"):
         fixed = {} if options.bitrate is not None else {"rc": "vbr", "cq": str(options.quality)}
-        return Encoder(name, {"preset": "p4", "tune": "ll", "bf": "0", "forced-idr": "1", "delay": "0", **fixed})
+        return EncoderSettings(
+            name, {"preset": "p4", "tune": "ll", "bf": "0", "forced-idr": "1", "delay": "0", **fixed}
+        )
     if name.endswith("_qsv"):
         fixed = {} if options.bitrate is not None else {"global_quality": str(options.quality)}
-        return Encoder(name, {"bf": "0", "forced_idr": "1", "async_depth": "1", **fixed})
+        return EncoderSettings(name, {"bf": "0", "forced_idr": "1", "async_depth": "1", **fixed})
     if name in ("libsvtav1", "libaom-av1", "libvpx-vp9", "libvpx"):
         if name == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # errors; it prints its settings otherwise, and has no option for it
-            return Encoder(name, {"preset": "10", **quality})
-        return Encoder(name, {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", **quality})
+            return EncoderSettings(name, {"preset": "10", **quality})
+        return EncoderSettings(name, {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", **quality})
     if name == "mpeg4":
         # Its own scale is 1 to 31 and doubles the size about every 6 steps less of ours.
         scale = max(1, min(31, round(2 ** (options.quality / 6) / 4)))
-        return Encoder(name, {} if options.bitrate is not None else {"qmin": str(scale), "qmax": str(scale)})
-    return Encoder(name, {})
+        return EncoderSettings(name, {} if options.bitrate is not None else {"qmin": str(scale), "qmax": str(scale)})
+    return EncoderSettings(name, {})

@@ -10,7 +10,7 @@ from streamdet.errors import SinkError, UsageError
 from streamdet.redact import redact
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.output_path import InputFiles, check_file, check_folder, failure
+from streamdet.sinks.output_path import InputFiles, check_output_file, check_output_folder, write_error
 from streamdet.types import Frame, Result, SourceInfo
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -46,9 +46,9 @@ class ImageSink(Sink):
         elif self._patterned:
             if len(_NUMBER.findall(self._path.name)) != 1 or self._path.name.count("%") != 1:
                 raise UsageError(f"{target}: a pattern holds one number such as %06d, as in out/%06d.jpg")
-            check_folder(self._path.parent, self._path)
+            check_output_folder(self._path.parent, self._path)
         else:
-            check_file(self._path, overwrite=self._options.overwrite, inputs=self._inputs)
+            check_output_file(self._path, overwrite=self._options.overwrite, inputs=self._inputs)
 
     def open(self, info: SourceInfo) -> None:
         """See `Sink.open`."""
@@ -81,7 +81,7 @@ class ImageSink(Sink):
                 unfinished.unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise failure(path, error) from None
+            raise write_error(path, error) from None
         if not self.files:
             self.files.append(path.parent if self._into_folder or self._patterned else path)
 
@@ -92,8 +92,8 @@ class ImageSink(Sink):
 
     def _check_folder(self) -> None:
         folder = self._path
-        check_folder(folder if folder.exists() else folder.parent, folder)
-        if self._inputs.come_from(folder):
+        check_output_folder(folder if folder.exists() else folder.parent, folder)
+        if self._inputs.have_image_in(folder):
             raise UsageError(f"{folder} is the folder being read; give the output another one")
 
     def _path_of(self, frame: Frame) -> Path:

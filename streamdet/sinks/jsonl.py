@@ -13,7 +13,7 @@ from streamdet.errors import SinkError
 from streamdet.redact import redact
 from streamdet.sinks.base import Sink
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.output_path import InputFiles, check_file, failure
+from streamdet.sinks.output_path import InputFiles, check_output_file, write_error
 from streamdet.sinks.rollback_file import RollbackFile
 from streamdet.types import Detections, Result, SourceInfo
 
@@ -47,7 +47,7 @@ class JsonLinesSink(Sink):
         super().__init__(redact(str(path)))
         self._path = path
         self._options = options or SinkOptions()
-        check_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
+        check_output_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
         self._file: RollbackFile | None = None
 
     def open(self, info: SourceInfo) -> None:
@@ -56,7 +56,7 @@ class JsonLinesSink(Sink):
             self._file = RollbackFile(self._path, overwrite=self._options.overwrite)
             self._file.begin()
         except OSError as error:
-            raise failure(self._path, error) from None
+            raise write_error(self._path, error) from None
         self.files.append(self._path)
 
     def write(self, result: Result) -> None:
@@ -67,7 +67,7 @@ class JsonLinesSink(Sink):
             self._file.write(record(result).encode())
             self._file.keep()  # half a line is no JSON
         except OSError as error:
-            raise failure(self._path, error) from None
+            raise write_error(self._path, error) from None
 
     def close(self) -> None:
         """See `Sink.close`."""
@@ -77,7 +77,7 @@ class JsonLinesSink(Sink):
         try:
             file.close()
         except OSError as error:
-            raise failure(self._path, error) from None
+            raise write_error(self._path, error) from None
 
 
 def record(result: Result) -> str:

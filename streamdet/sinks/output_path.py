@@ -30,7 +30,7 @@ class InputFiles:
     def __contains__(self, path: Path) -> bool:
         return bool(self._identities) and _identity(path) in self._identities
 
-    def come_from(self, folder: Path) -> bool:
+    def have_image_in(self, folder: Path) -> bool:
         """Returns whether some of them are pictures in that folder."""
         return bool(self._picture_folders) and _identity(folder) in self._picture_folders
 
@@ -52,7 +52,7 @@ def same_target(one: Path, other: Path) -> bool:
     return identity is not None and identity == _identity(other)
 
 
-def check_file(path: Path, *, overwrite: bool, inputs: InputFiles) -> None:
+def check_output_file(path: Path, *, overwrite: bool, inputs: InputFiles) -> None:
     """Checks that a file may be written.
 
     Raises:
@@ -61,7 +61,7 @@ def check_file(path: Path, *, overwrite: bool, inputs: InputFiles) -> None:
     """
     if path in inputs:
         raise UsageError(f"{path} is the file being read; give the output another name")
-    check_folder(path.parent, path)
+    check_output_folder(path.parent, path)
     if os.path.isdir(path):  # unlike Path's, these are false for names that cannot be
         raise SinkError(f"{path} is a folder; give the name of a file in it")
     if os.path.exists(path):
@@ -71,7 +71,7 @@ def check_file(path: Path, *, overwrite: bool, inputs: InputFiles) -> None:
             raise SinkError(f"{path} is there already and may not be written; give another name")
 
 
-def check_folder(folder: Path, wanted: Path) -> None:
+def check_output_folder(folder: Path, wanted: Path) -> None:
     """Checks that `folder` takes new files; `wanted` is what the user asked for.
 
     Raises:
@@ -85,7 +85,7 @@ def check_folder(folder: Path, wanted: Path) -> None:
         raise SinkError(f"cannot write {wanted}: the folder {folder} may not be written to")
 
 
-def failure(path: Path, error: OSError) -> SinkError:
+def write_error(path: Path, error: OSError) -> SinkError:
     """Returns the one-line error for a write that failed; what was written before is usable with every sink."""
     reason = "the disk is full" if error.errno in _FULL else (error.strerror or type(error).__name__)
     kept = "; what was written before stays usable" if os.path.exists(path) else ""

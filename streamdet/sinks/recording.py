@@ -70,7 +70,9 @@ class Recording:
             container_options=muxer_options(kind, self._time_base),
         )
         self._container.metadata["comment"] = f"recorded by streamdet {streamdet.__version__}"
-        self._stream = self._video_stream(encoders.settings(encoder, options, rate=info.average_rate, live=info.live))
+        self._stream = self._video_stream(
+            encoders.encoder_settings(encoder, options, rate=info.average_rate, live=info.live)
+        )
         self._apply(options)
         self._copies = self._graph()
         wanted = info.audio_from if options.audio else None
@@ -131,7 +133,7 @@ class Recording:
                 f"in units of {self._time_base} s ({reason}); choose another encoder"
             ) from None
 
-    def _video_stream(self, encoder: encoders.Encoder) -> VideoStream:
+    def _video_stream(self, encoder: encoders.EncoderSettings) -> VideoStream:
         # The rate is a hint for the encoder's level and rate control; nothing here counts frames.
         stream = self._container.add_stream(
             encoder.name,

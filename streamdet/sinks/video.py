@@ -10,7 +10,7 @@ from streamdet.sinks import encoders
 from streamdet.sinks.base import Sink
 from streamdet.sinks.containers import CONTAINERS
 from streamdet.sinks.options import SinkOptions
-from streamdet.sinks.output_path import InputFiles, check_file, failure
+from streamdet.sinks.output_path import InputFiles, check_output_file, write_error
 from streamdet.sinks.recording import Recording, begin
 from streamdet.types import Result, SourceInfo
 
@@ -38,10 +38,10 @@ class VideoSink(Sink):
         self._options = options or SinkOptions()
         if path.suffix.lower() not in CONTAINERS:
             raise SinkError(f"{path}: no such kind of video file; use one of {', '.join(CONTAINERS)}")
-        check_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
-        self._encoder = encoders.choose(self._options)
+        check_output_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
+        self._encoder = encoders.choose_encoder(self._options)
         if self._options.encoder != "auto":
-            encoders.check_holds(CONTAINERS[path.suffix.lower()].format, self._encoder, self._options)
+            encoders.check_container_accepts(CONTAINERS[path.suffix.lower()].format, self._encoder, self._options)
         self._info: SourceInfo | None = None
         self._recording: Recording | None = None
 
@@ -83,7 +83,7 @@ class VideoSink(Sink):
         recording = recording or self._recording
         of_file = recording.file.error if recording is not None else None
         if of_file is not None:
-            return failure(self._path, of_file)
+            return write_error(self._path, of_file)
         if isinstance(error, OSError):
-            return failure(self._path, error)
+            return write_error(self._path, error)
         return SinkError(f"cannot write {self.name}: {redact(str(error))}")

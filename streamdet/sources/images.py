@@ -55,14 +55,16 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
-def read_image(path: Path, max_pixels: int, damage: list[str] | None = None, upright: bool = True) -> NDArray[np.uint8]:
+def read_image(
+    path: Path, max_pixels: int, damage: list[str] | None = None, apply_orientation: bool = True
+) -> NDArray[np.uint8]:
     """Returns an image as (height, width, 3) uint8 BGR, upright by its EXIF orientation.
 
     Args:
         path: of the image.
         max_pixels: largest image that is decoded.
         damage: gets what the decoder said of an image that it could read in part.
-        upright: False leaves the pixels as they are stored.
+        apply_orientation: False leaves the pixels as they are stored.
 
     Raises:
         SourceError: it cannot be read or decoded, or is larger than allowed; told by its header where there is one, so
@@ -77,7 +79,7 @@ def read_image(path: Path, max_pixels: int, damage: list[str] | None = None, upr
     size = image_size(data)
     if size is not None:
         check_size(str(path), *size, max_pixels)
-    flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR if apply_orientation else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     with caught_codec_messages([] if damage is None else damage):
         try:
             bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

@@ -13,7 +13,7 @@ from streamdet.scenes.shapes import Scene, SceneOptions
 from streamdet.scenes.street.options import StreetOptions
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.sources.base import Source
-from streamdet.sources.synthetic_url import SCHEME, parse_url
+from streamdet.sources.synthetic_url import SCHEME, parse_synthetic_url
 from streamdet.types import Detections, Frame, SourceInfo
 
 
@@ -37,7 +37,7 @@ class SyntheticSource(Source):
             UsageError: a key or value of `url` cannot work.
         """
         super().__init__(name, url)
-        self._plan = parse_url(url)
+        self._plan = parse_synthetic_url(url)
         self.live = self._plan.live
         self._scene: Scene | StreetScene | None = None
         self._running: Iterator[Frame] = iter(())
@@ -81,7 +81,7 @@ class SyntheticSource(Source):
     def close(self) -> None:  # noqa: D102
         self._scene = None
 
-    def truth(self, number: int) -> Detections:
+    def ground_truth(self, number: int) -> Detections:
         """Returns what can be seen in the frame whose `pts` is `number`; see `truth` of the scene.
 
         Needs no open source.

@@ -38,7 +38,7 @@ class SyntheticOptions:
     live: bool
 
 
-def parse_url(url: str) -> SyntheticOptions:
+def parse_synthetic_url(url: str) -> SyntheticOptions:
     """Returns the plan of a URL.
 
     Raises:

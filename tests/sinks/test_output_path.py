@@ -26,9 +26,9 @@ def test_inputs_are_known_by_every_name(tmp_path):
 def test_only_pictures_make_a_folder_one_they_come_from(tmp_path):
     (tmp_path / "sub").mkdir()
     inputs = InputFiles([tmp_path / "clip.mp4", tmp_path / "sub" / "a.png"])
-    assert inputs.come_from(tmp_path / "sub")
-    assert not inputs.come_from(tmp_path)
-    assert not InputFiles().come_from(tmp_path)
+    assert inputs.have_image_in(tmp_path / "sub")
+    assert not inputs.have_image_in(tmp_path)
+    assert not InputFiles().have_image_in(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_no_frame_waits_half_a_second_in_the_encoder(tmp_path, monkeypatch, rate
 )
 def test_x264_gets_a_thread_more_on_few_cores(monkeypatch, cores, asked, live, threads):
     monkeypatch.setattr("os.cpu_count", lambda: cores)
-    told = encoders.settings("libx264", SinkOptions(threads=asked), rate=Fraction(30), live=live)
+    told = encoders.encoder_settings("libx264", SinkOptions(threads=asked), rate=Fraction(30), live=live)
     assert told.options.get("threads") == threads
 
 

@@ -232,7 +232,7 @@ def test_live_keeps_the_pace_of_its_clock_and_skips_what_nobody_took():
 def test_close_is_idempotent_and_truth_needs_no_open_source():
     source = SyntheticSource(SMALL, "s")
     source.close()
-    assert len(source.truth(3)) > 0
+    assert len(source.ground_truth(3)) > 0
     source.close()
     source.close()
 

@@ -65,13 +65,13 @@ def coco(
     from streamdet.evaluate.coco import CocoOptions, evaluate_coco
     from streamdet.evaluate.plot import check_plot, plot_precision_recall
     from streamdet.evaluate.report import write_report, write_results
-    from streamdet.sinks.output_path import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_output_file
 
     outputs = [path for path in (detections, results, report, plot) if path is not None]
     if len(set(outputs)) < len(outputs):
         raise UsageError("two of --detections, --results, --report and --plot name the same file")
     for path in outputs:
-        check_file(path, overwrite=True, inputs=InputFiles([annotations, Path(model)]))
+        check_output_file(path, overwrite=True, inputs=InputFiles([annotations, Path(model)]))
     if plot is not None:
         check_plot(plot)
     options = CocoOptions(

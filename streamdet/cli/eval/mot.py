@@ -64,7 +64,7 @@ def mot(
     from streamdet.cli.eval.print_mot import print_mot_result
     from streamdet.evaluate.mot_report import write_report
     from streamdet.evaluate.mot_run import MotOptions, evaluate_mot_files
-    from streamdet.sinks.output_path import InputFiles, check_file, check_folder
+    from streamdet.sinks.output_path import InputFiles, check_output_file, check_output_folder
     from streamdet.tracking.options import TrackerOptions
 
     jobs, without_truth = _jobs(folder, truth, tracks, detections, fps)
@@ -75,10 +75,10 @@ def mot(
     )
     several = len(jobs) > 1
     if results is not None and several:
-        check_folder(results, results)
+        check_output_folder(results, results)
     for path in (None if several else results, report):
         if path is not None:
-            check_file(path, overwrite=True, inputs=read)
+            check_output_file(path, overwrite=True, inputs=read)
     options = MotOptions(
         tracker=TrackerOptions() if conf is None else TrackerOptions.for_threshold(conf),
         score_range=_range(score_range),
@@ -141,11 +141,11 @@ def _range(text: str | None) -> tuple[float, float]:
 def _write_tracks(run: MotRun, results: Path, several: bool, read: InputFiles) -> list[Path]:
     """Writes the tracks of each sequence; returns the files."""
     from streamdet.evaluate.mot_text import write_tracks
-    from streamdet.sinks.output_path import check_file
+    from streamdet.sinks.output_path import check_output_file
 
     paths = {name: results / f"{name}.txt" if several else results for name in run.shown}
     for path in paths.values():
-        check_file(path, overwrite=True, inputs=read)
+        check_output_file(path, overwrite=True, inputs=read)
     for name, path in paths.items():
         write_tracks(path, run.shown[name])
     return list(paths.values())

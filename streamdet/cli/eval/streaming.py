@@ -52,7 +52,7 @@ def streaming(
     from streamdet.evaluate.streaming_report import plot_streaming, write_report
     from streamdet.evaluate.streaming_truth import FramesWithTruth, TruthOptions
     from streamdet.inference.detector import DetectorOptions
-    from streamdet.sinks.output_path import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_output_file
     from streamdet.tracking.carried import MotionOptions
 
     settings = _settings(rates, latency, delay)
@@ -75,7 +75,7 @@ def streaming(
         truth = TruthOptions(source, model, detector, max_frames)
         frames = FramesWithTruth(truth, progress, getter(downloading))
         for path in outputs:
-            check_file(path, overwrite=True, inputs=InputFiles(frames.source.files))
+            check_output_file(path, overwrite=True, inputs=InputFiles(frames.source.files))
         scores = evaluate(frames, settings, MotionOptions(looks=flow))
     if report is not None:
         write_report(scores, frames.source.url, frames.truth, report)

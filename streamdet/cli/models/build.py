@@ -26,12 +26,12 @@ def build(
     """
     from streamdet.atomic_write import write_files
     from streamdet.models.zoo import known
-    from streamdet.sinks.output_path import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_output_file
 
     spec = known(name)
     if spec is None or spec.name != "ssd-resnet34-1200":
         raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
-    check_file(output, overwrite=True, inputs=InputFiles())
+    check_output_file(output, overwrite=True, inputs=InputFiles())
     if output.suffix.casefold() != ".onnx":
         raise UsageError(f"build writes .onnx files: give -o {output.with_suffix('.onnx').name}")
     from streamdet.models.ssd_resnet34 import Form

@@ -117,9 +117,9 @@ def _refuse_int8_only(calibration: bool, annotations: bool, max_loss: bool) -> N
 
 
 def _check_output(output: Path, format: Format) -> None:
-    from streamdet.sinks.output_path import InputFiles, check_file
+    from streamdet.sinks.output_path import InputFiles, check_output_file
 
-    check_file(output, overwrite=True, inputs=InputFiles())
+    check_output_file(output, overwrite=True, inputs=InputFiles())
     suffix = ".xml" if format is Format.OPENVINO else ".onnx"
     if output.suffix.casefold() != suffix:
         raise UsageError(f"--format {format} writes {suffix} files: give -o {output.with_suffix(suffix).name}")
