@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from streamdet.bench.apart import peak_bytes
-from streamdet.bench.clip import make_clip
-from streamdet.bench.harness import Measured
-from streamdet.bench.live import WARM_S, Watch, live_clip
+from streamdet.bench.candidate_process import peak_memory_bytes
+from streamdet.bench.simulated_camera import WARM_UP_S, FrameAgeSink, simulated_camera
+from streamdet.bench.synthetic_clip import write_synthetic_clip
+from streamdet.bench.timing import BenchmarkTable
 from streamdet.config import TrackerConfig
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
@@ -85,7 +85,7 @@ class Trial:
     shown: float
     detections_hz: float
     cpus: float
-    peak_bytes: int
+    peak_memory_bytes: int
 
     def within(self, limit: Limit) -> bool:
         """Says whether these streams were carried."""
@@ -93,7 +93,9 @@ class Trial:
         return self.age_ms < limit.age_ms and served
 
 
-def run(load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial], None] = lambda _: None) -> Measured:
+def run(
+    load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial], None] = lambda _: None
+) -> BenchmarkTable:
     """Searches for the most streams within the limit.
 
     Raises:
@@ -107,8 +109,10 @@ def run(load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial
         with politely(nice, load_it) as detector:
             detector.report_from(TrackerConfig().options(detector.conf).low_score)
             politely(nice, detector.warm_up)
-            clip = make_clip(Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps)
-            trial(1, replace(load, seconds=WARM_S + 1), clip, Path(folder), detector)  # compiles what is left
+            clip = write_synthetic_clip(
+                Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps
+            )
+            trial(1, replace(load, seconds=WARM_UP_S + 1), clip, Path(folder), detector)  # compiles what is left
 
             def carries(streams: int) -> bool:
                 trials[streams] = trial(streams, load, clip, Path(folder), detector)
@@ -121,7 +125,7 @@ def run(load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial
     header = ("streams", "p99 age ms", "written", "detections/s each", "processors", "peak MB", "carried")
     what = f"{load.width}x{load.height} at {load.fps} frames/s, {load.model} {explain.partition(';')[0]}"
     end = "recorded with boxes" if load.record else "detections only"
-    return Measured(f"{most} streams of {what}, {end}", header, rows, [f"the limit: {limit}"])
+    return BenchmarkTable(f"{most} streams of {what}, {end}", header, rows, [f"the limit: {limit}"])
 
 
 def search(carries: Callable[[int], bool], most: int) -> int:
@@ -148,10 +152,10 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDet
     for number in range(streams):
         name = f"cam{number}"
         output = str(folder / f"{name}.mp4") if load.record else "null:"
-        watch = Watch(create_sink(output, options=SinkOptions(audio=False)), load.seconds)
+        watch = FrameAgeSink(create_sink(output, options=SinkOptions(audio=False)), load.seconds)
         watches.append(watch)
         plan = StreamPlan(
-            live_clip(clip, name, number / (streams * load.fps)),
+            simulated_camera(clip, name, number / (streams * load.fps)),
             [watch],
             mode=Mode.LIVE,
             tracker=ByteTracker(TrackerConfig().options(detector.conf)),
@@ -165,14 +169,14 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDet
     for watch in watches:
         for age_ms in watch.ages_ms:
             ages.add(age_ms)
-    due = load.fps * (load.seconds - 2 * WARM_S)
+    due = load.fps * (load.seconds - 2 * WARM_UP_S)
     return Trial(
         streams,
         ages.percentile(99),
         min(1.0, min(len(watch.ages_ms) for watch in watches) / due),
         min(stream.inferred for stream in told.streams) / load.seconds,
         told.cpu_s / told.wall_s,
-        peak_bytes(),
+        peak_memory_bytes(),
     )
 
 
@@ -183,6 +187,6 @@ def _row(trial: Trial, limit: Limit) -> tuple[str, ...]:
         f"{100 * trial.shown:.1f} %",
         f"{trial.detections_hz:.1f}",
         f"{trial.cpus:.2f}",
-        f"{trial.peak_bytes / 1e6:.0f}",
+        f"{trial.peak_memory_bytes / 1e6:.0f}",
         "yes" if trial.within(limit) else "no",
     )

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.bench.harness import Timing, take_turns
+from streamdet.bench.timing import Timing, time_interleaved
 from streamdet.color import ColorSpace, Matrix
 from streamdet.draw.annotate import AnnotateOptions, BoxAnnotator
 from streamdet.draw.palette import color_of
@@ -39,10 +39,10 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         notes.append("supervision is not installed: its annotators are left out")
     else:
         candidates["supervision on BGR, converting both ways"] = supervision
-    timings = take_turns(candidates, rounds, warm_up=70)  # every word of the labels has been drawn once
+    timings = time_interleaved(candidates, rounds, warm_up=70)  # every word of the labels has been drawn once
     picture = frame.copy()
     annotator = BoxAnnotator(options)
-    alone = take_turns(
+    alone = time_interleaved(
         {"draw": lambda: annotator.draw(picture, frames[0], time_s=0.0), "copy": frame.copy}, rounds, warm_up=2
     )
     notes.append(f"of ours, drawing alone takes {alone[0].median_ms:.2f} ms, the copy {alone[1].median_ms:.2f} ms")

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from streamdet.bench.contenders import Contender, batch_of
+from streamdet.bench.candidates import Candidate, batch_of
 from streamdet.bench.roofline import CHAIN_GFLOP, chain_runner
 from streamdet.inference.providers import Precision
 from streamdet.types import StageTimes
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What was measured of one contender.
+class InferenceTiming:
+    """What was measured of one candidate.
 
     Attributes:
         model: its name.
@@ -49,7 +49,7 @@ class Row:
     explain: str = ""
 
     @property
-    def around(self) -> float:
+    def overhead(self) -> float:
         """What pre- and post-processing take, as a share of inference."""
         return (self.preprocess_ms + self.postprocess_ms) / self.median_ms
 
@@ -60,38 +60,38 @@ class Row:
 
 
 def measure(
-    contenders: Sequence[Contender],
+    candidates: Sequence[Candidate],
     rounds: int,
     batches: Sequence[int] = (),
     roofline: bool = True,
-) -> list[Row]:
+) -> list[InferenceTiming]:
     """Times everything in turns, so that noise of the machine falls on all alike.
 
     Args:
-        contenders: what to time.
+        candidates: what to time.
         rounds: how often each is timed.
         batches: sizes of batches to measure throughput with, where a model takes any number.
         roofline: also time the chain of convolutions, within the same turns.
     """
-    chains = _chains(contenders) if roofline else {}
-    times: list[list[StageTimes]] = [[] for _ in contenders]
+    chains = _chains(candidates) if roofline else {}
+    times: list[list[StageTimes]] = [[] for _ in candidates]
     chain_s: dict[tuple[str, str], list[float]] = {key: [] for key in chains}
     for _ in range(rounds):
-        for contender, kept in zip(contenders, times, strict=True):
-            kept.append(contender.detect())
+        for candidate, kept in zip(candidates, times, strict=True):
+            kept.append(candidate.detect())
         for key, run in chains.items():
             chain_s[key].append(_seconds(run))
     rates = {key: CHAIN_GFLOP / statistics.median(values) for key, values in chain_s.items()}
     rows = []
-    for contender, kept in zip(contenders, times, strict=True):
-        row = _row(contender, kept)
-        rate = rates.get((contender.runs_on, contender.precision), 0.0)
+    for candidate, kept in zip(candidates, times, strict=True):
+        row = _row(candidate, kept)
+        rate = rates.get((candidate.runs_on, candidate.precision), 0.0)
         rows.append(replace(row, machine_gflops=rate))
-    throughputs = _throughputs(contenders, batches, max(3, rounds // 3))
+    throughputs = _throughputs(candidates, batches, max(3, rounds // 3))
     return [replace(row, images_per_s=tuple(rate)) for row, rate in zip(rows, throughputs, strict=True)]
 
 
-def busy() -> str:
+def load_warning() -> str:
     """Returns a sentence about others on this machine, "" where it is quiet or cannot be known."""
     try:
         load = os.getloadavg()[0]
@@ -103,46 +103,46 @@ def busy() -> str:
     return f"the machine was busy before this started (load {load:.1f} on {processors} processors): compare ratios only"
 
 
-def _row(contender: Contender, times: Sequence[StageTimes]) -> Row:
+def _row(candidate: Candidate, times: Sequence[StageTimes]) -> InferenceTiming:
     infer = [stages.infer_ms for stages in times]
     median = statistics.median(infer)
-    return Row(
-        model=contender.subject.name,
-        runs_on=contender.runs_on,
-        precision=contender.precision,
+    return InferenceTiming(
+        model=candidate.model.name,
+        runs_on=candidate.runs_on,
+        precision=candidate.precision,
         median_ms=median,
         p95_ms=float(np.percentile(infer, 95)),
         preprocess_ms=statistics.median(stages.preprocess_ms for stages in times),
         postprocess_ms=statistics.median(stages.postprocess_ms for stages in times),
-        gflop=contender.subject.gflop,
-        gflops=1000 * contender.subject.gflop / median,
-        explain=contender.explain,
+        gflop=candidate.model.gflop,
+        gflops=1000 * candidate.model.gflop / median,
+        explain=candidate.explain,
     )
 
 
-def _chains(contenders: Sequence[Contender]) -> dict[tuple[str, str], Callable[[], object]]:
+def _chains(candidates: Sequence[Candidate]) -> dict[tuple[str, str], Callable[[], object]]:
     """Returns the chain of convolutions for each provider and precision that takes part."""
     chains: dict[tuple[str, str], Callable[[], object]] = {}
-    for contender in contenders:
-        key = (contender.runs_on, contender.precision)
-        if contender.asked and key not in chains:
-            subject = contender.subject
-            weights = Precision.FP32 if contender.precision == "fp32" else subject.weights
-            chains[key] = chain_runner(contender.runs_on, contender.asked, weights, subject.threads)
+    for candidate in candidates:
+        key = (candidate.runs_on, candidate.precision)
+        if candidate.asked and key not in chains:
+            model = candidate.model
+            weights = Precision.FP32 if candidate.precision == "fp32" else model.weights
+            chains[key] = chain_runner(candidate.runs_on, candidate.asked, weights, model.threads)
     return chains
 
 
-def _throughputs(contenders: Sequence[Contender], batches: Sequence[int], rounds: int) -> list[list[tuple[int, float]]]:
-    results: list[list[tuple[int, float]]] = [[] for _ in contenders]
+def _throughputs(candidates: Sequence[Candidate], batches: Sequence[int], rounds: int) -> list[list[tuple[int, float]]]:
+    results: list[list[tuple[int, float]]] = [[] for _ in candidates]
     for count in batches:
-        taking_part = [i for i, contender in enumerate(contenders) if contender.any_batch or count == 1]
-        given = {id(c.subject): batch_of(c.subject, count) for c in (contenders[i] for i in taking_part)}
+        taking_part = [i for i, candidate in enumerate(candidates) if candidate.any_batch or count == 1]
+        given = {id(c.model): batch_of(c.model, count) for c in (candidates[i] for i in taking_part)}
         seconds: dict[int, list[float]] = {i: [] for i in taking_part}
         for turn in range(rounds + 1):
             for i in taking_part:
-                contender = contenders[i]
-                batch = given[id(contender.subject)]
-                took = _seconds(lambda contender=contender, batch=batch: contender.infer(batch))  # type: ignore[misc]
+                candidate = candidates[i]
+                batch = given[id(candidate.model)]
+                took = _seconds(lambda candidate=candidate, batch=batch: candidate.infer(batch))  # type: ignore[misc]
                 if turn:  # the first makes room for a batch of this size
                     seconds[i].append(took)
         for i in taking_part:

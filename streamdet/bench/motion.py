@@ -14,7 +14,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.bench.harness import Timing
+from streamdet.bench.timing import Timing
 from streamdet.scenes.street.options import StreetOptions
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.tracking.flow import LEAST_SLOPE, WINDOW, corners, follow, squares

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from streamdet.bench import rival_script
-from streamdet.bench.apart import Done, Make, Standing, Turn, compare
-from streamdet.bench.clip import make_clip
-from streamdet.bench.harness import Measured
-from streamdet.bench.roofline import copy_rate
-from streamdet.bench.stub import Stub
+from streamdet.bench import opencv_baseline
+from streamdet.bench.candidate_process import CandidateResult, Workload, WorkloadFactory, WorkloadResult, compare
+from streamdet.bench.roofline import copy_bandwidth
+from streamdet.bench.stub_detector import StubDetector
+from streamdet.bench.synthetic_clip import write_synthetic_clip
+from streamdet.bench.timing import BenchmarkTable
 from streamdet.bench.transcode import drawn_on_bgr, opencv, transcode, transcode_drawn
 from streamdet.build import build
 from streamdet.config import Config, SourceConfig
@@ -51,7 +51,7 @@ _SCRIPT = "OpenCV + supervision + trackers"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PipelineBenchmark:
     """What is to be measured.
 
     Attributes:
@@ -69,7 +69,7 @@ class Wanted:
     preset: str = _FASTEST
 
 
-def run(wanted: Wanted, rounds: int, get: Get = not_here) -> Measured:
+def run(wanted: PipelineBenchmark, rounds: int, get: Get = not_here) -> BenchmarkTable:
     """Measures everything that is installed.
 
     Raises:
@@ -78,17 +78,19 @@ def run(wanted: Wanted, rounds: int, get: Get = not_here) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         candidates, notes = _candidates(wanted, clip, Path(folder), get)
-        make_clip(clip, _WIDTH, _HEIGHT, _FPS, wanted.frames)
+        write_synthetic_clip(clip, _WIDTH, _HEIGHT, _FPS, wanted.frames)
         standings = compare(candidates, rounds)
     return _table(wanted, standings, notes)
 
 
-def _candidates(wanted: Wanted, clip: Path, folder: Path, get: Get) -> tuple[dict[str, Make], list[str]]:
+def _candidates(
+    wanted: PipelineBenchmark, clip: Path, folder: Path, get: Get
+) -> tuple[dict[str, WorkloadFactory], list[str]]:
     def out(name: str) -> Path:
         return folder / f"{name}.mp4"
 
     recording = SinkOptions(preset=wanted.preset, audio=False)
-    stubbed: dict[str, Make] = {
+    stubbed: dict[str, WorkloadFactory] = {
         "streamdet": partial(ours_stubbed, clip, out("a"), AnnotateOptions(), recording),
         "streamdet, boxes only": partial(ours_stubbed, clip, out("b"), _BOXES_ONLY, recording),
         "streamdet, nothing drawn": partial(ours_stubbed, clip, out("c"), replace(_BOXES_ONLY, boxes=False), recording),
@@ -106,22 +108,24 @@ def _candidates(wanted: Wanted, clip: Path, folder: Path, get: Get) -> tuple[dic
         detector=DetectorOptions(provider=wanted.provider, threads=wanted.threads),
         sources=[SourceConfig(url=str(clip))],
     )
-    candidates: dict[str, Make] = {
+    candidates: dict[str, WorkloadFactory] = {
         "streamdet": partial(ours, replace(config, outputs=[str(out("g"))], recording=recording)),
         "streamdet, default x264 preset": partial(
             ours, replace(config, outputs=[str(out("h"))], recording=_AS_IT_COMES)
         ),
         "streamdet, MPEG-4": partial(ours, replace(config, outputs=[str(out("i"))], recording=_LIKE_OPENCV)),
     }
-    if absent := rival_script.missing():
+    if absent := opencv_baseline.missing_packages():
         return candidates, [f"left out: the script of {_SCRIPT}: pip install {' '.join(absent)}"]
     if spec.contract is not Contract.YOLOX:
         return candidates, [f"left out: the script of {_SCRIPT}, which knows YOLOX only"]
-    rival = partial(rival_script.script, clip, out("j"), file, spec.labels, spec.conf, spec.iou, wanted.threads)
+    rival = partial(
+        opencv_baseline.opencv_script, clip, out("j"), file, spec.labels, spec.conf, spec.iou, wanted.threads
+    )
     return {**candidates, _SCRIPT: rival}, [mpeg4]
 
 
-def ours(config: Config) -> Turn:
+def ours(config: Config) -> Workload:
     """Prepares streamdet as `streamdet run` would; the model is loaded once, for all turns."""
     from streamdet.inference.detector import load_detector
 
@@ -131,7 +135,7 @@ def ours(config: Config) -> Turn:
     detector.warm_up()
     build(replace(config, model="none", detector=DetectorOptions())).close()  # compiles what the detector does not
 
-    def turn() -> Done:
+    def turn() -> WorkloadResult:
         plan = StreamPlan(
             create_source(config.sources[0].url),
             [create_sink(uri, options=config.recording) for uri in config.outputs],
@@ -143,23 +147,25 @@ def ours(config: Config) -> Turn:
     return turn
 
 
-def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkOptions) -> Turn:
+def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkOptions) -> Workload:
     """Prepares streamdet with a detector that costs nothing."""
 
-    def turn() -> Done:
+    def turn() -> WorkloadResult:
         sink = create_sink(str(out), options=recording)
         tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(drawn)
         return _done(
-            Pipeline([StreamPlan(create_source(str(clip)), [sink], tracker=tracker, annotator=annotator)], Stub())
+            Pipeline(
+                [StreamPlan(create_source(str(clip)), [sink], tracker=tracker, annotator=annotator)], StubDetector()
+            )
         )
 
     return turn
 
 
-def _transcode_drawn(clip: Path, out: Path, recording: SinkOptions) -> Turn:
+def _transcode_drawn(clip: Path, out: Path, recording: SinkOptions) -> Workload:
     kept = _Keep("kept")
     tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(AnnotateOptions())
-    Pipeline([StreamPlan(create_source(str(clip)), [kept], tracker=tracker, annotator=annotator)], Stub()).run()
+    Pipeline([StreamPlan(create_source(str(clip)), [kept], tracker=tracker, annotator=annotator)], StubDetector()).run()
     return transcode_drawn(clip, out, recording, [picture.to_av() for picture in kept.pictures])
 
 
@@ -181,20 +187,22 @@ class _Keep(Sink):
         pass
 
 
-def _done(pipeline: Pipeline) -> Done:
+def _done(pipeline: Pipeline) -> WorkloadResult:
     pipeline.run()
     told: Report = report(pipeline)
     (stream,) = told.streams
     age = stream.sinks[0].age
-    return Done(stream.shown, (age.p50_ms, age.p95_ms, age.p99_ms), told.stage_cpu_s)
+    return WorkloadResult(stream.shown, (age.p50_ms, age.p95_ms, age.p99_ms), told.stage_cpu_s)
 
 
-def _table(wanted: Wanted, standings: list[Standing], notes: list[str]) -> Measured:
+def _table(wanted: PipelineBenchmark, standings: list[CandidateResult], notes: list[str]) -> BenchmarkTable:
     ours_fps = standings[0].fps
     rows = []
     for s in standings:
         ages = " / ".join(f"{ms:.0f}" for ms in s.middle.done.age_ms) or "-"
-        rows.append((s.name, f"{s.fps:.1f}", f"{ours_fps / s.fps:.2f}", f"{s.cpu_ms:.1f}", _mb(s.peak_bytes), ages))
+        rows.append(
+            (s.name, f"{s.fps:.1f}", f"{ours_fps / s.fps:.2f}", f"{s.cpu_ms:.1f}", _mb(s.peak_memory_bytes), ages)
+        )
     for s in standings:
         if s.name in (_TRANSCODE, _DRAWN):
             cpu = s.cpu_ms / standings[0].cpu_ms
@@ -211,10 +219,10 @@ def _table(wanted: Wanted, standings: list[Standing], notes: list[str]) -> Measu
     what = "detection left out" if wanted.model is None else f"{wanted.model} on every frame, {wanted.provider}"
     title = f"decode, annotate, encode {wanted.frames} frames of {_WIDTH}x{_HEIGHT}, {what}"
     header = ("candidate", "frames/s", "ours is faster by", "CPU ms/frame", "peak MB", "age p50/95/99 ms")
-    return Measured(title, header, rows, notes)
+    return BenchmarkTable(title, header, rows, notes)
 
 
-def _floor(transcode: Standing) -> str:
+def _floor(transcode: CandidateResult) -> str:
     """Says what share of the transcode cannot be passed: decoders still read a picture, so drawing needs a copy.
 
     What is drawn makes x264 write a fifth more: by samples of the processor (perf), 0.4 ms of 8.5 a frame, which
@@ -224,7 +232,7 @@ def _floor(transcode: Standing) -> str:
     leaves a fifth of two cores idle, of which decoding and drawing take half when they give way to the encoder.
     """
     megabytes = 1.5 * _WIDTH * _HEIGHT / 1e6
-    rate = copy_rate(1)
+    rate = copy_bandwidth(1)
     copy_ms = 2 * megabytes / rate  # read and written
     share = transcode.cpu_ms / (transcode.cpu_ms + copy_ms)
     return (

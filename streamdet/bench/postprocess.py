@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.bench.harness import Timing, take_turns
+from streamdet.bench.timing import Timing, time_interleaved
 from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates, ssd_candidates_reference
 from streamdet.detect.nms import nms_reference
@@ -21,7 +21,7 @@ Heads = tuple[NDArray[np.float32], NDArray[np.float32]]
 _CONF, _IOU = 0.05, 0.5  # MLPerf's thresholds, which the tail has built in
 
 
-def scene(seed: int = 0, objects: int = 20) -> Heads:
+def synthetic_heads(seed: int = 0, objects: int = 20) -> Heads:
     """Returns raw heads as a trained network gives them: sure of the background, but for boxes around some objects.
 
     Each object raises its class in the default boxes that overlap it, the better the higher, with offsets that lead
@@ -66,18 +66,18 @@ def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
     return run_tail
 
 
-def undecided(seed: int = 0) -> Heads:
+def undecided_heads(seed: int = 0) -> Heads:
     """Returns raw heads of a network that cannot tell: some four classes of every default box pass the threshold."""
     random = np.random.default_rng(seed)
     conf = 2 * random.standard_normal((CLASSES, box_count(FLAGSHIP_SIZE)), dtype=np.float32)
-    return scene(seed, 0)[0], conf
+    return synthetic_heads(seed, 0)[0], conf
 
 
 LOADS: dict[str, Callable[[], Heads]] = {
-    "few": lambda: scene(objects=3),
-    "typical": scene,
-    "crowded": lambda: scene(objects=200),
-    "worst case": undecided,
+    "few": lambda: synthetic_heads(objects=3),
+    "typical": synthetic_heads,
+    "crowded": lambda: synthetic_heads(objects=200),
+    "worst case": undecided_heads,
 }
 """What raw heads may look like."""
 
@@ -117,7 +117,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
 
         counts = ours(), numpy(), in_graph()
         candidates = {f"{name}: streamdet": ours, f"{name}: numpy": numpy, f"{name}: in-graph tail": in_graph}
-        timings += take_turns(candidates, rounds, before=write)
+        timings += time_interleaved(candidates, rounds, before=write)
         notes.append(
             f"{name}: {len(ssd_candidates(*arguments))} candidates pass; detections: "
             f"{counts[0]} streamdet, {counts[1]} numpy, {counts[2]} in the graph"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.bench.harness import Timing, take_turns
+from streamdet.bench.timing import Timing, time_interleaved
 from streamdet.color import ColorSpace
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.model_spec.spec import Contract, ModelSpec
@@ -24,7 +24,7 @@ BYTES = replace(SPEC, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), uint8=True)
 """The same for a network that begins with its own normalisation."""
 
 
-def scene(seed: int = 0) -> Picture:
+def synthetic_picture(seed: int = 0) -> Picture:
     """Returns a 1080p I420 picture with structure at all sizes."""
     random = np.random.default_rng(seed)
     size = (WIDTH, HEIGHT)
@@ -39,7 +39,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     Args:
         rounds: how often each candidate is timed, at least 1.
     """
-    picture = scene()
+    picture = synthetic_picture()
     preprocessor = Preprocessor(SPEC)
     batch = np.empty((1, *preprocessor.shape), np.float32)
     preprocessor_of_bytes = Preprocessor(BYTES)
@@ -71,7 +71,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # ours uses one
     try:
-        timings = take_turns(candidates, rounds)
+        timings = time_interleaved(candidates, rounds)
     finally:
         cv2.setNumThreads(threads)
     ours, least = timings[0].median_ms, timings[-1].median_ms

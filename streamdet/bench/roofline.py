@@ -22,7 +22,7 @@ CHAIN_GFLOP = 2 * LENGTH * CHANNELS * CHANNELS * 9 * SIZE * SIZE / 1e9
 """Arithmetic of one run of the chain (79.6)."""
 
 
-def copy_rate(threads: int, megabytes: int = 256, rounds: int = 5) -> float:
+def copy_bandwidth(threads: int, megabytes: int = 256, rounds: int = 5) -> float:
     """Returns how fast memory is copied, in GB/s, read and written bytes counted both.
 
     Args:
@@ -54,7 +54,7 @@ def chain_runner(
         threads: for inference on the CPU.
         shape: channels, and height and width.
     """
-    model = chain(weights, *shape, signed=provider == Provider.TENSORRT.short)
+    model = convolution_chain(weights, *shape, signed=provider == Provider.TENSORRT.short)
     session = Session(
         model.SerializeToString(), provider=provider, precision=precision, threads=threads, options=Options(max_batch=1)
     )
@@ -64,7 +64,9 @@ def chain_runner(
     return lambda: session.run(batch)
 
 
-def chain(weights: Precision, channels: int = CHANNELS, size: int = SIZE, signed: bool = False) -> ModelProto:
+def convolution_chain(
+    weights: Precision, channels: int = CHANNELS, size: int = SIZE, signed: bool = False
+) -> ModelProto:
     """Returns 3x3 convolutions with ReLU one after another, and the mean of the last: all of it has to be computed.
 
     What goes in and comes out is one value per channel, spread over the picture inside: on an H100, copying a whole

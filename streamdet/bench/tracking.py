@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.bench.harness import Timing, take_turns
+from streamdet.bench.timing import Timing, time_interleaved
 from streamdet.tracking.matching import assign_reference, iou_matrix_reference
 from streamdet.tracking.tracker import ByteTracker, warm_up
 from streamdet.types import Detections
@@ -14,7 +14,7 @@ FRAMES = 30
 RATE_HZ = 30.0
 
 
-def scene(objects: int, seed: int = 0) -> list[Detections]:
+def walkers(objects: int, seed: int = 0) -> list[Detections]:
     """Returns `FRAMES` frames of walkers in a 1080p picture, with jitter, missed ones and scores from 0.2 to 1."""
     generator = np.random.default_rng(seed)
     centre = generator.uniform((100, 100), (1820, 980), (objects, 2))
@@ -85,7 +85,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     warm_up()
     timings: list[Timing] = []
     for objects in (20, 200):
-        frames = scene(objects)
+        frames = walkers(objects)
 
         def ours(frames: list[Detections] = frames) -> None:
             tracker = ByteTracker()
@@ -100,7 +100,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         names = f"streamdet, {objects} objects", f"plain numpy, {objects} objects"
         timings += [
             replace(t, median_ms=t.median_ms / FRAMES, best_ms=t.best_ms / FRAMES)
-            for t in take_turns({names[0]: ours, names[1]: plain}, rounds)
+            for t in time_interleaved({names[0]: ours, names[1]: plain}, rounds)
         ]
     return (
         "Tracking, one update",

@@ -9,30 +9,30 @@ import av
 import cv2
 import numpy as np
 
-from streamdet.bench.apart import Done, Turn
-from streamdet.bench.stub import boxes_of_step
+from streamdet.bench.candidate_process import Workload, WorkloadResult
+from streamdet.bench.stub_detector import boxes_of_step
 from streamdet.sinks import encoders
 from streamdet.sinks.options import SinkOptions
 
 
-def transcode(clip: Path, out: Path, recording: SinkOptions) -> Turn:
+def transcode(clip: Path, out: Path, recording: SinkOptions) -> Workload:
     """Decodes and encodes in one thread, with FFmpeg's own threads behind, set as streamdet sets them."""
-    return lambda: Done(_bare(clip, out, recording))
+    return lambda: WorkloadResult(_bare(clip, out, recording))
 
 
-def transcode_drawn(clip: Path, out: Path, recording: SinkOptions, drawn: Sequence[av.VideoFrame]) -> Turn:
+def transcode_drawn(clip: Path, out: Path, recording: SinkOptions, drawn: Sequence[av.VideoFrame]) -> Workload:
     """The same, but what is encoded for each frame are pictures that were drawn on beforehand."""
-    return lambda: Done(_bare(clip, out, recording, drawn))
+    return lambda: WorkloadResult(_bare(clip, out, recording, drawn))
 
 
-def drawn_on_bgr(clip: Path, out: Path, recording: SinkOptions) -> Turn:
+def drawn_on_bgr(clip: Path, out: Path, recording: SinkOptions) -> Workload:
     """The same with a conversion to BGR, OpenCV's drawing, and a conversion back."""
-    return lambda: Done(_bgr(clip, out, recording))
+    return lambda: WorkloadResult(_bgr(clip, out, recording))
 
 
-def opencv(clip: Path, out: Path) -> Turn:
+def opencv(clip: Path, out: Path) -> Workload:
     """OpenCV reads, draws and writes."""
-    return lambda: Done(_opencv(clip, out))
+    return lambda: WorkloadResult(_opencv(clip, out))
 
 
 def _encoder(container: av.container.OutputContainer, source: av.VideoStream, recording: SinkOptions) -> av.VideoStream:

@@ -14,7 +14,7 @@ from streamdet.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamdet.bench.harness import Measured
+    from streamdet.bench.timing import BenchmarkTable
 
 app = typer.Typer(help="Measure streamdet against other ways to do the same, in one run: compare the ratios.")
 
@@ -64,12 +64,12 @@ def pipeline(
     rounds: _Rounds = 5,
 ) -> None:
     """File to annotated file at 1080p: rate, processor time, memory; without -m the network is left out."""
-    from streamdet.bench.pipeline import Wanted, run
+    from streamdet.bench.pipeline import PipelineBenchmark, run
     from streamdet.cli.download_progress import DownloadProgress
     from streamdet.models.local import getter
 
     with DownloadProgress() as downloading:
-        measured = run(Wanted(model, provider, threads, frames, preset), rounds, getter(downloading))
+        measured = run(PipelineBenchmark(model, provider, threads, frames, preset), rounds, getter(downloading))
     _show(measured)
 
 
@@ -105,14 +105,14 @@ def capacity(
 
 
 def _timings(what: str, rounds: int) -> None:
-    from streamdet.bench.harness import Measured
+    from streamdet.bench.timing import BenchmarkTable
 
     title, timings, notes = import_module(f"streamdet.bench.{what}").run(rounds)
     rows = [(t.name, _ms(t.median_ms), _ms(t.best_ms), f"{t.ratio:.2f}") for t in timings]
-    _show(Measured(title, ("candidate", "median", "best", "times ours"), rows, notes))
+    _show(BenchmarkTable(title, ("candidate", "median", "best", "times ours"), rows, notes))
 
 
-def _show(measured: Measured) -> None:
+def _show(measured: BenchmarkTable) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from streamdet.bench import contenders as parts
+from streamdet.bench import candidates as parts
 from streamdet.bench import inference, roofline
-from streamdet.bench.contenders import contenders, rivals, subject
-from streamdet.bench.inference import Row, measure
+from streamdet.bench.candidates import baselines, load_benchmarked_model, make_candidates
+from streamdet.bench.inference import InferenceTiming, measure
 from streamdet.cli.models import app
 from streamdet.errors import HardwareError
 from streamdet.inference.providers import Precision, Provider, missing_driver
@@ -33,8 +33,8 @@ def invoke(*arguments):
 
 
 def test_the_chain_does_the_arithmetic_it_is_divided_by():
-    assert count_operations(roofline.chain(Precision.FP32)).gflops == pytest.approx(roofline.CHAIN_GFLOP)
-    quantised = count_operations(roofline.chain(Precision.INT8))
+    assert count_operations(roofline.convolution_chain(Precision.FP32)).gflops == pytest.approx(roofline.CHAIN_GFLOP)
+    quantised = count_operations(roofline.convolution_chain(Precision.INT8))
     assert quantised.gflops == quantised.integer / 1e9 == pytest.approx(roofline.CHAIN_GFLOP)
 
 
@@ -48,21 +48,21 @@ def test_the_chain_runs(weights):
 
 
 def test_bandwidth():
-    assert 0.1 < roofline.copy_rate(1, megabytes=16, rounds=3) < 10000
+    assert 0.1 < roofline.copy_bandwidth(1, megabytes=16, rounds=3) < 10000
 
 
 def test_a_row():
-    row = Row("net", "cpu", "fp32", 200.0, 220.0, 3.0, 1.0, gflop=10.0, gflops=50.0, machine_gflops=100.0)
-    assert row.around == pytest.approx(0.02)
+    row = InferenceTiming("net", "cpu", "fp32", 200.0, 220.0, 3.0, 1.0, gflop=10.0, gflops=50.0, machine_gflops=100.0)
+    assert row.overhead == pytest.approx(0.02)
     assert row.floor_ms == pytest.approx(100)
 
 
 def test_measures_stages_and_batches(data_dir, small):
-    given = subject(data_dir / "models" / "yolox_nano.onnx")
-    ours, skipped = contenders([given], [Provider.CPU], ())
+    given = load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx")
+    ours, skipped = make_candidates([given], [Provider.CPU], ())
     assert [(c.runs_on, c.precision) for c in ours] == [("cpu", "fp32")]
     assert skipped == []
-    everybody = [*ours, *rivals(ours[0], against_openvino=False)]
+    everybody = [*ours, *baselines(ours[0], against_openvino=False)]
     assert [c.runs_on for c in everybody] == ["cpu", "plain onnxruntime"]
     row, rival = measure(everybody, 3, (1, 4))
     assert min(row.preprocess_ms, row.median_ms, row.postprocess_ms, row.machine_gflops) > 0
@@ -72,17 +72,19 @@ def test_measures_stages_and_batches(data_dir, small):
 
 
 def test_refused_precisions_are_told_only_where_they_were_asked_for(data_dir):
-    given = subject(data_dir / "models" / "yolox_nano.onnx")
-    _, skipped = contenders([given], [Provider.CPU], [Precision.FP32, Precision.BF16])
+    given = load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx")
+    _, skipped = make_candidates([given], [Provider.CPU], [Precision.FP32, Precision.BF16])
     assert len(skipped) == 1
     assert skipped[0].startswith("cpu in bf16: the cpu provider cannot compute in bf16")
 
 
 def test_a_model_that_a_provider_does_not_take_is_told(data_dir):
     """Else there would be nothing to measure, without a word."""
-    unsigned = roofline.chain(Precision.INT8, 8, 16).SerializeToString()
-    given = replace(subject(data_dir / "models" / "yolox_nano.onnx"), file=ModelFile(unsigned, "net.onnx"))
-    found, skipped = contenders([given], [Provider.TENSORRT], ())
+    unsigned = roofline.convolution_chain(Precision.INT8, 8, 16).SerializeToString()
+    given = replace(
+        load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx"), file=ModelFile(unsigned, "net.onnx")
+    )
+    found, skipped = make_candidates([given], [Provider.TENSORRT], ())
     assert found == []
     assert len(skipped) == 1
     assert skipped[0].startswith("tensorrt in auto: net.onnx is quantised for processors")
@@ -90,9 +92,9 @@ def test_a_model_that_a_provider_does_not_take_is_told(data_dir):
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
 def test_openvino_beside_its_own_runtime(data_dir):
-    given = subject(data_dir / "models" / "yolox_nano.onnx")
-    (ours,), _ = contenders([given], [Provider.OPENVINO], [Precision.FP32])
-    (rival,) = rivals(ours, against_openvino=True)
+    given = load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx")
+    (ours,), _ = make_candidates([given], [Provider.OPENVINO], [Precision.FP32])
+    (rival,) = baselines(ours, against_openvino=True)
     assert (rival.runs_on, rival.precision) == ("plain openvino", "fp32")
     batch = parts.batch_of(given, 1)
     (theirs,) = rival.infer(batch).values()

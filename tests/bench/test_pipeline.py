@@ -1,4 +1,4 @@
-"""The benchmarks of whole pipelines: fair rivals, processes apart, and a search that finds the edge."""
+"""The benchmarks of whole pipelines: fair baselines, processes apart, and a search that finds the edge."""
 
 import time
 from dataclasses import replace
@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from streamdet.bench import capacity, pipeline
-from streamdet.bench.apart import Done, compare
+from streamdet.bench.candidate_process import WorkloadResult, compare
 from streamdet.bench.capacity import Limit, Load, Trial, search
-from streamdet.bench.clip import make_clip
-from streamdet.bench.live import WARM_S
-from streamdet.bench.rival_script import Yolox, missing
+from streamdet.bench.opencv_baseline import YoloxBaseline, missing_packages
+from streamdet.bench.simulated_camera import WARM_UP_S
+from streamdet.bench.synthetic_clip import write_synthetic_clip
 from streamdet.boxes import pairwise_iou
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.models.zoo import resolve
@@ -25,7 +25,7 @@ def busy(cpu_s):
         end_s = time.process_time() + cpu_s
         while time.process_time() < end_s:
             pass
-        return Done(10)
+        return WorkloadResult(10)
 
     return turn
 
@@ -72,7 +72,7 @@ def test_every_part_of_the_limit_counts(trial, within):
 def test_the_rival_finds_what_we_find(data_dir):
     """Else it would be measured doing something else."""
     spec, file = resolve(data_dir / "models" / "yolox_nano.onnx")
-    rival = Yolox(file.data, spec.conf, spec.iou)
+    rival = YoloxBaseline(file.data, spec.conf, spec.iou)
     photos = sorted((data_dir / "images").glob("*.jpg"))[:6]
     found = equal = 0
     with load_detector(data_dir / "models" / "yolox_nano.onnx", DetectorOptions(provider="cpu")) as detector:
@@ -91,10 +91,10 @@ def test_the_rival_finds_what_we_find(data_dir):
 
 def test_capacity_of_one_stream(tmp_path):
     load = Load("synthetic-shapes", "cpu", width=320, height=240, fps=10, seconds=6)
-    clip = make_clip(tmp_path / "clip.mp4", 320, 240, 10, 15)
+    clip = write_synthetic_clip(tmp_path / "clip.mp4", 320, 240, 10, 15)
     with load_detector("synthetic-shapes", DetectorOptions(provider="cpu")) as detector:
         detector.warm_up()
-        capacity.trial(1, replace(load, seconds=WARM_S + 1), clip, tmp_path, detector)  # compiles what is left
+        capacity.trial(1, replace(load, seconds=WARM_UP_S + 1), clip, tmp_path, detector)  # compiles what is left
         trial = capacity.trial(1, load, clip, tmp_path, detector)
     assert trial.streams == 1
     assert trial.shown > 0.5  # of a machine that may be busy
@@ -104,8 +104,8 @@ def test_capacity_of_one_stream(tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_table(data_dir):
-    wanted = pipeline.Wanted(str(data_dir / "models" / "yolox_nano.onnx"), frames=30)
+    wanted = pipeline.PipelineBenchmark(str(data_dir / "models" / "yolox_nano.onnx"), frames=30)
     measured = pipeline.run(wanted, 1)
     names = [row[0] for row in measured.rows]
     assert names[0] == "streamdet"
-    assert bool(missing()) is not any("supervision" in name for name in names)
+    assert bool(missing_packages()) is not any("supervision" in name for name in names)

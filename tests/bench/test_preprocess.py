@@ -7,7 +7,7 @@ from streamdet.detect.preprocess import Preprocessor
 
 
 def test_rivals_make_the_same_tensor():
-    picture = preprocess.scene()
+    picture = preprocess.synthetic_picture()
     ours = np.empty((1, 3, 1200, 1200), np.float32)
     Preprocessor(preprocess.SPEC)(picture, ours[0])
     levels = np.array(preprocess.SPEC.std, np.float32).reshape(1, 3, 1, 1)  # one grey level is 1 / std

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from streamdet.bench.postprocess import scene
+from streamdet.bench.postprocess import synthetic_heads
 from streamdet.convert.tail import add_published_tail, add_top_boxes
 from streamdet.detect.outputs import bind
 from streamdet.detect.postprocess import Rules
@@ -47,7 +47,7 @@ def _pictured(outputs) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def batch():
-    scenes = [scene(seed, objects=30) for seed in range(2)]
+    scenes = [synthetic_heads(seed, objects=30) for seed in range(2)]
     return np.stack([np.concatenate([loc, conf]) for loc, conf in scenes])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from streamdet.bench.postprocess import scene, tail_runner
+from streamdet.bench.postprocess import synthetic_heads, tail_runner
 from streamdet.detect.outputs import bind
 from streamdet.detect.postprocess import Rules
 from streamdet.inference.detector import DetectorOptions, load_detector
@@ -109,7 +109,7 @@ def test_heads_with_our_postprocessing_equal_the_published_graph(tmp_path):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_postprocessing_at_full_size_equals_the_graphs_own_tail(seed, flagship):
-    loc, conf = scene(seed, objects=60)
+    loc, conf = synthetic_heads(seed, objects=60)
     if seed == 3:
         conf[0] -= 10  # tens of thousands of candidates, and cut at 200
     heads = recognise(signature_of(flagship[Form.HEADS]), "heads")

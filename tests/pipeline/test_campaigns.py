@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 
-from streamdet.bench.clip import make_clip
-from streamdet.bench.live import Watch, live_clip
+from streamdet.bench.simulated_camera import FrameAgeSink, simulated_camera
+from streamdet.bench.synthetic_clip import write_synthetic_clip
 from streamdet.boxes import pairwise_iou
 from streamdet.cli.malloc_threshold import lower_mmap_threshold
 from streamdet.config import TrackerConfig
@@ -55,7 +55,7 @@ def clips(tmp_path_factory):
     def clip(width, height, fps):
         size = width, height, fps
         if size not in made:
-            made[size] = make_clip(folder / "{}x{}-{}.mp4".format(*size), *size, _CLIP_S * fps)
+            made[size] = write_synthetic_clip(folder / "{}x{}-{}.mp4".format(*size), *size, _CLIP_S * fps)
         return made[size]
 
     return clip
@@ -72,7 +72,7 @@ def nano(data_dir):
 
 
 def recorded(source, out, detector, seconds):
-    watch = Watch(create_sink(str(out), options=SinkOptions(audio=False)), seconds)
+    watch = FrameAgeSink(create_sink(str(out), options=SinkOptions(audio=False)), seconds)
     tracker = ByteTracker(TrackerConfig().options(detector.conf))
     plan = StreamPlan(
         source,
@@ -102,7 +102,7 @@ class Stalling:
 def carried(clips, nano, folder, seconds, records=True, stalls=False):
     plans, watches = [], []
     for number in range(4):
-        source = live_clip(clips(1280, 720, 15), f"cam{number}", number / 60)
+        source = simulated_camera(clips(1280, 720, 15), f"cam{number}", number / 60)
         if stalls and number == 0:
             source.frames = Stalling(source, 3.0).frames
         plan, watch = recorded(source, folder / f"{number}.mp4" if records else "null:", nano, seconds)
@@ -254,7 +254,7 @@ def live_720p30(request, clips, tmp_path):
 
         def source(seconds):
             if request.param == "file":
-                return live_clip(clips(1280, 720, 30), "cam")
+                return simulated_camera(clips(1280, 720, 30), "cam")
             script, port = (request.getfixturevalue(name) for name in ("server_script", "port"))
             clip = repeated(clips(1280, 720, 30), tmp_path / "long.mp4", round(seconds) // _CLIP_S + 2)
             stack.enter_context(serving(script, port, "--file", str(clip)))

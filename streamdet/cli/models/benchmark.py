@@ -15,7 +15,7 @@ from streamdet.interrupts import InterruptListener
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamdet.bench.inference import Row
+    from streamdet.bench.inference import InferenceTiming
 
 
 _WIDTH = 140
@@ -59,9 +59,9 @@ def benchmark(
     All take turns in one run, one picture at a time, since the speed of a machine changes with time: compare ratios.
     "of machine" is how close inference comes to the rate of plain large convolutions on the same provider.
     """
-    from streamdet.bench.contenders import contenders, rivals, subject
-    from streamdet.bench.inference import busy, measure
-    from streamdet.bench.roofline import copy_rate
+    from streamdet.bench.candidates import baselines, load_benchmarked_model, make_candidates
+    from streamdet.bench.inference import load_warning, measure
+    from streamdet.bench.roofline import copy_bandwidth
     from streamdet.cli.download_progress import DownloadProgress
     from streamdet.errors import HardwareError, UsageError
     from streamdet.inference.providers import Precision, Provider
@@ -72,21 +72,23 @@ def benchmark(
 
         if not has_openvino():
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
-    load = busy()
+    load = load_warning()
     with InterruptListener():  # ends the process at once: nothing is lost
         with DownloadProgress() as downloading:
-            subjects = [subject(model, threads, getter(downloading)) for model in models]
+            measured_models = [load_benchmarked_model(model, threads, getter(downloading)) for model in models]
         wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
-        ours, skipped = contenders(subjects, wanted, [Precision(name.value) for name in precision or ()])
+        ours, skipped = make_candidates(measured_models, wanted, [Precision(name.value) for name in precision or ()])
         if not ours:
             raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
-        everybody = [one for made in ours for one in (made, *rivals(made, against_openvino))]
+        everybody = [one for made in ours for one in (made, *baselines(made, against_openvino))]
         rows = measure(everybody, rounds, batch or (), roofline)
-    most = max(given.threads for given in subjects)
+    most = max(given.threads for given in measured_models)
     notes = [load] if load else []
-    notes += [f"{given.name}: random weights, it detects nothing" for given in subjects if given.spec.random_weights]
+    notes += [
+        f"{given.name}: random weights, it detects nothing" for given in measured_models if given.spec.random_weights
+    ]
     notes += [f"left out: {reason}" for reason in skipped]
-    bandwidth = copy_rate(most) if roofline else 0.0
+    bandwidth = copy_bandwidth(most) if roofline else 0.0
     if as_json:
         listed = [asdict(row) | {"images_per_s": dict(row.images_per_s)} for row in rows]
         typer.echo(json.dumps({"rows": listed, "copy_gb_per_s": bandwidth, "threads": most, "notes": notes}, indent=2))
@@ -94,7 +96,7 @@ def benchmark(
     _print(rows, [*_roofline_notes(rows, bandwidth, most), *notes], batch or ())
 
 
-def _print(rows: Sequence[Row], notes: Sequence[str], batches: Sequence[int]) -> None:
+def _print(rows: Sequence[InferenceTiming], notes: Sequence[str], batches: Sequence[int]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -108,7 +110,7 @@ def _print(rows: Sequence[Row], notes: Sequence[str], batches: Sequence[int]) ->
         table.add_column(column, justify="right", no_wrap=True)
     slowest = max(row.median_ms for row in rows)
     for row in rows:
-        stages = (_ms(row.preprocess_ms), _ms(row.postprocess_ms), f"{row.around:.1%}")
+        stages = (_ms(row.preprocess_ms), _ms(row.postprocess_ms), f"{row.overhead:.1%}")
         rates = dict(row.images_per_s)
         table.add_row(
             *([row.model] if several else []),
@@ -123,7 +125,7 @@ def _print(rows: Sequence[Row], notes: Sequence[str], batches: Sequence[int]) ->
         console.print(f"  {note}", soft_wrap=True, markup=False)
 
 
-def _roofline_notes(rows: Sequence[Row], bandwidth: float, threads: int) -> list[str]:
+def _roofline_notes(rows: Sequence[InferenceTiming], bandwidth: float, threads: int) -> list[str]:
     notes = [f"{threads} threads; medians of one picture at a time; speed is against the slowest row; xN /s: batches"]
     if bandwidth:
         notes.append(f"memory is copied at {bandwidth:.1f} GB/s (bytes read and written)")

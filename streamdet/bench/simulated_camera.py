@@ -13,16 +13,16 @@ from streamdet.sources.factory import create_source
 from streamdet.sources.realtime import RealtimeSource
 from streamdet.types import Frame, Result, SourceInfo
 
-WARM_S = 2.0
+WARM_UP_S = 2.0
 """Of every stream that does not count: files open, queues fill."""
 
 
-def live_clip(clip: Path, name: str, delay_s: float = 0.0) -> Source:
+def simulated_camera(clip: Path, name: str, delay_s: float = 0.0) -> Source:
     """Returns a source that plays a clip as a camera would, again and again, and begins after a while."""
-    return RealtimeSource(_Looped(clip, name, delay_s))
+    return RealtimeSource(_LoopedClip(clip, name, delay_s))
 
 
-class _Looped(Source):
+class _LoopedClip(Source):
     """Plays a clip again and again, as one stream whose time goes on; begins after `delay_s`."""
 
     def __init__(self, clip: Path, name: str, delay_s: float) -> None:
@@ -55,12 +55,12 @@ class _Looped(Source):
         self._inner.close()
 
 
-class Watch(Sink):
+class FrameAgeSink(Sink):
     """Another sink, with the ages of what it wrote.
 
     Args:
         inner: does the work.
-        seconds: of the stream; ages of its first and last `WARM_S` are left out.
+        seconds: of the stream; ages of its first and last `WARM_UP_S` are left out.
 
     Attributes:
         ages_ms: capture to written, of each frame that counts.
@@ -79,9 +79,9 @@ class Watch(Sink):
 
     def write(self, result: Result) -> None:  # noqa: D102
         captured_ns = result.frame.captured_ns
-        self._from_ns = self._from_ns or captured_ns + round(1e9 * WARM_S)
+        self._from_ns = self._from_ns or captured_ns + round(1e9 * WARM_UP_S)
         self._inner.write(result)
-        if self._from_ns <= captured_ns < self._from_ns + 1e9 * (self._seconds - 2 * WARM_S):
+        if self._from_ns <= captured_ns < self._from_ns + 1e9 * (self._seconds - 2 * WARM_UP_S):
             self.ages_ms.append((time.monotonic_ns() - captured_ns) / 1e6)
 
     def close(self) -> None:  # noqa: D102

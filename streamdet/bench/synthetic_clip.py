@@ -9,7 +9,7 @@ import av
 from streamdet.sources.factory import create_source
 
 
-def make_clip(path: Path, width: int, height: int, fps: int, frames: int) -> Path:
+def write_synthetic_clip(path: Path, width: int, height: int, fps: int, frames: int) -> Path:
     """Writes people, cyclists and cars on a street, as a camera would: H.264, a key frame each second.
 
     Args:

@@ -14,7 +14,7 @@ _OBJECTS = 12
 _LABELS = ("person", "bicycle", "car")
 
 
-class Stub:
+class StubDetector:
     """A dozen boxes that drift across the picture."""
 
     max_batch = 1

@@ -23,7 +23,7 @@ class Timing:
     ratio: float
 
 
-def take_turns(
+def time_interleaved(
     candidates: Mapping[str, Callable[[], object]],
     rounds: int,
     warm_up: int = 1,
@@ -32,7 +32,7 @@ def take_turns(
     """Times every candidate once per round, so that noise of the machine falls on all of them alike.
 
     Args:
-        candidates: name -> function without arguments. The first is ours, the others are its rivals.
+        candidates: name -> function without arguments. The first is ours, the others are its baselines.
         rounds: how often each is timed, at least 1.
         warm_up: untimed calls of each before the first round.
         before: called before every turn, untimed: what brings the inputs to where they are in real use.
@@ -53,7 +53,7 @@ def take_turns(
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class BenchmarkTable:
     """A table for people.
 
     Attributes:

@@ -14,15 +14,15 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-Turn = Callable[[], "Done"]
+Workload = Callable[[], "WorkloadResult"]
 """Does the whole job once."""
 
-Make = Callable[[], Turn]
+WorkloadFactory = Callable[[], Workload]
 """Prepares a candidate, in its own process: loads models and compiles. It is pickled on its way there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class WorkloadResult:
     """What a candidate says of one turn.
 
     Attributes:
@@ -37,20 +37,20 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ResourceUsage:
     """What one turn took.
 
     Attributes:
         done: what the candidate says.
         wall_s: by the clock.
         cpu_s: processor time of the process, all its threads.
-        peak_bytes: most memory the process has held so far, 0 where the system does not say.
+        peak_memory_bytes: most memory the process has held so far, 0 where the system does not say.
     """
 
-    done: Done
+    done: WorkloadResult
     wall_s: float
     cpu_s: float
-    peak_bytes: int
+    peak_memory_bytes: int
 
     @property
     def fps(self) -> float:
@@ -64,17 +64,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CandidateResult:
     """A candidate after all rounds: medians, and the whole of its middle turn."""
 
     name: str
     fps: float
     cpu_ms: float
-    peak_bytes: int
-    middle: Usage
+    peak_memory_bytes: int
+    middle: ResourceUsage
 
 
-def peak_bytes() -> int:
+def peak_memory_bytes() -> int:
     """Returns the most memory this process has held, 0 where the system does not say."""
     if sys.platform == "win32":
         return 0
@@ -84,28 +84,28 @@ def peak_bytes() -> int:
     return most if sys.platform == "darwin" else most << 10
 
 
-def measured(turn: Turn) -> Usage:
+def measure_workload(turn: Workload) -> ResourceUsage:
     """Takes one turn in this process and says what it took."""
     start_s, cpu_s = time.perf_counter(), time.process_time()
     done = turn()
-    return Usage(done, time.perf_counter() - start_s, time.process_time() - cpu_s, peak_bytes())
+    return ResourceUsage(done, time.perf_counter() - start_s, time.process_time() - cpu_s, peak_memory_bytes())
 
 
-class Apart:
+class CandidateProcess:
     """A candidate in its own process; a context that ends it.
 
     Args:
         make: a function of a module, or a `partial` of one.
     """
 
-    def __init__(self, make: Make) -> None:
+    def __init__(self, make: WorkloadFactory) -> None:
         context = multiprocessing.get_context("spawn")  # a fork would share what this process has loaded
         self._here, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, make), daemon=True)
         self._process.start()
         there.close()
 
-    def turn(self) -> Usage:
+    def turn(self) -> ResourceUsage:
         """Lets it do its job once.
 
         Raises:
@@ -116,7 +116,7 @@ class Apart:
         answer = self._here.recv()
         if isinstance(answer, BaseException):
             raise answer
-        assert isinstance(answer, Usage)
+        assert isinstance(answer, ResourceUsage)
         return answer
 
     def __enter__(self) -> Self:
@@ -132,7 +132,7 @@ class Apart:
             self._process.join()
 
 
-def _serve(there: Connection, make: Make) -> None:
+def _serve(there: Connection, make: WorkloadFactory) -> None:
     try:
         turn = make()
         turn()  # fills caches
@@ -145,32 +145,32 @@ def _serve(there: Connection, make: Make) -> None:
         except (EOFError, OSError, KeyboardInterrupt):
             return
         try:
-            there.send(measured(turn))
+            there.send(measure_workload(turn))
         except BaseException as error:
             there.send(error)
 
 
-def _again(error: BaseException) -> Done:
+def _again(error: BaseException) -> WorkloadResult:
     raise error
 
 
-def compare(candidates: Mapping[str, Make], rounds: int) -> list[Standing]:
+def compare(candidates: Mapping[str, WorkloadFactory], rounds: int) -> list[CandidateResult]:
     """Lets all take turns, so that the noise of the machine falls on all alike."""
-    usages: dict[str, list[Usage]] = {name: [] for name in candidates}
+    usages: dict[str, list[ResourceUsage]] = {name: [] for name in candidates}
     with ExitStack() as stack:
-        processes = {name: stack.enter_context(Apart(make)) for name, make in candidates.items()}
+        processes = {name: stack.enter_context(CandidateProcess(make)) for name, make in candidates.items()}
         for _ in range(rounds):
             for name, process in processes.items():
                 usages[name].append(process.turn())
     return [_standing(name, taken) for name, taken in usages.items()]
 
 
-def _standing(name: str, taken: Sequence[Usage]) -> Standing:
+def _standing(name: str, taken: Sequence[ResourceUsage]) -> CandidateResult:
     middle = sorted(taken, key=lambda usage: usage.wall_s)[len(taken) // 2]
-    return Standing(
+    return CandidateResult(
         name,
         statistics.median(usage.fps for usage in taken),
         statistics.median(usage.cpu_ms for usage in taken),
-        max(usage.peak_bytes for usage in taken),
+        max(usage.peak_memory_bytes for usage in taken),
         middle,
     )

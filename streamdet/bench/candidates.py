@@ -1,4 +1,4 @@
-"""What takes part in the inference benchmark: models on providers in precisions, and rivals that only infer."""
+"""What takes part in the inference benchmark: models on providers in precisions, and baselines that only infer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.bench.preprocess import scene
+from streamdet.bench.preprocess import synthetic_picture
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector
@@ -32,7 +32,7 @@ _Infer = Callable[[NDArray[np.generic]], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class BenchmarkedModel:
     """A model to be measured.
 
     Attributes:
@@ -53,11 +53,11 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
+class Candidate:
     """One thing to be timed.
 
     Attributes:
-        subject: the model.
+        model: the model.
         runs_on: provider, or the name of a rival.
         precision: what it computes in, for people.
         asked: the precision that was asked for, as for `Session`; "" for a rival.
@@ -67,7 +67,7 @@ class Contender:
         explain: why it runs like that.
     """
 
-    subject: Subject
+    model: BenchmarkedModel
     runs_on: str
     precision: str
     asked: str
@@ -77,7 +77,7 @@ class Contender:
     explain: str = ""
 
 
-def subject(model: str | Path, threads: int = 0, get: Get = not_here) -> Subject:
+def load_benchmarked_model(model: str | Path, threads: int = 0, get: Get = not_here) -> BenchmarkedModel:
     """Reads a model.
 
     Args:
@@ -92,27 +92,27 @@ def subject(model: str | Path, threads: int = 0, get: Get = not_here) -> Subject
     network, threads = read_network(file, threads)
     graph = inspect_model(file, spec).graph
     gflop = graph.arithmetic.gflops if graph else 0.0
-    return Subject(Path(file.name).name, spec, file, network.weights, threads, gflop)
+    return BenchmarkedModel(Path(file.name).name, spec, file, network.weights, threads, gflop)
 
 
-def contenders(
-    subjects: Sequence[Subject], providers: Sequence[Provider], precisions: Sequence[Precision]
-) -> tuple[list[Contender], list[str]]:
+def make_candidates(
+    models: Sequence[BenchmarkedModel], providers: Sequence[Provider], precisions: Sequence[Precision]
+) -> tuple[list[Candidate], list[str]]:
     """Returns what can be measured here, and a line for each that cannot.
 
     Args:
-        subjects: the models.
+        models: the models.
         providers: what to run on.
         precisions: what to compute in; empty for all that a provider and a model can do.
     """
-    found: list[Contender] = []
+    found: list[Candidate] = []
     skipped: dict[str, None] = {}  # in order, each once
-    for given in subjects:
+    for given in models:
         for provider in providers:
             seen = set()
             for precision in precisions or (Precision.AUTO, Precision.FP32, Precision.FP16, Precision.BF16):
                 try:
-                    made = _contender(given, provider, precision)
+                    made = _candidate(given, provider, precision)
                 except ProviderMissing as error:
                     skipped[f"{provider.short}: {error.reason}"] = None
                     break
@@ -126,29 +126,29 @@ def contenders(
     return found, list(skipped)
 
 
-def batch_of(subject: Subject, count: int) -> NDArray[np.generic]:
+def batch_of(model: BenchmarkedModel, count: int) -> NDArray[np.generic]:
     """Returns the same picture `count` times, ready for the network."""
-    preprocessor = Preprocessor(subject.spec)
+    preprocessor = Preprocessor(model.spec)
     batch = np.zeros((count, *preprocessor.shape), preprocessor.dtype)
-    preprocessor(scene(), batch[0])
+    preprocessor(synthetic_picture(), batch[0])
     batch[1:] = batch[0]
     return batch
 
 
-def _contender(subject: Subject, provider: Provider, precision: Precision) -> Contender:
+def _candidate(model: BenchmarkedModel, provider: Provider, precision: Precision) -> Candidate:
     session = Session(
-        subject.file,
+        model.file,
         provider=provider.short,
         precision=precision.value,
-        threads=subject.threads,
+        threads=model.threads,
         options=Options(max_batch=8),
     )
-    detector = ModelDetector(subject.spec, session, DetectorOptions())
+    detector = ModelDetector(model.spec, session, DetectorOptions())
     detector.warm_up()
-    picture = scene()
+    picture = synthetic_picture()
     open_batch = not fixed(session.input.shape[0])
-    return Contender(
-        subject,
+    return Candidate(
+        model,
         provider.short,
         session.precision,
         precision.value,
@@ -159,23 +159,23 @@ def _contender(subject: Subject, provider: Provider, precision: Precision) -> Co
     )
 
 
-def rivals(contender: Contender, against_openvino: bool) -> Iterator[Contender]:
+def baselines(candidate: Candidate, against_openvino: bool) -> Iterator[Candidate]:
     """Yields others that run the same file as plainly as their documentation shows, with the same number of threads.
 
     ONNX Runtime as it comes, for every float model; OpenVINO as it comes, for its provider, in the same precision.
     """
-    subject = contender.subject
-    if contender.runs_on == Provider.CPU.short and subject.weights is Precision.FP32:
-        yield _only_infers(subject, "plain onnxruntime", "fp32", _plain_onnxruntime(subject))
-    if contender.runs_on == Provider.OPENVINO.short and against_openvino and has_openvino():
-        runs = _plain_openvino(subject, contender.precision)
-        yield _only_infers(subject, "plain openvino", contender.precision, runs)
+    model = candidate.model
+    if candidate.runs_on == Provider.CPU.short and model.weights is Precision.FP32:
+        yield _inference_only(model, "plain onnxruntime", "fp32", _plain_onnxruntime(model))
+    if candidate.runs_on == Provider.OPENVINO.short and against_openvino and has_openvino():
+        runs = _plain_openvino(model, candidate.precision)
+        yield _inference_only(model, "plain openvino", candidate.precision, runs)
 
 
-def _only_infers(
-    subject: Subject, name: str, precision: str, infer: Callable[[NDArray[np.generic]], object]
-) -> Contender:
-    batch = batch_of(subject, 1)
+def _inference_only(
+    model: BenchmarkedModel, name: str, precision: str, infer: Callable[[NDArray[np.generic]], object]
+) -> Candidate:
+    batch = batch_of(model, 1)
 
     def detect() -> StageTimes:
         start = time.perf_counter()
@@ -183,24 +183,24 @@ def _only_infers(
         return StageTimes(infer_ms=1000 * (time.perf_counter() - start))
 
     detect()
-    return Contender(subject, name, precision, "", detect, infer, False)
+    return Candidate(model, name, precision, "", detect, infer, False)
 
 
-def _plain_onnxruntime(subject: Subject) -> _Infer:
+def _plain_onnxruntime(model: BenchmarkedModel) -> _Infer:
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = subject.threads
-    session = onnxruntime.InferenceSession(subject.file.data, options, providers=["CPUExecutionProvider"])
+    options.intra_op_num_threads = model.threads
+    session = onnxruntime.InferenceSession(model.file.data, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda batch: session.run(None, {name: batch})
 
 
-def _plain_openvino(subject: Subject, precision: str) -> _Infer:
+def _plain_openvino(model: BenchmarkedModel, precision: str) -> _Infer:
     core = openvino_core()
-    config: dict[str, str | int] = {"INFERENCE_NUM_THREADS": subject.threads, "PERFORMANCE_HINT": "LATENCY"}
+    config: dict[str, str | int] = {"INFERENCE_NUM_THREADS": model.threads, "PERFORMANCE_HINT": "LATENCY"}
     if precision != "int8":
         config["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision]
-    weights = read_weights(subject.file) if is_ir(subject.file) else b""
-    model = core.read_model(subject.file.data, weights)
-    request = core.compile_model(model, "CPU", config).create_infer_request()
+    weights = read_weights(model.file) if is_ir(model.file) else b""
+    network = core.read_model(model.file.data, weights)
+    request = core.compile_model(network, "CPU", config).create_infer_request()
     return lambda batch: request.infer([batch], share_inputs=True)

@@ -15,20 +15,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.bench.apart import Done, Turn
+from streamdet.bench.candidate_process import Workload, WorkloadResult
 from streamdet.models.load import ModelFile
 
 _PAD = 114
 _STRIDES = (8, 16, 32)
-NEEDS = ("supervision", "trackers")
+REQUIRED_PACKAGES = ("supervision", "trackers")
 
 
-def missing() -> list[str]:
+def missing_packages() -> list[str]:
     """Returns the packages of the rival that are not installed."""
-    return [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    return [name for name in REQUIRED_PACKAGES if importlib.util.find_spec(name) is None]
 
 
-class Yolox:
+class YoloxBaseline:
     """YOLOX through ONNX Runtime as it comes.
 
     Args:
@@ -85,13 +85,13 @@ class Yolox:
         return boxes.astype(np.float32), best[kept], class_ids[kept]
 
 
-def script(
+def opencv_script(
     clip: Path, out: Path, model: ModelFile, labels: tuple[str, ...], conf: float, iou: float, threads: int = 0
-) -> Turn:
+) -> Workload:
     """Prepares the script; a turn reads `clip` and writes `out`, annotated, as MPEG-4."""
     cv2.setNumThreads(cv2.getNumberOfCPUs())
-    detect = Yolox(model.data, conf, iou, threads)
-    return lambda: Done(_loop(clip, out, detect, labels))
+    detect = YoloxBaseline(model.data, conf, iou, threads)
+    return lambda: WorkloadResult(_loop(clip, out, detect, labels))
 
 
 def _loop(clip: Path, out: Path, detect: Callable[..., Any], labels: tuple[str, ...]) -> int:

@@ -16,7 +16,7 @@ def test_times_ours_and_the_rival_at_both_sizes():
 
 def test_the_rival_tracks_too():
     tracker = tracking.NumpyTracker.empty()
-    frames = tracking.scene(10)
+    frames = tracking.walkers(10)
     for frame in frames:
         ids = tracker.update(frame, 1 / tracking.RATE_HZ)
     # No track dies in it, and nothing crosses in a second: about as many ids as objects.
