@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamdet.convert.finish import finish, own_file, to_int8
+from streamdet.convert.artifacts import ConvertedModel, DraftModel, Progress, Quantizer, SourceModel
+from streamdet.convert.finalize import finalize, to_int8, without_origin
 from streamdet.convert.flagship import Conversion
-from streamdet.convert.half import refuse_quantised, to_half
-from streamdet.convert.made import Converted, Made, Progress, Quantise, Source
+from streamdet.convert.fp16 import check_float32, to_fp16
+from streamdet.convert.model_runner import ModelRunner
 from streamdet.convert.openvino_ir import require_openvino
-from streamdet.convert.options import ConvertOptions, Format, Precision
+from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecision
 from streamdet.convert.proof import Sample
-from streamdet.convert.runner import Runner
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.load import ModelFile, parse_bytes
@@ -22,9 +22,9 @@ def convert(
     spec: ModelSpec,
     samples: Sequence[Sample],
     options: ConvertOptions,
-    quantise: Quantise | None = None,
+    quantise: Quantizer | None = None,
     progress: Progress = lambda _: None,
-) -> Converted:
+) -> ConvertedModel:
     """Converts a model and proves the result against it.
 
     Args:
@@ -39,13 +39,13 @@ def convert(
         ModelError: it is not a network that can be converted so, or the result does not find the same.
         UsageError: the options do not go together, or a package is missing.
     """
-    if options.format is Format.OPENVINO:
+    if options.format is FileFormat.OPENVINO:
         require_openvino()  # before anything takes long
-    if options.precision is Precision.INT8 and quantise is None:
+    if options.precision is TargetPrecision.INT8 and quantise is None:
         raise UsageError("--precision int8 needs --calibration, a folder of photos like those it will see")
-    source = Source(file, parse_bytes(*file), spec)
-    if options.precision is not Precision.FP32:
-        refuse_quantised(source.model, file.name)
+    source = SourceModel(file, parse_bytes(*file), spec)
+    if options.precision is not TargetPrecision.FP32:
+        check_float32(source.model, file.name)
     flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED)
     if not flagship and options.changes_only_precision:
         return _other_precision(source, samples, options, quantise, progress)
@@ -56,7 +56,7 @@ def convert(
     return conversion.run(samples, quantise)
 
 
-def _with_advice(error: ModelError, source: Source, flagship: bool) -> ModelError:
+def _with_advice(error: ModelError, source: SourceModel, flagship: bool) -> ModelError:
     """Returns why a network cannot be converted, with what can be done."""
     if any(tensor.data_type == tensor.FLOAT16 for tensor in source.model.graph.initializer):
         return ModelError(f"{source.file.name} has FP16 weights already: convert the FP32 file that it came from")
@@ -65,12 +65,16 @@ def _with_advice(error: ModelError, source: Source, flagship: bool) -> ModelErro
 
 
 def _other_precision(
-    source: Source, samples: Sequence[Sample], options: ConvertOptions, quantise: Quantise | None, progress: Progress
-) -> Converted:
+    source: SourceModel,
+    samples: Sequence[Sample],
+    options: ConvertOptions,
+    quantise: Quantizer | None,
+    progress: Progress,
+) -> ConvertedModel:
     """Converts another network, which keeps its form: only its precision changes."""
-    made = Made(parse_bytes(*source.file), own_file(source.spec))
-    if options.precision is Precision.FP16:
-        made.model = to_half(made.model)
+    made = DraftModel(parse_bytes(*source.file), without_origin(source.spec))
+    if options.precision is TargetPrecision.FP16:
+        made.model = to_fp16(made.model)
     elif quantise is not None:
         to_int8(made, quantise, source.file.name, progress)
-    return finish(source, made, Runner.of(source.file, source.spec), samples, options, progress)
+    return finalize(source, made, ModelRunner.of(source.file, source.spec), samples, options, progress)

@@ -8,14 +8,21 @@ from dataclasses import dataclass, replace
 
 import onnx
 
-from streamdet.convert.finish import check_graph, finish, own_file, to_int8
-from streamdet.convert.front import Feed, fold, has_front, measure, transpose, understood
-from streamdet.convert.half import to_half
-from streamdet.convert.made import Converted, Made, Progress, Quantise, Source
-from streamdet.convert.options import Channels, ConvertOptions, Format, Layout, Precision
-from streamdet.convert.proof import FLOAT, Proof, Sample, prove
-from streamdet.convert.runner import Runner
-from streamdet.convert.tail import add_published_tail, add_top_boxes
+from streamdet.convert.artifacts import ConvertedModel, DraftModel, Progress, Quantizer, SourceModel
+from streamdet.convert.finalize import check_graph, finalize, to_int8, without_origin
+from streamdet.convert.fp16 import to_fp16
+from streamdet.convert.input_transform import (
+    InputTransform,
+    fold_input,
+    infer_input_spec,
+    measure_input_transform,
+    to_nhwc_input,
+    transforms_input,
+)
+from streamdet.convert.model_runner import ModelRunner
+from streamdet.convert.options import Channels, ConvertOptions, FileFormat, Layout, TargetPrecision
+from streamdet.convert.output_nodes import add_decode_and_nms, add_top_k
+from streamdet.convert.proof import FP32_TOLERANCE, Proof, Sample, prove
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.default_boxes import box_count
 from streamdet.model_spec.spec import Contract, ModelSpec
@@ -37,13 +44,13 @@ class Conversion:
         progress: told what is being done.
     """
 
-    source: Source
+    source: SourceModel
     network: Network
     options: ConvertOptions
     progress: Progress
 
     @classmethod
-    def of(cls, source: Source, options: ConvertOptions, progress: Progress) -> Conversion:
+    def of(cls, source: SourceModel, options: ConvertOptions, progress: Progress) -> Conversion:
         """Looks for the network.
 
         Raises:
@@ -52,41 +59,41 @@ class Conversion:
         progress("looking for the heads")
         return cls(source, find(source.model, source.file.name, source.spec.width), options, progress)
 
-    def run(self, samples: Sequence[Sample], quantise: Quantise | None) -> Converted:
+    def run(self, samples: Sequence[Sample], quantise: Quantizer | None) -> ConvertedModel:
         """Makes the model step by step, each from the one before, and proves it."""
         heads = to_heads(self.network)
         fed, feed = self._fed(heads)
-        made = Made(heads, _heads_spec(fed, self.network.classes), self._notes(fed))
-        reference = Runner.of(self.source.file, fed)
+        made = DraftModel(heads, _heads_spec(fed, self.network.classes), self._notes(fed))
+        reference = ModelRunner.of(self.source.file, fed)
         if self._size != self.network.size:
             reference = self._resize(made, reference, samples)
         self._change_input(made, feed)
-        if self.options.precision is Precision.FP16 and self.options.format is Format.ONNX:
+        if self.options.precision is TargetPrecision.FP16 and self.options.format is FileFormat.ONNX:
             self.progress("to half precision")
-            made.model = to_half(made.model)
-        elif self.options.precision is Precision.INT8 and quantise is not None:
+            made.model = to_fp16(made.model)
+        elif self.options.precision is TargetPrecision.INT8 and quantise is not None:
             self._prove_in_float(made, reference, samples)
             to_int8(made, quantise, self.source.file.name, self.progress)
         self._change_output(made)
-        return finish(self.source, made, reference, samples, self.options, self.progress)
+        return finalize(self.source, made, reference, samples, self.options, self.progress)
 
     @property
     def _size(self) -> int:
         return self.options.input_size or self.network.size
 
-    def _fed(self, heads: onnx.ModelProto) -> tuple[ModelSpec, Feed | None]:
+    def _fed(self, heads: onnx.ModelProto) -> tuple[ModelSpec, InputTransform | None]:
         """Returns how the source is fed, and what its first convolution gets then; None where that is not simple."""
         spec, size = self.source.spec, self.network.size
-        if not has_front(heads):
-            return spec, Feed.of(spec)
+        if not transforms_input(heads):
+            return spec, InputTransform.of(spec)
         signature = signature_of(self.source.model)
         known = {"contract": spec.contract, "width": spec.width, "height": spec.height}
         by_signature = recognise(replace(signature, metadata={}), spec.name, known)
         told = SPEC_KEY in signature.metadata or any(
             getattr(spec, name) != getattr(by_signature, name) for name in ("mean", "std", "rgb")
         )
-        fed = spec if told else understood(heads, spec, size)
-        return fed, measure(heads, fed, size)
+        fed = spec if told else infer_input_spec(heads, spec, size)
+        return fed, measure_input_transform(heads, fed, size)
 
     def _notes(self, fed: ModelSpec) -> list[str]:
         notes, spec, named = [], self.source.spec, self.network.classes - 1
@@ -99,7 +106,7 @@ class Conversion:
             notes.append(f"it knows {named} classes without names: give `labels` in a YAML description beside it")
         return notes
 
-    def _resize(self, made: Made, source: Runner, samples: Sequence[Sample]) -> Runner:
+    def _resize(self, made: DraftModel, source: ModelRunner, samples: Sequence[Sample]) -> ModelRunner:
         """Proves the heads at their own size, then gives them another; returns what to prove the result against."""
         native, size = f"{self.network.size}x{self.network.size}", f"{self._size}x{self._size}"
         self.progress(f"proving the heads at {native}")
@@ -115,26 +122,26 @@ class Conversion:
         ]
         return _by_onnx(made, self.network.classes)
 
-    def _prove_in_float(self, made: Made, reference: Runner, samples: Sequence[Sample]) -> None:
+    def _prove_in_float(self, made: DraftModel, reference: ModelRunner, samples: Sequence[Sample]) -> None:
         """Proves what is to be quantised: the proof of the INT8 form tells what it finds, and judges nothing."""
         self.progress("proving it in float, before INT8")
         proof = self._prove(made, reference, samples)
         found = f"{proof.agreement.matched} of {proof.agreement.count}"
         made.notes += [f"before INT8, in float32, {found} detections agreed with its source", *proof.notes]
 
-    def _prove(self, made: Made, reference: Runner, samples: Sequence[Sample]) -> Proof:
+    def _prove(self, made: DraftModel, reference: ModelRunner, samples: Sequence[Sample]) -> Proof:
         check_graph(made.model)
         file = ModelFile(made.model.SerializeToString(), "the network in between")
-        with closing(Runner.of(file, made.spec)) as result:
-            return prove(reference, result, samples, FLOAT, self.progress)
+        with closing(ModelRunner.of(file, made.spec)) as result:
+            return prove(reference, result, samples, FP32_TOLERANCE, self.progress)
 
-    def _change_input(self, made: Made, feed: Feed | None) -> None:
+    def _change_input(self, made: DraftModel, feed: InputTransform | None) -> None:
         options, size = self.options, self._size
         if not options.folds_input:
             if options.layout is Layout.NHWC and made.spec.nchw:
                 if made.spec.uint8:
                     raise UsageError("to change the layout of an input of bytes, give --input-type uint8 too")
-                made.model, made.spec = transpose(made.model, size), replace(made.spec, nchw=False)
+                made.model, made.spec = to_nhwc_input(made.model, size), replace(made.spec, nchw=False)
             return
         if feed is None:
             raise ModelError(
@@ -142,10 +149,10 @@ class Conversion:
                 "and multiplying: it can only be kept as it is (leave out --input-type and --channels)"
             )
         own = Channels.RGB if made.spec.rgb else Channels.BGR
-        if options.published and options.format is Format.OPENVINO:
+        if options.published and options.format is FileFormat.OPENVINO:
             own = Channels.BGR  # as Open Model Zoo's converter makes it
         channels = options.channels or own
-        made.model = fold(made.model, feed, channels, options.input_type, options.layout, size)
+        made.model = fold_input(made.model, feed, channels, options.input_type, options.layout, size)
         made.spec = replace(
             made.spec,
             mean=(0.0, 0.0, 0.0),
@@ -155,13 +162,13 @@ class Conversion:
             nchw=options.layout is Layout.NCHW,
         )
 
-    def _change_output(self, made: Made) -> None:
+    def _change_output(self, made: DraftModel) -> None:
         options, classes = self.options, self.network.classes
         if options.top_boxes:
-            made.model = add_top_boxes(made.model, options.top_boxes, classes, self._size)
+            made.model = add_top_k(made.model, options.top_boxes, classes, self._size)
         if options.published:
             set_batch(made.model, 1)
-            made.model = add_published_tail(made.model, classes, self._size)
+            made.model = add_decode_and_nms(made.model, classes, self._size)
             made.spec = _published_spec(made.spec)
         set_batch(made.model, 1 if options.published else options.batch)
 
@@ -169,7 +176,7 @@ class Conversion:
 def _heads_spec(fed: ModelSpec, classes: int) -> ModelSpec:
     """Returns how the heads of a source are fed and read."""
     return replace(
-        own_file(fed),
+        without_origin(fed),
         contract=Contract.SSD_HEADS,
         label_offset=0,
         box_order="xyxy",
@@ -198,10 +205,10 @@ def _sized(heads: onnx.ModelProto, network: Network, size: int) -> onnx.ModelPro
     return sized
 
 
-def _by_onnx(made: Made, classes: int) -> Runner:
+def _by_onnx(made: DraftModel, classes: int) -> ModelRunner:
     """Returns a reference at another size: the network with decoding and NMS by ONNX's own operators."""
     whole = onnx.ModelProto()
     whole.CopyFrom(made.model)
     set_batch(whole, 1)
-    whole = add_published_tail(whole, classes, made.spec.width)
-    return Runner.of(ModelFile(whole.SerializeToString(), "the resized network"), _published_spec(made.spec))
+    whole = add_decode_and_nms(whole, classes, made.spec.width)
+    return ModelRunner.of(ModelFile(whole.SerializeToString(), "the resized network"), _published_spec(made.spec))

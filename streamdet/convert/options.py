@@ -12,7 +12,7 @@ MAX_SIZE = 4096
 """Largest side of an input; beyond, activations alone are gigabytes."""
 
 
-class Form(StrEnum):
+class OutputForm(StrEnum):
     """HEADS: raw `loc` and `conf`. PUBLISHED: NMS inside, 200 rows of `bboxes`, `labels`, `scores`, batch 1."""
 
     HEADS = "heads"
@@ -40,7 +40,7 @@ class Channels(StrEnum):
     BGR = "bgr"
 
 
-class Precision(StrEnum):
+class TargetPrecision(StrEnum):
     """What weights and activations are computed in."""
 
     FP32 = "fp32"
@@ -48,7 +48,7 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
-class Format(StrEnum):
+class FileFormat(StrEnum):
     """ONNX: one .onnx file. OPENVINO: an .xml and a .bin."""
 
     ONNX = "onnx"
@@ -72,15 +72,15 @@ class ConvertOptions:
         format: of the file.
     """
 
-    form: Form | None = None
+    form: OutputForm | None = None
     input_type: InputType = InputType.FLOAT32
     layout: Layout = Layout.NCHW
     channels: Channels | None = None
-    precision: Precision = Precision.FP32
+    precision: TargetPrecision = TargetPrecision.FP32
     input_size: int = 0
     top_boxes: int = 0
     batch: int = 0
-    format: Format = Format.ONNX
+    format: FileFormat = FileFormat.ONNX
 
     def __post_init__(self) -> None:
         if self.input_size and not MIN_SIZE <= self.input_size <= MAX_SIZE:
@@ -97,18 +97,20 @@ class ConvertOptions:
     @property
     def published(self) -> bool:
         """Whether NMS goes inside."""
-        return (self.form or (Form.PUBLISHED if self.format is Format.OPENVINO else Form.HEADS)) is Form.PUBLISHED
+        return (
+            self.form or (OutputForm.PUBLISHED if self.format is FileFormat.OPENVINO else OutputForm.HEADS)
+        ) is OutputForm.PUBLISHED
 
     @property
     def folds_input(self) -> bool:
         """Whether mean, scale and channel order go inside."""
         folds = self.channels is not None or self.input_type is InputType.UINT8
-        return folds or (self.format is Format.OPENVINO and self.published)
+        return folds or (self.format is FileFormat.OPENVINO and self.published)
 
     @property
     def changes_only_precision(self) -> bool:
         """Whether nothing is asked for but another precision, which any network can have."""
-        return self.precision is not Precision.FP32 and self == ConvertOptions(precision=self.precision)
+        return self.precision is not TargetPrecision.FP32 and self == ConvertOptions(precision=self.precision)
 
     def as_text(self) -> str:
         """Returns what is not default, as it is typed.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.convert.agreement import Agreement, Tolerance, compare
-from streamdet.convert.runner import Outputs, Runner, refed
+from streamdet.convert.comparison import Comparison, Tolerance, compare
+from streamdet.convert.model_runner import ModelRunner, Outputs, convert_input_format
 from streamdet.detect.postprocess import Found
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.errors import ModelError
@@ -18,13 +18,13 @@ from streamdet.model_spec.signature import fixed
 from streamdet.model_spec.spec import Contract
 from streamdet.picture import Picture
 
-FLOAT = Tolerance(1e-4, 1e-4, 1.0)
+FP32_TOLERANCE = Tolerance(1e-4, 1e-4, 1.0)
 """Between float32 networks: only the order of some arithmetic differs."""
-HALF = Tolerance(0.01, 0.02, 0.95)
+FP16_TOLERANCE = Tolerance(0.01, 0.02, 0.95)
 """For FP16 against FP32."""
-ROUNDED = Tolerance(0.01, 0.02, 0.9)
+UINT8_ROUNDING_TOLERANCE = Tolerance(0.01, 0.02, 0.9)
 """For pixels rounded to bytes after resizing against unrounded ones."""
-COARSE = Tolerance(0.05, 0.1, 0.0)
+INT8_TOLERANCE = Tolerance(0.05, 0.1, 0.0)
 """For INT8: told, not judged. The quantiser judges by accuracy."""
 
 _ROUNDED_SAMPLES = 4  # on which rounding is looked at: the source runs once more for each
@@ -54,7 +54,7 @@ class Proof:
 
     samples: tuple[str, ...]
     strict: Tolerance
-    agreement: Agreement
+    agreement: Comparison
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,8 +72,8 @@ class Proof:
 
 
 def prove(
-    source: Runner,
-    result: Runner,
+    source: ModelRunner,
+    result: ModelRunner,
     samples: Sequence[Sample],
     strict: Tolerance,
     progress: Callable[[str], None] = lambda _: None,
@@ -110,12 +110,12 @@ class _Comparison:
         last: the same for the last.
     """
 
-    source: Runner
-    result: Runner
+    source: ModelRunner
+    result: ModelRunner
     strict: Tolerance
-    total: Agreement = field(default_factory=Agreement)
-    orders: dict[_Order, Agreement] = field(default_factory=dict)
-    rounding: Agreement = field(default_factory=Agreement)
+    total: Comparison = field(default_factory=Comparison)
+    orders: dict[_Order, Comparison] = field(default_factory=dict)
+    rounding: Comparison = field(default_factory=Comparison)
     rounded: int = 0
     first: _Seen | None = None
     last: _Seen | None = None
@@ -136,9 +136,9 @@ class _Comparison:
         if becomes_bytes and self.strict.share == 1 and self.rounded < _ROUNDED_SAMPLES:
             self.rounded += 1
             plain = self.source.found(self.source.run(self.source.image(sample.picture)))
-            self.rounding += compare(plain, found, self.source.spec.width, ROUNDED)
+            self.rounding += compare(plain, found, self.source.spec.width, UINT8_ROUNDING_TOLERANCE)
 
-    def settled(self) -> tuple[Agreement, list[str]]:
+    def settled(self) -> tuple[Comparison, list[str]]:
         """Returns the agreement, and what else is to be told.
 
         Raises:
@@ -157,8 +157,8 @@ class _Comparison:
         if self.rounding.count:
             text = f"rounding pixels to bytes: {100 * self.rounding.share:.1f} % of the detections stay, scores within "
             notes.append(f"{text}{self.rounding.score:.4f}")
-            if not self.rounding.within(ROUNDED):
-                raise ModelError(f"taking bytes changes too much: {notes[-1]}; asked for {ROUNDED}")
+            if not self.rounding.within(UINT8_ROUNDING_TOLERANCE):
+                raise ModelError(f"taking bytes changes too much: {notes[-1]}; asked for {UINT8_ROUNDING_TOLERANCE}")
         return agreement, notes
 
     def _same(self, picture: Picture) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -169,7 +169,7 @@ class _Comparison:
         to_bytes = Preprocessor(spec)
         image = np.empty(to_bytes.shape, np.uint8)
         to_bytes(picture, image)
-        return refed(image, spec, self.source.spec), refed(image, spec, self.result.spec)
+        return convert_input_format(image, spec, self.source.spec), convert_input_format(image, spec, self.result.spec)
 
     def _judge(self, outputs: Outputs, found: Found, name: str) -> None:
         spec, side = self.source.spec, self.source.spec.width
@@ -179,7 +179,7 @@ class _Comparison:
             for order in _ORDERS:
                 read = replace(spec, box_order=order[0], box_normalized=order[1])
                 other = compare(self.source.found(outputs, spec=read), found, side, self.strict)
-                self.orders[order] = self.orders.get(order, Agreement()) + other
+                self.orders[order] = self.orders.get(order, Comparison()) + other
         everything = (self.total, *self.orders.values())
         if self.strict.share == 1 and all(agreement.unexplained for agreement in everything):
             raise ModelError(f"the result differs from its source, so it is not written: {self.total.first}")
@@ -201,7 +201,7 @@ class _Comparison:
         raise ModelError(f"the result differs from its source, so it is not written: {text}; {self.total.first}")
 
 
-def _batches(result: Runner, first: _Seen | None, last: _Seen | None) -> list[str]:
+def _batches(result: ModelRunner, first: _Seen | None, last: _Seen | None) -> list[str]:
     """Checks that a picture gives the same in a batch of two; where the network takes any batch."""
     if first is None or last is None or fixed(result.network.input.shape[0]):
         return []
@@ -210,7 +210,7 @@ def _batches(result: Runner, first: _Seen | None, last: _Seen | None) -> list[st
         last = mirrored, result.found(result.run(mirrored))
     together = result.run(first[0], last[0])
     for i, (_, alone) in enumerate((first, last)):
-        agreement = compare(alone, result.found(together, i), result.spec.width, FLOAT)
-        if not agreement.within(FLOAT):
+        agreement = compare(alone, result.found(together, i), result.spec.width, FP32_TOLERANCE)
+        if not agreement.within(FP32_TOLERANCE):
             raise ModelError(f"in a batch of two a picture gives something else than alone: {agreement.first}")
     return ["a batch of two gives the same as one by one"]

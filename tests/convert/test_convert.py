@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from streamdet.convert.convert import convert
-from streamdet.convert.options import Channels, ConvertOptions, Form, Format, InputType, Layout, Precision
+from streamdet.convert.options import (
+    Channels,
+    ConvertOptions,
+    FileFormat,
+    InputType,
+    Layout,
+    OutputForm,
+    TargetPrecision,
+)
 from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, load_detector
@@ -102,7 +110,7 @@ def test_bytes_with_everything_inside_run_as_they_are(source, found_in_source):
     ]
     assert (read.spec.uint8, read.spec.nchw, read.spec.rgb) == (True, False, False)
     assert_close(detected(file), found_in_source, 0.8)
-    # Converted again, it says that it has its heads already, and knows how it is fed without being told.
+    # ConvertedModel again, it says that it has its heads already, and knows how it is fed without being told.
     again = converted(file, channels=Channels.RGB)
     assert "the source has its raw heads already" in again.notes
     second = inspect_model(again.files[".onnx"])
@@ -113,7 +121,7 @@ def test_bytes_with_everything_inside_run_as_they_are(source, found_in_source):
 
 @pytest.mark.slow
 def test_the_published_form_again_with_other_input(source, found_in_source):
-    made = converted(source, form=Form.PUBLISHED, channels=Channels.BGR)
+    made = converted(source, form=OutputForm.PUBLISHED, channels=Channels.BGR)
     file = ModelFile(made.files[".onnx"], "published.onnx")
     read = inspect_model(file)
     assert {p.name: p.shape for p in read.signature.outputs} == {
@@ -138,7 +146,7 @@ def test_a_source_that_normalises_its_own_input(graph, source, found_in_source):
 
 @pytest.mark.slow
 def test_half_precision(source, found_in_source):
-    made = converted(source, precision=Precision.FP16, input_type=InputType.UINT8)
+    made = converted(source, precision=TargetPrecision.FP16, input_type=InputType.UINT8)
     assert made.proof.agreement.share > 0.95
     assert len(made.files[".onnx"]) < 0.51 * len(source.data)
     assert_close(detected(ModelFile(made.files[".onnx"], "half.onnx")), found_in_source, 0.5)
@@ -156,7 +164,7 @@ def test_another_size_is_marked(source):
 def test_openvino_as_its_page_describes_it(source, found_in_source, tmp_path):
     if not has_openvino():
         pytest.skip("openvino is not installed")
-    made = converted(source, SAMPLES[:1], format=Format.OPENVINO)
+    made = converted(source, SAMPLES[:1], format=FileFormat.OPENVINO)
     assert made.proof.agreement.unexplained == 0
     for suffix, data in made.files.items():
         (tmp_path / "net.bin").with_suffix(suffix).write_bytes(data)
@@ -174,7 +182,7 @@ def test_openvino_as_its_page_describes_it(source, found_in_source, tmp_path):
 def test_openvino_missing_is_said_before_anything_runs(source, monkeypatch):
     monkeypatch.setattr("streamdet.convert.openvino_ir.has_openvino", lambda: False)
     with pytest.raises(UsageError, match=r"needs the openvino package: pip install 'streamdet\[convert\]'"):
-        converted(source, format=Format.OPENVINO)
+        converted(source, format=FileFormat.OPENVINO)
 
 
 @pytest.mark.parametrize(
@@ -183,8 +191,8 @@ def test_openvino_missing_is_said_before_anything_runs(source, monkeypatch):
         ({"input_size": 300}, "--input-size must be from 448 to 4096"),
         ({"top_boxes": -1}, "--top-boxes must be 0"),
         ({"batch": -1}, "--batch must be dynamic"),
-        ({"form": Form.PUBLISHED, "batch": 4}, "give --form heads for a batch"),
-        ({"format": Format.OPENVINO, "top_boxes": 10}, "--top-boxes filters raw heads"),
+        ({"form": OutputForm.PUBLISHED, "batch": 4}, "give --form heads for a batch"),
+        ({"format": FileFormat.OPENVINO, "top_boxes": 10}, "--top-boxes filters raw heads"),
     ],
 )
 def test_options_that_cannot_work(options, message):
@@ -202,7 +210,7 @@ def test_other_networks_keep_their_form(data_dir):
         converted(file)
     bgr = cv2.imdecode(np.fromfile(data_dir / "images" / "000000000139.jpg", np.uint8), cv2.IMREAD_COLOR)
     sample = Sample("a photo", Picture.from_bgr(bgr))
-    made = convert(file, resolve(file)[0], [sample], ConvertOptions(precision=Precision.FP16))
+    made = convert(file, resolve(file)[0], [sample], ConvertOptions(precision=TargetPrecision.FP16))
     half = ModelFile(made.files[".onnx"], "half.onnx")
     assert resolve(half)[0].contract is Contract.YOLOX
     assert_close(detected(half, [sample]), detected(file, [sample]), 0.7)

@@ -13,7 +13,7 @@ import pytest
 from streamdet.cli.models.sample_images import load_samples, photo_paths
 from streamdet.convert.convert import convert
 from streamdet.convert.openvino_ir import require_openvino
-from streamdet.convert.options import Channels, ConvertOptions, Format, InputType, Layout, Precision
+from streamdet.convert.options import Channels, ConvertOptions, FileFormat, InputType, Layout, TargetPrecision
 from streamdet.models.load import ModelFile
 from streamdet.models.zoo import resolve
 
@@ -56,15 +56,15 @@ def test_heads_equal_the_graph_on_twenty_photos(source, data_dir, seed):
     "options",
     [
         ConvertOptions(None, InputType.UINT8, Layout.NHWC, Channels.BGR, top_boxes=4000),
-        ConvertOptions(precision=Precision.FP16),
-        ConvertOptions(format=Format.OPENVINO),
+        ConvertOptions(precision=TargetPrecision.FP16),
+        ConvertOptions(format=FileFormat.OPENVINO),
         ConvertOptions(input_size=800),
-        ConvertOptions(precision=Precision.INT8),
+        ConvertOptions(precision=TargetPrecision.INT8),
     ],
     ids=["uint8", "fp16", "openvino", "size", "int8"],
 )
 def test_other_forms(source, data_dir, options):
-    if options.format is Format.OPENVINO:
+    if options.format is FileFormat.OPENVINO:
         require_openvino()
     file = source(0)
 

@@ -8,7 +8,7 @@ from onnx import numpy_helper
 
 from streamdet.cli.models.quantize import make_quantizer
 from streamdet.convert.convert import convert
-from streamdet.convert.options import ConvertOptions, Precision
+from streamdet.convert.options import ConvertOptions, TargetPrecision
 from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract
@@ -20,7 +20,7 @@ from streamdet.models.zoo import resolve
 from streamdet.picture import Picture
 from streamdet.quantize.report import METADATA_KEY
 
-INT8 = ConvertOptions(precision=Precision.INT8)
+INT8 = ConvertOptions(precision=TargetPrecision.INT8)
 TEXTURE = [Sample("texture", Picture.from_bgr(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)))]
 
 
@@ -39,7 +39,7 @@ def test_a_trained_network(data_dir, monkeypatch):
     assert json.loads(read.signature.metadata["streamdet.converted"])["options"] == "--precision int8"
     assert len(made.files[".onnx"]) < 0.5 * len(file.data)
     assert made.proof.agreement.matched > 0
-    for precision in (Precision.FP16, Precision.INT8):
+    for precision in (TargetPrecision.FP16, TargetPrecision.INT8):
         with pytest.raises(ModelError, match="is quantised already: convert the model it was made from"):
             convert(
                 ModelFile(made.files[".onnx"], "int8.onnx"),

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamdet.convert.proof import COARSE, FLOAT, Sample, prove
-from streamdet.convert.runner import Runner, refed
+from streamdet.convert.model_runner import ModelRunner, convert_input_format
+from streamdet.convert.proof import FP32_TOLERANCE, INT8_TOLERANCE, Sample, prove
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.signature import Port
@@ -63,12 +63,12 @@ class Fake:
         """Nothing to free."""
 
 
-def runner(table: np.ndarray, spec: ModelSpec = SPEC) -> Runner:
-    return Runner(spec, Fake(table, spec))
+def runner(table: np.ndarray, spec: ModelSpec = SPEC) -> ModelRunner:
+    return ModelRunner(spec, Fake(table, spec))
 
 
 def test_the_same_is_proven():
-    proof = prove(runner(rows()), runner(rows()), SAMPLES, FLOAT)
+    proof = prove(runner(rows()), runner(rows()), SAMPLES, FP32_TOLERANCE)
     assert (proof.agreement.count, proof.agreement.matched, proof.notes) == (80, 80, ())
     told = proof.as_dict()
     assert (told["pictures"], told["detections"], told["greatest_box_difference"]) == (2, 80, 0)
@@ -79,7 +79,7 @@ def test_the_order_of_the_sources_boxes_is_settled(order, scale):
     """What its page says of the boxes need not be so; the heads do not depend on it."""
     turned = rows()
     turned[:, :4] = turned[:, [1, 0, 3, 2] if order == "yxyx" else [0, 1, 2, 3]] * scale
-    proof = prove(runner(turned), runner(rows()), SAMPLES, FLOAT)
+    proof = prove(runner(turned), runner(rows()), SAMPLES, FP32_TOLERANCE)
     assert proof.agreement.matched == 80
     (note,) = proof.notes
     assert f"box_order {order}, box_normalized {str(scale == 1).lower()}" in note
@@ -104,15 +104,15 @@ def changed(place: int, column: int, by: float) -> np.ndarray:
 )
 def test_a_difference_is_refused_and_told(table, words):
     with pytest.raises(ModelError) as error:
-        prove(runner(rows()), runner(table), SAMPLES, FLOAT)
+        prove(runner(rows()), runner(table), SAMPLES, FP32_TOLERANCE)
     assert "the result differs from its source, so it is not written: first: " in str(error.value)
     assert words in str(error.value)
-    assert prove(runner(rows()), runner(table), SAMPLES, COARSE).agreement.count == 80
+    assert prove(runner(rows()), runner(table), SAMPLES, INT8_TOLERANCE).agreement.count == 80
 
 
 def test_nothing_found_proves_nothing():
     with pytest.raises(ModelError, match="finds nothing in these pictures, so nothing is proven: give photos"):
-        prove(runner(rows()[:0]), runner(rows()[:0]), SAMPLES, FLOAT)
+        prove(runner(rows()[:0]), runner(rows()[:0]), SAMPLES, FP32_TOLERANCE)
 
 
 @pytest.mark.parametrize("nchw", [True, False])
@@ -121,7 +121,7 @@ def test_both_get_the_same_bytes(nchw, rgb):
     """A network that takes bytes is compared on bytes: what rounding does to pixels is told apart."""
     raw = replace(SPEC, uint8=True, nchw=nchw, rgb=rgb, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     source, result = Fake(rows()), Fake(rows(), raw)
-    proof = prove(Runner(SPEC, source), Runner(raw, result), SAMPLES, FLOAT)
+    proof = prove(ModelRunner(SPEC, source), ModelRunner(raw, result), SAMPLES, FP32_TOLERANCE)
     assert "rounding pixels to bytes: 100.0 % of the detections stay" in proof.notes[0]
     fair, rounded = source.seen[0][0], result.seen[0][0]
     planes = rounded if nchw else rounded.transpose(2, 0, 1)
@@ -158,16 +158,19 @@ class AnyBatch(Fake):
 
 @pytest.mark.parametrize("samples", [SAMPLES[:1], [SAMPLES[0], DARK]], ids=["one picture", "two pictures"])
 def test_a_batch_must_give_what_single_pictures_do(samples):
-    def result(mixes: bool) -> Runner:
-        return Runner(ROWS_SPEC, AnyBatch(rows(), mixes=mixes))
+    def result(mixes: bool) -> ModelRunner:
+        return ModelRunner(ROWS_SPEC, AnyBatch(rows(), mixes=mixes))
 
-    assert "a batch of two gives the same as one by one" in prove(result(False), result(False), samples, FLOAT).notes
+    assert (
+        "a batch of two gives the same as one by one"
+        in prove(result(False), result(False), samples, FP32_TOLERANCE).notes
+    )
     with pytest.raises(ModelError, match="in a batch of two a picture gives something else than alone"):
-        prove(result(False), result(True), samples, FLOAT)
+        prove(result(False), result(True), samples, FP32_TOLERANCE)
 
 
 def test_bytes_to_bytes():
     raw = replace(SPEC, uint8=True, nchw=False, rgb=False, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     image = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 3)
-    np.testing.assert_array_equal(refed(image, raw, replace(raw, rgb=True)), image[:, :, ::-1])
-    np.testing.assert_array_equal(refed(image, raw, replace(raw, nchw=True)), image.transpose(2, 0, 1))
+    np.testing.assert_array_equal(convert_input_format(image, raw, replace(raw, rgb=True)), image[:, :, ::-1])
+    np.testing.assert_array_equal(convert_input_format(image, raw, replace(raw, nchw=True)), image.transpose(2, 0, 1))

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from streamdet.convert.agreement import Agreement
-from streamdet.convert.made import Made, Source
+from streamdet.convert.artifacts import DraftModel, SourceModel
+from streamdet.convert.comparison import Comparison
+from streamdet.convert.metadata import conversion_metadata
 from streamdet.convert.options import ConvertOptions
-from streamdet.convert.proof import FLOAT, Proof
-from streamdet.convert.record import record
+from streamdet.convert.proof import FP32_TOLERANCE, Proof
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.spec import Contract, ModelSpec, Resize
@@ -43,8 +43,10 @@ def test_a_size_that_the_graph_leaves_open_is_written():
     spec = ModelSpec("net", Contract.END2END, 64, 32, labels=COCO80, resize=Resize.STRETCH, conf=0.3)
     ports = {"image": ["n", 3, "h", "w"]}, {"rows": [1, 5, 6]}
     bare = ModelFile(model_with(*ports).SerializeToString(), "net")
-    made = Made(model_with(*ports), spec)
-    properties = record(Source(bare, made.model, spec), made, ConvertOptions(), Proof((), FLOAT, Agreement()), [])
+    made = DraftModel(model_with(*ports), spec)
+    properties = conversion_metadata(
+        SourceModel(bare, made.model, spec), made, ConvertOptions(), Proof((), FP32_TOLERANCE, Comparison()), []
+    )
     described = model_with(*ports, metadata=properties)
     assert recognise(signature_of(described), "net") == spec
     assert "width" not in json.loads(metadata_text(spec))

@@ -13,33 +13,33 @@ import typer
 from streamdet.convert.options import (
     Channels,
     ConvertOptions,
-    Form,
-    Format,
+    FileFormat,
     InputType,
     Layout,
-    Precision,
+    OutputForm,
+    TargetPrecision,
 )
 from streamdet.errors import UsageError
 from streamdet.redact import printable
 
 if TYPE_CHECKING:
-    from streamdet.convert.made import Converted
+    from streamdet.convert.artifacts import ConvertedModel
 
 
 def convert(
     source: Annotated[str, typer.Argument(metavar="MODEL", help="Known name, ONNX file or YAML description.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .onnx, or .xml for OpenVINO.")],
-    form: Annotated[Form | None, typer.Option(help="heads: any batch. published: NMS inside, batch 1.")] = None,
+    form: Annotated[OutputForm | None, typer.Option(help="heads: any batch. published: NMS inside, batch 1.")] = None,
     input_type: Annotated[
         InputType, typer.Option(help="uint8: bytes, with mean, scale and channel order inside.")
     ] = InputType.FLOAT32,
     layout: Annotated[Layout, typer.Option(help="Axes of the input.")] = Layout.NCHW,
     channels: Annotated[Channels | None, typer.Option(help="Of a 0..255 input: mean and scale go inside.")] = None,
-    precision: Annotated[Precision, typer.Option(help="int8 needs --calibration.")] = Precision.FP32,
+    precision: Annotated[TargetPrecision, typer.Option(help="int8 needs --calibration.")] = TargetPrecision.FP32,
     input_size: Annotated[int, typer.Option(help="Side of the input; another accuracy point. 0: as it is.")] = 0,
     top_boxes: Annotated[int, typer.Option(help="Only so many boxes, the likeliest, leave the network. 0: all.")] = 0,
     batch: Annotated[str, typer.Option(help="dynamic, or a number.")] = "dynamic",
-    format: Annotated[Format | None, typer.Option(help="openvino: .xml and .bin. By default as -o ends.")] = None,
+    format: Annotated[FileFormat | None, typer.Option(help="openvino: .xml and .bin. By default as -o ends.")] = None,
     images: Annotated[str | None, typer.Option(help="Photos for the proof: folder, pattern or list.")] = None,
     pictures: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
     calibration: Annotated[str | None, typer.Option(help="Photos for int8: folder, pattern or list.")] = None,
@@ -62,12 +62,12 @@ def convert(
     The flagship's network is found by its structure in any export of it, and cut before its NMS. Other models keep
     their form, and can change their precision.
     """
-    format = format or (Format.OPENVINO if output.suffix.casefold() == ".xml" else Format.ONNX)
+    format = format or (FileFormat.OPENVINO if output.suffix.casefold() == ".xml" else FileFormat.ONNX)
     options = ConvertOptions(
         form, input_type, layout, channels, precision, input_size, top_boxes, _batch(batch), format
     )
     _check_output(output, format)
-    if precision is not Precision.INT8:
+    if precision is not TargetPrecision.INT8:
         _refuse_int8_only(calibration is not None, annotations is not None, max_loss is not None)
     from streamdet.atomic_write import write_files
     from streamdet.cli.download_progress import DownloadProgress
@@ -85,7 +85,7 @@ def convert(
     if images is None and calibration is not None:
         images = calibration
     samples = load_samples(images, pictures)
-    quantize = make_quantizer(calibration, annotations, images, max_loss) if precision is Precision.INT8 else None
+    quantize = make_quantizer(calibration, annotations, images, max_loss) if precision is TargetPrecision.INT8 else None
     if images is None:
         typer.echo("the proof runs on a made-up scene; --images DIR proves it on your own photos")
     with _status() as tell:
@@ -116,11 +116,11 @@ def _refuse_int8_only(calibration: bool, annotations: bool, max_loss: bool) -> N
         raise UsageError(f"{', '.join(names)} is for --precision int8 alone: add that, or leave it out")
 
 
-def _check_output(output: Path, format: Format) -> None:
+def _check_output(output: Path, format: FileFormat) -> None:
     from streamdet.sinks.output_path import InputFiles, check_output_file
 
     check_output_file(output, overwrite=True, inputs=InputFiles())
-    suffix = ".xml" if format is Format.OPENVINO else ".onnx"
+    suffix = ".xml" if format is FileFormat.OPENVINO else ".onnx"
     if output.suffix.casefold() != suffix:
         raise UsageError(f"--format {format} writes {suffix} files: give -o {output.with_suffix(suffix).name}")
 
@@ -135,7 +135,7 @@ def _status() -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(escape(text))
 
 
-def _summary(converted: Converted, output: Path) -> list[str]:
+def _summary(converted: ConvertedModel, output: Path) -> list[str]:
     proof, found = converted.proof, converted.proof.agreement
     size = sum(len(data) for data in converted.files.values()) / 1e6
     judged = f"allowed: {proof.strict}" if proof.strict.share else "told, not judged: see int8 below"

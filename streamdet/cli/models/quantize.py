@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamdet.convert.made import Quantise
+    from streamdet.convert.artifacts import Quantizer
     from streamdet.model_spec.spec import ModelSpec
     from streamdet.models.load import ModelFile
 
@@ -31,7 +31,7 @@ MAX_LOSS_UNLABELED = 0.02
 
 def make_quantizer(
     calibration: str | None, annotations: Path | None, labelled: str | None, max_loss: float | None
-) -> Quantise:
+) -> Quantizer:
     """Returns what makes an INT8 model.
 
     Args:

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import onnx
 
-from streamdet.convert.made import Converted, Files, Made, Progress, Quantise, Source
+from streamdet.convert.artifacts import ConvertedModel, DraftModel, Files, Progress, Quantizer, SourceModel
+from streamdet.convert.metadata import conversion_metadata
+from streamdet.convert.model_runner import ModelRunner
 from streamdet.convert.openvino_ir import IrNetwork, to_ir
-from streamdet.convert.options import ConvertOptions, Format, Precision
-from streamdet.convert.proof import COARSE, FLOAT, HALF, Sample, prove
-from streamdet.convert.record import record
-from streamdet.convert.runner import Runner
+from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecision
+from streamdet.convert.proof import FP16_TOLERANCE, FP32_TOLERANCE, INT8_TOLERANCE, Sample, prove
 from streamdet.errors import ModelError
 from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.ir import signature_of_ir
@@ -21,17 +21,21 @@ from streamdet.models.load import ModelFile, parse_bytes, signature_of
 from streamdet.models.recognise import recognise
 from streamdet.redact import redact
 
-_STRICT = {Precision.FP32: FLOAT, Precision.FP16: HALF, Precision.INT8: COARSE}
+_TOLERANCES = {
+    TargetPrecision.FP32: FP32_TOLERANCE,
+    TargetPrecision.FP16: FP16_TOLERANCE,
+    TargetPrecision.INT8: INT8_TOLERANCE,
+}
 
 
-def finish(
-    source: Source,
-    made: Made,
-    reference: Runner,
+def finalize(
+    source: SourceModel,
+    made: DraftModel,
+    reference: ModelRunner,
     samples: Sequence[Sample],
     options: ConvertOptions,
     progress: Progress,
-) -> Converted:
+) -> ConvertedModel:
     """Proves a new graph, and returns what to write, with all that is known of it in the metadata.
 
     Args:
@@ -46,12 +50,12 @@ def finish(
         ModelError: it does not find the same, or is no valid graph.
     """
     check_graph(made.model)
-    with closing(reference), closing(_runner_of(files_of(made.model, options, {}), made.spec)) as result:
-        proof = prove(reference, result, samples, _STRICT[options.precision], progress)
+    with closing(reference), closing(_runner_of(serialize(made.model, options, {}), made.spec)) as result:
+        proof = prove(reference, result, samples, _TOLERANCES[options.precision], progress)
     notes = tuple(dict.fromkeys([*made.notes, *proof.notes]))
-    files = files_of(made.model, options, record(source, made, options, proof, notes))
-    check_recognised(files, made.spec, source.file.name)
-    return Converted(files, made.spec, proof, notes, made.report_text)
+    files = serialize(made.model, options, conversion_metadata(source, made, options, proof, notes))
+    check_round_trip(files, made.spec, source.file.name)
+    return ConvertedModel(files, made.spec, proof, notes, made.report_text)
 
 
 def check_graph(model: onnx.ModelProto) -> None:
@@ -67,19 +71,19 @@ def check_graph(model: onnx.ModelProto) -> None:
         raise ModelError(f"the converted graph is not valid: {reason}") from None
 
 
-def to_int8(made: Made, quantise: Quantise, name: str, progress: Progress) -> None:
+def to_int8(made: DraftModel, quantise: Quantizer, name: str, progress: Progress) -> None:
     """Puts a model's INT8 form in its place, with the quantiser's report."""
     data, made.report_text = quantise(ModelFile(made.model.SerializeToString(), name), made.spec, progress)
     made.model = parse_bytes(data, name)
     made.report = {entry.key: entry.value for entry in made.model.metadata_props}
 
 
-def own_file(spec: ModelSpec) -> ModelSpec:
+def without_origin(spec: ModelSpec) -> ModelSpec:
     """Returns the spec of another file that is fed and read alike."""
     return replace(spec, urls=(), size_bytes=0, sha256="", sha384="")
 
 
-def files_of(model: onnx.ModelProto, options: ConvertOptions, properties: Mapping[str, str]) -> Files:
+def serialize(model: onnx.ModelProto, options: ConvertOptions, properties: Mapping[str, str]) -> Files:
     """Returns the content of the files.
 
     Args:
@@ -96,21 +100,21 @@ def files_of(model: onnx.ModelProto, options: ConvertOptions, properties: Mappin
     onnx.helper.set_model_props(model, dict(properties))
     model.producer_name, model.producer_version = "streamdet", streamdet.__version__
     data = model.SerializeToString()
-    if options.format is Format.ONNX:
+    if options.format is FileFormat.ONNX:
         return {".onnx": data}
-    xml, weights = to_ir(data, options.precision is Precision.FP16, properties)
+    xml, weights = to_ir(data, options.precision is TargetPrecision.FP16, properties)
     return {".xml": xml, ".bin": weights}
 
 
-def _runner_of(files: Files, spec: ModelSpec) -> Runner:
+def _runner_of(files: Files, spec: ModelSpec) -> ModelRunner:
     """Loads what would be written."""
     if ".onnx" in files:
-        return Runner.of(ModelFile(files[".onnx"], "the result"), spec)
-    return Runner(spec, IrNetwork(files[".xml"], files[".bin"]))
+        return ModelRunner.of(ModelFile(files[".onnx"], "the result"), spec)
+    return ModelRunner(spec, IrNetwork(files[".xml"], files[".bin"]))
 
 
-def check_recognised(files: Files, spec: ModelSpec, name: str) -> None:
-    """Checks that what is to be written, read as a user's would be, is understood as what was proven."""
+def check_round_trip(files: Files, spec: ModelSpec, name: str) -> None:
+    """Checks that what is to be written, read as a user's would be, is infer_input_spec as what was proven."""
     if ".onnx" in files:
         signature = signature_of(parse_bytes(files[".onnx"], name))
     else:

@@ -12,7 +12,7 @@ from streamdet.models.graph import at_opset, free_names, opset_of, rename
 from streamdet.models.ssd_resnet34 import tail
 
 
-def add_top_boxes(model: onnx.ModelProto, count: int, classes: int, size: int) -> onnx.ModelProto:
+def add_top_k(model: onnx.ModelProto, count: int, classes: int, size: int) -> onnx.ModelProto:
     """Returns the model with `loc` (n, 4, K), `conf` (n, 1 + classes, K) and `index` (n, K) of the likeliest boxes.
 
     A box counts by the greatest probability of its classes, the very number a threshold is compared with. Whatever
@@ -66,7 +66,7 @@ def add_top_boxes(model: onnx.ModelProto, count: int, classes: int, size: int) -
     return model
 
 
-def add_published_tail(model: onnx.ModelProto, classes: int, size: int) -> onnx.ModelProto:
+def add_decode_and_nms(model: onnx.ModelProto, classes: int, size: int) -> onnx.ModelProto:
     """Returns the model with decoding and NMS inside: always 200 rows, empty ones with score and label 0.
 
     Raises:

@@ -16,12 +16,12 @@ Files = Mapping[str, bytes]
 
 Progress = Callable[[str], None]
 
-Quantise = Callable[[ModelFile, ModelSpec, Progress], tuple[bytes, str]]
+Quantizer = Callable[[ModelFile, ModelSpec, Progress], tuple[bytes, str]]
 """Makes an INT8 model of a float one, its own report in the metadata; with the report for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceModel:
     """The model that is converted.
 
     Attributes:
@@ -36,7 +36,7 @@ class Source:
 
 
 @dataclass(slots=True)
-class Made:
+class DraftModel:
     """A new graph, not yet proven; it is changed step by step.
 
     Attributes:
@@ -57,7 +57,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class ConvertedModel:
     """A model that was made and proven, not yet written.
 
     Attributes:

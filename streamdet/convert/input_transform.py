@@ -1,4 +1,4 @@
-"""The front of a network: how its input becomes what the first convolution reads, and how to fold that in."""
+"""The front of a network: how its input becomes what the first convolution reads, and how to fold_input that in."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.graph import Links, attribute, cut, free_names
 from streamdet.models.recognise import FAMILIES
 
-STEPS = ("image_nchw", "image_float", "image_centred")
+INPUT_NODES = ("image_nchw", "image_float", "image_centred")
 """Nodes of a new front, in their order; each is called as what it gives."""
 
 _EXACT = 1e-4  # of values around 1: what float32 arithmetic in another order may differ by
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class InputTransform:
     """What the first convolution reads, from the 0..255 values of a picture: ``(v[colour] - mean) * scale``.
 
     Attributes:
@@ -36,13 +36,13 @@ class Feed:
     scale: tuple[float, float, float]
 
     @classmethod
-    def of(cls, spec: ModelSpec) -> Feed:
+    def of(cls, spec: ModelSpec) -> InputTransform:
         """Returns what a spec feeds."""
         colours = (0, 1, 2) if spec.rgb else (2, 1, 0)
         return cls(colours, spec.mean, (1 / spec.std[0], 1 / spec.std[1], 1 / spec.std[2]))
 
 
-def stem(model: onnx.ModelProto) -> onnx.NodeProto:
+def first_conv(model: onnx.ModelProto) -> onnx.NodeProto:
     """Returns the first convolution.
 
     Raises:
@@ -62,19 +62,19 @@ def stem(model: onnx.ModelProto) -> onnx.NodeProto:
     return first[0]
 
 
-def has_front(model: onnx.ModelProto) -> bool:
+def transforms_input(model: onnx.ModelProto) -> bool:
     """Whether the network does something to its input before the first convolution."""
-    return bool(Links.of(model.graph).origin(stem(model).input[0]) != model.graph.input[0].name)
+    return bool(Links.of(model.graph).origin(first_conv(model).input[0]) != model.graph.input[0].name)
 
 
-def measure(model: onnx.ModelProto, spec: ModelSpec, size: int) -> Feed | None:
+def measure_input_transform(model: onnx.ModelProto, spec: ModelSpec, size: int) -> InputTransform | None:
     """Finds out what a front does by feeding it pictures.
 
     Returns:
         What the first convolution gets of a picture that is fed as `spec` says; None where the front does something
         else than choosing channels, adding and multiplying.
     """
-    data = cut(model, model.graph.input, [stem(model).input[0]]).SerializeToString()
+    data = cut(model, model.graph.input, [first_conv(model).input[0]]).SerializeToString()
     random = np.random.default_rng(0)
     with Session(data, provider="cpu") as session:
 
@@ -101,21 +101,21 @@ def measure(model: onnx.ModelProto, spec: ModelSpec, size: int) -> Feed | None:
     expected = gain[:, None, None] * noise[order] + offset[:, None, None]
     if sorted(order) != [0, 1, 2] or not np.allclose(noisy, expected, rtol=_EXACT, atol=_EXACT * np.abs(noisy).max()):
         return None
-    before = Feed.of(spec)
+    before = InputTransform.of(spec)
     colours, means, scales = [], [], []
     for channel, source in enumerate(order):
         colours.append(before.colours[source])
         # gain * ((v - mean) * scale) + offset
         scales.append(float(gain[channel] * before.scale[source]))
         means.append(float(before.mean[source] - offset[channel] / scales[-1]))
-    return Feed((colours[0], colours[1], colours[2]), _three(means), _three(scales))
+    return InputTransform((colours[0], colours[1], colours[2]), _three(means), _three(scales))
 
 
 def _three(values: list[float]) -> tuple[float, float, float]:
     return values[0], values[1], values[2]
 
 
-def understood(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
+def infer_input_spec(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
     """Returns how a source is really fed that normalises its own input, which its inputs and outputs do not show.
 
     Its front tells, as the network behind it wants what its family wants: colours less their means, divided by their
@@ -123,7 +123,7 @@ def understood(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
     Where it is none of these, the spec stays as it is.
     """
     plain = replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), rgb=True)
-    inside = measure(model, plain, size)
+    inside = measure_input_transform(model, plain, size)
     if inside is None:
         return spec
     usual = FAMILIES[spec.contract]
@@ -141,8 +141,8 @@ def understood(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
     return spec
 
 
-def fold(
-    model: onnx.ModelProto, feed: Feed, channels: Channels, input_type: InputType, layout: Layout, size: int
+def fold_input(
+    model: onnx.ModelProto, feed: InputTransform, channels: Channels, input_type: InputType, layout: Layout, size: int
 ) -> onnx.ModelProto:
     """Returns the model with a new front: 0..255 values of `channels`, everything else inside.
 
@@ -152,7 +152,7 @@ def fold(
     Raises:
         ModelError: the first convolution's weights are not stored as they are (a quantised model).
     """
-    first = stem(model)
+    first = first_conv(model)
     links = Links.of(model.graph)
     weights = links.stored.get(first.input[1])
     if weights is None or attribute(first, "group", 1) != 1:
@@ -165,7 +165,7 @@ def fold(
         place = colour if channels is Channels.RGB else 2 - colour
         folded[:, place] = kernels[:, channel] * feed.scale[channel]
         mean[place] = feed.mean[channel]
-    wanted = {"image", *STEPS, "image_mean", "stem_weights"}
+    wanted = {"image", *INPUT_NODES, "image_mean", "stem_weights"}
     image = onnx.helper.make_tensor_value_info("image", _element_type(input_type), _image_shape(layout, size))
     outputs = [value.name for value in model.graph.output]
     body = cut(model, [image], outputs, stop=frozenset([first.input[0]]))
@@ -174,7 +174,7 @@ def fold(
     del body.graph.input[:]
     free_names(body.graph, wanted)
     body.graph.input.append(image)
-    first = stem(body)
+    first = first_conv(body)
     first.input[0], first.input[1] = "image_centred", "stem_weights"
     body.graph.initializer.append(onnx.numpy_helper.from_array(folded.astype(np.float32), "stem_weights"))
     body.graph.initializer.append(onnx.numpy_helper.from_array(mean.reshape(3, 1, 1), "image_mean"))
@@ -190,7 +190,7 @@ def fold(
     return with_nodes_first(body, nodes)
 
 
-def transpose(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
+def to_nhwc_input(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     """Returns the model with its float input in NHWC, and nothing else changed."""
     free_names(model.graph, {"image", "image_nchw"})
     old = model.graph.input[0].name

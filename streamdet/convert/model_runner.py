@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.convert.agreement import CONF, IOU, MOST
+from streamdet.convert.comparison import CONF, IOU, MOST
 from streamdet.detect.outputs import Decoder, bind
 from streamdet.detect.postprocess import Found, Rules
 from streamdet.detect.preprocess import Preprocessor
@@ -42,7 +42,7 @@ class Network(Protocol):
 
 
 @dataclass(slots=True)
-class Runner:
+class ModelRunner:
     """A network with its description: from pictures to what is found in them, in pixels of the input."""
 
     spec: ModelSpec
@@ -55,7 +55,7 @@ class Runner:
         self._preprocess = Preprocessor(self.spec)
 
     @classmethod
-    def of(cls, file: ModelFile, spec: ModelSpec) -> Runner:
+    def of(cls, file: ModelFile, spec: ModelSpec) -> ModelRunner:
         """Loads a file on the CPU."""
         return cls(spec, Session(file, provider="cpu", threads=available_cpus()))  # nothing else runs beside it
 
@@ -84,7 +84,7 @@ class Runner:
         self.network.close()
 
 
-def refed(image: NDArray[np.uint8], of: ModelSpec, to: ModelSpec) -> NDArray[Any]:
+def convert_input_format(image: NDArray[np.uint8], of: ModelSpec, to: ModelSpec) -> NDArray[Any]:
     """Returns an input of bytes as another network wants it: layout, channel order, mean, std."""
     planes = image if of.nchw else image.transpose(2, 0, 1)
     if of.rgb != to.rgb:

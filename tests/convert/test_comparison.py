@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamdet.convert.agreement import Agreement, Tolerance, compare
+from streamdet.convert.comparison import Comparison, Tolerance, compare
 from streamdet.detect.postprocess import Found
 
 STRICT = Tolerance(1e-4, 1e-4, 1.0)
@@ -23,7 +23,7 @@ BOXES = [(10, 10, 30, 30, 0.9, 0), (50, 50, 90, 90, 0.8, 1), (60, 5, 80, 40, 0.6
 
 def test_the_same():
     agreement = compare(found(*BOXES), found(*BOXES), SIDE, STRICT)
-    assert agreement == Agreement(count=3, matched=3)
+    assert agreement == Comparison(count=3, matched=3)
     assert agreement.within(STRICT)
 
 
@@ -127,5 +127,5 @@ def test_a_share_may_differ_where_that_is_allowed():
 
 
 def test_sums():
-    both = Agreement(3, 3, 0, 0, 0.1, 0.2, "") + Agreement(2, 1, 1, 1, 0.3, 0.1, "x")
-    assert both == Agreement(5, 4, 1, 1, 0.3, 0.2, "x")
+    both = Comparison(3, 3, 0, 0, 0.1, 0.2, "") + Comparison(2, 1, 1, 1, 0.3, 0.1, "x")
+    assert both == Comparison(5, 4, 1, 1, 0.3, 0.2, "x")

@@ -37,7 +37,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Comparison:
     """What a comparison of one picture, or of several, gave.
 
     Attributes:
@@ -58,8 +58,8 @@ class Agreement:
     score: float = 0.0
     first: str = ""
 
-    def __add__(self, other: Agreement) -> Agreement:
-        return Agreement(
+    def __add__(self, other: Comparison) -> Comparison:
+        return Comparison(
             self.count + other.count,
             self.matched + other.matched,
             self.borderline + other.borderline,
@@ -84,7 +84,7 @@ class Agreement:
         return self.unexplained == 0 and (few or self.share >= 0.97)
 
 
-def compare(reference: Found, result: Found, side: int, tolerance: Tolerance) -> Agreement:
+def compare(reference: Found, result: Found, side: int, tolerance: Tolerance) -> Comparison:
     """Compares what two networks found in one picture.
 
     Args:
@@ -101,7 +101,7 @@ def compare(reference: Found, result: Found, side: int, tolerance: Tolerance) ->
     unexplained = [keep[~known] for keep, known in zip(lonely, explained, strict=True)]
     boxes = np.abs(reference.boxes_xyxy[mine] - result.boxes_xyxy[theirs]) / side
     scores = np.abs(reference.scores[mine] - result.scores[theirs])
-    return Agreement(
+    return Comparison(
         count=len(reference),
         matched=len(mine),
         borderline=sum(int(known.sum()) for known in explained),

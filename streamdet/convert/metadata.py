@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from streamdet.convert.made import Made, Source
+from streamdet.convert.artifacts import DraftModel, SourceModel
 from streamdet.convert.options import ConvertOptions
 from streamdet.convert.proof import Proof
 from streamdet.model_spec.signature import fixed
@@ -17,7 +17,9 @@ from streamdet.models.load import signature_of
 from streamdet.models.provenance import ACCURACY_KEY, CONVERTED_KEY, read_made_from
 
 
-def record(source: Source, made: Made, options: ConvertOptions, proof: Proof, notes: Sequence[str]) -> dict[str, str]:
+def conversion_metadata(
+    source: SourceModel, made: DraftModel, options: ConvertOptions, proof: Proof, notes: Sequence[str]
+) -> dict[str, str]:
     """Returns the metadata of a converted model: its source's own, and what was done.
 
     Args:

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from streamdet.bench.postprocess import synthetic_heads
-from streamdet.convert.tail import add_published_tail, add_top_boxes
+from streamdet.convert.output_nodes import add_decode_and_nms, add_top_k
 from streamdet.detect.outputs import bind
 from streamdet.detect.postprocess import Rules
 from streamdet.errors import ModelError, UsageError
@@ -69,7 +69,7 @@ def assert_equal(found, wanted):
 
 @pytest.mark.parametrize("opset", [17, 18], ids=["axes as attribute", "axes as input"])
 def test_top_boxes_change_nothing(batch, plain, opset):
-    model = add_top_boxes(heads_alone(opset), 2000, 81, SIZE)
+    model = add_top_k(heads_alone(opset), 2000, 81, SIZE)
     onnx.checker.check_model(model, full_check=True)
     spec = spec_of(model.graph.output)
     assert (spec.contract, len(spec.labels)) == (Contract.SSD_HEADS, 80)
@@ -85,7 +85,7 @@ def test_top_boxes_change_nothing(batch, plain, opset):
 
 def test_too_few_boxes_keep_the_best(batch, plain):
     """With fewer boxes than pass, what is left out is the weakest."""
-    model = add_top_boxes(heads_alone(), 40, 81, SIZE)
+    model = add_top_k(heads_alone(), 40, 81, SIZE)
     with Session(model.SerializeToString(), provider="cpu") as session:
         found = bind(spec_of(model.graph.output), session.outputs).decode(session.run(batch), 0, RULES)
     assert 0 < len(found) < len(plain[0])
@@ -95,7 +95,7 @@ def test_too_few_boxes_keep_the_best(batch, plain):
 @pytest.mark.parametrize("count", [COUNT, 20_000])
 def test_more_boxes_than_there_are(count):
     with pytest.raises(UsageError, match="must be less than the 15130 there are"):
-        add_top_boxes(heads_alone(), count, 81, SIZE)
+        add_top_k(heads_alone(), count, 81, SIZE)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_published_tail_always_gives_200_rows(batch, plain):
     model = heads_alone()
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
-    model = add_published_tail(model, 81, SIZE)
+    model = add_decode_and_nms(model, 81, SIZE)
     onnx.checker.check_model(model, full_check=True)
     with Session(model.SerializeToString(), provider="cpu") as session:
         found, nothing = (session.run(rows) for rows in (batch[:1], np.zeros_like(batch[:1])))

@@ -6,13 +6,13 @@ import warnings
 
 import onnx
 
-from streamdet.convert import front
+from streamdet.convert.input_transform import INPUT_NODES
 from streamdet.errors import ModelError
 from streamdet.models.graph import sort_nodes
 from streamdet.models.load import operator_types
 
 
-def refuse_quantised(model: onnx.ModelProto, name: str) -> None:
+def check_float32(model: onnx.ModelProto, name: str) -> None:
     """Refuses what is not in float32 any more: precision that is gone does not come back.
 
     Raises:
@@ -24,12 +24,12 @@ def refuse_quantised(model: onnx.ModelProto, name: str) -> None:
         raise ModelError(f"{name} is in FP16 already: convert the model it was made from")
 
 
-def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
+def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Returns a float32 model computed in FP16; its inputs and outputs keep their types."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     # A new front works on 0..255 values, of which half precision keeps no fraction.
-    kept = [node.name for node in model.graph.node if node.name in front.STEPS]
+    kept = [node.name for node in model.graph.node if node.name in INPUT_NODES]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of every weight too small for a half
         half = convert_float_to_float16(
