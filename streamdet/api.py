@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
-from streamdet.build import Job, build
+from streamdet.build import PreparedRun, build
 from streamdet.config import Config, parse_config
 from streamdet.errors import UsageError
 from streamdet.pipeline.queues import Channel, Closed, Policy
@@ -84,7 +84,7 @@ def stream(
     return _results(build(config, stages=stages, extra_sinks=sinks, always_annotate=annotate), results)
 
 
-def _results(job: Job, results: Channel[_Handed]) -> Iterator[Result]:
+def _results(job: PreparedRun, results: Channel[_Handed]) -> Iterator[Result]:
     pipeline = job.pipeline
     pipeline.start()
     try:

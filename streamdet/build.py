@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from streamdet.auto_mode import choices_for
+from streamdet.auto_mode import choose_modes
 from streamdet.config import Config
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.errors import UsageError
@@ -21,11 +21,11 @@ from streamdet.models.embedded import DEMO, SHAPES
 from streamdet.models.local import getter, not_here
 from streamdet.models.watcher import LogWatcher, Watcher
 from streamdet.picture import warm_up as warm_up_pictures
-from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.niceness import politely
+from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.protocols import Stage
 from streamdet.sinks.base import Sink
 from streamdet.sinks.factory import check_distinct, create_sink
@@ -46,7 +46,7 @@ NO_MODEL = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PreparedRun:
     """A run that is ready to start: every kernel is compiled and the session has run once."""
 
     pipeline: Pipeline
@@ -77,9 +77,9 @@ def build(
     extra_sinks: Callable[[], Sequence[Sink]] = lambda: (),
     always_annotate: bool = False,
     on_warm_up: Callable[[], None] = lambda: None,
-    leave_busy: bool = False,
+    abandon_busy: bool = False,
     watcher: Watcher | None = None,
-) -> Job:
+) -> PreparedRun:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
     Args:
@@ -88,7 +88,7 @@ def build(
         extra_sinks: makes the caller's own sinks of one stream.
         always_annotate: draw even where no sink wants pictures.
         on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
-        leave_busy: see `Pipeline`.
+        abandon_busy: see `Pipeline`.
         watcher: is told of the download of a model that is not here yet; else the log is.
 
     Raises:
@@ -102,10 +102,10 @@ def build(
     sources = _open_sources(config)
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
-    is_live = config.mode != Mode.EVERY_FRAME.value and any(source.live for source in sources)
+    is_live = config.mode != TimingMode.EVERY_FRAME.value and any(source.live for source in sources)
     nice = config.detector.give_way if is_live else 0  # files wait for their detections anyway
     # The runtime starts its threads while a model is loaded and first run.
-    detector = politely(nice, lambda: _load_detector(config, watcher or LogWatcher()))
+    detector = run_at_niceness(nice, lambda: _load_detector(config, watcher or LogWatcher()))
     with ExitStack() as failing:  # an error keeps the session alive as long as anybody looks at it
         if detector is not None:
             failing.callback(detector.close)
@@ -113,9 +113,9 @@ def build(
                 detector.report_from(config.tracker.options(detector.conf).low_score)
         on_warm_up()
         if detector is not None:
-            politely(nice, detector.warm_up)
-        picture_s = (lambda: politely(nice, detector.seconds_per_picture)) if detector is not None else None
-        choices = choices_for(config, sources, sinks, picture_s)
+            run_at_niceness(nice, detector.warm_up)
+        picture_s = (lambda: run_at_niceness(nice, detector.seconds_per_picture)) if detector is not None else None
+        choices = choose_modes(config, sources, sinks, picture_s)
         if any(wanted.detect.gate for wanted in config.sources):
             warm_up_gate()
         if any(tracked):
@@ -142,7 +142,7 @@ def build(
                 duration_s=config.duration_s,
                 detect=wanted.detect,
                 gate=MotionGate(wanted.detect.redetect_s) if wanted.detect.gate else None,
-                why=choice.why,
+                mode_reason=choice.reason,
             )
             for wanted, source, stream_sinks, is_tracked, choice in zip(
                 config.sources, sources, sinks, tracked, choices, strict=True
@@ -151,12 +151,12 @@ def build(
         pipeline = Pipeline(
             plans,
             detector,
-            leave_busy=leave_busy,
+            abandon_busy=abandon_busy,
             batch_wait_s=config.detector.batch_wait_ms / 1000,
             infer_nice=nice,
         )
         failing.pop_all()
-        return Job(pipeline, detector)
+        return PreparedRun(pipeline, detector)
 
 
 def _open_sources(config: Config) -> list[Source]:
@@ -174,14 +174,14 @@ def _open_sources(config: Config) -> list[Source]:
     return list(sources.values())
 
 
-def _mover(config: Config, mode: Mode) -> LiveMover | Smoother | None:
+def _mover(config: Config, mode: TimingMode) -> LiveMover | Smoother | None:
     """Returns what moves the boxes of one stream; None where each frame has its own, or the tracker predicts them."""
-    if config.model == NO_MODEL or mode is Mode.EVERY_FRAME:
+    if config.model == NO_MODEL or mode is TimingMode.EVERY_FRAME:
         return None
     options = MotionOptions(
         looks=config.motion.flow, coast_s=config.tracker.coast_s, score_half_life_s=config.tracker.score_half_life_s
     )
-    if mode is Mode.SMOOTH:
+    if mode is TimingMode.SMOOTH:
         return Smoother(options)
     return LiveMover(options) if config.motion.flow else None
 

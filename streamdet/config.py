@@ -15,7 +15,7 @@ from streamdet.draw.annotate import AnnotateOptions
 from streamdet.errors import ConfigError
 from streamdet.inference.detector import DetectorOptions
 from streamdet.pipeline.admission import DetectOptions
-from streamdet.pipeline.mode import MOST_DELAY_S
+from streamdet.pipeline.timing_mode import MAX_DELAY_S
 from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
@@ -24,7 +24,11 @@ from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
 
-RENAMED: dict[str, str] = {}
+RENAMED = {
+    "tracker.find_again_s": "tracker.reidentify_s",
+    "tracker.lost_after_s": "tracker.max_lost_s",
+    "tracker.fade_s": "tracker.score_half_life_s",
+}
 """Removed configuration keys and their new names. A removed key is an error that names the new one."""
 
 _TRACKER = TrackerOptions()
@@ -97,8 +101,8 @@ class MotionConfig:
     delay_s: float | None = None
 
     def __post_init__(self) -> None:
-        if self.delay_s is not None and not 0 < self.delay_s <= MOST_DELAY_S:
-            raise ConfigError(f"motion.delay_s must be more than 0 and at most {MOST_DELAY_S:g}, got {self.delay_s}")
+        if self.delay_s is not None and not 0 < self.delay_s <= MAX_DELAY_S:
+            raise ConfigError(f"motion.delay_s must be more than 0 and at most {MAX_DELAY_S:g}, got {self.delay_s}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +141,7 @@ class Config:
         contract: what the model's outputs mean, where that is not to be recognised.
         outputs: files and folders to write, for every source; "{source}" in them becomes the source's name.
         show: open a window for every source.
-        mode: how frames and detections meet; "auto" chooses for each source, see `streamdet.pipeline.mode.choose`.
+        mode: how frames and detections meet; "auto" chooses for each source, see `streamdet.auto_mode`.
         detector: thresholds and hardware.
         tracker: ids over time.
         motion: boxes between detections, in live and smooth mode.

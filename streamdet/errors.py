@@ -9,7 +9,7 @@ StreamdetError              exit code 1
 ├── SourceError             1   a source could not be opened, or failed while running
 │   └── AuthError           1   the source refused the credentials (retried slowly: cameras lock accounts)
 ├── SinkError               1   a sink could not be opened, or failed while running
-└── LedgerError             1   frames went missing without a counted cause: a defect of streamdet
+└── AccountingError             1   frames went missing without a counted cause: a defect of streamdet
 
 Every message is one line, says what to do next, and never holds credentials.
 """
@@ -61,5 +61,5 @@ class SinkError(StreamdetError):
     """A sink could not be opened, or failed while it was written."""
 
 
-class LedgerError(StreamdetError):
+class AccountingError(StreamdetError):
     """Captured, shown and dropped frames do not add up."""

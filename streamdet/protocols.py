@@ -29,7 +29,7 @@ class Detector(Protocol):
 class Gate(Protocol):
     """What the pipeline needs to leave out frames that show nothing new."""
 
-    def admits(self, picture: Picture, time_s: float) -> bool:
+    def admit(self, picture: Picture, time_s: float) -> bool:
         """Says whether to look at a picture; if so, later ones are compared with it."""
 
 

@@ -137,9 +137,9 @@ def test_what_is_yielded_is_what_the_books_say(monkeypatch):
         if yielded == 11:
             break
     del _
-    (outlet,) = jobs[0].pipeline.streams[0].outlets
-    assert outlet.account.passed == yielded
-    assert set(outlet.account.dropped) <= {"stopped"}
+    (runner,) = jobs[0].pipeline.streams[0].sink_runners
+    assert runner.counts.passed == yielded
+    assert set(runner.counts.dropped) <= {"stopped"}
 
 
 def test_callbacks_of_several_sources_never_overlap():

@@ -1,231 +1,111 @@
-"""Live and smooth from the configuration to the results: what is built, what is shown, what is reported."""
+"""The automatic choice of a timing mode."""
 
-import re
-
-import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import streamdet
-from streamdet.build import build
-from streamdet.config import parse_config
-from streamdet.errors import ConfigError
-from streamdet.inference.detector import ModelDetector
-from streamdet.inference.session import Session
-from streamdet.pipeline.mode import Mode
-from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import LiveMover
-from tests.running import Running, records
-
-SCENE = "synthetic:shapes?frames=45&size=320x240&live=1"
+from streamdet.auto_mode import CAMERA_HZ, DetectionTiming, ModeChoice, Use, choose_mode
+from streamdet.pipeline.timing_mode import TimingMode
+from tests.pipeline.fakes import ListSink
 
 
-@pytest.mark.parametrize(
-    ("options", "mode", "kind"),
-    [
-        ({"mode": "live"}, Mode.LIVE, LiveMover),
-        ({"mode": "smooth"}, Mode.SMOOTH, Smoother),
-        ({"mode": "live", "motion": {"flow": False}}, Mode.LIVE, type(None)),
-        ({"mode": "smooth", "motion": {"flow": False}}, Mode.SMOOTH, Smoother),
-        ({"mode": "every-frame"}, Mode.EVERY_FRAME, type(None)),
-        ({"mode": "smooth", "model": "none"}, Mode.SMOOTH, type(None)),
-    ],
-)
-def test_what_each_mode_is_built_of(options, mode, kind):
-    job = build(parse_config({"sources": ["synthetic:shapes?frames=5&size=320x240"], **options}))
-    (stream,) = job.pipeline.streams
-    assert stream.plan.mode is mode
-    assert type(stream.plan.mover) is kind
-    job.close()
+def choose_for_recorded(timing, frames_hz=None, max_delay_s=2.0):
+    """Returns the choice for a live source that is recorded."""
+    return choose_mode(live=True, use=Use.RECORDED, frames_hz=frames_hz, timing=timing, max_delay_s=max_delay_s)
+
+
+def sink(tolerates_delay, needs_annotated):
+    made = ListSink(needs_annotated=needs_annotated)
+    made.tolerates_delay = tolerates_delay
+    return made
+
+
+RECORDING, RECORDS, WINDOW, CALLBACK = sink(True, True), sink(True, False), sink(False, True), sink(False, False)
 
 
 @pytest.mark.parametrize(
-    ("breaks", "options"),
+    ("sinks", "use"),
     [
-        ("streamdet.build.Pipeline", {}),
-        ("streamdet.build.choices_for", {}),
-        ("streamdet.inference.detector.ModelDetector.warm_up", {}),
-        ("", {"tracker": {"low_score": 0.6}}),
+        ([], Use.NO_PICTURES),
+        ([RECORDS], Use.NO_PICTURES),
+        ([RECORDING], Use.RECORDED),
+        ([RECORDS, RECORDING], Use.RECORDED),
+        ([RECORDING, WINDOW], Use.IMMEDIATE),
+        ([RECORDING, CALLBACK], Use.IMMEDIATE),
+        ([WINDOW], Use.IMMEDIATE),
     ],
-    ids=["pipeline", "choice", "warm-up", "tracker"],
 )
-def test_the_model_is_given_back_at_once_where_nothing_comes_of_the_run(monkeypatch, breaks, options):
-    sessions, made = [], Session.__init__
-    monkeypatch.setattr(Session, "__init__", lambda self, *a, **k: sessions.append(self) or made(self, *a, **k))
-    if breaks:
-
-        def fail(*args, **kwargs):
-            raise ConfigError("nothing comes of it")
-
-        monkeypatch.setattr(breaks, fail)
-    with pytest.raises(ConfigError):
-        build(parse_config({"sources": ["synthetic:shapes?frames=5&size=320x240"], **options}))
-    (session,) = sessions
-    assert session._engine is None
+def test_one_sink_with_immediate_use_decides(sinks, use):
+    assert Use.of(sinks) is use
 
 
-@pytest.mark.parametrize(("mode", "told"), [("live", True), ("every-frame", True), ("smooth", False), ("auto", False)])
-def test_a_delay_where_nothing_waits_is_told(mode, told, caplog):
-    build(parse_config({"sources": [SCENE], "model": "none", "mode": mode, "motion": {"delay_s": 2.0}})).close()
-    warned = [record.getMessage() for record in caplog.records]
-    assert warned == ([f"mode {mode} delays nothing: without effect is motion.delay_s (--delay)"] if told else [])
-
-
-def test_live_takes_how_long_to_show_what_is_missed_from_the_tracker():
-    tree = {"sources": [SCENE], "mode": "live", "tracker": {"coast_s": 0.25, "score_half_life_s": 3.0}}
-    job = build(parse_config(tree))
-    options = job.pipeline.streams[0].plan.mover.options
-    assert (options.coast_s, options.score_half_life_s, options.looks) == (0.25, 3.0, True)
-    job.close()
-
-
-@pytest.mark.parametrize("flow", [True, False])
-def test_smooth_shows_every_frame_later_with_detections_on_both_sides(flow):
-    results = []
-    report = streamdet.run(SCENE, mode="smooth", motion={"delay_s": 0.4, "flow": flow}, on_result=results.append)
-    (stream,) = report.streams
-    assert (stream.mode, stream.delay_s) == ("smooth", 0.4)
-    assert stream.captured == stream.shown + sum(stream.dropped.values())
-    assert [r.frame.index for r in results] == sorted(r.frame.index for r in results)
-    assert stream.sinks[0].age.p50_ms >= 400 * 0.98
-    assert stream.between > 0.5 * stream.shown
-    ids = np.concatenate([r.detections.track_ids for r in results])
-    assert (ids > 0).all()
-    assert all(len(set(r.detections.track_ids.tolist())) == len(r.detections) for r in results)
-    assert ("motion" in stream.stages) is True
+ASSUMED = "60 frames/s that a camera may have"
+SLOW, FAST, TOO_SLOW = DetectionTiming(0.5, 0.4), DetectionTiming(0.01, 0.01), DetectionTiming(1.0, 1.0)
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("live", "use", "timing", "mode", "reason"),
     [
-        {"mode": "every-frame"},
-        {"mode": "live"},
-        {"mode": "live", "motion": {"flow": False}, "source": {"detect": {"max_hz": 5.0}}},
-        {"mode": "smooth"},
-    ],
-    ids=lambda options: " ".join(options),
-)
-def test_written_boxes_end_at_the_border_in_every_mode(options, tmp_path):
-    """Of people who come and go: a tracker alone would have them reach beyond it."""
-    lines = tmp_path / "out.jsonl"
-    scene = "synthetic:street?frames=60&size=640x360&objects=12&seed=7"
-    streamdet.run(scene, outputs=lines, **options)
-    boxes = np.array([d["box_xyxy"] for record in records(lines) for d in record["detections"]])
-    assert len(boxes) > 100
-    assert (boxes >= 0).all()
-    assert (boxes <= [640, 360, 640, 360]).all()
-    assert (boxes[:, 2:] > boxes[:, :2]).all()
-    assert (boxes[:, [0, 2]] % 640 == 0).any(), "somebody is cut off"
-
-
-def test_a_file_is_played_at_its_own_pace_where_its_frames_are_to_wait(tmp_path):
-    from tests.sources.clips import encode
-
-    clip = encode(tmp_path / "clip.mp4", 12, (128, 96))
-    job = build(parse_config({"sources": [str(clip)], "model": "synthetic-shapes", "mode": "smooth"}))
-    assert job.pipeline.streams[0].plan.source.live
-    job.close()
-
-
-@pytest.mark.parametrize("delay", [0, -1, 5.1, float("nan")])
-def test_a_delay_that_cannot_be_is_refused(delay):
-    with pytest.raises(ConfigError, match=r"motion.delay_s must be more than 0 and at most 5"):
-        parse_config({"sources": [SCENE], "motion": {"delay_s": delay}})
-
-
-@pytest.fixture
-def takes(monkeypatch):
-    """Says what the detector is found to take for one picture; holds how often that was measured."""
-    measured = []
-
-    def set(seconds):
-        monkeypatch.setattr(ModelDetector, "seconds_per_picture", lambda self: measured.append(1) or seconds)
-        return measured
-
-    return set
-
-
-def chosen(folder, sources, *, outputs=("out.mp4",), **options):
-    job = build(parse_config({"sources": sources, "outputs": [str(folder / o) for o in outputs], **options}))
-    job.close()
-    return [(s.plan.mode.value, s.plan.delay_s) for s in job.pipeline.streams]
-
-
-def test_a_camera_that_is_only_recorded_waits_for_a_slow_detector(takes, tmp_path):
-    measured = takes(0.2)
-    assert chosen(tmp_path, [SCENE]) == [("smooth", 0.6)]
-    assert chosen(tmp_path, [SCENE], outputs=["out.mp4", "out.jsonl"]) == [("smooth", 0.6)]
-    assert len(measured) == 2
-
-
-@pytest.mark.parametrize(
-    ("source", "options", "mode"),
-    [
-        (SCENE, {"outputs": ["out.jsonl"]}, "live"),
-        (SCENE, {"outputs": []}, "live"),
-        (SCENE, {"model": "none"}, "live"),
-        (SCENE, {"mode": "live"}, "live"),
-        (SCENE.replace("&live=1", ""), {}, "every-frame"),
+        (False, Use.RECORDED, SLOW, TimingMode.EVERY_FRAME, "not live, so each frame waits"),
+        (False, Use.IMMEDIATE, None, TimingMode.EVERY_FRAME, "not live, so each frame waits"),
+        (True, Use.IMMEDIATE, SLOW, TimingMode.LIVE, "not only recorded"),
+        (True, Use.NO_PICTURES, SLOW, TimingMode.LIVE, "no boxes are recorded in pictures"),
+        (True, Use.RECORDED, None, TimingMode.LIVE, "no boxes are recorded in pictures"),
+        (
+            True,
+            Use.RECORDED,
+            FAST,
+            TimingMode.LIVE,
+            "100 detections/s keep up with the 60 frames/s that a camera may have",
+        ),
+        (True, Use.RECORDED, TOO_SLOW, TimingMode.LIVE, "a delay of 3 s, more than 2; --mode smooth --delay 3 sets it"),
+        (
+            True,
+            Use.RECORDED,
+            SLOW,
+            TimingMode.SMOOTH,
+            "2.0 detections/s are fewer than the 60 frames/s that a camera may have;",
+        ),
     ],
 )
-def test_the_detector_is_timed_only_where_that_decides(takes, tmp_path, source, options, mode):
-    measured = takes(0.2)
-    assert [mode for mode, _ in chosen(tmp_path, [source], **options)] == [mode]
-    assert measured == []
+def test_the_choice_and_its_reason(live, use, timing, mode, reason):
+    choice = choose_mode(live=live, use=use, frames_hz=None, timing=timing, max_delay_s=2.0)
+    assert choice.mode is mode
+    assert reason in choice.reason
+    assert choice.delay_s == (1.4 if mode is TimingMode.SMOOTH else 0.0)
 
 
-def test_results_that_are_handed_on_are_never_late(takes, tmp_path):
-    takes(0.2)
-    report = streamdet.run(SCENE, outputs=tmp_path / "out.mp4", on_result=lambda result: None, max_frames=3)
-    assert (report.streams[0].mode, report.streams[0].delay_s) == ("live", 0.0)
-    assert report.streams[0].why.startswith("not only recorded")
+def test_a_delay_above_the_limit_is_not_suggested():
+    choice = choose_for_recorded(DetectionTiming(2.4, 2.4))
+    assert choice == ModeChoice(TimingMode.LIVE, reason="0.4 detections/s would need a delay of 7.2 s, more than 2")
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({}, [("smooth", 0.9)] * 2),  # turns: each is looked at half as often
-        ({"sources": {"a": {"url": SCENE, "detect": {"priority": 3}}, "b": SCENE}}, [("smooth", 0.7), ("live", 0.0)]),
-        ({"source": {"detect": {"max_hz": 2.0}}}, [("smooth", 1.2)] * 2),
-        ({"source": {"detect": {"max_hz": 1.9}}}, [("live", 0.0)] * 2),  # 2.5 s wait in all
-        ({"source": {"detect": {"max_hz": 1.9}}, "motion": {"delay_s": 2.0}}, [("smooth", 1.3)] * 2),
-        ({"motion": {"delay_s": 0.8}}, [("live", 0.0)] * 2),
-    ],
-)
-def test_streams_share_the_detector(takes, tmp_path, options, expected):
-    takes(0.18)
-    assert chosen(tmp_path, options.pop("sources", [SCENE, SCENE]), **options) == expected
+def test_an_unknown_camera_rate_is_assumed_to_be_high():
+    choice = choose_mode(
+        live=True, use=Use.RECORDED, frames_hz=None, timing=DetectionTiming(1 / 40, 1 / 40), max_delay_s=2.0
+    )
+    assert (choice.mode, choice.delay_s) == (TimingMode.SMOOTH, 0.1)
 
 
-def test_a_detector_is_timed_from_pixels_to_boxes():
-    job = build(parse_config({"sources": [SCENE]}))
-    assert 0 < job.detector.seconds_per_picture() < 5
-    job.close()
+def test_the_requested_camera_rate_decides():
+    def chosen(frames_hz):
+        return choose_mode(
+            live=True, use=Use.RECORDED, frames_hz=frames_hz, timing=DetectionTiming(0.1, 0.1), max_delay_s=2.0
+        )
+
+    assert chosen(5) == ModeChoice(TimingMode.LIVE, reason="10 detections/s keep up with the 5 frames/s")
+    assert chosen(15).mode is TimingMode.SMOOTH
+    assert "the 15 frames/s;" in chosen(15).reason
 
 
-SLOW = """
-import time
-from streamdet.inference.session import Session
-run = Session.run
-Session.run = lambda *arguments: (time.sleep(0.25), run(*arguments))[1]
-"""
-
-
-def test_the_command_says_what_it_chose_and_does_it(tmp_path):
-    video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
-    with Running("run", SCENE, "-o", video, "-o", lines, folder=tmp_path, first=SLOW) as run:
-        assert run.ends() == 0, run.stderr
-        said = [line for line in run.stderr.splitlines() if line.startswith("mode")]
-        assert len(said) == 1
-        told = re.match(r"mode: smooth, (0\.\d|1\.\d) s behind: recorded only, and [23]\.\d detections/s", said[0])
-        assert told, said[0]
-        assert f"smooth ({told[1]} s later)" in run.stderr
-    assert len(records(lines)) == 45
-    ages_s = [record["detection_age_s"] for record in records(lines) if record["detection_age_s"] is not None]
-    assert np.median(ages_s) < 0.25  # live, none can be newer than one detection takes
-
-
-def test_what_was_asked_for_is_not_explained(tmp_path):
-    with Running("run", SCENE, "--mode", "live", "-o", tmp_path / "out.mp4", folder=tmp_path, first=SLOW) as run:
-        assert run.ends() == 0, run.stderr
-        assert "mode" not in run.stderr.replace("bf16", "")
-        assert ", live, inference on" in run.stderr
+@given(st.floats(0.001, 10), st.floats(0.001, 10), st.floats(0.1, 5), st.one_of(st.none(), st.floats(1, 240)))
+def test_a_delay_reaches_from_any_frame_to_the_next_detections_and_is_never_too_long(
+    interval_s, latency_s, max_delay_s, frames_hz
+):
+    choice = choose_for_recorded(DetectionTiming(interval_s, latency_s), frames_hz, max_delay_s)
+    if choice.mode is TimingMode.SMOOTH:
+        assert interval_s + latency_s < choice.delay_s <= max_delay_s
+        assert 1 / interval_s < (frames_hz or CAMERA_HZ)
+    else:
+        assert choice.mode is TimingMode.LIVE
+        assert 1 / interval_s >= (frames_hz or CAMERA_HZ) or 2 * interval_s + latency_s > max_delay_s - 0.1

@@ -16,12 +16,12 @@ from streamdet.config import TrackerConfig
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.models.local import Get, not_here
-from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.niceness import politely
+from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stats import Histogram
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.sinks.factory import create_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.tracking.tracker import ByteTracker
@@ -106,9 +106,9 @@ def run(
         options = DetectorOptions(provider=load.provider, threads=load.threads)
         nice = options.give_way
         load_it = partial(load_detector, load.model, options, get=get)
-        with politely(nice, load_it) as detector:
+        with run_at_niceness(nice, load_it) as detector:
             detector.report_from(TrackerConfig().options(detector.conf).low_score)
-            politely(nice, detector.warm_up)
+            run_at_niceness(nice, detector.warm_up)
             clip = write_synthetic_clip(
                 Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps
             )
@@ -157,7 +157,7 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDet
         plan = StreamPlan(
             simulated_camera(clip, name, number / (streams * load.fps)),
             [watch],
-            mode=Mode.LIVE,
+            mode=TimingMode.LIVE,
             tracker=ByteTracker(TrackerConfig().options(detector.conf)),
             annotator=BoxAnnotator(),
             duration_s=load.seconds,

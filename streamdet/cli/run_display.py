@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from streamdet.build import Job
+from streamdet.build import PreparedRun
 from streamdet.pipeline.report import Percentiles, Report, StreamReport
 
 _REFRESH_S = 0.25
@@ -31,7 +31,7 @@ class RunDisplay:
         quiet: show nothing at all.
     """
 
-    def __init__(self, job: Job, quiet: bool = False) -> None:
+    def __init__(self, job: PreparedRun, quiet: bool = False) -> None:
         self._job = job
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False)
@@ -87,7 +87,7 @@ class RunDisplay:
         for column in ("frames", "fps", "inferred", "age ms", "dropped"):
             table.add_column(column, justify="right", no_wrap=True)
         for stream, state in zip(self._job.report().streams, self._job.pipeline.streams, strict=True):
-            last_ns = state.stats.last_ns or self._job.pipeline.started_ns
+            last_ns = state.stats.last_shown_ns or self._job.pipeline.started_ns
             silent_s = (time.monotonic_ns() - last_ns) / 1e9
             total = state.info.frame_count if state.info is not None else None
             count = f"{stream.shown}/{total}" if total else str(stream.shown)
@@ -103,10 +103,12 @@ class RunDisplay:
         return table
 
 
-def _modes(job: Job) -> list[str]:
+def _modes(job: PreparedRun) -> list[str]:
     """Returns what was chosen unasked for the streams, in one line where it is the same for all."""
     chosen = {
-        stream.name: f"{stream.mode}{_behind(stream)}: {stream.why}" for stream in job.report().streams if stream.why
+        stream.name: f"{stream.mode}{_behind(stream)}: {stream.mode_reason}"
+        for stream in job.report().streams
+        if stream.mode_reason
     }
     if len(set(chosen.values())) == 1:
         return [f"mode: {next(iter(chosen.values()))}"]
@@ -135,9 +137,9 @@ def _about(stream: StreamReport, provider: str) -> Iterator[RenderableType]:
     mode = f"{stream.mode} ({stream.delay_s:g} s later)" if stream.delay_s else stream.mode
     yield Text.assemble((stream.name, "bold"), f": {stream.fps:.1f} frames/s, {mode}{where}")
     yield Text(f"  captured {stream.captured} = shown {stream.shown}{_dropped(stream.dropped, ' + ')}")
-    if stream.not_looked_at:
+    if stream.not_inferred:
         rate = f", {stream.inferred / stream.video_s:.1f} a second of video" if stream.video_s > 0 else ""
-        yield Text(f"  {stream.inferred} inferred{rate}; not looked at: {_counts(stream.not_looked_at)}")
+        yield Text(f"  {stream.inferred} inferred{rate}; not looked at: {_counts(stream.not_inferred)}")
     if stream.faults:
         yield Text(f"  source faults: {_counts(stream.faults)}")
     yield _times(stream)
@@ -152,11 +154,11 @@ def _times(stream: StreamReport) -> Table:
     for name, times in stream.stages.items():
         table.add_row(f"  {name}", str(stream.inferred) if name == "infer" else "", *_columns(times))
     if stream.delay_s and stream.inferred:
-        share = f"{100 * stream.between / max(stream.shown, 1):.0f} %"
-        table.add_row("  between detections", str(stream.between), "", "", "", share)
-    if stream.early:
-        share = f"{100 * stream.early / max(stream.shown, 1):.0f} %, no memory"
-        table.add_row("  before the delay", str(stream.early), "", "", "", share)
+        share = f"{100 * stream.interpolated / max(stream.shown, 1):.0f} %"
+        table.add_row("  between detections", str(stream.interpolated), "", "", "", share)
+    if stream.shown_early:
+        share = f"{100 * stream.shown_early / max(stream.shown, 1):.0f} %, no memory"
+        table.add_row("  before the delay", str(stream.shown_early), "", "", "", share)
     if stream.mode in ("live", "smooth") and stream.inferred:
         table.add_row("  age of detections", "", *_columns(stream.detection_age))
     for sink in stream.sinks:

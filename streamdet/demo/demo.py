@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from streamdet.build import Job, build
+from streamdet.build import PreparedRun, build
 from streamdet.config import parse_config
 from streamdet.demo.options import DemoOptions
 from streamdet.demo.recorded import Recorded, read_back
@@ -60,14 +60,14 @@ class Demo:
         job: the run; a display may watch it.
     """
 
-    job: Job
+    job: PreparedRun
 
     def __init__(self, options: DemoOptions, on_warm_up: Callable[[], None] = lambda: None) -> None:
         """Loads the detector and compiles what is needed; raises what `build` raises."""
         self.options = options
         self._collector = Collector()
         config = parse_config(options.config())
-        self.job = build(config, extra_sinks=lambda: [self._collector], on_warm_up=on_warm_up, leave_busy=True)
+        self.job = build(config, extra_sinks=lambda: [self._collector], on_warm_up=on_warm_up, abandon_busy=True)
         assert self.job.detector is not None
         self._explain = self.job.detector.explain
 

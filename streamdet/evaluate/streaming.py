@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture
-from streamdet.pipeline.stages import BoxesMovedToThisFrame, Inferred
+from streamdet.pipeline.stages import BoxSynchronizer, Inferred
 from streamdet.tracking.carried import MotionOptions
 from streamdet.tracking.interpolate import Smoother
 from streamdet.tracking.motion import LiveMover
@@ -110,7 +110,7 @@ class Play:
         self.mode = mode
         self.setting = setting
         self.delay_s = setting.delay_s if mode == SMOOTH else 0.0
-        self._boxes = BoxesMovedToThisFrame(None, _mover(mode, options))
+        self._boxes = BoxSynchronizer(None, _mover(mode, options))
         self._start_s: float | None = None
         self._detections = 0
         self._coming: deque[tuple[float, Inferred]] = deque()

@@ -32,7 +32,7 @@ class MotionGate:
         self._size = (0, 0)
         self._still = 0
 
-    def admits(self, picture: Picture, time_s: float) -> bool:
+    def admit(self, picture: Picture, time_s: float) -> bool:
         """Says whether to look at `picture`; if so, later ones are compared with it."""
         step, first = (3, 1) if picture.format is PixelFormat.BGR24 else (1, 0)  # green is most of the light
         now = shrink(picture.planes[0], picture.width, picture.height, block_px(picture.width), step, first)

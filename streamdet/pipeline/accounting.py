@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from streamdet.errors import LedgerError
+from streamdet.errors import AccountingError
 
 
-class Account:
+class FrameCounts:
     """Counts what goes into one place, what comes out, and what is dropped there and why. Safe from any thread."""
 
     def __init__(self, name: str) -> None:
@@ -18,17 +18,17 @@ class Account:
         self.dropped: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def receive(self) -> None:
+    def count_received(self) -> None:
         """One came in."""
         with self._lock:
             self.received += 1
 
-    def passes(self) -> None:
+    def count_passed(self) -> None:
         """One went out."""
         with self._lock:
             self.passed += 1
 
-    def drop(self, cause: str, count: int = 1) -> None:
+    def count_dropped(self, cause: str, count: int = 1) -> None:
         """Some were dropped; causes are short words such as "queue_full" or "stopped"."""
         with self._lock:
             self.dropped[cause] += count
@@ -38,12 +38,12 @@ class Account:
         return f"{self.name}: {self.received} in, {self.passed} out{causes}"
 
 
-def check(accounts: list[Account]) -> None:
+def check_balance(frame_counts: list[FrameCounts]) -> None:
     """Checks the books at the end of a run.
 
     Raises:
-        LedgerError: some account does not balance.
+        AccountingError: some counts does not balance.
     """
-    wrong = [str(a) for a in accounts if a.received != a.passed + a.dropped.total()]
+    wrong = [str(a) for a in frame_counts if a.received != a.passed + a.dropped.total()]
     if wrong:
-        raise LedgerError(f"frames are missing from the books, please report this: {'; '.join(wrong)}")
+        raise AccountingError(f"frames are missing from the books, please report this: {'; '.join(wrong)}")

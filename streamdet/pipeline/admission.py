@@ -42,9 +42,9 @@ class DetectOptions:
 
 
 class Verdict(Enum):
-    """LOOK, or why not; the value is what the report calls it."""
+    """INFER, or why not; the value is what the report calls it."""
 
-    LOOK = "look"
+    INFER = "infer"
     TOO_SOON = "rate"
     STILL = "still"
 
@@ -63,15 +63,15 @@ class Admission:
         self._interval_s = 1 / options.max_hz if options.max_hz else 0.0
         self._due_s = -math.inf
 
-    def judge(self, frame: Frame) -> Verdict:
+    def decide(self, frame: Frame) -> Verdict:
         """Says whether this frame is to be looked at."""
         if not self._interval_s and self._gate is None:
-            return Verdict.LOOK
+            return Verdict.INFER
         now_s = frame.pts_s
         if self._interval_s and now_s < self._due_s - 1e-6:
             return Verdict.TOO_SOON
-        if self._gate is not None and not self._gate.admits(crop(frame.picture, self._options.region)[0], now_s):
+        if self._gate is not None and not self._gate.admit(crop(frame.picture, self._options.region)[0], now_s):
             return Verdict.STILL
         late = now_s - self._due_s > self._interval_s
         self._due_s = (now_s if late else self._due_s) + self._interval_s
-        return Verdict.LOOK
+        return Verdict.INFER

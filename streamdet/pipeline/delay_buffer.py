@@ -12,28 +12,28 @@ from streamdet.types import Frame
 
 log = logging.getLogger(__name__)
 
-HELD_BYTES = 256 << 20
+DELAY_BUFFER_BYTES = 256 << 20
 """Of all frames that wait in one pipeline: 2.9 s of 1080p at 30 frames/s, or 0.7 s of 4K."""
 _GLANCE_S = 0.05  # how long a stop may go unnoticed while nothing comes
 
 
-class Held:
+class DelayBuffer:
     """Takes frames from a channel and gives each one out `delay_s` after it was captured, in order.
 
     Args:
         frames: where they come from, until it is closed.
         delay_s: 0 gives every frame out at once.
-        most_bytes: more than this is not held: the oldest frame then goes out early.
+        max_bytes: more than this is not held: the oldest frame then goes out early.
 
     Attributes:
-        early: frames that went out early for that reason.
+        shown_early: frames that went out early for that reason.
     """
 
-    def __init__(self, frames: Channel[Frame], delay_s: float, most_bytes: int) -> None:
+    def __init__(self, frames: Channel[Frame], delay_s: float, max_bytes: int) -> None:
         self._channel = frames
         self._delay_ns = round(1e9 * delay_s)
-        self._most_bytes = most_bytes
-        self.early = 0
+        self._most_bytes = max_bytes
+        self.shown_early = 0
         self._held: deque[Frame] = deque()
         self._bytes = 0
 
@@ -78,8 +78,8 @@ class Held:
     def _is_too_much(self) -> bool:
         if self._bytes <= self._most_bytes:
             return False
-        self.early += 1
-        if self.early == 1:
+        self.shown_early += 1
+        if self.shown_early == 1:
             self._tell(self._held[0])
         return True
 

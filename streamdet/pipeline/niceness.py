@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def give_way(nice: int) -> bool:
+def lower_priority(nice: int) -> bool:
     """Lets the calling thread, and threads that it starts from now on, give way to all others of the machine.
 
     On Linux, where every thread has a niceness of its own. A thread cannot take it back, so only threads that end with
@@ -35,7 +35,7 @@ def give_way(nice: int) -> bool:
     return True
 
 
-def politely(nice: int, work: Callable[[], T]) -> T:
+def run_at_niceness(nice: int, work: Callable[[], T]) -> T:
     """Does something in a thread of its own that gives way, and returns or raises what comes of it.
 
     Libraries start their pools of threads while models are loaded; these inherit the niceness.
@@ -46,7 +46,7 @@ def politely(nice: int, work: Callable[[], T]) -> T:
     errors: list[BaseException] = []
 
     def run() -> None:
-        give_way(nice)
+        lower_priority(nice)
         try:
             results.append(work())
         except BaseException as error:

@@ -11,14 +11,14 @@ from streamdet.errors import StreamdetError
 from streamdet.interrupts import FirstInterrupt
 from streamdet.pipeline import accounting
 from streamdet.pipeline.batcher import Batcher
-from streamdet.pipeline.delay_buffer import HELD_BYTES
-from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.niceness import give_way
+from streamdet.pipeline.delay_buffer import DELAY_BUFFER_BYTES
+from streamdet.pipeline.niceness import lower_priority
 from streamdet.pipeline.queues import Closed
 from streamdet.pipeline.region import Corner, moved
-from streamdet.pipeline.sink_runner import Outlet
+from streamdet.pipeline.sink_runner import SinkRunner
 from streamdet.pipeline.stages import Inferred
 from streamdet.pipeline.stream import Stream, StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.protocols import Detector
 from streamdet.sinks.base import ConsumerGone, WindowClosed
 from streamdet.types import Detected
@@ -45,10 +45,10 @@ class Pipeline:
         detector: shared by all of them, used by one thread; None shows frames without boxes.
         stop_timeout_s: how long `run` waits for threads after a stop before it gives up on them. After half of it,
             an inference or a sink that hangs no longer keeps the others from being finished.
-        leave_busy: after a stop, do not wait for long calls of libraries (a server that does not answer, an inference
+        abandon_busy: after a stop, do not wait for long calls of libraries (a server that does not answer, an inference
             of seconds): finish the outputs without them and return. For processes that end next.
         batch_wait_s: how long a frame may wait for frames of other streams to be inferred with it.
-        infer_nice: how much the inference thread gives way to all others, 0 to 19; see `politely`.
+        infer_nice: how much the inference thread gives way to all others, 0 to 19; see `run_at_niceness`.
 
     Attributes:
         stage_cpu_s: processor time of the threads that have ended, by stage: "capture", "infer", "render", "sink".
@@ -59,7 +59,7 @@ class Pipeline:
         plans: Sequence[StreamPlan],
         detector: Detector | None,
         stop_timeout_s: float = 20.0,
-        leave_busy: bool = False,
+        abandon_busy: bool = False,
         batch_wait_s: float = 0.0,
         infer_nice: int = 0,
     ) -> None:
@@ -69,14 +69,14 @@ class Pipeline:
         self._detector = detector
         self._batcher: Batcher | None = None
         if detector is not None:
-            newest_only = {plan.source.name: plan.mode is not Mode.EVERY_FRAME for plan in plans}
+            newest_only = {plan.source.name: plan.mode is not TimingMode.EVERY_FRAME for plan in plans}
             priorities = {plan.source.name: plan.detect.priority for plan in plans}
             self._batcher = Batcher(detector.max_batch, newest_only, priorities, batch_wait_s)
-        waiting = sum(plan.mode is Mode.SMOOTH for plan in plans)
-        self.streams = [Stream(plan, self._batcher, HELD_BYTES // max(waiting, 1)) for plan in plans]
+        waiting = sum(plan.mode is TimingMode.SMOOTH for plan in plans)
+        self.streams = [Stream(plan, self._batcher, DELAY_BUFFER_BYTES // max(waiting, 1)) for plan in plans]
         self._by_name = {stream.name: stream for stream in self.streams}
         self._stop_timeout_s = stop_timeout_s
-        self._leave_busy = leave_busy
+        self._abandon_busy = abandon_busy
         self._infer_nice = infer_nice
         self._threads: list[threading.Thread] = []
         self._in_libraries: list[threading.Thread] = []
@@ -110,9 +110,9 @@ class Pipeline:
         self.started_ns = time.monotonic_ns()
         self._process_s = (time.process_time(), 0.0)
         for stream in self.streams:
-            for outlet in stream.outlets:
-                if not outlet.sink.needs_main_thread:
-                    self._spawn(f"sink:{stream.name}:{outlet.sink.name}", self._run_outlet, outlet)
+            for runner in stream.sink_runners:
+                if not runner.sink.needs_main_thread:
+                    self._spawn(f"sink:{stream.name}:{runner.sink.name}", self._run_sink, runner)
             self._spawn(f"render:{stream.name}", self._guard, _render, stream)
         if self._batcher is not None:
             self._in_libraries.append(self._spawn("infer", self._guard, self._infer))
@@ -129,7 +129,7 @@ class Pipeline:
 
         Raises:
             StreamdetError: the first error of the run, after everything was closed.
-            LedgerError: the books do not balance.
+            AccountingError: the books do not balance.
             KeyboardInterrupt: Ctrl-C was pressed.
         """
 
@@ -152,10 +152,10 @@ class Pipeline:
 
     def wait(self, on_tick: Callable[[], None] = lambda: None) -> None:
         """Waits for the end of a started run, as `run` does."""
-        windows = [outlet for stream in self.streams for outlet in stream.outlets if outlet.sink.needs_main_thread]
+        windows = [runner for stream in self.streams for runner in stream.sink_runners if runner.sink.needs_main_thread]
         last_tick_s = 0.0
         while windows or not self.ended:
-            windows = [outlet for outlet in windows if self._show(outlet)]
+            windows = [runner for runner in windows if self._show(runner)]
             if not windows:
                 self._join_one(_TICK_S)
             if time.monotonic() - last_tick_s < _TICK_S:
@@ -172,7 +172,7 @@ class Pipeline:
             self._process_s = (self._process_s[0], time.process_time())
         if self._error is not None:
             raise self._error
-        accounting.check(self.accounts())
+        accounting.check_balance(self.frame_counts())
 
     def stop(self) -> None:
         """Asks everything to end: sources first, then what waits for inference; rendered frames are still written.
@@ -186,15 +186,15 @@ class Pipeline:
         if self._batcher is not None:
             self._batcher.abort()
 
-    def accounts(self) -> list[accounting.Account]:
+    def frame_counts(self) -> list[accounting.FrameCounts]:
         """The books of every stream and every sink."""
-        return [a for s in self.streams for a in (s.account, *(outlet.account for outlet in s.outlets))]
+        return [a for s in self.streams for a in (s.counts, *(runner.counts for runner in s.sink_runners))]
 
     def _is_enough(self) -> bool:
         """Decides, after a stop, whether to go without the threads that are left."""
         alive = [thread for thread in self._threads if thread.is_alive()]
         stopped_s = (time.monotonic_ns() - self._stopped_ns) / 1e9
-        if self._leave_busy and stopped_s > _GRACE_S:
+        if self._abandon_busy and stopped_s > _GRACE_S:
             for stream in self.streams:
                 stream.end_of_inference()
             if all(thread in self._in_libraries for thread in alive):
@@ -226,7 +226,7 @@ class Pipeline:
                 self.stage_cpu_s[stage] = self.stage_cpu_s.get(stage, 0.0) + time.thread_time()
 
     def _capture(self, stream: Stream) -> None:
-        give_way(_LEADING_NICE if stream.waits else 0)  # and the decoder's threads, which it starts
+        lower_priority(_LEADING_NICE if stream.waits else 0)  # and the decoder's threads, which it starts
         try:
             stream.capture()
         except StreamdetError as error:
@@ -242,11 +242,11 @@ class Pipeline:
     def _infer(self) -> None:
         assert self._detector is not None
         assert self._batcher is not None
-        give_way(self._infer_nice)
+        lower_priority(self._infer_nice)
         try:
             while True:
                 batch = [(self._by_name[name], frame) for name, frame in self._batcher.take()]
-                parts = [stream.part_to_look_at(frame) for stream, frame in batch]
+                parts = [stream.crop_for_inference(frame) for stream, frame in batch]
                 found = self._detector.detect([picture for picture, _ in parts])
                 for (stream, frame), (_, corner), detected in zip(batch, parts, found, strict=True):
                     stream.deliver(Inferred(frame, _in_frame(detected, corner)))
@@ -256,9 +256,9 @@ class Pipeline:
             for stream in self.streams:
                 stream.end_of_inference()
 
-    def _run_outlet(self, outlet: Outlet) -> None:
+    def _run_sink(self, runner: SinkRunner) -> None:
         try:
-            outlet.run()
+            runner.run()
         except (ConsumerGone, WindowClosed):
             self.stop()
         except BaseException as error:
@@ -270,18 +270,18 @@ class Pipeline:
         except BaseException as error:
             self._fail(error)
 
-    def _show(self, outlet: Outlet) -> bool:
+    def _show(self, runner: SinkRunner) -> bool:
         """Gives a window its next frame, if there is one. Returns False once it has ended."""
         try:
-            if outlet.step(_WINDOW_S):
+            if runner.step(_WINDOW_S):
                 return True
-            outlet.finish()
+            runner.finish()
         except WindowClosed:
             self.stop()
-            outlet.give_up()
+            runner.give_up()
         except Exception as error:
             self._fail(error)
-            outlet.give_up()
+            runner.give_up()
         return False
 
     def _remember(self, error: BaseException) -> None:
@@ -299,7 +299,7 @@ class Pipeline:
 
 
 def _render(stream: Stream) -> None:
-    give_way(_LEADING_NICE if stream.waits else 0)
+    lower_priority(_LEADING_NICE if stream.waits else 0)
     stream.render()
 
 

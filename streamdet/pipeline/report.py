@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.sink_runner import Outlet
+from streamdet.pipeline.sink_runner import SinkRunner
 from streamdet.pipeline.stats import Histogram, StreamStats
 from streamdet.pipeline.stream import Stream
+from streamdet.pipeline.timing_mode import TimingMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,18 @@ class StreamReport:
     Attributes:
         faults: what its source met without ending, by cause.
         inferred: frames that went through the detector.
-        not_looked_at: frames that did not, by cause: "still" (nothing had changed) or "rate" (too soon).
+        not_inferred: frames that did not, by cause: "still" (nothing had changed) or "rate" (too soon).
         detections_hz: frames inferred per second of the clock.
         fps: frames shown per second of the clock.
         stages: time per frame of each stage that ran.
         detection_age: how much older than the shown frame its detections were; in smooth mode the distance in time to
             the nearest ones.
         delay_s: how long after they came frames were meant to be shown: the stated delay of smooth mode, else 0.
-        between: of the frames shown in smooth mode, how many had detections before and after them.
+        interpolated: of the frames shown in smooth mode, how many had detections before and after them.
         video_s: from the first frame that was shown to the end of the newest one, in the stream's own time; that of a
             file may go by faster than the clock, or slower.
-        early: of the frames shown in smooth mode, how many were shown sooner, because memory for no more was left.
-        why: why this mode was chosen, for people; "" where it was asked for.
+        shown_early: of the frames shown in smooth mode, how many came before the delay: the delay buffer was full.
+        mode_reason: why this mode was chosen, for people; "" where it was asked for.
     """
 
     name: str
@@ -69,16 +69,16 @@ class StreamReport:
     dropped: dict[str, int]
     faults: dict[str, int]
     inferred: int
-    not_looked_at: dict[str, int]
+    not_inferred: dict[str, int]
     detections_hz: float
     fps: float
     stages: dict[str, Percentiles]
     detection_age: Percentiles
     delay_s: float = 0.0
-    between: int = 0
-    early: int = 0
+    interpolated: int = 0
+    shown_early: int = 0
     video_s: float = 0.0
-    why: str = ""
+    mode_reason: str = ""
     sinks: list[SinkReport] = field(default_factory=list)
 
 
@@ -116,43 +116,43 @@ def report(pipeline: Pipeline, provider: str = "") -> Report:
 
 def _stream(stream: Stream) -> StreamReport:
     stats = stream.stats
-    delay_s = stream.plan.delay_s if stream.plan.mode is Mode.SMOOTH else 0.0
+    delay_s = stream.plan.delay_s if stream.plan.mode is TimingMode.SMOOTH else 0.0
     busy_s = stats.busy_s
     return StreamReport(
         name=stream.name,
         url=stream.plan.source.url,
         mode=stream.plan.mode.value,
-        captured=stream.account.received,
-        shown=stream.account.passed,
-        dropped=dict(stream.account.dropped),
+        captured=stream.counts.received,
+        shown=stream.counts.passed,
+        dropped=dict(stream.counts.dropped),
         faults=dict(stream.plan.source.faults),
         inferred=stats.infer_ms.count,
-        not_looked_at=dict(stats.not_looked_at),
+        not_inferred=dict(stats.not_inferred),
         detections_hz=stats.infer_ms.count / busy_s if busy_s > 0 else 0.0,
-        fps=stream.account.passed / busy_s if busy_s > 0 else 0.0,
+        fps=stream.counts.passed / busy_s if busy_s > 0 else 0.0,
         stages={name: Percentiles.of(histogram) for name, histogram in stats.stages().items()},
         detection_age=Percentiles.of(stats.detection_age_ms),
         delay_s=delay_s,
-        between=stats.between,
-        early=stream.held.early,
-        video_s=_video_s(stats, stream.account.passed),
-        why=stream.plan.why,
-        sinks=[_sink(outlet) for outlet in stream.outlets],
+        interpolated=stats.interpolated,
+        shown_early=stream.delay_buffer.shown_early,
+        video_s=_video_s(stats, stream.counts.passed),
+        mode_reason=stream.plan.mode_reason,
+        sinks=[_sink(runner) for runner in stream.sink_runners],
     )
 
 
 def _video_s(stats: StreamStats, shown: int) -> float:
     """Returns how long what was shown is; the newest frame lasts as long as the others did."""
-    return (stats.last_s - stats.first_s) * shown / (shown - 1) if shown > 1 else 0.0
+    return (stats.last_pts_s - stats.first_pts_s) * shown / (shown - 1) if shown > 1 else 0.0
 
 
-def _sink(outlet: Outlet) -> SinkReport:
+def _sink(runner: SinkRunner) -> SinkReport:
     return SinkReport(
-        name=outlet.sink.name,
-        received=outlet.account.received,
-        written=outlet.account.passed,
-        dropped=dict(outlet.account.dropped),
-        age=Percentiles.of(outlet.age_ms),
-        write=Percentiles.of(outlet.write_ms),
-        files=list(outlet.sink.files),
+        name=runner.sink.name,
+        received=runner.counts.received,
+        written=runner.counts.passed,
+        dropped=dict(runner.counts.dropped),
+        age=Percentiles.of(runner.age_ms),
+        write=Percentiles.of(runner.write_ms),
+        files=list(runner.sink.files),
     )

@@ -6,14 +6,14 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from streamdet.pipeline.accounting import Account
+from streamdet.pipeline.accounting import FrameCounts
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.stats import Histogram
 from streamdet.sinks.base import ConsumerGone, Sink, WindowClosed
 from streamdet.types import Result, SourceInfo
 
 
-class Outlet:
+class SinkRunner:
     """One sink with the channel that leads to it.
 
     Args:
@@ -29,14 +29,14 @@ class Outlet:
         self, sink: Sink, capacity: int, policy: Policy, info: Callable[[], SourceInfo], delay_s: float = 0.0
     ) -> None:
         self.sink = sink
-        self.account = Account(sink.name)
+        self.counts = FrameCounts(sink.name)
         self.age_ms = Histogram()
         self.write_ms = Histogram()
         self._info = info
         self._delay_s = delay_s
         self._opened = False
         self._channel: Channel[Result] = Channel(
-            capacity, policy, lambda _, cause: self.account.drop(cause), late=self._is_late
+            capacity, policy, lambda _, cause: self.counts.count_dropped(cause), late=self._is_late
         )
 
     def _is_late(self, result: Result) -> bool:
@@ -57,11 +57,11 @@ class Outlet:
 
     def offer(self, result: Result) -> None:
         """Hands a result to the sink; waits or drops as the policy says."""
-        self.account.receive()
+        self.counts.count_received()
         try:
             self._channel.put(result)
         except Closed:
-            self.account.drop("stopped")
+            self.counts.count_dropped("stopped")
 
     def end(self) -> None:
         """Says that no more results follow."""
@@ -98,15 +98,15 @@ class Outlet:
                 self.sink.open(self._info())
             self.sink.write(result)
         except WindowClosed:
-            self.account.passes()  # it was shown
+            self.counts.count_passed()  # it was shown
             raise
         except ConsumerGone:
-            self.account.drop("stopped")
+            self.counts.count_dropped("stopped")
             raise
         except BaseException:
-            self.account.drop("sink_failed")
+            self.counts.count_dropped("sink_failed")
             raise
-        self.account.passes()
+        self.counts.count_passed()
         self.write_ms.add(1000 * (time.perf_counter() - start))
         self.age_ms.add((time.monotonic_ns() - result.frame.captured_ns) / 1e6)
         return True

@@ -26,14 +26,14 @@ class Inferred:
     detected: Detected
 
 
-class BoxesMovedToThisFrame:
+class BoxSynchronizer:
     """Gives a frame its boxes: those of its own, or those of other frames, brought to its time.
 
     The tracker is only ever updated at the times of frames that were inferred, in order. Without a mover its prediction
     is shown; without a tracker either, the last boxes are held, for a second at most.
     """
 
-    HOLD_S = 1.0
+    KEEP_S = 1.0
     REMEMBERED = 600  # times of detections, more than are made while a frame waits
 
     def __init__(self, tracker: Tracker | None, mover: Mover | None = None) -> None:
@@ -87,7 +87,7 @@ class BoxesMovedToThisFrame:
             detections = self._tracker.predict(now_s)
             self._track_s += time.perf_counter() - start
         else:
-            detections = self._last if abs(now_s - newest_s) <= self.HOLD_S else self._last[:0]
+            detections = self._last if abs(now_s - newest_s) <= self.KEEP_S else self._last[:0]
         if self._tracker is not None:
             detections = _inside(detections, frame.picture)
         spent = {"track_ms": 1000 * self._track_s, "motion_ms": 1000 * self._spent_s}

@@ -58,12 +58,12 @@ class StreamStats:
         delay_s: how long frames are meant to wait before they are shown.
 
     Attributes:
-        not_looked_at: frames that did not go to the detector, by cause.
-        between: frames that were shown with detections before and after them.
-        first_ns: monotonic, when the first frame that was shown had been captured; 0 before.
-        last_ns: monotonic, when the newest one was shown; 0 before.
-        first_s: the stream's own time of the first frame that was shown.
-        last_s: the same of the newest one.
+        not_inferred: frames that did not go to the detector, by cause.
+        interpolated: frames that were shown with detections before and after them.
+        first_captured_ns: monotonic, when the first frame that was shown had been captured; 0 before.
+        last_shown_ns: monotonic, when the newest one was shown; 0 before.
+        first_pts_s: the stream's own time of the first frame that was shown.
+        last_pts_s: the same of the newest one.
     """
 
     def __init__(self, delay_s: float = 0.0) -> None:
@@ -77,12 +77,12 @@ class StreamStats:
         self.motion_ms = Histogram()
         self.draw_ms = Histogram()
         self.detection_age_ms = Histogram()
-        self.not_looked_at: Counter[str] = Counter()
-        self.between = 0
-        self.first_ns = 0
-        self.last_ns = 0
-        self.first_s = 0.0
-        self.last_s = 0.0
+        self.not_inferred: Counter[str] = Counter()
+        self.interpolated = 0
+        self.first_captured_ns = 0
+        self.last_shown_ns = 0
+        self.first_pts_s = 0.0
+        self.last_pts_s = 0.0
 
     def add_inferred(self, times: StageTimes) -> None:
         """Counts one inferred frame (inference thread)."""
@@ -92,11 +92,13 @@ class StreamStats:
 
     def add_shown(self, result: Result) -> None:
         """Counts one shown frame (render thread)."""
-        if not self.first_ns:
-            self.first_ns, self.first_s = result.frame.captured_ns, result.frame.pts_s
-        self.last_s = result.frame.pts_s
-        self.last_ns = time.monotonic_ns()
-        self._waited_ns = min(self._delay_ns, self.last_ns - result.frame.captured_ns)  # less where a stop cut it short
+        if not self.first_captured_ns:
+            self.first_captured_ns, self.first_pts_s = result.frame.captured_ns, result.frame.pts_s
+        self.last_pts_s = result.frame.pts_s
+        self.last_shown_ns = time.monotonic_ns()
+        self._waited_ns = min(
+            self._delay_ns, self.last_shown_ns - result.frame.captured_ns
+        )  # less where a stop cut it short
         if result.times.track_ms:
             self.track_ms.add(result.times.track_ms)
         if result.times.motion_ms:
@@ -108,7 +110,7 @@ class StreamStats:
     @property
     def busy_s(self) -> float:
         """From the first frame to the newest one, without the wait that was meant; 0 before."""
-        return max(0, self.last_ns - self.first_ns - self._waited_ns) / 1e9
+        return max(0, self.last_shown_ns - self.first_captured_ns - self._waited_ns) / 1e9
 
     def stages(self) -> dict[str, Histogram]:
         """The stages that ran, in the order of the pipeline."""

@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from streamdet.picture import Picture
-from streamdet.pipeline.accounting import Account
+from streamdet.pipeline.accounting import FrameCounts
 from streamdet.pipeline.admission import Admission, DetectOptions, Verdict
 from streamdet.pipeline.batcher import Batcher
-from streamdet.pipeline.delay_buffer import HELD_BYTES, Held
-from streamdet.pipeline.mode import Mode
+from streamdet.pipeline.delay_buffer import DELAY_BUFFER_BYTES, DelayBuffer
 from streamdet.pipeline.pool import PicturePool
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.region import Corner, crop
-from streamdet.pipeline.sink_runner import Outlet
+from streamdet.pipeline.sink_runner import SinkRunner
 from streamdet.pipeline.stages import (
-    BoxesMovedToThisFrame,
+    BoxSynchronizer,
     Inferred,
     annotate,
 )
 from streamdet.pipeline.stats import StreamStats
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.protocols import Annotator, Gate, Mover, Stage, Tracker
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source
@@ -38,7 +38,7 @@ class StreamPlan:
         source: where frames come from.
         sinks: where results go.
         mode: how frames and detections meet.
-        why: why this mode was chosen, for people; "" where it was asked for.
+        mode_reason: why this mode was chosen, for people; "" where it was asked for.
         tracker: gives and keeps ids; None for detections as they are.
         mover: brings boxes to the frames that are shown, where these are not the ones that were inferred.
         delay_s: how long after they came frames are shown in smooth mode.
@@ -55,7 +55,7 @@ class StreamPlan:
 
     source: Source
     sinks: Sequence[Sink] = ()
-    mode: Mode = Mode.EVERY_FRAME
+    mode: TimingMode = TimingMode.EVERY_FRAME
     tracker: Tracker | None = None
     mover: Mover | None = None
     delay_s: float = 1.0
@@ -67,7 +67,7 @@ class StreamPlan:
     duration_s: float = 0.0
     detect: DetectOptions = DetectOptions()  # noqa: RUF009  # frozen
     gate: Gate | None = None
-    why: str = ""
+    mode_reason: str = ""
 
 
 _IN_FLIGHT = 3  # frames between two threads, at least: keeps every one busy
@@ -84,39 +84,41 @@ def _has_waited_long(frame: Frame) -> bool:
 
 
 class Stream:
-    """A plan at work. `capture` and `render` are one thread's whole life each; sinks run in their outlets' threads.
+    """A running plan. One thread runs `capture`, one runs `render`, and each sink runner has a thread of its own.
 
     Args:
         plan: what to do.
         batcher: where frames are left for inference; None where nothing is inferred.
-        held_bytes: most that frames which wait in smooth mode take.
+        buffer_bytes: most that frames which wait in smooth mode take.
     """
 
-    def __init__(self, plan: StreamPlan, batcher: Batcher | None, held_bytes: int = HELD_BYTES) -> None:
+    def __init__(self, plan: StreamPlan, batcher: Batcher | None, buffer_bytes: int = DELAY_BUFFER_BYTES) -> None:
         self.plan = plan
         self.name = plan.source.name
         self.info: SourceInfo | None = None
-        self.account = Account(self.name)
-        self._live = plan.mode is not Mode.EVERY_FRAME  # as the source is: it waits for nothing
-        self._delay_s = plan.delay_s if plan.mode is Mode.SMOOTH else 0.0
+        self.counts = FrameCounts(self.name)
+        self._live = plan.mode is not TimingMode.EVERY_FRAME  # as the source is: it waits for nothing
+        self._delay_s = plan.delay_s if plan.mode is TimingMode.SMOOTH else 0.0
         self.stats = StreamStats(self._delay_s)
         self._stopped = threading.Event()
         self._looked_at_pts = -1
         self._batcher = batcher
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
         self._frames: Channel[Frame] = Channel(_IN_FLIGHT, policy, self._drop, late=_has_waited_long)
-        self.held = Held(self._frames, self._delay_s, held_bytes)
+        self.delay_buffer = DelayBuffer(self._frames, self._delay_s, buffer_bytes)
         self._admission = Admission(plan.detect, plan.gate)
         # Frames that wait for no detection of their own -> why, and the frame that was looked at last before them.
-        self._not_looked_at: dict[int, tuple[Verdict, int]] = {}
+        self._not_inferred: dict[int, tuple[Verdict, int]] = {}
         self._looked_at = -1
         self._found: Inferred | None = None
         self._pool = PicturePool()
         # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
         self._inferred: Channel[Inferred] = Channel(2 * _IN_STEP, Policy.DROP_OLDEST)
         self._held_s: dict[int, float] = {}  # frames that show what an earlier one did -> how old that is
-        self._moved_boxes = BoxesMovedToThisFrame(plan.tracker, plan.mover if self._live else None)
-        self.outlets = [Outlet(sink, _IN_FLIGHT, policy, self._opened_info, self._delay_s) for sink in plan.sinks]
+        self._moved_boxes = BoxSynchronizer(plan.tracker, plan.mover if self._live else None)
+        self.sink_runners = [
+            SinkRunner(sink, _IN_FLIGHT, policy, self._opened_info, self._delay_s) for sink in plan.sinks
+        ]
 
     @property
     def waits(self) -> bool:
@@ -135,7 +137,7 @@ class Stream:
                 self.info = source.open()
                 self._make_room(self.info)
                 for frame in self._limited(source.frames()):
-                    self.account.receive()
+                    self.counts.count_received()
                     self._send(frame)
         finally:
             self._frames.close()
@@ -147,8 +149,8 @@ class Stream:
         pictures = 1 if self.plan.annotator is None else 2  # the one that was drawn on comes beside the frame's own
         fitting = _SINK_BYTES // (pictures * 3 * info.width * info.height // 2)
         self._frames.capacity = max(_IN_FLIGHT, min(_BURST if self._live else _IN_STEP, fitting))
-        for outlet in self.outlets:
-            outlet.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES if self._live else _IN_STEP, fitting))
+        for runner in self.sink_runners:
+            runner.capacity = max(_IN_FLIGHT, min(_SINK_FRAMES if self._live else _IN_STEP, fitting))
 
     def _limited(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         end_s = None
@@ -174,19 +176,19 @@ class Stream:
             self._drop(frame, "stopped")
 
     def _is_looked_at(self, frame: Frame) -> bool:
-        verdict = self._admission.judge(frame)
-        if verdict is Verdict.LOOK:
+        verdict = self._admission.decide(frame)
+        if verdict is Verdict.INFER:
             self._looked_at = frame.index
             return True
-        self.stats.not_looked_at[verdict.value] += 1
-        self._not_looked_at[frame.index] = verdict, self._looked_at
+        self.stats.not_inferred[verdict.value] += 1
+        self._not_inferred[frame.index] = verdict, self._looked_at
         return False
 
     def _drop(self, frame: Frame, cause: str) -> None:
-        self._not_looked_at.pop(frame.index, None)
-        self.account.drop(cause)
+        self._not_inferred.pop(frame.index, None)
+        self.counts.count_dropped(cause)
 
-    def part_to_look_at(self, frame: Frame) -> tuple[Picture, Corner]:
+    def crop_for_inference(self, frame: Frame) -> tuple[Picture, Corner]:
         """Returns what of a frame the detector gets, and where in the frame that begins."""
         return crop(frame.picture, self.plan.detect.region)
 
@@ -203,28 +205,28 @@ class Stream:
     def render(self) -> None:
         """Gives each frame its boxes and hands it to the sinks. Raises what a stage or the painter raises."""
         try:
-            for frame in self.held.frames(self._look_at, self._finish_at_once):
+            for frame in self.delay_buffer.frames(self._look_at, self._finish_at_once):
                 result = self._with_boxes(frame)
                 if result is None:
-                    self.account.drop("stopped")
+                    self.counts.count_dropped("stopped")
                     continue
                 result = self._through_stages(result)
                 if result is None:
-                    self.account.drop("stage")
+                    self.counts.count_dropped("stage")
                     continue
                 self.stats.add_shown(result)
-                for outlet in self.outlets:
-                    outlet.offer(result)
-                self.account.passes()
+                for runner in self.sink_runners:
+                    runner.offer(result)
+                self.counts.count_passed()
         except BaseException:
-            self.account.drop("render_failed")
-            for _ in self.held.left():
-                self.account.drop("stopped")
+            self.counts.count_dropped("render_failed")
+            for _ in self.delay_buffer.left():
+                self.counts.count_dropped("stopped")
             raise
         finally:
             self._frames.abort("stopped")
-            for outlet in self.outlets:
-                outlet.end()
+            for runner in self.sink_runners:
+                runner.end()
 
     def _look_at(self, frame: Frame) -> None:
         """Looks at a frame as it comes, and takes what has been inferred by then."""
@@ -237,8 +239,8 @@ class Stream:
     def _finish_at_once(self) -> bool:
         """Says whether frames that are held are to be shown without delay; sinks then take all of them."""
         if self._stopped.is_set():
-            for outlet in self.outlets:
-                outlet.hold_back()
+            for runner in self.sink_runners:
+                runner.hold_back()
         return self._stopped.is_set()
 
     def _with_boxes(self, frame: Frame) -> Result | None:
@@ -247,8 +249,8 @@ class Stream:
         if self._live:
             if self._delay_s:  # more may have come since this frame did
                 self._take(self._inferred.take_while(lambda item: item.frame.pts <= self._looked_at_pts))
-                self.stats.between += self._moved_boxes.is_between(frame)
-        elif frame.index in self._not_looked_at:
+                self.stats.interpolated += self._moved_boxes.is_between(frame)
+        elif frame.index in self._not_inferred:
             self._hold(frame)
         else:
             try:
@@ -270,7 +272,7 @@ class Stream:
 
         Does nothing for a frame that was itself looked at, or is not because it came too soon.
         """
-        verdict, last = self._not_looked_at.pop(frame.index, (Verdict.LOOK, -1))
+        verdict, last = self._not_inferred.pop(frame.index, (Verdict.INFER, -1))
         if verdict is Verdict.STILL and self._found is not None and self._found.frame.index == last:
             self._moved_boxes.take([Inferred(frame, Detected(self._found.detected.detections))])
             self._held_s[frame.index] = frame.pts_s - self._found.frame.pts_s
@@ -291,11 +293,11 @@ class Stream:
 
         `duration_s` counts the stream's own time, which goes on with the clock.
         """
-        if not (self.plan.source.live and self.plan.duration_s and self.stats.first_ns):
+        if not (self.plan.source.live and self.plan.duration_s and self.stats.first_captured_ns):
             return False
         now_ns = time.monotonic_ns()
-        silent_s = (now_ns - self.stats.last_ns) / 1e9
-        return silent_s > _SILENCE_S and (now_ns - self.stats.first_ns) / 1e9 > self.plan.duration_s
+        silent_s = (now_ns - self.stats.last_shown_ns) / 1e9
+        return silent_s > _SILENCE_S and (now_ns - self.stats.first_captured_ns) / 1e9 > self.plan.duration_s
 
     def stop(self) -> None:
         """Asks the source to end, and takes no more from it, should it hang.
@@ -309,5 +311,5 @@ class Stream:
     def hurry(self) -> None:
         """Waits no longer for an inference or a sink that hangs, so that the other sinks can be finished."""
         self._inferred.close()
-        for outlet in self.outlets:
-            outlet.end()
+        for runner in self.sink_runners:
+            runner.end()

@@ -36,7 +36,7 @@ class Camera:
 @pytest.mark.parametrize("noise", [0.0, 3.0, 10.0])
 def test_a_still_scene_is_looked_at_as_rarely_as_was_promised(format, noise):
     gate, camera = MotionGate(redetect_s=2.0), Camera(noise, format)
-    looks = [n / 15 for n in range(150) if gate.admits(camera.shoot(), n / 15)]
+    looks = [n / 15 for n in range(150) if gate.admit(camera.shoot(), n / 15)]
     assert len(looks) <= 3 + 150 / 15 / 2
     assert max(np.diff([*looks, 150 / 15])) <= 2.0 + 1 / 15
 
@@ -44,21 +44,21 @@ def test_a_still_scene_is_looked_at_as_rarely_as_was_promised(format, noise):
 def test_slow_light_does_not_open_the_gate():
     """A cloud: a third darker within ten seconds."""
     gate, camera = MotionGate(redetect_s=2.0), Camera()
-    looks = sum(gate.admits(camera.shoot(light=1 - n / 450), n / 15) for n in range(150))
+    looks = sum(gate.admit(camera.shoot(light=1 - n / 450), n / 15) for n in range(150))
     assert looks <= 3 + 150 / 15 / 2 + 2
 
 
 def test_what_moves_is_looked_at_in_every_frame():
     gate, camera = MotionGate(redetect_s=2.0), Camera()
-    assert all(gate.admits(camera.shoot(thing=(4 * n, 100, 40)), n / 15) for n in range(100))
+    assert all(gate.admit(camera.shoot(thing=(4 * n, 100, 40)), n / 15) for n in range(100))
 
 
 def test_what_comes_and_stays_is_looked_at_until_it_is_settled():
     gate, camera = MotionGate(redetect_s=60.0), Camera()
     for n in range(20):
-        gate.admits(camera.shoot(), n / 15)
-    assert [gate.admits(camera.shoot(thing=(300, 100, 40)), n / 15) for n in range(20, 25)] == 3 * [True] + 2 * [False]
-    assert gate.admits(camera.shoot(), 30 / 15)  # and when it goes
+        gate.admit(camera.shoot(), n / 15)
+    assert [gate.admit(camera.shoot(thing=(300, 100, 40)), n / 15) for n in range(20, 25)] == 3 * [True] + 2 * [False]
+    assert gate.admit(camera.shoot(), 30 / 15)  # and when it goes
 
 
 @given(st.integers(0, 600), st.integers(0, 330), st.floats(-60, 60), st.floats(0.3, 5), st.integers(0, 60))
@@ -67,7 +67,7 @@ def test_nothing_is_missed_for_longer_than_promised(x, y, contrast, redetect_s, 
     gate, camera = MotionGate(redetect_s), Camera()
     since_s = None
     for n in range(comes, comes + int(15 * redetect_s) + 2):
-        if gate.admits(camera.shoot(thing=(x, y, contrast)) if n > comes else camera.shoot(), n / 15):
+        if gate.admit(camera.shoot(thing=(x, y, contrast)) if n > comes else camera.shoot(), n / 15):
             since_s = n / 15
         assert since_s is not None
         assert n / 15 - since_s < redetect_s
@@ -76,8 +76,8 @@ def test_nothing_is_missed_for_longer_than_promised(x, y, contrast, redetect_s, 
 def test_another_size_or_a_time_that_runs_back_opens_the_gate():
     gate, camera = MotionGate(60.0), Camera()
     for n in range(10):
-        gate.admits(camera.shoot(), n)
-    assert not gate.admits(camera.shoot(), 10)
-    assert gate.admits(camera.shoot().part(0, 0, 320, 180), 11)
-    assert gate.admits(camera.shoot(), 12)
-    assert gate.admits(camera.shoot(), 5)
+        gate.admit(camera.shoot(), n)
+    assert not gate.admit(camera.shoot(), 10)
+    assert gate.admit(camera.shoot().part(0, 0, 320, 180), 11)
+    assert gate.admit(camera.shoot(), 12)
+    assert gate.admit(camera.shoot(), 5)

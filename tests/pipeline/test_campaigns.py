@@ -26,11 +26,11 @@ from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.picture import Picture
 from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import DetectOptions
-from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.niceness import politely
+from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.sinks.factory import create_sink
 from streamdet.sinks.null import NullSink
 from streamdet.sinks.options import SinkOptions
@@ -65,9 +65,9 @@ def clips(tmp_path_factory):
 def nano(data_dir):
     path = data_dir / "models" / "yolox_nano.onnx"
     options = DetectorOptions(provider="cpu")
-    with politely(NICE, lambda: load_detector(path, options)) as detector:
+    with run_at_niceness(NICE, lambda: load_detector(path, options)) as detector:
         detector.report_from(TrackerConfig().options(detector.conf).low_score)
-        politely(NICE, detector.warm_up)
+        run_at_niceness(NICE, detector.warm_up)
         yield detector
 
 
@@ -77,7 +77,7 @@ def recorded(source, out, detector, seconds):
     plan = StreamPlan(
         source,
         [watch],
-        Mode.LIVE,
+        TimingMode.LIVE,
         tracker=tracker,
         annotator=BoxAnnotator(),
         duration_s=seconds,
@@ -110,7 +110,7 @@ def carried(clips, nano, folder, seconds, records=True, stalls=False):
         watches.append(watch)
     pipeline = Pipeline(plans, nano, infer_nice=NICE)
     pipeline.run()
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
     return report(pipeline), watches
 
 
@@ -212,7 +212,7 @@ def test_a_still_camera_costs_little_and_misses_nothing_for_long(nano, tmp_path)
     found, cpu_s, stream = looked_at(clip, nano, DetectOptions(gate=True))
     share = cpu_s / open_cpu_s
     print(f"{stream.inferred} of {all_of_it.inferred} looked at, processor time {100 * share:.0f} % of that without")
-    assert stream.not_looked_at["still"] == stream.captured - stream.inferred
+    assert stream.not_inferred["still"] == stream.captured - stream.inferred
     assert share <= 0.25
     missed_since = {}
     longest_s = 0.0
@@ -270,8 +270,8 @@ def test_the_flagship_holds_up_no_frame(live_720p30, tmp_path):
     assert execute(["models", "build", "ssd-resnet34-1200", "--form", "heads", "-o", str(tmp_path / "f.onnx")]) == 0
     # Random weights find 200 boxes in anything: 12 are what a scene has.
     options = DetectorOptions(max_detections=12)
-    detector = politely(NICE, lambda: load_detector(tmp_path / "f.onnx", options))
-    politely(NICE, detector.warm_up)
+    detector = run_at_niceness(NICE, lambda: load_detector(tmp_path / "f.onnx", options))
+    run_at_niceness(NICE, detector.warm_up)
     picture = Picture.from_bgr(np.full((720, 1280, 3), 100, np.uint8))
     seconds = SECONDS or 180
     alone = [rate_alone(detector, picture)]
@@ -279,7 +279,7 @@ def test_the_flagship_holds_up_no_frame(live_720p30, tmp_path):
     pipeline = Pipeline([plan], detector, infer_nice=NICE)
     pipeline.run()
     alone.append(rate_alone(detector, picture))
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
     (stream,) = report(pipeline).streams
     share = stream.detections_hz / np.mean(alone)
     ages = np.array_split(watch.ages_ms, 3)
@@ -303,4 +303,4 @@ def rate_alone(detector, picture, count=12):
             detector.detect([picture])
         return count / (perf_counter() - start_s)
 
-    return politely(NICE, run)
+    return run_at_niceness(NICE, run)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.queues import Channel, Closed, Policy
-from streamdet.pipeline.stages import BoxesMovedToThisFrame, Inferred
+from streamdet.pipeline.stages import BoxSynchronizer, Inferred
 from streamdet.pipeline.stats import Histogram
 from streamdet.types import Detected, Detections
 
@@ -39,7 +39,7 @@ def test_histogram_takes_odd_values():
 @given(st.sets(st.integers(0, 59), max_size=20), st.integers(0, 59))
 def test_the_age_of_detections_is_the_distance_to_the_nearest(looked_at, shown):
     of_all = frames(60)
-    boxes = BoxesMovedToThisFrame(None)
+    boxes = BoxSynchronizer(None)
     boxes.take([Inferred(of_all[number], Detected(Detections.empty())) for number in sorted(looked_at)])
     expected = min((abs(of_all[number].pts_s - of_all[shown].pts_s) for number in looked_at), default=float("inf"))
     assert boxes.show(of_all[shown]).detection_age_s == expected
@@ -58,7 +58,7 @@ class GoesOn:
 
 def test_what_is_shown_of_a_track_ends_at_the_border():
     first, second = frames(2)
-    boxes = BoxesMovedToThisFrame(GoesOn())
+    boxes = BoxSynchronizer(GoesOn())
     beyond = Detections(np.array([[-1, -2, 5, 9]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
     boxes.take([Inferred(first, Detected(beyond))])
     assert boxes.show(first).detections.boxes_xyxy.tolist() == [[0, 0, 5, 6]]

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from streamdet.errors import LedgerError, SinkError, SourceError
+from streamdet.errors import AccountingError, SinkError, SourceError
 from streamdet.pipeline import accounting
-from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.sinks.base import WindowClosed
 
 from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
@@ -23,8 +23,8 @@ def run(*plans, detector=None, **kwargs):
 
 
 def balanced(pipeline):
-    accounting.check(pipeline.accounts())
-    return {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.accounts()}
+    accounting.check_balance(pipeline.frame_counts())
+    return {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.frame_counts()}
 
 
 def test_every_frame_gets_its_own_detections_in_order():
@@ -49,9 +49,9 @@ def test_a_slow_sink_holds_the_source_back_and_loses_nothing():
     source, slow, fast = CountingSource(50), ListSink("slow", gate), ListSink("fast")
     pipeline = Pipeline([StreamPlan(source, [slow, fast])], FakeDetector())
     pipeline.start()
-    while pipeline.streams[0].account.received < 8:  # it fills the queues, then waits
+    while pipeline.streams[0].counts.received < 8:  # it fills the queues, then waits
         pass
-    assert pipeline.streams[0].account.received < 20
+    assert pipeline.streams[0].counts.received < 20
     gate.set()
     pipeline.wait()
     assert len(slow.results) == len(fast.results) == 50
@@ -60,7 +60,7 @@ def test_a_slow_sink_holds_the_source_back_and_loses_nothing():
 def test_live_shows_every_frame_although_inference_hangs():
     gate = threading.Event()
     source, sink, detector = SteppedSource(30, live=True), ListSink(), FakeDetector(gate=gate)
-    pipeline = Pipeline([StreamPlan(source, [sink], Mode.LIVE)], detector)
+    pipeline = Pipeline([StreamPlan(source, [sink], TimingMode.LIVE)], detector)
     pipeline.start()
     for number in range(30):
         source.step()
@@ -75,7 +75,7 @@ def test_live_shows_every_frame_although_inference_hangs():
 
 def test_live_detections_keep_the_time_of_their_frame():
     source, sink, detector = SteppedSource(6, live=True), ListSink(), FakeDetector(gate=threading.Event())
-    pipeline = Pipeline([StreamPlan(source, [sink], Mode.LIVE)], detector)
+    pipeline = Pipeline([StreamPlan(source, [sink], TimingMode.LIVE)], detector)
     stream = pipeline.streams[0]
     pipeline.start()
     for number in range(6):
@@ -96,7 +96,7 @@ def test_live_detections_keep_the_time_of_their_frame():
 def test_a_live_sink_that_lags_loses_its_own_frames_and_counts_them():
     gate = threading.Event()
     slow, fast = ListSink("slow", gate), ListSink("fast")
-    pipeline = Pipeline([StreamPlan(CountingSource(500, live=True), [slow, fast], Mode.LIVE)], None)
+    pipeline = Pipeline([StreamPlan(CountingSource(500, live=True), [slow, fast], TimingMode.LIVE)], None)
     pipeline.start()
     for thread in pipeline._threads:
         if thread.name.startswith(("capture", "render")):
@@ -108,7 +108,7 @@ def test_a_live_sink_that_lags_loses_its_own_frames_and_counts_them():
     assert len(slow.results) == books["slow"][1] <= 66 + 1
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", TimingMode)
 def test_stop_ends_everything_and_the_books_balance(mode):
     sink = ListSink()
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink], mode)], FakeDetector())
@@ -126,7 +126,7 @@ def test_stop_while_inference_hangs_gives_up_what_waits():
     gate = threading.Event()
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [ListSink()])], FakeDetector(gate=gate))
     pipeline.start()
-    while pipeline.streams[0].account.received < 5:
+    while pipeline.streams[0].counts.received < 5:
         pass
     pipeline.stop()
     gate.set()
@@ -202,7 +202,7 @@ def test_streams_share_the_detector_in_batches_and_in_turn():
     sinks = [ListSink(f"s{i}") for i in range(4)]
     pipeline = Pipeline([StreamPlan(CountingSource(20, f"c{i}"), [sinks[i]]) for i in range(4)], detector)
     pipeline.start()
-    while any(stream.account.received < 3 for stream in pipeline.streams):
+    while any(stream.counts.received < 3 for stream in pipeline.streams):
         pass
     gate.set()
     pipeline.wait()
@@ -252,10 +252,10 @@ def test_main_thread_sinks_run_in_the_thread_of_run_and_may_end_it():
 
 
 def test_an_unbalanced_ledger_is_an_error():
-    account = accounting.Account("cam")
-    account.receive()
-    with pytest.raises(LedgerError, match="cam: 1 in, 0 out"):
-        accounting.check([account])
+    counts = accounting.FrameCounts("cam")
+    counts.count_received()
+    with pytest.raises(AccountingError, match="cam: 1 in, 0 out"):
+        accounting.check_balance([counts])
 
 
 def test_repeated_runs_leave_no_threads():
@@ -269,7 +269,7 @@ def test_a_live_sink_never_writes_what_is_older_than_it_takes_once_there_is_newe
     gate = threading.Event()
     slow = ListSink("slow", gate)
     slow.max_lag_s = 0.0
-    pipeline = Pipeline([StreamPlan(CountingSource(40, live=True), [slow], Mode.LIVE)], None)
+    pipeline = Pipeline([StreamPlan(CountingSource(40, live=True), [slow], TimingMode.LIVE)], None)
     pipeline.start()
     for thread in pipeline._threads:
         if thread.name.startswith(("capture", "render")):
@@ -290,7 +290,7 @@ def test_a_live_stream_that_has_gone_silent_ends_when_its_time_is_up(monkeypatch
             self.stopping.wait(20)
 
     sink = ListSink()
-    pipeline = run(StreamPlan(Silent(3, live=True), [sink], Mode.LIVE, duration_s=0.5))
+    pipeline = run(StreamPlan(Silent(3, live=True), [sink], TimingMode.LIVE, duration_s=0.5))
     assert [result.frame.index for result in sink.results] == [0, 1, 2]
     assert not pipeline.stopping
 
@@ -309,7 +309,7 @@ def test_a_window_without_new_frames_still_handles_its_events():
             self.stopping.wait(20)
 
     window, other = Window("window"), ListSink("other")
-    run(StreamPlan(Silent(1, live=True), [window, other], Mode.LIVE))
+    run(StreamPlan(Silent(1, live=True), [window, other], TimingMode.LIVE))
     assert [len(window.results), len(other.results)] == [1, 1]
     assert window.closed == other.closed == 1
 

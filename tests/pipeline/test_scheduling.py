@@ -15,12 +15,12 @@ from streamdet.picture import Picture
 from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import Admission, DetectOptions, Verdict
 from streamdet.pipeline.batcher import Batcher
-from streamdet.pipeline.mode import Mode
-from streamdet.pipeline.niceness import give_way, politely
+from streamdet.pipeline.niceness import lower_priority, run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.region import crop, moved
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections, Frame
@@ -40,7 +40,7 @@ class Scripted:
     def __init__(self, open_at=(), redetect=math.inf):
         self.open_at, self.seen = set(open_at), []
 
-    def admits(self, picture, time_s):
+    def admit(self, picture, time_s):
         self.seen.append((picture.width, picture.height))
         return len(self.seen) - 1 in self.open_at
 
@@ -55,7 +55,7 @@ class Scripted:
 def test_never_more_than_the_rate_and_never_much_less(max_hz, steps_ms):
     admission = Admission(DetectOptions(max_hz=max_hz))
     times_ms = np.cumsum(steps_ms)
-    taken = [t for t in times_ms.tolist() if admission.judge(frame_at(t)) is Verdict.LOOK]
+    taken = [t for t in times_ms.tolist() if admission.decide(frame_at(t)) is Verdict.INFER]
     interval_ms = 1000 / max_hz
     for first in range(len(taken)):  # in any stretch of time
         span_ms = taken[-1] - taken[first]
@@ -66,9 +66,9 @@ def test_never_more_than_the_rate_and_never_much_less(max_hz, steps_ms):
 
 def test_a_rate_that_does_not_divide_the_frame_rate_is_kept_on_average():
     admission = Admission(DetectOptions(max_hz=7))
-    judged = Counter(admission.judge(frame_at(n, Fraction(1, 30))) for n in range(3000))
-    assert judged[Verdict.LOOK] == pytest.approx(700, abs=1)
-    assert judged[Verdict.TOO_SOON] == 3000 - judged[Verdict.LOOK]
+    verdicts = Counter(admission.decide(frame_at(n, Fraction(1, 30))) for n in range(3000))
+    assert verdicts[Verdict.INFER] == pytest.approx(700, abs=1)
+    assert verdicts[Verdict.TOO_SOON] == 3000 - verdicts[Verdict.INFER]
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ def test_a_batch_does_not_wait_for_streams_that_have_ended(end):
 def run(plan, detector=None):
     pipeline = Pipeline([plan], detector or FakeDetector())
     pipeline.run()
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
     return report(pipeline).streams[0]
 
 
 def test_a_file_with_a_rate_shows_every_frame_and_infers_some():
     sink = ListSink()
     told = run(StreamPlan(CountingSource(100), [sink], detect=DetectOptions(max_hz=2)))  # at 10 frames per second
-    assert (told.captured, told.shown, told.inferred, told.not_looked_at) == (100, 100, 20, {"rate": 80})
+    assert (told.captured, told.shown, told.inferred, told.not_inferred) == (100, 100, 20, {"rate": 80})
     assert told.video_s == pytest.approx(10.0)
     assert told.inferred / told.video_s == pytest.approx(2.0), "whatever the clock said meanwhile"
     assert [r.frame.index for r in sink.results] == list(range(100))
@@ -187,7 +187,7 @@ def test_a_still_file_keeps_what_was_found_for_as_long_as_it_is_still():
     sink, gate = ListSink(), Scripted(open_at=[0, 1, 60])
     plan = StreamPlan(CountingSource(100), [sink], detect=DetectOptions(gate=True), gate=gate)
     told = run(plan)
-    assert (told.inferred, told.not_looked_at) == (3, {"still": 97})
+    assert (told.inferred, told.not_inferred) == (3, {"still": 97})
     lefts = [int(r.detections.boxes_xyxy[0, 0]) for r in sink.results]
     assert lefts == [0] + 59 * [1] + 40 * [60]  # for 5.9 s: longer than boxes are held without the gate's word
     assert sink.results[59].detection_age_s == pytest.approx(5.8)
@@ -211,7 +211,9 @@ def test_a_track_lives_on_in_a_still_scene():
 
 def test_live_still_frames_hold_what_was_found_and_ask_nobody():
     source, sink, detector = SteppedSource(40, live=True), ListSink(), FakeDetector()
-    plan = StreamPlan(source, [sink], Mode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 1, 30]))
+    plan = StreamPlan(
+        source, [sink], TimingMode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 1, 30])
+    )
     pipeline = Pipeline([plan], detector)
     stream = pipeline.streams[0]
     pipeline.start()
@@ -221,7 +223,7 @@ def test_live_still_frames_hold_what_was_found_and_ask_nobody():
         looked_at = 1 + (number >= 1) + (number >= 30)
         until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
     pipeline.wait()
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
     assert detector.seen == [0, 1, 30]
     lefts = [r.detections.boxes_xyxy[:, 0].tolist() for r in sink.results]
     assert lefts[2:30] == 28 * [[1]]  # those that were looked at may have been shown before they were found
@@ -232,7 +234,7 @@ def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
     """The frame that opened the gate is still being inferred: what was found before it does not hold any more."""
     source, sink, gate = SteppedSource(10, live=True), ListSink(), threading.Event()
     detector = FakeDetector(gate=gate)
-    plan = StreamPlan(source, [sink], Mode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 3]))
+    plan = StreamPlan(source, [sink], TimingMode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 3]))
     pipeline = Pipeline([plan], detector)
     pipeline.start()
     for number in range(9):
@@ -243,7 +245,7 @@ def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
     until(lambda: pipeline.streams[0].stats.infer_ms.count == 2)
     source.step()
     pipeline.wait()
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
     assert int(sink.results[-1].detections.boxes_xyxy[0, 0]) == 3
     assert sink.results[-1].detection_age_s == pytest.approx(0.6)
 
@@ -254,7 +256,7 @@ def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_f
     source, sink, detector = SteppedSource(100, live=True), ListSink(), FakeDetector()
     looks = [0, *range(10, 40)]  # more than are kept for a renderer
     gate = Scripted(open_at=looks)
-    plan = StreamPlan(source, [sink], Mode.LIVE, stages=[stalls], detect=DetectOptions(gate=True), gate=gate)
+    plan = StreamPlan(source, [sink], TimingMode.LIVE, stages=[stalls], detect=DetectOptions(gate=True), gate=gate)
     pipeline = Pipeline([plan], detector)
     stream = pipeline.streams[0]
     pipeline.start()
@@ -262,13 +264,13 @@ def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_f
         source.step()
         looked_at = sum(look <= number for look in looks)
         until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
-        until(lambda captured=number + 1: stream.account.received == captured)
-    until(lambda: stream.account.dropped.total() > 60)
+        until(lambda captured=number + 1: stream.counts.received == captured)
+    until(lambda: stream.counts.dropped.total() > 60)
     go_on.set()
     for _ in range(10):
         source.step()
     pipeline.wait()
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
     shown = {result.frame.index: result for result in sink.results}
     assert 39 not in shown
     assert shown[99].detections.boxes_xyxy[:, 0].tolist() == [39]
@@ -278,14 +280,16 @@ def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_f
 def test_frames_that_are_dropped_leave_nothing_behind():
     hold = threading.Event()
     slow = lambda result: hold.wait(20) and result  # noqa: E731
-    plan = StreamPlan(CountingSource(2000, live=True), [], Mode.LIVE, stages=[slow], detect=DetectOptions(max_hz=0.001))
+    plan = StreamPlan(
+        CountingSource(2000, live=True), [], TimingMode.LIVE, stages=[slow], detect=DetectOptions(max_hz=0.001)
+    )
     pipeline = Pipeline([plan], FakeDetector())
     pipeline.start()
-    until(lambda: pipeline.streams[0].account.dropped["queue_full"] > 100)
+    until(lambda: pipeline.streams[0].counts.dropped["queue_full"] > 100)
     hold.set()
     pipeline.wait()
-    accounting.check(pipeline.accounts())
-    assert pipeline.streams[0]._not_looked_at == {}
+    accounting.check_balance(pipeline.frame_counts())
+    assert pipeline.streams[0]._not_inferred == {}
 
 
 # Regions
@@ -301,12 +305,12 @@ class SeesPart(FakeDetector):
         return found
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", TimingMode)
 def test_a_region_is_all_that_is_looked_at_and_boxes_are_in_the_frame(mode):
     detector, sink = SeesPart(), ListSink()
     detect = DetectOptions(region=(0.25, 0.5, 1, 1))
     gate = Scripted(open_at=range(20))
-    source = SteppedSource(20, live=mode is Mode.LIVE)  # pictures of 8 x 6
+    source = SteppedSource(20, live=mode is TimingMode.LIVE)  # pictures of 8 x 6
     pipeline = Pipeline([StreamPlan(source, [sink], mode, detect=detect, gate=gate)], detector)
     pipeline.start()
     for number in range(20):
@@ -356,10 +360,10 @@ def test_boxes_come_back():
 
 
 def test_what_is_done_politely_gives_its_result_or_its_error():
-    assert politely(5, lambda: 7) == 7
+    assert run_at_niceness(5, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        politely(5, lambda: 1 / 0)
-    assert give_way(0) is False
+        run_at_niceness(5, lambda: 1 / 0)
+    assert lower_priority(0) is False
 
 
 @pytest.mark.skipif("sys.platform != 'linux'")
@@ -370,14 +374,14 @@ def test_only_the_polite_thread_gives_way():
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     before = niceness()
-    assert politely(3, niceness) == max(before, 3)
+    assert run_at_niceness(3, niceness) == max(before, 3)
     assert niceness() == before
 
 
 @pytest.mark.skipif("sys.platform != 'linux'")
 @pytest.mark.parametrize(
     ("live", "mode", "gives_way"),
-    [(False, Mode.EVERY_FRAME, True), (True, Mode.EVERY_FRAME, False), (True, Mode.LIVE, False)],
+    [(False, TimingMode.EVERY_FRAME, True), (True, TimingMode.EVERY_FRAME, False), (True, TimingMode.LIVE, False)],
 )
 def test_decoding_and_drawing_of_files_give_way_to_inference_and_encoding(live, mode, gives_way):
     import os

@@ -9,12 +9,12 @@ import pytest
 
 from streamdet.picture import Picture
 from streamdet.pipeline import accounting
-from streamdet.pipeline.delay_buffer import Held
-from streamdet.pipeline.mode import Mode
+from streamdet.pipeline.delay_buffer import DelayBuffer
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.queues import Channel, Policy
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.types import Detections
 
 from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
@@ -74,7 +74,7 @@ class FakeMover:
 
 
 def smooth(source, sink, delay_s, mover=None, detector=None, **kwargs):
-    plan = StreamPlan(source, [sink], Mode.SMOOTH, mover=mover, delay_s=delay_s)
+    plan = StreamPlan(source, [sink], TimingMode.SMOOTH, mover=mover, delay_s=delay_s)
     return Pipeline([plan], detector or FakeDetector(), **kwargs)
 
 
@@ -86,7 +86,7 @@ def test_every_frame_is_shown_once_in_order_after_the_stated_delay():
     assert min(sink.ages_s) >= 0.25
     assert np.median(sink.ages_s) < 0.35
     assert mover.shown == mover.observed
-    books = {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.accounts()}
+    books = {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.frame_counts()}
     assert books == {"cam": (30, 30, {}), "list": (30, 30, {})}
 
 
@@ -97,7 +97,7 @@ def test_detections_overtake_the_frames_that_wait():
     (stream,) = report(pipeline).streams
     assert stream.delay_s == 0.3
     assert stream.mode == "smooth"
-    assert stream.between == stream.shown == 20  # the detector is fast: the last frame's own have come too
+    assert stream.interpolated == stream.shown == 20  # the detector is fast: the last frame's own have come too
     assert all(result.detection_age_s <= 0.5 for result in sink.results)  # frames are 0.1 s apart by their own time
 
 
@@ -117,20 +117,20 @@ def test_late_detections_do_not_hold_frames_back():
     pipeline.wait()
     assert max(sink.ages_s) < 5
     (stream,) = report(pipeline).streams
-    assert stream.between == 0
-    accounting.check(pipeline.accounts())
+    assert stream.interpolated == 0
+    accounting.check_balance(pipeline.frame_counts())
 
 
 def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
     source, sink = SteppedSource(10**6, live=True), TimedSink(pause_s=0.01)
     pipeline = smooth(source, sink, 60.0, FakeMover())
     pipeline.start()
-    account = pipeline.streams[0].account
+    counts = pipeline.streams[0].counts
     for _ in range(100):  # more than a sink's queue holds
         source.step()
-        until(lambda seen=account.received: account.received > seen or account.received >= 100)
+        until(lambda seen=counts.received: counts.received > seen or counts.received >= 100)
         time.sleep(0.001)
-    until(lambda: account.received == 100)
+    until(lambda: counts.received == 100)
     until(lambda: len(pipeline.streams[0]._frames) == 0)
     assert sink.results == []
     start = time.monotonic()
@@ -139,12 +139,12 @@ def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
     pipeline.wait()
     assert time.monotonic() - start < 20
     assert [result.frame.index for result in sink.results] == list(
-        range(account.received - sum(account.dropped.values()))
+        range(counts.received - sum(counts.dropped.values()))
     )
-    assert account.passed == len(sink.results) >= 100
+    assert counts.passed == len(sink.results) >= 100
     (told,) = report(pipeline).streams
     assert told.fps > 1, "the rate is told by what came, not less the wait that the stop cut short"
-    assert not pipeline.streams[0].outlets[0].account.dropped
+    assert not pipeline.streams[0].sink_runners[0].counts.dropped
 
 
 def test_a_stop_does_not_wait_for_a_sink_that_hangs():
@@ -152,11 +152,11 @@ def test_a_stop_does_not_wait_for_a_sink_that_hangs():
     source, sink = PacedSource(10**6, 0.001), ListSink(gate=gate)
     pipeline = smooth(source, sink, 0.05, FakeMover(), stop_timeout_s=1.0)
     pipeline.start()
-    until(lambda: pipeline.streams[0].account.passed > 100)
+    until(lambda: pipeline.streams[0].counts.passed > 100)
     threading.Timer(0.8, gate.set).start()
     pipeline.stop()
     pipeline.wait()
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
 
 
 @pytest.mark.parametrize("fails_in", ["observe", "update", "show"])
@@ -174,7 +174,7 @@ def test_a_mover_that_fails_ends_the_run_and_the_books_balance(fails_in):
     with pytest.raises(ZeroDivisionError, match="wall"):
         pipeline.wait()
     until(lambda: pipeline.ended)
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
 
 
 def test_more_than_memory_allows_is_not_held():
@@ -182,9 +182,9 @@ def test_more_than_memory_allows_is_not_held():
     for frame in CountingSource(40).frames():  # 144 bytes each
         channel.put(frame)
     channel.close()
-    waiting, most, held = [], 0, Held(channel, 3600.0, 10 * 144)
+    waiting, most, buffer = [], 0, DelayBuffer(channel, 3600.0, 10 * 144)
     end = threading.Event()
-    frames = held.frames(waiting.append, end.is_set)
+    frames = buffer.frames(waiting.append, end.is_set)
     for number in range(30):
         assert next(frames).index == number
         most = max(most, len(waiting) - number)
@@ -201,15 +201,17 @@ def test_a_picture_that_grew_counts_as_what_it_takes():
         channel.put(replace(small if index == 0 else large, index=index))
     channel.close()
     waiting = []
-    held = Held(channel, 3600.0, 10 * 60 * 80 * 3)
-    assert next(held.frames(waiting.append, lambda: False)).index == 0
+    buffer = DelayBuffer(channel, 3600.0, 10 * 60 * 80 * 3)
+    assert next(buffer.frames(waiting.append, lambda: False)).index == 0
     assert len(waiting) == 11, "ten of the large ones, and the small one beside them"
-    assert held.early == 1
+    assert buffer.shown_early == 1
 
 
-@pytest.mark.parametrize(("modes", "share"), [([Mode.SMOOTH], 1), ([Mode.SMOOTH, Mode.LIVE, Mode.SMOOTH], 2)])
+@pytest.mark.parametrize(
+    ("modes", "share"), [([TimingMode.SMOOTH], 1), ([TimingMode.SMOOTH, TimingMode.LIVE, TimingMode.SMOOTH], 2)]
+)
 def test_streams_that_wait_share_the_memory_and_tell_once_where_it_ends(monkeypatch, caplog, modes, share):
-    monkeypatch.setattr("streamdet.pipeline.pipeline.HELD_BYTES", 20 * 144)
+    monkeypatch.setattr("streamdet.pipeline.pipeline.DELAY_BUFFER_BYTES", 20 * 144)
     plans = [
         StreamPlan(PacedSource(60, 0.005, name=f"cam{k}"), [ListSink(f"{k}")], mode, mover=FakeMover(), delay_s=0.5)
         for k, mode in enumerate(modes)
@@ -218,8 +220,8 @@ def test_streams_that_wait_share_the_memory_and_tell_once_where_it_ends(monkeypa
     pipeline.run()
     told = [record.getMessage() for record in caplog.records]
     for stream in report(pipeline).streams:
-        assert (stream.early > 0) == (stream.mode == "smooth")
-        assert stream.mode == "live" or 0 <= stream.shown - stream.early <= 20 // share + 1  # the last ones wait
+        assert (stream.shown_early > 0) == (stream.mode == "smooth")
+        assert stream.mode == "live" or 0 <= stream.shown - stream.shown_early <= 20 // share + 1  # the last ones wait
         said = [words for words in told if words.startswith(f"{stream.name}: frames are shown 0.")]
         assert len(said) == (stream.mode == "smooth")
     assert len(told) == share
@@ -232,5 +234,5 @@ def test_without_delay_frames_go_straight_through():
         channel.put(frame)
     channel.close()
     looked_at = []
-    for number, frame in enumerate(Held(channel, 0.0, 1).frames(looked_at.append, lambda: False)):
+    for number, frame in enumerate(DelayBuffer(channel, 0.0, 1).frames(looked_at.append, lambda: False)):
         assert frame.index == number == len(looked_at) - 1

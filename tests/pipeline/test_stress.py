@@ -13,9 +13,9 @@ import streamdet
 from streamdet.errors import SinkError, SourceError, StreamdetError
 from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import DetectOptions
-from streamdet.pipeline.mode import Mode
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.timing_mode import TimingMode
 from tests.sources.clips import encode
 
 from .fakes import CountingSource, FakeDetector, ListSink, until
@@ -116,7 +116,7 @@ class ShakyGate:
     def __init__(self, injected):
         self.random = random.Random(injected.random.random())
 
-    def admits(self, picture, time_s):
+    def admit(self, picture, time_s):
         return self.random.random() < 0.5
 
 
@@ -137,8 +137,8 @@ def test_any_failure_ends_in_order(seed):
     draw = injected.random
     plans = []
     for number in range(draw.randint(1, 3)):
-        mode = draw.choice(list(Mode))
-        source = ShakySource(f"cam{number}", mode is Mode.LIVE, injected)
+        mode = draw.choice(list(TimingMode))
+        source = ShakySource(f"cam{number}", mode is TimingMode.LIVE, injected)
         sinks = [ShakySink(f"sink{number}.{k}", injected) for k in range(draw.randint(0, 3))]
         detect = draw.choice(
             [DetectOptions(), DetectOptions(max_hz=3), DetectOptions(gate=True, region=(0, 0, 0.5, 1))]
@@ -159,8 +159,8 @@ def test_any_failure_ends_in_order(seed):
     stopper.join()
 
     assert pipeline.ended
-    accounting.check(pipeline.accounts())
-    assert all(stream._not_looked_at == {} for stream in pipeline.streams)
+    accounting.check_balance(pipeline.frame_counts())
+    assert all(stream._not_inferred == {} for stream in pipeline.streams)
     if error is not None:
         assert error in injected.raised
     elif injected.raised:  # a source that fails once it is stopped has not failed
@@ -190,7 +190,7 @@ class Stuck(CountingSource):
             yield frame
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", TimingMode)
 def test_a_stuck_source_does_not_keep_outputs_from_being_finished(mode):
     let_go, sink = threading.Event(), ListSink()
     pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], mode)], FakeDetector(), stop_timeout_s=0.5)
@@ -206,7 +206,7 @@ def test_a_stuck_source_does_not_keep_outputs_from_being_finished(mode):
 
 def test_a_process_that_ends_anyway_leaves_a_stuck_source_behind():
     let_go, sink = threading.Event(), ListSink()
-    pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], Mode.LIVE)], None, leave_busy=True)
+    pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], TimingMode.LIVE)], None, abandon_busy=True)
     pipeline.start()
     while len(sink.results) < 5:
         time.sleep(0.001)
@@ -229,8 +229,8 @@ def test_a_stuck_sink_does_not_keep_the_others_from_being_finished():
     gate.set()
 
 
-@pytest.mark.parametrize("leave_busy", [False, True], ids=["waits", "leaves it"])
-def test_a_stuck_inference_does_not_keep_outputs_from_being_finished(leave_busy):
+@pytest.mark.parametrize("abandon_busy", [False, True], ids=["waits", "leaves it"])
+def test_a_stuck_inference_does_not_keep_outputs_from_being_finished(abandon_busy):
     gate, entered, sink = threading.Event(), threading.Event(), ListSink()
 
     class Hanging(FakeDetector):
@@ -239,15 +239,18 @@ def test_a_stuck_inference_does_not_keep_outputs_from_being_finished(leave_busy)
             return super().detect(pictures)
 
     pipeline = Pipeline(
-        [StreamPlan(CountingSource(10**9), [sink])], Hanging(gate=gate), 1 if not leave_busy else 20, leave_busy
+        [StreamPlan(CountingSource(10**9), [sink])],
+        Hanging(gate=gate),
+        1 if not abandon_busy else 20,
+        abandon_busy,
     )
     pipeline.start()
     assert entered.wait(20)
     pipeline.stop()
-    with contextlib.nullcontext() if leave_busy else pytest.raises(StreamdetError, match="infer"):
+    with contextlib.nullcontext() if abandon_busy else pytest.raises(StreamdetError, match="infer"):
         pipeline.wait()
     assert sink.closed == 1
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
     gate.set()
 
 
@@ -257,7 +260,7 @@ def test_one_source_in_trouble_leaves_the_others_going(trouble):
     bad = Stuck(3, let_go, "bad") if trouble == "stalls" else CountingSource(10, "bad", live=True, fail_at=3)
     good = CountingSource(10**9, "good")
     detector = FakeDetector(max_batch=4)
-    pipeline = Pipeline([StreamPlan(bad, [other], Mode.LIVE), StreamPlan(good, [seen])], detector)
+    pipeline = Pipeline([StreamPlan(bad, [other], TimingMode.LIVE), StreamPlan(good, [seen])], detector)
     pipeline.start()
     while len(seen.results) < 300:
         time.sleep(0.001)
@@ -268,7 +271,7 @@ def test_one_source_in_trouble_leaves_the_others_going(trouble):
             pipeline.wait()
     else:
         pipeline.wait()
-    accounting.check(pipeline.accounts())
+    accounting.check_balance(pipeline.frame_counts())
 
 
 def test_repeated_runs_leave_no_threads_and_no_open_files(tmp_path):
