@@ -3,5 +3,5 @@
 from importlib.util import find_spec
 
 collect_ignore = (
-    [] if find_spec("torch") else [f"streamdet/train/{name}.py" for name in ("job", "loop", "loss", "network")]
+    [] if find_spec("torch") else [f"streamdet/train/{name}.py" for name in ("job", "loss", "network", "training_loop")]
 )

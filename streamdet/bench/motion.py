@@ -36,7 +36,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     warm_up()
     scene = StreetScene(StreetOptions(objects=24, seed=7))
     pictures = [scene.render(60 + k) for k in range(FRAMES)]
-    truths = [scene.truth(60 + k) for k in range(FRAMES)]
+    truths = [scene.ground_truth(60 + k) for k in range(FRAMES)]
     pyramids = [made for made in map(pyramid, pictures) if made is not None]
     points = [_points(before, after, truth) for (before, after), truth in zip(pairwise(pyramids), truths, strict=False)]
 

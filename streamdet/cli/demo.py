@@ -15,9 +15,9 @@ from streamdet.errors import UsageError
 from streamdet.interrupts import InterruptListener
 
 if TYPE_CHECKING:
+    from streamdet.demo.checks import DemoCheck
     from streamdet.demo.demo import DemoResult
     from streamdet.demo.options import DemoOptions
-    from streamdet.demo.verdict import Check
 
 _CHECK_SECONDS = 4.0
 
@@ -60,15 +60,15 @@ def demo(
             quiet or as_json,
             check,
         )
-        from streamdet.demo.verdict import checks, verdict
+        from streamdet.demo.checks import run_checks, summary
 
-        found = checks(result)
+        found = run_checks(result)
         if as_json:
             from streamdet.evaluate.as_json import json_text
 
             print(json_text(_json(result, found)))
         else:
-            _print(found, verdict(found), quiet)
+            _print(found, summary(found), quiet)
     if not all(part.passed for part in found):
         raise typer.Exit(1)
 
@@ -105,7 +105,7 @@ def _run(options: DemoOptions, quiet: bool, check: bool) -> DemoResult:
     return demonstration.measure()
 
 
-def _print(found: list[Check], verdict: str, quiet: bool) -> None:
+def _print(found: list[DemoCheck], summary: str, quiet: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -120,12 +120,12 @@ def _print(found: list[Check], verdict: str, quiet: bool) -> None:
         table.add_column(overflow="fold")
         for part in found:
             mark = Text("ok", style="green") if part.passed else Text("BAD", style="bold red")
-            table.add_row(mark, part.name, Text(part.words))
+            table.add_row(mark, part.name, Text(part.details))
         console.print(table)
-    console.print(verdict, markup=False, soft_wrap=True)
+    console.print(summary, markup=False, soft_wrap=True)
 
 
-def _json(result: DemoResult, found: list[Check]) -> dict[str, Any]:
+def _json(result: DemoResult, found: list[DemoCheck]) -> dict[str, Any]:
     (stream,) = result.report.streams
     return {
         "passed": all(part.passed for part in found),
@@ -140,5 +140,5 @@ def _json(result: DemoResult, found: list[Check]) -> dict[str, Any]:
         "captured": stream.captured,
         "shown": stream.shown,
         "dropped": stream.dropped,
-        "recorded": asdict(result.recorded),
+        "recording": asdict(result.recording),
     }

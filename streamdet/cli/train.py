@@ -15,7 +15,7 @@ from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
     from streamdet.models.ssd_small import Plan, Weights
-    from streamdet.train.loop import Step
+    from streamdet.train.training_loop import TrainingProgress
 
 app = typer.Typer(help="Train a small SSD: the demo detector again, or one for your own classes.", no_args_is_help=True)
 
@@ -88,7 +88,7 @@ def coco(
     from streamdet.evaluate.truth import read_truth
     from streamdet.train.coco import CocoSamples
     from streamdet.train.job import labels_of, run_job
-    from streamdet.train.loop import Recipe
+    from streamdet.train.training_loop import Recipe
 
     truth = read_truth(annotations)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
@@ -108,7 +108,7 @@ def _check_torch(device: str) -> None:
         import torch  # noqa: F401
     except ImportError:
         raise UsageError("training needs PyTorch: pip install torch") from None
-    from streamdet.train.loop import device_of
+    from streamdet.train.training_loop import device_of
 
     device_of(device)
 
@@ -174,7 +174,7 @@ class _Watch:
         """Takes note of a rendered scene."""
         self._show("rendering scenes", f"rendering scenes {done}/{total}", done, total)
 
-    def step(self, step: Step) -> None:
+    def step(self, step: TrainingProgress) -> None:
         """Takes note of a step of training."""
         words = f"epoch {step.epoch}, loss {step.score_loss:.3f} + {step.box_loss:.3f}"
         self._show("training", words, step.done, step.total)

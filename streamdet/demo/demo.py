@@ -10,8 +10,8 @@ import numpy as np
 from streamdet.build import PreparedRun, build
 from streamdet.config import parse_config
 from streamdet.demo.options import DemoOptions
-from streamdet.demo.recorded import Recorded, read_back
-from streamdet.demo.shown import Collector, ShownFrame, follow
+from streamdet.demo.recording import RecordingCheck, check_recording
+from streamdet.demo.shown_frames import ShownFrame, ShownFrameCollector, evaluate_tracking
 from streamdet.errors import UsageError
 from streamdet.evaluate.coco_ap import CocoNumbers
 from streamdet.evaluate.mot import MotNumbers
@@ -38,8 +38,8 @@ class DemoResult:
         pictures: how many it was measured on.
         tracking: of what was shown, against the exact truth of every shown frame.
         shown: every shown frame.
-        recorded: what is in the recording.
-        outlined: share of points on outlines of boxes that were drawn on, the mean over the pictures looked at.
+        recording: what is in the recording.
+        outline_coverage: share of points on outlines of boxes that were drawn on, the mean over the pictures looked at.
     """
 
     options: DemoOptions
@@ -49,8 +49,8 @@ class DemoResult:
     pictures: int
     tracking: MotNumbers
     shown: list[ShownFrame]
-    recorded: Recorded
-    outlined: float
+    recording: RecordingCheck
+    outline_coverage: float
 
 
 class Demo:
@@ -65,7 +65,7 @@ class Demo:
     def __init__(self, options: DemoOptions, on_warm_up: Callable[[], None] = lambda: None) -> None:
         """Loads the detector and compiles what is needed; raises what `build` raises."""
         self.options = options
-        self._collector = Collector()
+        self._collector = ShownFrameCollector()
         config = parse_config(options.config())
         self.job = build(config, extra_sinks=lambda: [self._collector], on_warm_up=on_warm_up, abandon_busy=True)
         assert self.job.detector is not None
@@ -84,25 +84,25 @@ class Demo:
         plan = parse_synthetic_url(self.options.url)
         scene = StreetScene(plan.scene)  # type: ignore[arg-type]  # the url names the street
         numbers = sorted({frame.number for frame in frames})
-        looked_at = [
+        sampled = [
             numbers[k] for k in np.linspace(0, len(numbers) - 1, min(_AP_PICTURES, len(numbers))).round().astype(int)
         ]
-        outlined = np.array([frame.outlined for frame in frames])
+        outlined = np.array([frame.outline_coverage for frame in frames])
         seen = ~np.isnan(outlined)
         return DemoResult(
             options=self.options,
             report=self.job.report(),
             explain=self._explain,
-            accuracy=self._accuracy(scene, looked_at),
-            pictures=len(looked_at),
-            tracking=follow(scene, frames),
+            accuracy=self._accuracy(scene, sampled),
+            pictures=len(sampled),
+            tracking=evaluate_tracking(scene, frames),
             shown=frames,
-            recorded=read_back(self.options.output, scene.options.fps),
-            outlined=float(outlined[seen].mean()) if seen.any() else float("nan"),
+            recording=check_recording(self.options.output, scene.options.fps),
+            outline_coverage=float(outlined[seen].mean()) if seen.any() else float("nan"),
         )
 
     def _accuracy(self, scene: StreetScene, numbers: list[int]) -> CocoNumbers:
         options = replace(self.options.detector, conf=_EVALUATED_CONF)
         with load_detector(DEMO, options) as detector:
-            shown = ((scene.render(number), scene.exact(number)) for number in numbers)
+            shown = ((scene.render(number), scene.full_ground_truth(number)) for number in numbers)
             return evaluate_street(detector, shown).numbers

@@ -16,9 +16,8 @@ from streamdet.evaluate.truth import Truth, TruthImage
 from streamdet.inference.detector import ModelDetector
 from streamdet.picture import Picture
 from streamdet.scenes.street.options import StreetOptions
-from streamdet.scenes.street.paths import LABELS
-from streamdet.scenes.street.scene import StreetScene
-from streamdet.scenes.street.scene import Truth as StreetTruth
+from streamdet.scenes.street.scene import StreetScene, StreetTruth
+from streamdet.scenes.street.trajectories import LABELS
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections
@@ -69,7 +68,7 @@ def views(seeds: Sequence[int], frames: Sequence[int], options: StreetOptions | 
     for seed in seeds:
         scene = StreetScene(replace(options, seed=seed))
         for frame in frames:
-            yield scene.render(frame), scene.exact(frame)
+            yield scene.render(frame), scene.full_ground_truth(frame)
 
 
 HELD_OUT = StreetSet(tuple(range(1, 61)), (0, 75, 150, 225))
@@ -130,7 +129,7 @@ def track_street(
             picture = scene.render(frame)
             (detected,) = detector.detect([picture])
             shown.append(tracker.update(detected.detections, float(frame / scene_options.fps), picture=picture))
-            exact.append(scene.exact(frame))
+            exact.append(scene.full_ground_truth(frame))
             on_progress(k * frames + frame + 1)
         truth, ignored = moments(exact, least_visible)
         found[f"seed {scene_options.seed}"] = MotSequence(truth, shown, ignored)

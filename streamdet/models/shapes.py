@@ -29,8 +29,9 @@ _LARGEST_OUTPUT = 64
 _LEAST_SIDE_PX = 3.0
 
 _LABELS = ("disc", "box", "triangle")
-# Red, green and blue against the mean of the other two channels, over what the middle of the scene's colour family
-# (streamdet.scenes.shapes_art.FAMILIES) gives there: 0 on the grey background, about 1 on the shape, 1/2 at its edge.
+# Red, green and blue against the mean of the other two channels, over what the middle of the scene's colours
+# (streamdet.scenes.shapes_art.CLASS_COLORS) gives there: 0 on the grey background, about 1 on the shape, 1/2 at its
+# edge.
 _AXES = ((1.0, -0.5, -0.5), (-0.5, -0.5, 1.0), (-0.5, 1.0, -0.5))
 _FAMILIES = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 

@@ -63,7 +63,7 @@ def _place(width: int, height: int, with_time: bool) -> _Place:
     return _Place(left - left % 2, top - top % 2, cell)
 
 
-def code_area(width: int, height: int) -> tuple[slice, slice]:
+def frame_code_area(width: int, height: int) -> tuple[slice, slice]:
     """Returns the rows and columns that number and time cover."""
     place = _place(width, height, with_time=True)
     top = place.top - TIME_ROWS * place.cell
@@ -86,7 +86,7 @@ def write_frame_number(y: Plane, width: int, height: int, number: int) -> None:
     _write_number(y, _place(width, height, with_time=False), number)
 
 
-def write_code(y: Plane, width: int, height: int, number: int, captured_ms: int) -> None:
+def write_frame_code(y: Plane, width: int, height: int, number: int, captured_ms: int) -> None:
     """Writes `number` modulo 2**24, and above it `captured_ms` modulo `TIME_MODULUS_MS`."""
     place = _place(width, height, with_time=True)
     _write_number(y, place, number)
@@ -114,11 +114,11 @@ def read_frame_number(picture: Picture) -> int | None:
 
     A number with its time is looked for first: two CRCs are hardly ever right by chance, one is in a picture of 256.
     """
-    code = read_code(picture)
+    code = read_frame_code(picture)
     return code.number if code else _read_number(picture, with_time=False)
 
 
-def read_code(picture: Picture) -> FrameCode | None:
+def read_frame_code(picture: Picture) -> FrameCode | None:
     """Returns number and time written into a picture of the same size, or None where not both are undamaged."""
     number, word = _read_number(picture, with_time=True), _read(picture, -TIME_ROWS, TIME_ROWS, with_time=True)
     if number is None or word is None:

@@ -18,7 +18,7 @@ from streamdet.color import guess
 from streamdet.kernels import kernel
 from streamdet.picture import Picture, PixelFormat
 from streamdet.scenes.frame_code import write_frame_number
-from streamdet.scenes.shapes_art import Sprite, background, blit, make_sprite
+from streamdet.scenes.shapes_art import ShapeSprite, background, blit, make_sprite
 from streamdet.types import Detections
 
 LABELS = ("disc", "box", "triangle")
@@ -33,7 +33,7 @@ _LEAST_GAP = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class SceneOptions:
+class ShapesOptions:
     """What the scene holds.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Mover:
     """
 
     class_id: int
-    sprite: Sprite
+    sprite: ShapeSprite
     start: float
     way_px: float
     speed: float
@@ -153,14 +153,14 @@ def extents_reference(owners: NDArray[np.int8], objects: int) -> NDArray[np.int6
     return found
 
 
-class Scene:
+class ShapesScene:
     """Renders any frame of the scene and tells what can be seen in it.
 
     Attributes:
         options: what the scene holds.
     """
 
-    def __init__(self, options: SceneOptions) -> None:
+    def __init__(self, options: ShapesOptions) -> None:
         self.options = options
         self._color = guess(options.width, options.height)
         self._background = background(options.width, options.height, self._color)
@@ -186,7 +186,7 @@ class Scene:
         write_frame_number(picture.planes[0], options.width, options.height, index)
         return picture
 
-    def truth(self, index: int) -> Detections:
+    def ground_truth(self, index: int) -> Detections:
         """Returns what can be seen in frame `index`.
 
         Boxes are the exact extents of each object's visible pixels (what others or the picture's edge hide is not part

@@ -15,11 +15,11 @@ Image = NDArray[np.float64]
 
 # The family of each class (disc, box, triangle) as sRGB: far from the grey background, and from each other along an
 # axis each, which is what the built-in detector tells them by.
-FAMILIES = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
+CLASS_COLORS = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sprite:
+class ShapeSprite:
     """A shape with its shadow, premultiplied, in one variant per phase of the chroma grid.
 
     Attributes:
@@ -62,7 +62,7 @@ def background(width: int, height: int, color: ColorSpace) -> tuple[Plane, Plane
     return planes
 
 
-def make_sprite(class_id: int, size: float, rng: np.random.Generator, color: ColorSpace) -> Sprite:
+def make_sprite(class_id: int, size: float, rng: np.random.Generator, color: ColorSpace) -> ShapeSprite:
     """Returns a shape about `size` pixels wide and high, in a shade of its class's colour."""
     margin = 2 * max(2, round(0.11 * size))
     room = int(1.3 * size) + 4 + 2 * margin
@@ -71,7 +71,7 @@ def make_sprite(class_id: int, size: float, rng: np.random.Generator, color: Col
     coverage = np.clip(0.5 - distance, 0, 1)
     shadow_distance = _distance(class_id, x, y - 0.06 * size, size)
     shadow = 0.30 / (1 + np.exp(np.clip(shadow_distance / (0.035 * size), -40, 40)))
-    shade = np.array(FAMILIES[class_id]) * rng.uniform(0.94, 1.04) + rng.uniform(-8, 8, 3)
+    shade = np.array(CLASS_COLORS[class_id]) * rng.uniform(0.94, 1.04) + rng.uniform(-8, 8, 3)
     light = 1.07 - 0.17 * (y / size + 0.5)  # lit from above
     inner = np.clip(0.5 - (distance + 0.17 * size), 0, 1) - np.clip(0.5 - (distance + 0.26 * size), 0, 1)
     rgb = np.clip(shade * light[..., None] + 26 * inner[..., None], 0, 255)
@@ -86,7 +86,7 @@ def make_sprite(class_id: int, size: float, rng: np.random.Generator, color: Col
     variants = {
         (odd_x, odd_y): _planes(rgb[cut], opacity[cut], odd_x, odd_y, color) for odd_x in (0, 1) for odd_y in (0, 1)
     }
-    return Sprite(np.ascontiguousarray(body[top:bottom, left:right]), margin, variants)
+    return ShapeSprite(np.ascontiguousarray(body[top:bottom, left:right]), margin, variants)
 
 
 def _distance(class_id: int, x: Image, y: Image, size: float) -> Image:
@@ -145,7 +145,7 @@ def blit_plane_reference(plane: Plane, width: int, height: int, sprite: Plane, l
     return result
 
 
-def blit(picture: Picture, sprite: Sprite, left: int, top: int) -> None:
+def blit(picture: Picture, sprite: ShapeSprite, left: int, top: int) -> None:
     """Lays a sprite over an I420 picture (written), its body at (`left`, `top`)."""
     left, top = left - sprite.margin, top - sprite.margin
     y, u, v = sprite.variants[left % 2, top % 2]

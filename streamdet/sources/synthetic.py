@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from streamdet.picture import Picture
 from streamdet.scenes.frame_code import FrameCode as FrameCode
-from streamdet.scenes.frame_code import read_code as read_code
+from streamdet.scenes.frame_code import read_frame_code as read_frame_code
 from streamdet.scenes.frame_code import read_frame_number as read_frame_number
-from streamdet.scenes.shapes import Scene, SceneOptions
+from streamdet.scenes.shapes import ShapesOptions, ShapesScene
 from streamdet.scenes.street.options import StreetOptions
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.sources.base import Source
@@ -27,7 +27,7 @@ class SyntheticSource(Source):
     time are gone (`pts` jumps, `index` does not).
 
     A frame's number can be read from its pixels with `read_frame_number`; it equals `pts`. When a frame of the street
-    was made can be read with `read_code`: by the system's clock where it is live, else by the scene's own.
+    was made can be read with `read_frame_code`: by the system's clock where it is live, else by the scene's own.
     """
 
     def __init__(self, url: str = SCHEME, name: str = "synthetic") -> None:
@@ -39,7 +39,7 @@ class SyntheticSource(Source):
         super().__init__(name, url)
         self._plan = parse_synthetic_url(url)
         self.live = self._plan.live
-        self._scene: Scene | StreetScene | None = None
+        self._scene: ShapesScene | StreetScene | None = None
         self._running: Iterator[Frame] = iter(())
 
     def open(self) -> SourceInfo:  # noqa: D102
@@ -60,7 +60,7 @@ class SyntheticSource(Source):
     def frames(self) -> Iterator[Frame]:  # noqa: D102
         return self._running
 
-    def _run(self, scene: Scene | StreetScene) -> Iterator[Frame]:
+    def _run(self, scene: ShapesScene | StreetScene) -> Iterator[Frame]:
         start_ns, index, number = time.monotonic_ns(), 0, 0
         fps = self._plan.scene.fps
         while self._scene is scene and not self.stopping.is_set():
@@ -88,14 +88,14 @@ class SyntheticSource(Source):
         """
         if self._scene is None:
             self._scene = _scene(self._plan.scene)
-        return self._scene.truth(number)
+        return self._scene.ground_truth(number)
 
 
-def _scene(options: SceneOptions | StreetOptions) -> Scene | StreetScene:
-    return StreetScene(options) if isinstance(options, StreetOptions) else Scene(options)
+def _scene(options: ShapesOptions | StreetOptions) -> ShapesScene | StreetScene:
+    return StreetScene(options) if isinstance(options, StreetOptions) else ShapesScene(options)
 
 
-def _render(scene: Scene | StreetScene, number: int, live: bool) -> Picture:
+def _render(scene: ShapesScene | StreetScene, number: int, live: bool) -> Picture:
     if isinstance(scene, StreetScene) and live:
         return scene.render(number, time.time_ns() // 1_000_000)
     return scene.render(number)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from streamdet.errors import UsageError
 from streamdet.scenes.frame_code import SMALLEST_WIDTH
-from streamdet.scenes.shapes import SceneOptions
+from streamdet.scenes.shapes import ShapesOptions
 from streamdet.scenes.street.options import PLACES, TIMES, StreetOptions
 
 SCHEME = "synthetic:"
@@ -33,7 +33,7 @@ _SCENES = {"": _STREET, "street": _STREET, "shapes": _COMMON}
 class SyntheticOptions:
     """A parsed URL: the scene, how many frames of it (0 = without end), and whether a clock paces them."""
 
-    scene: SceneOptions | StreetOptions
+    scene: ShapesOptions | StreetOptions
     frames: int
     live: bool
 
@@ -57,9 +57,9 @@ def parse_synthetic_url(url: str) -> SyntheticOptions:
     return SyntheticOptions(options, frames, live=_whole("live", values["live"], 0, 1) == 1)
 
 
-def _shapes(values: dict[str, str]) -> SceneOptions:
+def _shapes(values: dict[str, str]) -> ShapesOptions:
     width, height = _size(values["size"])
-    return SceneOptions(
+    return ShapesOptions(
         objects=_whole("objects", values["objects"], 1, 24),
         fps=_rate(values["fps"]),
         width=width,

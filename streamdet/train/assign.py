@@ -31,7 +31,7 @@ object in 0..1, zeros where there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Objects:
+class LabeledObjects:
     """What is in a picture.
 
     Attributes:
@@ -45,7 +45,7 @@ class Objects:
     ignored: NDArray[np.bool_]
 
 
-class Priors(NamedTuple):
+class DefaultBoxes(NamedTuple):
     """The default boxes of a network, as the kernel takes them.
 
     Attributes:
@@ -60,12 +60,12 @@ class Priors(NamedTuple):
     maps: NDArray[np.int64]
 
 
-def priors_of(grids: Sequence[BoxGrid]) -> Priors:
+def default_boxes_of(grids: Sequence[BoxGrid]) -> DefaultBoxes:
     """Returns the default boxes of grids."""
     boxes = boxes_cxcywh(grids)
     firsts = np.cumsum([0, *(grid.count for grid in grids)])
     rows = [(first, grid.columns * grid.rows, len(grid.shapes)) for first, grid in zip(firsts[:-1], grids, strict=True)]
-    return Priors(cxcywh_to_xyxy(boxes), np.ascontiguousarray(boxes[:, :2]), np.array(rows, np.int64))
+    return DefaultBoxes(cxcywh_to_xyxy(boxes), np.ascontiguousarray(boxes[:, :2]), np.array(rows, np.int64))
 
 
 @kernel
@@ -81,7 +81,7 @@ def _area(box: NDArray[np.float32]) -> np.float32:
 
 
 @kernel
-def _candidates(priors: Priors, box: NDArray[np.float32], found: NDArray[np.int64]) -> int:
+def _candidates(priors: DefaultBoxes, box: NDArray[np.float32], found: NDArray[np.int64]) -> int:
     """Writes the numbers of the default boxes of the cells nearest to a box's centre, map by map; returns how many."""
     x, y = (box[0] + box[2]) / np.float32(2), (box[1] + box[3]) / np.float32(2)
     nearest, away = np.empty(_CANDIDATES, np.int64), np.empty(_CANDIDATES, np.float32)
@@ -109,7 +109,7 @@ def _candidates(priors: Priors, box: NDArray[np.float32], found: NDArray[np.int6
 
 @kernel
 def _assign(
-    priors: Priors,
+    priors: DefaultBoxes,
     boxes_xyxy: Boxes,
     class_ids: NDArray[np.int64],
     ignored: NDArray[np.bool_],
@@ -156,7 +156,7 @@ def _assign(
             best[p], labels[p], targets[p] = overlaps[largest], 1 + class_ids[k], box
 
 
-def assign(priors: Priors, objects: Objects) -> Assigned:
+def assign(priors: DefaultBoxes, objects: LabeledObjects) -> Assigned:
     """Returns what each default box should say of a picture."""
     labels = np.empty(len(priors.xyxy), np.int64)
     targets = np.empty((len(priors.xyxy), 4), np.float32)
@@ -164,7 +164,7 @@ def assign(priors: Priors, objects: Objects) -> Assigned:
     return labels, targets
 
 
-def assign_reference(priors: Priors, objects: Objects) -> Assigned:
+def assign_reference(priors: DefaultBoxes, objects: LabeledObjects) -> Assigned:
     """The same as `assign` in plain numpy."""
     labels = np.full(len(priors.xyxy), BACKGROUND, np.int64)
     targets = np.zeros((len(priors.xyxy), 4), np.float32)

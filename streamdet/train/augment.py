@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.train.assign import Objects
-from streamdet.train.street import kept_share
+from streamdet.train.assign import LabeledObjects
+from streamdet.train.street_samples import kept_share
 
 _LEAST_KEPT = 0.25
 """Share of an object that stays in the picture, below which it is ignored."""
 
 
 def augment(
-    picture: NDArray[np.uint8], objects: Objects, random: np.random.Generator, moved: float = 0.5
-) -> tuple[NDArray[np.uint8], Objects]:
+    picture: NDArray[np.uint8], objects: LabeledObjects, random: np.random.Generator, moved: float = 0.5
+) -> tuple[NDArray[np.uint8], LabeledObjects]:
     """Returns a changed copy of a picture (height, width, 3), and where its objects are then.
 
     Args:
@@ -32,7 +32,7 @@ def augment(
         picture, boxes = _move(np.ascontiguousarray(picture), boxes, random)
     kept = kept_share(boxes)
     stays = kept > 0
-    after = Objects(boxes.clip(0, 1)[stays], objects.class_ids[stays], (ignored | (kept < _LEAST_KEPT))[stays])
+    after = LabeledObjects(boxes.clip(0, 1)[stays], objects.class_ids[stays], (ignored | (kept < _LEAST_KEPT))[stays])
     return _worsen(_relight(picture, random), random), after
 
 

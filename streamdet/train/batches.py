@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.train.assign import Priors, assign
+from streamdet.train.assign import DefaultBoxes, assign
 from streamdet.train.augment import augment
 from streamdet.train.samples import Samples
 
@@ -43,7 +43,7 @@ class Batches:
         threads: that make batches; OpenCV and NumPy let others run while they work.
     """
 
-    def __init__(self, samples: Samples, priors: Priors, size: int, seed: int, threads: int = 2) -> None:
+    def __init__(self, samples: Samples, priors: DefaultBoxes, size: int, seed: int, threads: int = 2) -> None:
         self._samples, self._priors = samples, priors
         self._size = min(size, len(samples))
         self._seed = seed

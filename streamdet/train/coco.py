@@ -13,8 +13,8 @@ from streamdet.evaluate.detecting import read_annotated
 from streamdet.evaluate.truth import Truth, find_files
 from streamdet.models.ssd_small import Plan
 from streamdet.picture import Picture
-from streamdet.train.assign import Objects
-from streamdet.train.samples import Fitter
+from streamdet.train.assign import LabeledObjects
+from streamdet.train.samples import InputResizer
 
 
 class CocoSamples:
@@ -61,12 +61,12 @@ class CocoSamples:
         bgr = read_annotated(path, image)
         self._sizes[image.id] = bgr.shape[1], bgr.shape[0]
         if not hasattr(self._own, "fit"):
-            self._own.fit = Fitter(self._shape[1], self._shape[0])
+            self._own.fit = InputResizer(self._shape[1], self._shape[0])
         fitted = np.empty(self._shape, np.uint8)
         self._own.fit(Picture.from_bgr(bgr), fitted)
         return fitted
 
-    def objects(self, index: int) -> Objects:
+    def objects(self, index: int) -> LabeledObjects:
         """Returns what is in a photo; crowds, and what is narrower than two pixels of the input, are ignored."""
         image, _ = self._images[index]
         if not image.width or not image.height:
@@ -83,4 +83,4 @@ class CocoSamples:
         class_ids = np.array([self._class_of[int(self._truth.category_ids[k])] for k in rows], np.int64)
         ignored = self._truth.crowd[rows] | (sides_px < 2).any(axis=1)
         there = (sides_px > 0).all(axis=1)
-        return Objects(boxes[there], class_ids[there], ignored[there])
+        return LabeledObjects(boxes[there], class_ids[there], ignored[there])

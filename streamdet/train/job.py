@@ -16,11 +16,11 @@ from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
 from streamdet.models.description_keys import LONGEST_LABEL
 from streamdet.models.ssd_small import Plan, Weights, build_small
-from streamdet.scenes.street.paths import LABELS
-from streamdet.train.loop import Recipe, Step, train
+from streamdet.scenes.street.trajectories import LABELS
 from streamdet.train.network import SmallSsd
 from streamdet.train.samples import Samples
-from streamdet.train.street import LOOKS, StreetSamples
+from streamdet.train.street_samples import CROPS_PER_SCENE, StreetSamples
+from streamdet.train.training_loop import Recipe, TrainingProgress, train
 
 TRAINED_KEY = "streamdet.trained"
 """Metadata key of a trained model: JSON with the recipe and what it learned from."""
@@ -37,7 +37,7 @@ def run_job(
     output: Path,
     learned_from: str,
     start: Weights | None = None,
-    on_step: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[TrainingProgress], None] = lambda step: None,
 ) -> list[str]:
     """Trains a small SSD and writes it to a file, after each epoch anew: a stopped job leaves what it had.
 
@@ -87,7 +87,7 @@ def demo_samples(
     Raises:
         SinkError: there is not enough room.
     """
-    needed = scenes * LOOKS * DEMO_PLAN.width * DEMO_PLAN.height * 3
+    needed = scenes * CROPS_PER_SCENE * DEMO_PLAN.width * DEMO_PLAN.height * 3
     free = shutil.disk_usage(beside).free
     if free < needed:
         raise SinkError(

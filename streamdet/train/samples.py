@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.picture import Picture
-from streamdet.train.assign import Objects
+from streamdet.train.assign import LabeledObjects
 
 
 class Samples(Protocol):
@@ -22,11 +22,11 @@ class Samples(Protocol):
     def picture(self, index: int) -> NDArray[np.uint8]:
         """Returns (height, width, 3) uint8 RGB; read only."""
 
-    def objects(self, index: int) -> Objects:
+    def objects(self, index: int) -> LabeledObjects:
         """Returns what is in it."""
 
 
-class Fitter:
+class InputResizer:
     """Brings pictures to the size of a network's input exactly as a detector does, as bytes.
 
     Not for several threads at once.

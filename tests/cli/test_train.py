@@ -19,7 +19,7 @@ from streamdet.models.zoo import resolve
 from tests.models.nets import model_with
 from tests.models.small import random_weights
 from tests.running import ROOT, SLOW, Running, hear_ctrl_c
-from tests.train.making import write_rectangles
+from tests.train.sample_data import write_rectangles
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="training needs PyTorch")
 

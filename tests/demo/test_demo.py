@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from streamdet.cli.demo import _print
+from streamdet.demo.checks import run_checks, summary
 from streamdet.demo.demo import Demo
 from streamdet.demo.options import DemoOptions
-from streamdet.demo.recorded import Recorded, read_back
-from streamdet.demo.shown import drawn_share, follow
-from streamdet.demo.verdict import checks, verdict
+from streamdet.demo.recording import RecordingCheck, check_recording
+from streamdet.demo.shown_frames import evaluate_tracking, outline_coverage
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions
@@ -43,16 +43,16 @@ def test_too_few_objects_to_judge_by_are_refused():
 
 
 def test_everything_is_as_it_should_be(shown):
-    found = checks(shown)
+    found = run_checks(shown)
     assert [part.name for part in found if not part.passed] == []
     assert [part.name for part in found] == ["detector", "tracking", "drawing", "time", "books", "recording"]
-    assert verdict(found).startswith("streamdet works here")
+    assert summary(found).startswith("streamdet works here")
 
 
 def test_the_numbers_are_of_this_run(shown):
     (stream,) = shown.report.streams
     assert (stream.captured, stream.shown, stream.dropped) == (60, 60, {})
-    assert shown.recorded == Recorded(60, 60, 60)
+    assert shown.recording == RecordingCheck(60, 60, 60)
     assert [frame.number for frame in shown.shown] == list(range(60))
     assert shown.tracking.frames == 60
     assert shown.tracking.identities >= 8
@@ -65,37 +65,37 @@ def test_a_detector_that_mixes_up_classes_does_not_pass(shown):
         for frame in shown.shown
     ]
     scene = StreetScene(StreetOptions(seed=21, width=960, height=540))
-    tracking = follow(scene, mixed)
+    tracking = evaluate_tracking(scene, mixed)
     assert tracking.idf1 < 0.05
-    found = checks(replace(shown, tracking=tracking))
+    found = run_checks(replace(shown, tracking=tracking))
     assert [part.name for part in found if not part.passed] == ["tracking"]
-    assert verdict(found).startswith("something is wrong here: tracking")
+    assert summary(found).startswith("something is wrong here: tracking")
 
 
 def test_frames_in_the_wrong_places_do_not_pass(shown):
     """Boxes of one frame on another: what stale boxes would come to."""
     late = [replace(frame, number=frame.number + 30) for frame in shown.shown]
     scene = StreetScene(StreetOptions(seed=21, width=960, height=540))
-    assert follow(scene, late).mota < shown.tracking.mota - 0.3
+    assert evaluate_tracking(scene, late).mota < shown.tracking.mota - 0.3
 
 
 @pytest.mark.parametrize(
     ("change", "name"),
     [
-        ({"recorded": Recorded(60, 59, 59)}, "recording"),
-        ({"recorded": Recorded(60, 60, 58)}, "recording"),
-        ({"recorded": Recorded(59, 59, 59)}, "recording"),
-        ({"outlined": 0.3}, "drawing"),
-        ({"outlined": float("nan")}, "drawing"),
+        ({"recording": RecordingCheck(60, 59, 59)}, "recording"),
+        ({"recording": RecordingCheck(60, 60, 58)}, "recording"),
+        ({"recording": RecordingCheck(59, 59, 59)}, "recording"),
+        ({"outline_coverage": 0.3}, "drawing"),
+        ({"outline_coverage": float("nan")}, "drawing"),
     ],
 )
 def test_what_is_broken_is_named(shown, change, name):
-    assert [part.name for part in checks(replace(shown, **change)) if not part.passed] == [name]
+    assert [part.name for part in run_checks(replace(shown, **change)) if not part.passed] == [name]
 
 
 def test_what_is_found_stands_in_one_line_each_where_programs_read(shown, capsys):
-    found = checks(shown)
-    _print(found, verdict(found), quiet=False)
+    found = run_checks(shown)
+    _print(found, summary(found), quiet=False)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[:-1]] == [part.name for part in found]
 
@@ -104,16 +104,16 @@ def test_a_lost_frame_is_named(shown):
     (stream,) = shown.report.streams
     for broken in (replace(stream, shown=59), replace(stream, shown=59, dropped={"late": 1})):
         report = replace(shown.report, streams=[broken])
-        assert [part.name for part in checks(replace(shown, report=report)) if not part.passed] == ["books"]
+        assert [part.name for part in run_checks(replace(shown, report=report)) if not part.passed] == ["books"]
 
 
 def test_a_window_that_is_closed_early_is_no_fault(shown):
     (stream,) = shown.report.streams
     window = replace(stream.sinks[0], name="window:street", received=60, written=57, dropped={"stopped": 3})
     ended = replace(stream, captured=62, dropped={"stopped": 2}, sinks=[*stream.sinks, window])
-    assert all(part.passed for part in checks(replace(shown, report=replace(shown.report, streams=[ended]))))
+    assert all(part.passed for part in run_checks(replace(shown, report=replace(shown.report, streams=[ended]))))
     late = replace(ended, sinks=[*stream.sinks, replace(window, dropped={"queue_full": 3})])
-    found = checks(replace(shown, report=replace(shown.report, streams=[late])))
+    found = run_checks(replace(shown, report=replace(shown.report, streams=[late])))
     assert [part.name for part in found if not part.passed] == ["books"]
 
 
@@ -123,13 +123,13 @@ def test_lines_beside_the_boxes_are_seen():
     detections = Detections(boxes, np.ones(2, np.float32), np.zeros(2, np.int32))
     drawn = picture.copy()
     BoxAnnotator().draw(drawn, detections, time_s=0.0)
-    assert drawn_share(picture, drawn, detections) > 0.9
-    assert drawn_share(picture, drawn, replace(detections, boxes_xyxy=boxes + np.float32(8))) < 0.5
-    assert drawn_share(picture, picture.copy(), detections) == 0
+    assert outline_coverage(picture, drawn, detections) > 0.9
+    assert outline_coverage(picture, drawn, replace(detections, boxes_xyxy=boxes + np.float32(8))) < 0.5
+    assert outline_coverage(picture, picture.copy(), detections) == 0
 
 
 def test_a_recording_of_other_frames_is_seen(shown):
-    assert read_back(shown.options.output, Fraction(25)).on_time < 60
+    assert check_recording(shown.options.output, Fraction(25)).on_time < 60
 
 
 def test_the_picture_is_worth_looking_at(shown):
@@ -161,7 +161,7 @@ def test_check_tests_an_installation_and_leaves_nothing(tmp_path):
     said = json.loads(done.stdout)
     assert said["passed"] is True
     assert said["provider"] == "cpu"
-    assert (said["captured"], said["shown"], said["recorded"]["on_time"]) == (30, 30, 30)
+    assert (said["captured"], said["shown"], said["recording"]["on_time"]) == (30, 30, 30)
     assert list(tmp_path.iterdir()) == []
 
 

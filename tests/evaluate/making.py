@@ -7,7 +7,7 @@ import numpy as np
 
 from streamdet.evaluate.found import FoundObjects
 from streamdet.evaluate.truth import Truth, TruthImage
-from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
+from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
 
 CAT, DOG = 1, 2
 CATEGORIES = {CAT: "cat", DOG: "dog"}
@@ -43,13 +43,13 @@ def found_of(*detections):
 
 def tree_of_scene(folder, count=6):
     """Writes pictures of the synthetic scene to a folder, and returns their annotations in COCO's form."""
-    scene = Scene(SceneOptions(width=640, height=480))
+    scene = ShapesScene(ShapesOptions(width=640, height=480))
     images, annotations = [], []
     for number in range(count):
         name = f"{number:03d}.png"
         cv2.imwrite(str(folder / name), scene.render(12 * number).bgr())
         images.append({"id": number + 1, "file_name": name, "width": 640, "height": 480})
-        truth = scene.truth(12 * number)
+        truth = scene.ground_truth(12 * number)
         for (left, top, right, bottom), class_id in zip(
             truth.boxes_xyxy.tolist(), truth.class_ids.tolist(), strict=True
         ):

@@ -18,8 +18,8 @@ from streamdet.evaluate.street import (
 )
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.scenes.street.options import StreetOptions
-from streamdet.scenes.street.paths import LABELS
-from streamdet.scenes.street.scene import Truth
+from streamdet.scenes.street.scene import StreetTruth
+from streamdet.scenes.street.trajectories import LABELS
 from streamdet.types import Detections, StageTimes
 
 OPTIONS = StreetOptions(width=640, height=360, objects=8)
@@ -96,8 +96,8 @@ def test_a_detector_of_something_else(shown):
 def test_truth_in_cocos_terms():
     boxes = np.array([[10, 20, 40, 80], [0, 0, 5, 5], [50, 50, 60, 90]], np.float32)
     numbers = np.arange(3)
-    truth = Truth(boxes, boxes, np.array([1, 0, 0.2], np.float32), numbers.astype(np.int32), numbers)
-    empty = Truth(boxes[:0], boxes[:0], np.empty(0, np.float32), np.empty(0, np.int32), numbers[:0])
+    truth = StreetTruth(boxes, boxes, np.array([1, 0, 0.2], np.float32), numbers.astype(np.int32), numbers)
+    empty = StreetTruth(boxes[:0], boxes[:0], np.empty(0, np.float32), np.empty(0, np.int32), numbers[:0])
     coco = coco_truth([empty, truth], (100, 90))
     assert [(image.id, image.width, image.height) for image in coco.images] == [(0, 100, 90), (1, 100, 90)]
     assert coco.categories == {1: "person", 2: "cyclist", 3: "car"}

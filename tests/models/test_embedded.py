@@ -8,7 +8,7 @@ from streamdet.models.local import not_here
 from streamdet.models.ssd_small import Plan, spec_of
 from streamdet.models.zoo import resolve
 from streamdet.scenes.shapes import LABELS as SHAPE_LABELS
-from streamdet.scenes.street.paths import LABELS
+from streamdet.scenes.street.trajectories import LABELS
 
 
 @pytest.mark.parametrize(("name", "labels"), [(DEMO, LABELS), (SHAPES, SHAPE_LABELS)])

@@ -7,8 +7,8 @@ import pytest
 
 from streamdet.model_spec.spec import Contract
 from streamdet.models.shapes import shapes_model
-from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
-from streamdet.scenes.shapes_art import FAMILIES
+from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
+from streamdet.scenes.shapes_art import CLASS_COLORS
 
 cv2 = pytest.importorskip("cv2")
 
@@ -48,10 +48,10 @@ def share_inside(boxes, regions):
 def judge(session, options, frames):
     """Returns recall and precision at IoU 0.7; what is less than 60 % visible counts neither way, nor do its parts."""
     spec, _ = shapes_model()
-    scene = Scene(options)
+    scene = ShapesScene(options)
     found = missed = wrong = 0
     for index in frames:
-        truth = scene.truth(index)
+        truth = scene.ground_truth(index)
         boxes, _, labels = detect(session, scene.render(index), spec.conf)
         same = truth.class_ids[:, None] == labels[None]
         overlap = iou(truth.boxes_xyxy, boxes) * same
@@ -67,11 +67,11 @@ def judge(session, options, frames):
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(SceneOptions(), id="default"),
-        pytest.param(SceneOptions(seed=1, objects=12), id="12 objects"),
-        pytest.param(SceneOptions(seed=3, objects=24, width=640, height=360), id="24 objects"),
-        pytest.param(SceneOptions(seed=5, width=320, height=240, noise=6), id="small and noisy"),
-        pytest.param(SceneOptions(seed=9, width=720, height=1280), id="portrait"),
+        pytest.param(ShapesOptions(), id="default"),
+        pytest.param(ShapesOptions(seed=1, objects=12), id="12 objects"),
+        pytest.param(ShapesOptions(seed=3, objects=24, width=640, height=360), id="24 objects"),
+        pytest.param(ShapesOptions(seed=5, width=320, height=240, noise=6), id="small and noisy"),
+        pytest.param(ShapesOptions(seed=9, width=720, height=1280), id="portrait"),
     ],
 )
 def test_finds_what_can_be_seen(session, options):
@@ -81,8 +81,8 @@ def test_finds_what_can_be_seen(session, options):
 
 
 def test_an_empty_scene_has_nothing(session):
-    scene = Scene(SceneOptions(objects=1, width=640, height=360))
-    empty = next(index for index in range(2000) if len(scene.truth(index)) == 0)
+    scene = ShapesScene(ShapesOptions(objects=1, width=640, height=360))
+    empty = next(index for index in range(2000) if len(scene.ground_truth(index)) == 0)
     _, scores, _ = detect(session, scene.render(empty), 0.01)
     assert len(scores) <= 1  # an edge of what is about to come in
 
@@ -90,7 +90,7 @@ def test_an_empty_scene_has_nothing(session):
 @pytest.mark.parametrize("class_id", range(3))
 def test_each_class_is_found_by_its_color_where_it_is(session, class_id):
     picture = np.full((180, 320, 3), 225, np.float32)
-    picture[40:81, 100:160] = FAMILIES[class_id]
+    picture[40:81, 100:160] = CLASS_COLORS[class_id]
     boxes, scores, labels = session.run(None, {"images": picture.transpose(2, 0, 1)[None]})
     assert (scores[0] > 0).sum() == 1
     assert labels[0, 0] == class_id

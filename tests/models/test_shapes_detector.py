@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamdet.models.shapes import shapes_model
-from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
+from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
 
 detector = pytest.importorskip("streamdet.inference.detector", reason="detection is not part of this tree")
 
@@ -24,12 +24,12 @@ def test_finds_the_scene(size):
     from streamdet.inference.session import Session
 
     spec, content = shapes_model()
-    scene = Scene(SceneOptions(width=size[0], height=size[1]))
+    scene = ShapesScene(ShapesOptions(width=size[0], height=size[1]))
     ours = detector.ModelDetector(spec, Session(content, provider="cpu"), detector.DetectorOptions())
     found, seen, counted = 0, 0, 0
     try:
         for index in range(0, 300, 10):
-            truth = scene.truth(index)
+            truth = scene.ground_truth(index)
             (answer,) = ours.detect([scene.render(index)])
             well = truth.scores >= 0.6
             seen += int(well.sum())

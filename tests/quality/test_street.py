@@ -10,7 +10,7 @@ import streamdet
 from streamdet.evaluate.mot import evaluate_mot
 from streamdet.evaluate.street import HELD_OUT, StreetSet, evaluate_street, moments, track_street
 from streamdet.inference.detector import DetectorOptions, load_detector
-from streamdet.scenes.frame_code import read_code
+from streamdet.scenes.frame_code import read_frame_code
 from streamdet.scenes.street.options import StreetOptions
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.types import Detections
@@ -83,7 +83,7 @@ def live_quality(mode, tmp_path, seed=5):
         on_result=lambda result: shown.append((result.frame.pts, result.detections)),
     )
     scene = StreetScene(StreetOptions(seed=seed, width=640, height=360, fps=10))
-    truth, ignored = moments([scene.exact(number) for number, _ in shown])
+    truth, ignored = moments([scene.full_ground_truth(number) for number, _ in shown])
     return evaluate_mot(truth, [detections for _, detections in shown], ignored), report.streams[0]
 
 
@@ -101,7 +101,7 @@ def test_latency_can_be_read_from_the_pixels():
     ages = []
 
     def look(result):
-        code = read_code(result.frame.picture)
+        code = read_frame_code(result.frame.picture)
         assert code.number == result.frame.pts
         # The clock is read before the frame is rendered and stamped after it.
         stamped_ms = (time.monotonic_ns() - result.frame.captured_ns) / 1e6
@@ -117,7 +117,7 @@ def test_latency_can_be_read_from_the_pixels():
 def test_a_detection_on_nothing_is_a_false_positive():
     """The measure itself: everything shown twice halves the precision."""
     scene = StreetScene(StreetOptions(seed=4, width=640, height=360))
-    truth, ignored = moments([scene.exact(number) for number in range(5)])
+    truth, ignored = moments([scene.full_ground_truth(number) for number in range(5)])
     twice = []
     for frame in truth:
         shifted = frame.boxes_xyxy + np.float32(1000)

@@ -14,10 +14,10 @@ from streamdet.scenes.frame_code import (
     TIME_MODULUS_MS,
     TIME_ROWS,
     FrameCode,
-    code_area,
-    read_code,
+    frame_code_area,
+    read_frame_code,
     read_frame_number,
-    write_code,
+    write_frame_code,
     write_frame_number,
 )
 from streamdet.sinks.factory import create_sink
@@ -38,10 +38,10 @@ def gray(width, height):
 @given(st.integers(0, 2**24 - 1), st.integers(0, TIME_MODULUS_MS - 1), st.sampled_from(SIZES))
 def test_any_number_and_time_can_be_read_back(number, captured_ms, size):
     picture = gray(*size)
-    assert read_code(picture) is None
-    write_code(picture.planes[0], *size, number, captured_ms)
-    assert read_code(picture) == (number, captured_ms)
-    assert read_code(picture.copy(PixelFormat.BGR24)) == (number, captured_ms)
+    assert read_frame_code(picture) is None
+    write_frame_code(picture.planes[0], *size, number, captured_ms)
+    assert read_frame_code(picture) == (number, captured_ms)
+    assert read_frame_code(picture.copy(PixelFormat.BGR24)) == (number, captured_ms)
     assert read_frame_number(picture) == number
 
 
@@ -49,7 +49,7 @@ def test_a_number_alone_is_no_code():
     picture = gray(320, 240)
     write_frame_number(picture.planes[0], 320, 240, 5)
     assert read_frame_number(picture) == 5
-    assert read_code(picture) is None
+    assert read_frame_code(picture) is None
 
 
 @pytest.mark.parametrize("age_ms", [0, 1, 40, -3, 10**9])
@@ -60,25 +60,25 @@ def test_an_age_holds_where_the_time_wraps(age_ms):
 
 def test_a_damaged_cell_is_seen():
     picture = gray(320, 240)
-    write_code(picture.planes[0], 320, 240, 77, 1_700_000_000_123)
-    rows, columns = code_area(320, 240)
+    write_frame_code(picture.planes[0], 320, 240, 77, 1_700_000_000_123)
+    rows, columns = frame_code_area(320, 240)
     for row in range(ROWS + TIME_ROWS):
         for column in range(16):
             hurt = picture.copy()
             top, left = rows.start + 8 * row, columns.start + 8 * column
             cell = hurt.planes[0][top : top + 8, left : left + 8]
             cell[:] = 252 - cell[0, 0]
-            assert read_code(hurt) is None
+            assert read_frame_code(hurt) is None
 
 
 def test_a_time_from_another_frame_is_seen():
     one, two = gray(320, 240), gray(320, 240)
-    write_code(one.planes[0], 320, 240, 1, 1000)
-    write_code(two.planes[0], 320, 240, 2, 1033)
-    rows, _ = code_area(320, 240)
+    write_frame_code(one.planes[0], 320, 240, 1, 1000)
+    write_frame_code(two.planes[0], 320, 240, 2, 1033)
+    rows, _ = frame_code_area(320, 240)
     tear = rows.start + TIME_ROWS * 8
     one.planes[0][tear:] = two.planes[0][tear:]
-    assert read_code(one) is None
+    assert read_frame_code(one) is None
     assert read_frame_number(one) is None
 
 
@@ -92,7 +92,7 @@ def street_frames(count):
 
 
 def test_what_is_not_live_writes_the_time_of_its_scene():
-    assert [read_code(frame.picture) for frame in street_frames(3)] == [(0, 0), (1, 33), (2, 67)]
+    assert [read_frame_code(frame.picture) for frame in street_frames(3)] == [(0, 0), (1, 33), (2, 67)]
 
 
 def test_what_is_live_writes_the_systems_clock():
@@ -100,13 +100,13 @@ def test_what_is_live_writes_the_systems_clock():
         source.open()
         for frame in source.frames():
             now_ms = time.time_ns() // 1_000_000
-            assert 0 <= read_code(frame.picture).age_ms(now_ms) < 10_000
+            assert 0 <= read_frame_code(frame.picture).age_ms(now_ms) < 10_000
 
 
 def test_the_code_survives_jpeg_at_quality_80():
     for frame in street_frames(8):
         jpeg = cv2.imencode(".jpg", frame.picture.bgr(), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
-        read = read_code(Picture.from_bgr(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)))
+        read = read_frame_code(Picture.from_bgr(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)))
         assert read == (frame.index, round(1001 * frame.index / 30))
 
 
@@ -120,5 +120,5 @@ def test_the_code_survives_a_recording(tmp_path):
     sink.close()
     with create_source(target) as recorded:
         recorded.open()
-        read = [read_code(frame.picture) for frame in recorded.frames()]
+        read = [read_frame_code(frame.picture) for frame in recorded.frames()]
     assert read == [(k, round(1001 * k / 30)) for k in range(40)]

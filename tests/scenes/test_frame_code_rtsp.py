@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 import streamdet
-from streamdet.scenes.frame_code import read_code
+from streamdet.scenes.frame_code import read_frame_code
 from streamdet.sources.factory import create_source
 from streamdet.sources.options import SourceOptions
 from tests.gstreamer import serving
@@ -28,7 +28,7 @@ def test_the_code_survives_an_rtsp_round_trip(server_script, port, tmp_path):
     ):
         source.open()
         frames = list(islice(source.frames(), FRAMES - 15))
-    codes = [read_code(frame.picture) for frame in frames]
+    codes = [read_frame_code(frame.picture) for frame in frames]
     assert None not in codes
     numbers = [code.number for code in codes]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -16,7 +16,7 @@ from streamdet.color import ColorSpace
 from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
 from streamdet.scenes.frame_code import write_frame_number
-from streamdet.scenes.shapes import LABELS, Scene, SceneOptions
+from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
 from streamdet.sources.synthetic import SyntheticSource, read_frame_number
 
 SMALL = "synthetic:shapes?size=320x240&frames=12"
@@ -82,7 +82,7 @@ def test_a_plain_picture_has_no_number(value):
 
 
 def test_a_damaged_number_is_none():
-    picture = Scene(SceneOptions(width=320, height=240)).render(77)
+    picture = ShapesScene(ShapesOptions(width=320, height=240)).render(77)
     damaged = 0
     for bit in range(32):
         hurt = picture.copy()
@@ -120,10 +120,10 @@ def test_the_number_survives_jpeg_at_quality_80():
 @pytest.mark.parametrize("size", [(640, 360), (321, 241)])
 def test_truth_is_where_the_colors_are(size):
     """Independent of how it is drawn: pixels of a class's colour family lie in its boxes and reach their edges."""
-    scene = Scene(SceneOptions(width=size[0], height=size[1], noise=0, objects=9))
+    scene = ShapesScene(ShapesOptions(width=size[0], height=size[1], noise=0, objects=9))
     for index in (0, 50, 133, 280):
         rgb = scene.render(index).bgr()[..., ::-1].astype(int)
-        truth = scene.truth(index)
+        truth = scene.ground_truth(index)
         assert truth.labels == LABELS
         truth = truth[truth.scores > 0.2]
         for class_id, strong in enumerate((0, 2, 1)):
@@ -141,11 +141,11 @@ def test_truth_is_where_the_colors_are(size):
 
 
 def test_truth_names_individuals():
-    scene = Scene(SceneOptions(width=320, height=240))
+    scene = ShapesScene(ShapesOptions(width=320, height=240))
     seen: dict[int, list[int]] = {}
     classes: dict[int, set[int]] = {}
     for index in range(600):
-        truth = scene.truth(index)
+        truth = scene.ground_truth(index)
         assert len(set(truth.track_ids.tolist())) == len(truth)
         for track_id, class_id in zip(truth.track_ids.tolist(), truth.class_ids.tolist(), strict=True):
             seen.setdefault(track_id, []).append(index)
@@ -157,8 +157,8 @@ def test_truth_names_individuals():
 
 
 def test_objects_hide_each_other_and_the_edge_hides_them():
-    scene = Scene(SceneOptions(width=640, height=360, objects=12))
-    shares = np.concatenate([scene.truth(index).scores for index in range(0, 300, 3)])
+    scene = ShapesScene(ShapesOptions(width=640, height=360, objects=12))
+    shares = np.concatenate([scene.ground_truth(index).scores for index in range(0, 300, 3)])
     assert shares.max() == 1.0
     assert 0.02 <= shares.min() < 0.3
     assert 0.05 < (shares < 0.95).mean() < 0.7

@@ -20,7 +20,7 @@ def street(seed):
     truth, ignored, found = [], [], []
     errors = {}
     for index in range(FRAMES):
-        exact = scene.exact(index)
+        exact = scene.full_ground_truth(index)
         truth.append(exact.detections(0.0))
         ignored.append(exact.visible < LEAST_VISIBLE)
         found.append(_detect(exact, errors, generator))

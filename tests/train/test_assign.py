@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from streamdet.model_spec.default_boxes import BoxGrid
 from streamdet.models.ssd_small import Plan
-from streamdet.train.assign import BACKGROUND, IGNORED, assign, assign_reference, priors_of
-from tests.train.making import objects_of
+from streamdet.train.assign import BACKGROUND, IGNORED, assign, assign_reference, default_boxes_of
+from tests.train.sample_data import objects_of
 
 PLAN = Plan(("a", "b"), 160, 96)
 PRIORS = {
-    "small SSD": priors_of(PLAN.grids),
-    "one cell": priors_of([BoxGrid(1, 1, ((0.5, 0.5),))]),
-    "squares": priors_of([BoxGrid(4, 4, ((0.25, 0.25), (0.5, 0.5))), BoxGrid(2, 2, ((0.5, 0.5),))]),
+    "small SSD": default_boxes_of(PLAN.grids),
+    "one cell": default_boxes_of([BoxGrid(1, 1, ((0.5, 0.5),))]),
+    "squares": default_boxes_of([BoxGrid(4, 4, ((0.25, 0.25), (0.5, 0.5))), BoxGrid(2, 2, ((0.5, 0.5),))]),
 }
 
 # Eighths make ties: centres of cells, borders of cells, boxes that are default boxes.

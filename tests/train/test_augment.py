@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamdet.train.augment import augment
-from tests.train.making import objects_of
+from tests.train.sample_data import objects_of
 
 WIDTH, HEIGHT = 120, 80
 SIZE = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from streamdet.models.ssd_small import Plan
-from streamdet.train.assign import assign_reference, priors_of
+from streamdet.train.assign import assign_reference, default_boxes_of
 from streamdet.train.batches import Batches
-from tests.train.making import ListSamples, objects_of, rectangles
+from tests.train.sample_data import ListSamples, objects_of, rectangles
 
 PLAN = Plan(("a", "b"), 96, 64)
-PRIORS = priors_of(PLAN.grids)
+PRIORS = default_boxes_of(PLAN.grids)
 
 
 def samples_of(count):

@@ -10,7 +10,7 @@ from streamdet.errors import SourceError, UsageError
 from streamdet.evaluate.truth import parse_truth, read_truth
 from streamdet.models.ssd_small import Plan
 from streamdet.train.coco import CocoSamples
-from tests.train.making import write_rectangles
+from tests.train.sample_data import write_rectangles
 
 PLAN = Plan(("red", "blue"), 96, 64)
 

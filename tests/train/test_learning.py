@@ -17,13 +17,13 @@ from streamdet.models.ssd_small import Plan, weights_of
 from streamdet.picture import Picture
 from streamdet.train.coco import CocoSamples
 from tests.models.small import random_weights
-from tests.train.making import COLOURS, ListSamples, objects_of, rectangles, write_rectangles
+from tests.train.sample_data import COLOURS, ListSamples, objects_of, rectangles, write_rectangles
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
-from streamdet.train import job, loop  # noqa: E402
+from streamdet.train import job, training_loop  # noqa: E402
 from streamdet.train.job import TRAINED_KEY, demo_samples, labels_of, run_job  # noqa: E402
-from streamdet.train.loop import Recipe, train  # noqa: E402
 from streamdet.train.network import SmallSsd  # noqa: E402
+from streamdet.train.training_loop import Recipe, train  # noqa: E402
 
 PLAN = Plan(tuple(COLOURS), 96, 64)
 QUICK = Recipe(epochs=2, batch=2, device="cpu")
@@ -153,7 +153,7 @@ def test_batches_are_made_by_as_many_threads_as_were_asked_for(monkeypatch, aske
     def batches(samples, priors, size, seed, threads):
         raise Asked(threads)
 
-    monkeypatch.setattr(loop, "Batches", batches)
+    monkeypatch.setattr(training_loop, "Batches", batches)
     with pytest.raises(Asked, match=f"^{made}$"):
         train(SmallSsd(PLAN), few_samples(), replace(QUICK, threads=asked))
 

@@ -9,8 +9,8 @@ from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates
 from streamdet.model_spec.default_boxes import boxes_cxcywh
 from streamdet.models.ssd_small import Plan
-from streamdet.train.assign import BACKGROUND, IGNORED, assign, priors_of
-from tests.train.making import objects_of
+from streamdet.train.assign import BACKGROUND, IGNORED, assign, default_boxes_of
+from tests.train.sample_data import objects_of
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 from streamdet.train.loss import decode, overlaps, ssd_loss  # noqa: E402
@@ -73,7 +73,7 @@ class Lesson:
     """A picture with objects, and what a network that knows everything would say of it."""
 
     def __init__(self, objects):
-        labels, targets = assign(priors_of(PLAN.grids), objects)
+        labels, targets = assign(default_boxes_of(PLAN.grids), objects)
         self.labels, self.targets = labels, targets
         self.taught = labels > BACKGROUND
         self.loc = np.zeros((4, COUNT), np.float32)

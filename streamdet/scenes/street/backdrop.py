@@ -5,31 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from streamdet.color import ColorSpace, Plane, bgr_to_i420
-from streamdet.scenes.street.behind import draw_houses, draw_sky, draw_trees, draw_wall
-from streamdet.scenes.street.board import Board
+from streamdet.scenes.street.backdrop_canvas import BackdropCanvas
 from streamdet.scenes.street.canvas import Rgb
-from streamdet.scenes.street.ground import FAR_BIKES, FAR_CARS, NEAR_BIKES, NEAR_CARS, ROAD, WALL, Ground
+from streamdet.scenes.street.ground import FAR_BIKES, FAR_CARS, NEAR_BIKES, NEAR_CARS, ROAD, WALL, GroundPlane
 from streamdet.scenes.street.people import darker
+from streamdet.scenes.street.scenery import draw_houses, draw_sky, draw_trees, draw_wall
 
 Planes = tuple[Plane, Plane, Plane]
 _ASPHALT, _PAVING, _LAWN, _SAND = (104, 106, 110), (176, 170, 162), (112, 146, 74), (204, 184, 146)
 _MIDDLE = (FAR_CARS + NEAR_CARS) / 2 - 0.005
 
 
-def draw_backdrop(board: Board, ground: Ground, place: str, time: str) -> None:
+def draw_backdrop(board: BackdropCanvas, ground: GroundPlane, place: str, time: str) -> None:
     """Draws a place at a time of day; both as in the scene's options."""
     dark = time == "dusk"
     draw_sky(board, time)
     match place:
         case "street":
             draw_houses(board, dark)
-            _paved(board, ground, board.dice.shade(_PAVING))
-            _road(board, ground, board.dice.shade(_ASPHALT))
+            _paved(board, ground, board.rng.vary_color(_PAVING))
+            _road(board, ground, board.rng.vary_color(_ASPHALT))
             if ground.crossing is not None:
                 _zebra(board, ground, ground.crossing)
         case "plaza":
             draw_houses(board, dark, lowest=-0.04)
-            color = board.dice.shade((188, 174, 154))
+            color = board.rng.vary_color((188, 174, 154))
             _paved(board, ground, color, joint=0.7)
             board.band(*ROAD, darker(color, 0.86), darker(color, 0.9), rough=3, patchy=5)
             _joints(board, ground, *ROAD, darker(color, 0.74), 1.4)
@@ -39,24 +39,24 @@ def draw_backdrop(board: Board, ground: Ground, place: str, time: str) -> None:
             board.band(WALL, 1.0, _LAWN, darker(_LAWN, 0.92), rough=9, patchy=9)
             board.band(0.492, 0.552, _SAND, rough=5, patchy=5)
             board.band(0.825, 0.965, _SAND, darker(_SAND, 0.96), rough=6, patchy=5)
-            _road(board, ground, board.dice.shade((128, 124, 120)))
+            _road(board, ground, board.rng.vary_color((128, 124, 120)))
             _flowers(board)
         case "carpark":
             draw_trees(board, 0.20, 11)
             draw_wall(board)
-            _paved(board, ground, board.dice.shade((150, 150, 150)))
-            _road(board, ground, board.dice.shade((92, 94, 98)))
+            _paved(board, ground, board.rng.vary_color((150, 150, 150)))
+            _road(board, ground, board.rng.vary_color((92, 94, 98)))
             _bays(board, ground)
 
 
-def _paved(board: Board, ground: Ground, color: Rgb, joint: float = 1.0) -> None:
+def _paved(board: BackdropCanvas, ground: GroundPlane, color: Rgb, joint: float = 1.0) -> None:
     board.band(WALL, 1.0, darker(color, 0.94), color, rough=4, patchy=4)
     board.band(WALL, WALL + 0.008, darker(color, 0.62), darker(color, 0.8), rough=2, patchy=2)
     for top, bottom in ((WALL + 0.01, ROAD[0]), (ROAD[1], 1.02)):
         _joints(board, ground, top, bottom, darker(color, 0.8), joint)
 
 
-def _joints(board: Board, ground: Ground, top: float, bottom: float, color: Rgb, metres: float) -> None:
+def _joints(board: BackdropCanvas, ground: GroundPlane, top: float, bottom: float, color: Rgb, metres: float) -> None:
     """Draws the gaps between slabs: lines across, and lines that meet at the horizon."""
     middle = ground.width / 2
     step = metres * ground.per_metre(bottom)
@@ -75,7 +75,7 @@ def _joints(board: Board, ground: Ground, top: float, bottom: float, color: Rgb,
             break
 
 
-def _kerbs(board: Board, color: Rgb) -> None:
+def _kerbs(board: BackdropCanvas, color: Rgb) -> None:
     for y, tall in ((ROAD[0], 0.006), (ROAD[1], 0.011)):
         board.band(
             y - tall / 2,
@@ -85,7 +85,7 @@ def _kerbs(board: Board, color: Rgb) -> None:
         )
 
 
-def _road(board: Board, ground: Ground, color: Rgb) -> None:
+def _road(board: BackdropCanvas, ground: GroundPlane, color: Rgb) -> None:
     board.band(*ROAD, darker(color, 0.97), color, rough=5, patchy=4)
     _kerbs(board, (140, 138, 134))
     paint = (226, 226, 218)
@@ -97,7 +97,7 @@ def _road(board: Board, ground: Ground, color: Rgb) -> None:
         board.line(((x, _MIDDLE), (x + dash, _MIDDLE)), 0.006, paint, opacity=0.85)
         x += dash + gap
     for k in range(3):  # patches and manholes
-        x, y = board.dice.between(board.left, board.right), board.dice.between(0.60, 0.75)
+        x, y = board.rng.uniform(board.left, board.right), board.rng.uniform(0.60, 0.75)
         wide = 0.35 * ground.per_metre(y)
         flat = [(x + wide * a, y + 0.34 * wide * b) for a, b in _CIRCLE]
         board.shape(flat, darker(color, 0.72 if k else 0.86), 0.002)
@@ -106,7 +106,7 @@ def _road(board: Board, ground: Ground, color: Rgb) -> None:
 _CIRCLE = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(20) * (2 * np.pi / 20))
 
 
-def _zebra(board: Board, ground: Ground, x: float) -> None:
+def _zebra(board: BackdropCanvas, ground: GroundPlane, x: float) -> None:
     far, near = ROAD[0] + 0.008, ROAD[1] - 0.008
     metre = ground.per_metre(near)
     for k in range(7):
@@ -116,7 +116,7 @@ def _zebra(board: Board, ground: Ground, x: float) -> None:
         board.shape(((left_far, far), (right_far, far), (right, near), (left, near)), (228, 228, 222), opacity=0.85)
 
 
-def _bays(board: Board, ground: Ground) -> None:
+def _bays(board: BackdropCanvas, ground: GroundPlane) -> None:
     """Draws parking bays in front of the wall."""
     x = board.left - 0.2
     while x < board.right + 0.2:
@@ -124,16 +124,16 @@ def _bays(board: Board, ground: Ground) -> None:
         x += 2.6 * ground.per_metre(0.53)
 
 
-def _flowers(board: Board) -> None:
-    dice = board.dice
+def _flowers(board: BackdropCanvas) -> None:
+    rng = board.rng
     for _ in range(240):
-        top = dice.pick((0.80, 0.968, 0.478))
-        y = top + dice.between(0.0, 0.02)
-        place = dice.between(board.left, board.right), y
-        board.shape((place,), dice.pick(((236, 220, 90), (240, 240, 236), (210, 90, 110), (90, 130, 60))), 0.0022)
+        top = rng.choice((0.80, 0.968, 0.478))
+        y = top + rng.uniform(0.0, 0.02)
+        place = rng.uniform(board.left, board.right), y
+        board.shape((place,), rng.choice(((236, 220, 90), (240, 240, 236), (210, 90, 110), (90, 130, 60))), 0.0022)
 
 
-def phases(board: Board, color: ColorSpace, moves: bool) -> dict[tuple[int, int], Planes]:
+def phases(board: BackdropCanvas, color: ColorSpace, moves: bool) -> dict[tuple[int, int], Planes]:
     """Returns the planes for pictures that begin at (odd x, odd y), whose chroma samples lie elsewhere."""
     rgb = np.clip(np.rint(board.canvas.rgba[..., :3]), 0, 255).astype(np.uint8)
     kinds = ((0, 0), (0, 1), (1, 0), (1, 1)) if moves else ((0, 0),)

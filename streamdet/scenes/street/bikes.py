@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import acos, atan2, cos, hypot, pi, sin
 
-from streamdet.scenes.street.canvas import Canvas, Point, Rgb, oval
-from streamdet.scenes.street.dice import Dice
+from streamdet.scenes.street.canvas import Point, PolygonCanvas, Rgb, oval
 from streamdet.scenes.street.people import CLOTHES, HAIRS, SHOES, SKINS, TROUSERS, darker, limb
+from streamdet.scenes.street.rng import SeededRng
 
 RUBBER: Rgb = (34, 34, 36)
 _CRANK = 0.17
@@ -39,21 +39,21 @@ class Cyclist:
     shoe_color: Rgb
 
     @classmethod
-    def roll(cls, dice: Dice) -> Cyclist:
+    def random(cls, rng: SeededRng) -> Cyclist:
         """Returns somebody on a bike."""
         return cls(
-            kind=dice.pick(("city", "city", "road", "mountain", "cargo")),
-            size=dice.between(0.72, 0.82) if dice.chance(0.12) else dice.between(0.93, 1.06),
-            head=dice.pick(("helmet", "helmet", "cap", "hair")),
-            bag=dice.pick(("none", "none", "backpack", "basket", "panniers")),
-            bare_legs=dice.chance(0.35),
-            frame_color=dice.shade(dice.pick(CLOTHES)),
-            skin=dice.pick(SKINS),
-            hair=dice.pick(HAIRS),
-            top_color=dice.shade(dice.pick(CLOTHES)),
-            second_color=dice.shade(dice.pick(CLOTHES)),
-            leg_color=dice.shade(dice.pick(TROUSERS)),
-            shoe_color=dice.pick(SHOES),
+            kind=rng.choice(("city", "city", "road", "mountain", "cargo")),
+            size=rng.uniform(0.72, 0.82) if rng.bernoulli(0.12) else rng.uniform(0.93, 1.06),
+            head=rng.choice(("helmet", "helmet", "cap", "hair")),
+            bag=rng.choice(("none", "none", "backpack", "basket", "panniers")),
+            bare_legs=rng.bernoulli(0.35),
+            frame_color=rng.vary_color(rng.choice(CLOTHES)),
+            skin=rng.choice(SKINS),
+            hair=rng.choice(HAIRS),
+            top_color=rng.vary_color(rng.choice(CLOTHES)),
+            second_color=rng.vary_color(rng.choice(CLOTHES)),
+            leg_color=rng.vary_color(rng.choice(TROUSERS)),
+            shoe_color=rng.choice(SHOES),
         )
 
 
@@ -81,7 +81,7 @@ _BIKES = {
 }
 
 
-def draw_cyclist(canvas: Canvas, who: Cyclist, turn: float) -> None:
+def draw_cyclist(canvas: PolygonCanvas, who: Cyclist, turn: float) -> None:
     """Draws somebody on a bike riding to the right; the canvas's origin is on the ground, between the wheels.
 
     Args:
@@ -89,7 +89,7 @@ def draw_cyclist(canvas: Canvas, who: Cyclist, turn: float) -> None:
         who: what to draw.
         turn: of the crank, in radians.
     """
-    scaled = Canvas(canvas.rgba, canvas.scale * who.size, canvas.origin, canvas.mirror, canvas.tint)
+    scaled = PolygonCanvas(canvas.rgba, canvas.scale * who.size, canvas.origin, canvas.mirror, canvas.tint)
     bike = _BIKES[who.kind]
     hip = bike.saddle[0] + 0.03, bike.saddle[1] + 0.07
     lean = {"road": 0.86, "mountain": 0.55}.get(who.kind, 0.26)
@@ -100,12 +100,12 @@ def draw_cyclist(canvas: Canvas, who: Cyclist, turn: float) -> None:
     _rider(scaled, who, bike, hip, shoulder, lean)
 
 
-def draw_parked(canvas: Canvas, who: Cyclist) -> None:
+def draw_parked(canvas: PolygonCanvas, who: Cyclist) -> None:
     """Draws the bike alone, as it is left at a kerb."""
     _draw_bike(canvas, who, _BIKES[who.kind], 0.0)
 
 
-def _draw_bike(canvas: Canvas, who: Cyclist, bike: _Bike, turn: float) -> None:
+def _draw_bike(canvas: PolygonCanvas, who: Cyclist, bike: _Bike, turn: float) -> None:
     tyre = {"mountain": 0.065, "road": 0.034}.get(who.kind, 0.046)
     for hub, radius in ((bike.rear, bike.wheel), (bike.front, bike.front_wheel)):
         _wheel(canvas, hub, radius, tyre, -2 * turn)
@@ -139,7 +139,7 @@ def _draw_bike(canvas: Canvas, who: Cyclist, bike: _Bike, turn: float) -> None:
         canvas.box(x - 0.22, y + 0.02, x + 0.1, y + 0.34, who.second_color, radius=0.03)
 
 
-def _wheel(canvas: Canvas, hub: Point, radius: float, tyre: float, turn: float) -> None:
+def _wheel(canvas: PolygonCanvas, hub: Point, radius: float, tyre: float, turn: float) -> None:
     for k in range(6):
         angle = turn + k * pi / 3
         rim = hub[0] + radius * cos(angle), hub[1] + radius * sin(angle)
@@ -151,7 +151,7 @@ def _wheel(canvas: Canvas, hub: Point, radius: float, tyre: float, turn: float) 
     canvas.disc(hub, 0.035, (90, 92, 96))
 
 
-def _leg(canvas: Canvas, who: Cyclist, bike: _Bike, hip: Point, turn: float, light: float) -> None:
+def _leg(canvas: PolygonCanvas, who: Cyclist, bike: _Bike, hip: Point, turn: float, light: float) -> None:
     pedal = bike.crank[0] + _CRANK * cos(-turn), bike.crank[1] + _CRANK * sin(-turn)
     ankle = pedal[0] - 0.06, pedal[1] + 0.09
     knee = bent(hip, ankle, 0.46, 0.45)
@@ -172,7 +172,7 @@ def bent(start: Point, end: Point, upper: float, lower: float) -> Point:
     return start[0] + upper * cos(angle), start[1] + upper * sin(angle)
 
 
-def _rider(canvas: Canvas, who: Cyclist, bike: _Bike, hip: Point, shoulder: Point, lean: float) -> None:
+def _rider(canvas: PolygonCanvas, who: Cyclist, bike: _Bike, hip: Point, shoulder: Point, lean: float) -> None:
     along = sin(lean), cos(lean)
     across = cos(lean), -sin(lean)
     elbow = bent(shoulder, bike.grip, 0.32, 0.31)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, pi, sin
 
-from streamdet.scenes.street.dice import Dice
 from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.rng import SeededRng
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class _Wave:
         return sum(share * sin(2 * pi * (hertz * time_s + turns)) for share, hertz, turns in self.parts)
 
 
-def _wave(dice: Dice, shares: tuple[float, ...], slow_hz: float, fast_hz: float) -> _Wave:
-    return _Wave(tuple((share, dice.between(slow_hz, fast_hz), dice.between(0, 1)) for share in shares))
+def _wave(rng: SeededRng, shares: tuple[float, ...], slow_hz: float, fast_hz: float) -> _Wave:
+    return _Wave(tuple((share, rng.uniform(slow_hz, fast_hz), rng.uniform(0, 1)) for share in shares))
 
 
-class Camera:
+class SceneCamera:
     """Moves in whole pixels: what stands still on the ground stays sharp.
 
     Attributes:
@@ -32,14 +32,14 @@ class Camera:
     """
 
     def __init__(self, options: StreetOptions) -> None:
-        dice = Dice(options.seed, "camera")
+        rng = SeededRng(options.seed, "camera")
         self._pan_px = options.pan / 100 * options.width
         self._shake_px = options.shake / 1000 * options.height
         self._dark = options.light / 100
-        self._pan = _wave(dice, (0.8, 0.2), 1 / 40, 1 / 18)
-        self._shake_x = _wave(dice, (0.5, 0.3, 0.2), 0.9, 6.0)
-        self._shake_y = _wave(dice, (0.5, 0.3, 0.2), 0.9, 6.0)
-        self._light = _wave(dice, (0.7, 0.3), 1 / 25, 1 / 9)
+        self._pan = _wave(rng, (0.8, 0.2), 1 / 40, 1 / 18)
+        self._shake_x = _wave(rng, (0.5, 0.3, 0.2), 0.9, 6.0)
+        self._shake_y = _wave(rng, (0.5, 0.3, 0.2), 0.9, 6.0)
+        self._light = _wave(rng, (0.7, 0.3), 1 / 25, 1 / 9)
         self.margin_x = 2 * ceil((self._pan_px + self._shake_px) / 2)
         self.margin_y = 2 * ceil(self._shake_px / 2)
 

@@ -102,7 +102,7 @@ def paint_reference(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Canvas:
+class PolygonCanvas:
     """A picture to draw on in metres: x to the right, y up, from an origin on the ground.
 
     Attributes:
@@ -120,7 +120,7 @@ class Canvas:
     tint: Rgb = (1.0, 1.0, 1.0)
 
     @classmethod
-    def blank(cls, width: int, height: int, scale: float, origin: Point, mirror: bool, tint: Rgb) -> Canvas:
+    def blank(cls, width: int, height: int, scale: float, origin: Point, mirror: bool, tint: Rgb) -> PolygonCanvas:
         """Returns a canvas on which nothing is drawn."""
         return cls(np.zeros((height, width, 4), np.float32), scale, origin, mirror, tint)
 

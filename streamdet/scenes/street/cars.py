@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import cos, pi, sin
 
-from streamdet.scenes.street.bodies import BODIES, Body
-from streamdet.scenes.street.canvas import Canvas, Rgb, oval
-from streamdet.scenes.street.dice import Dice
+from streamdet.scenes.street.canvas import PolygonCanvas, Rgb, oval
+from streamdet.scenes.street.car_bodies import BODIES, CarBody
 from streamdet.scenes.street.people import CLOTHES, HAIRS, SKINS, darker
+from streamdet.scenes.street.rng import SeededRng
 
 PAINTS: tuple[Rgb, ...] = (
     (222, 224, 226), (236, 236, 232), (150, 154, 160), (84, 88, 94), (34, 36, 42), (160, 34, 36), (30, 66, 122),
@@ -41,22 +41,22 @@ class Car:
     lights: bool
 
     @classmethod
-    def roll(cls, dice: Dice, dark: bool) -> Car:
+    def random(cls, rng: SeededRng, dark: bool) -> Car:
         """Returns a car; with its lights on where it is `dark`."""
         return cls(
-            kind=dice.pick(KINDS),
-            size=dice.between(0.94, 1.06),
-            paint=dice.shade(dice.pick(PAINTS)),
-            second=dice.shade(dice.pick(CLOTHES)),
-            rim=dice.pick(((190, 192, 196), (150, 152, 158), (70, 72, 78))),
-            extra=dice.pick(("none", "none", "rails", "taxi", "stripe", "band")),
-            skin=dice.pick(SKINS),
-            hair=dice.pick(HAIRS),
+            kind=rng.choice(KINDS),
+            size=rng.uniform(0.94, 1.06),
+            paint=rng.vary_color(rng.choice(PAINTS)),
+            second=rng.vary_color(rng.choice(CLOTHES)),
+            rim=rng.choice(((190, 192, 196), (150, 152, 158), (70, 72, 78))),
+            extra=rng.choice(("none", "none", "rails", "taxi", "stripe", "band")),
+            skin=rng.choice(SKINS),
+            hair=rng.choice(HAIRS),
             lights=dark,
         )  # fmt: skip
 
 
-def draw_car(canvas: Canvas, car: Car, turn: float) -> None:
+def draw_car(canvas: PolygonCanvas, car: Car, turn: float) -> None:
     """Draws a car driving to the right; the canvas's origin is on the ground in its middle.
 
     Args:
@@ -64,7 +64,7 @@ def draw_car(canvas: Canvas, car: Car, turn: float) -> None:
         car: what to draw.
         turn: of the wheels, in radians.
     """
-    scaled = Canvas(canvas.rgba, canvas.scale * car.size, canvas.origin, canvas.mirror, canvas.tint)
+    scaled = PolygonCanvas(canvas.rgba, canvas.scale * car.size, canvas.origin, canvas.mirror, canvas.tint)
     body = BODIES[car.kind]
     if car.kind == "lorry":
         _box_body(scaled, car)
@@ -79,7 +79,7 @@ def _lighter(color: Rgb) -> Rgb:
     return tuple(min(255.0, value * 1.08 + 8) for value in color)  # type: ignore[return-value]
 
 
-def _box_body(canvas: Canvas, car: Car) -> None:
+def _box_body(canvas: PolygonCanvas, car: Car) -> None:
     canvas.box(-2.9, 0.62, 1.2, 2.75, car.second, radius=0.03, below=None)
     canvas.box(-2.9, 0.62, 1.2, 0.8, darker(car.second, 0.7), radius=0.02)
     if car.extra in ("stripe", "band"):
@@ -88,7 +88,7 @@ def _box_body(canvas: Canvas, car: Car) -> None:
         canvas.line(((x, 0.85), (x, 2.72)), 0.02, darker(car.second, 0.88))
 
 
-def _details(canvas: Canvas, car: Car, body: Body) -> None:
+def _details(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
     low, left, right = body.wheel - 0.03, min(p[0] for p in body.outline), max(p[0] for p in body.outline)
     seam = darker(car.paint, 0.55)
     sill = body.panes[0][0][1]
@@ -115,7 +115,7 @@ def _details(canvas: Canvas, car: Car, body: Body) -> None:
         canvas.box(-0.35, top + 0.02, 0.05, top + 0.15, (248, 214, 84), radius=0.02, glows=car.lights)
 
 
-def _windows(canvas: Canvas, car: Car, body: Body) -> None:
+def _windows(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
     for pane in body.panes:
         canvas.shape(pane, GLASS, 0.03, below=GLASS_LOW)
     pane = body.panes[-1]
@@ -133,7 +133,7 @@ def _windows(canvas: Canvas, car: Car, body: Body) -> None:
         )
 
 
-def _wheel(canvas: Canvas, x: float, radius: float, car: Car, turn: float) -> None:
+def _wheel(canvas: PolygonCanvas, x: float, radius: float, car: Car, turn: float) -> None:
     center = x, radius
     canvas.disc(center, radius, (30, 30, 33))
     canvas.disc(center, 0.66 * radius, darker(car.rim, 0.45))

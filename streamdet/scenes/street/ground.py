@@ -19,7 +19,7 @@ _FOCAL = 1.2
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class GroundPlane:
     """How the ground is seen.
 
     Attributes:

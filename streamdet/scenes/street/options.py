@@ -20,7 +20,7 @@ class StreetOptions:
         noise: standard deviation of the luma noise, in steps of 8 bits.
         shake: how far the camera trembles, in thousandths of the picture's height.
         pan: how far it turns to either side, in hundredths of the picture's width.
-        light: how much darker the light gets when clouds pass, in percent.
+        light: how much darker the light gets when value_noise pass, in percent.
         jpeg: quality of a JPEG that each picture goes through first, 5 to 100; 0 = none.
         place: one of `PLACES`; "any" leaves it to the seed.
         time: one of `TIMES`; "any" leaves it to the seed.

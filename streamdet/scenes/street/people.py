@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from math import cos, pi, sin
 
-from streamdet.scenes.street.canvas import Canvas, Point, Rgb, oval
-from streamdet.scenes.street.dice import Dice
+from streamdet.scenes.street.canvas import Point, PolygonCanvas, Rgb, oval
+from streamdet.scenes.street.rng import SeededRng
 
 SKINS: tuple[Rgb, ...] = (
     (255, 219, 190), (241, 194, 160), (224, 172, 135), (198, 134, 92), (141, 85, 52), (99, 61, 41), (72, 46, 34),
@@ -59,23 +59,23 @@ class Person:
     bag_color: Rgb
 
     @classmethod
-    def roll(cls, dice: Dice) -> Person:
+    def random(cls, rng: SeededRng) -> Person:
         """Returns somebody."""
-        child = dice.chance(0.12)
+        child = rng.bernoulli(0.12)
         return cls(
-            height=dice.between(1.18, 1.42) if child else dice.between(1.55, 1.94),
-            build=dice.between(0.85, 1.22),
-            top=dice.pick(("shirt", "shirt", "shirt", "striped", "vest", "coat", "coat", "dress")),
-            legs=dice.pick(("trousers", "trousers", "trousers", "shorts", "skirt")),
-            head=dice.pick(("short", "short", "long", "long", "bun", "bald", "cap", "beanie", "hat", "hood")),
-            bag=dice.pick(("none", "none", "backpack", "backpack", "shoulder", "shopping", "case")),
-            skin=dice.pick(SKINS),
-            hair=dice.pick(HAIRS),
-            top_color=dice.shade(dice.pick(CLOTHES)),
-            second_color=dice.shade(dice.pick(CLOTHES)),
-            leg_color=dice.shade(dice.pick(TROUSERS)),
-            shoe_color=dice.pick(SHOES),
-            bag_color=dice.shade(dice.pick(CLOTHES)),
+            height=rng.uniform(1.18, 1.42) if child else rng.uniform(1.55, 1.94),
+            build=rng.uniform(0.85, 1.22),
+            top=rng.choice(("shirt", "shirt", "shirt", "striped", "vest", "coat", "coat", "dress")),
+            legs=rng.choice(("trousers", "trousers", "trousers", "shorts", "skirt")),
+            head=rng.choice(("short", "short", "long", "long", "bun", "bald", "cap", "beanie", "hat", "hood")),
+            bag=rng.choice(("none", "none", "backpack", "backpack", "shoulder", "shopping", "case")),
+            skin=rng.choice(SKINS),
+            hair=rng.choice(HAIRS),
+            top_color=rng.vary_color(rng.choice(CLOTHES)),
+            second_color=rng.vary_color(rng.choice(CLOTHES)),
+            leg_color=rng.vary_color(rng.choice(TROUSERS)),
+            shoe_color=rng.choice(SHOES),
+            bag_color=rng.vary_color(rng.choice(CLOTHES)),
         )
 
 
@@ -84,12 +84,12 @@ def darker(color: Rgb, share: float = 0.75) -> Rgb:
     return color[0] * share, color[1] * share, color[2] * share
 
 
-def limb(canvas: Canvas, points: tuple[Point, ...], width: float, color: Rgb) -> None:
+def limb(canvas: PolygonCanvas, points: tuple[Point, ...], width: float, color: Rgb) -> None:
     """Draws an arm or a leg."""
     canvas.line(points, width, color)
 
 
-def draw_person(canvas: Canvas, who: Person, view: View, turn: float, stride: float) -> None:
+def draw_person(canvas: PolygonCanvas, who: Person, view: View, turn: float, stride: float) -> None:
     """Draws somebody.
 
     Args:
@@ -114,7 +114,7 @@ def _leg(who: Person, hip: Point, turn: float, stride: float) -> tuple[Point, Po
     return hip, knee, (knee[0] + part * sin(thigh - bend), knee[1] - part * cos(thigh - bend))
 
 
-def _draw_side(canvas: Canvas, who: Person, turn: float, stride: float) -> None:
+def _draw_side(canvas: PolygonCanvas, who: Person, turn: float, stride: float) -> None:
     h, b = who.height, who.build
     trial = [_leg(who, (0.0, 0.0), turn + shift, stride)[2][1] for shift in (0.0, pi)]
     hip_y = 0.035 * h - min(trial)
@@ -143,7 +143,7 @@ def _draw_side(canvas: Canvas, who: Person, turn: float, stride: float) -> None:
         _shopping(canvas, who, near_arm[2])
 
 
-def _side_leg(canvas: Canvas, who: Person, leg: tuple[Point, Point, Point], light: float) -> None:
+def _side_leg(canvas: PolygonCanvas, who: Person, leg: tuple[Point, Point, Point], light: float) -> None:
     h, b = who.height, who.build
     cloth, skin = darker(who.leg_color, light), darker(who.skin, light)
     hip, knee, ankle = leg
@@ -162,7 +162,7 @@ def _arm(who: Person, shoulder: Point, turn: float, stride: float) -> tuple[Poin
     return shoulder, elbow, (elbow[0] + part * sin(bend), elbow[1] - part * cos(bend))
 
 
-def _torso(canvas: Canvas, who: Person, hip: Point, shoulder: Point, half: float) -> None:
+def _torso(canvas: PolygonCanvas, who: Person, hip: Point, shoulder: Point, half: float) -> None:
     """Draws what is worn, `half` as broad as half a body from where it is seen."""
     h, color = who.height, who.top_color
     low = {"coat": -0.16, "dress": -0.20}.get(who.top, -0.015) * h
@@ -183,7 +183,7 @@ def _torso(canvas: Canvas, who: Person, hip: Point, shoulder: Point, half: float
         canvas.box(hip[0] - 0.9 * half, hip[1] - 0.03 * h, hip[0] + 0.9 * half, hip[1] + 0.0 * h, darker(who.leg_color))
 
 
-def _cut(canvas: Canvas, hip: Point, top: Point, half: float, hem: float, low: float, color: Rgb) -> None:
+def _cut(canvas: PolygonCanvas, hip: Point, top: Point, half: float, hem: float, low: float, color: Rgb) -> None:
     """Draws a piece of cloth from `top` down to `low` below the hip."""
     points = (
         (hip[0] - hem, hip[1] + low), (hip[0] + hem, hip[1] + low), (hip[0] + 0.9 * half, hip[1] + 0.06),
@@ -193,7 +193,7 @@ def _cut(canvas: Canvas, hip: Point, top: Point, half: float, hem: float, low: f
     canvas.shape(points, color, 0.018, below=darker(color, 0.78))
 
 
-def _head(canvas: Canvas, who: Person, center: Point, view: View) -> None:
+def _head(canvas: PolygonCanvas, who: Person, center: Point, view: View) -> None:
     h, (x, y) = who.height, center
     canvas.line(((x - 0.01 * h, y - 0.085 * h), (x, y - 0.03 * h)), 0.05 * h, darker(who.skin, 0.9))
     wide = 0.053 * h if view is View.SIDE else 0.047 * h
@@ -207,7 +207,7 @@ def _head(canvas: Canvas, who: Person, center: Point, view: View) -> None:
     _hair(canvas, who, center, view)
 
 
-def _hair(canvas: Canvas, who: Person, center: Point, view: View) -> None:
+def _hair(canvas: PolygonCanvas, who: Person, center: Point, view: View) -> None:
     h, (x, y) = who.height, center
     back = {View.SIDE: -0.014 * h, View.FRONT: 0.0, View.BACK: 0.0}[view]
     color = who.second_color if who.head in ("cap", "beanie", "hat", "hood") else who.hair
@@ -229,7 +229,7 @@ def _hair(canvas: Canvas, who: Person, center: Point, view: View) -> None:
         canvas.line(((x - 0.085 * h, y + 0.022 * h), (x + 0.085 * h, y + 0.022 * h)), 0.018 * h, darker(color, 0.85))
 
 
-def _draw_facing(canvas: Canvas, who: Person, view: View, turn: float, stride: float) -> None:
+def _draw_facing(canvas: PolygonCanvas, who: Person, view: View, turn: float, stride: float) -> None:
     h, b = who.height, who.build
     hip_y = 0.515 * h + 0.008 * h * stride * cos(2 * turn)
     half = 0.092 * h * b
@@ -260,7 +260,7 @@ def _draw_facing(canvas: Canvas, who: Person, view: View, turn: float, stride: f
         canvas.box(half - 0.02 * h, hip_y - 0.06 * h, half + 0.07 * h, hip_y + 0.04 * h, who.bag_color, radius=0.01 * h)
 
 
-def _facing_leg(canvas: Canvas, who: Person, side: int, hip_y: float, lift: float) -> None:
+def _facing_leg(canvas: PolygonCanvas, who: Person, side: int, hip_y: float, lift: float) -> None:
     h, b = who.height, who.build
     cloth = darker(who.leg_color, 1.0 if side > 0 else 0.85)
     lower = cloth if who.legs == "trousers" else who.skin
@@ -270,13 +270,13 @@ def _facing_leg(canvas: Canvas, who: Person, side: int, hip_y: float, lift: floa
     limb(canvas, ((side * 0.045 * h * b, hip_y), knee), 0.086 * h * b, cloth if who.legs != "skirt" else who.skin)
 
 
-def _shopping(canvas: Canvas, who: Person, hand: Point) -> None:
+def _shopping(canvas: PolygonCanvas, who: Person, hand: Point) -> None:
     h, (x, y) = who.height, hand
     canvas.box(x - 0.06 * h, y - 0.19 * h, x + 0.06 * h, y - 0.05 * h, who.bag_color, radius=0.006 * h)
     canvas.line(((x - 0.035 * h, y - 0.05 * h), hand, (x + 0.035 * h, y - 0.05 * h)), 0.01 * h, darker(who.bag_color))
 
 
-def _suitcase(canvas: Canvas, who: Person, x: float) -> None:
+def _suitcase(canvas: PolygonCanvas, who: Person, x: float) -> None:
     h = who.height
     canvas.line(((x, 0.2 * h), (x + 0.1 * h, 0.46 * h)), 0.014 * h, (70, 70, 74))
     corners = ((x - 0.10, 0.07), (x + 0.10, 0.04), (x + 0.14, 0.46), (x - 0.06, 0.49))

@@ -9,20 +9,30 @@ from numpy.typing import NDArray
 
 from streamdet.color import guess
 from streamdet.picture import Picture, PixelFormat
-from streamdet.scenes.frame_code import code_area, write_code
+from streamdet.scenes.frame_code import frame_code_area, write_frame_code
 from streamdet.scenes.shapes import extents
 from streamdet.scenes.street.backdrop import draw_backdrop, phases
-from streamdet.scenes.street.blit import own
-from streamdet.scenes.street.board import Board
-from streamdet.scenes.street.camera import Camera
-from streamdet.scenes.street.cast import Cast, Light
-from streamdet.scenes.street.dice import Dice
-from streamdet.scenes.street.grade import Grade, through_jpeg
-from streamdet.scenes.street.ground import FAR_BIKES, FAR_CARS, NEAR_BIKES, NEAR_CARS, Ground
+from streamdet.scenes.street.backdrop_canvas import BackdropCanvas
+from streamdet.scenes.street.camera import SceneCamera
+from streamdet.scenes.street.camera_effects import CameraEffects, through_jpeg
+from streamdet.scenes.street.compositing import own
+from streamdet.scenes.street.ground import FAR_BIKES, FAR_CARS, NEAR_BIKES, NEAR_CARS, GroundPlane
+from streamdet.scenes.street.occluders import make_props
 from streamdet.scenes.street.options import PLACES, TIMES, StreetOptions
-from streamdet.scenes.street.paths import CAR, CYCLIST, LABELS, PERSON, Lane, Spot, Walker, make_lane, make_walker
-from streamdet.scenes.street.props import make_props
-from streamdet.scenes.street.sprite import Shadow, Sprite, lay, place
+from streamdet.scenes.street.rng import SeededRng
+from streamdet.scenes.street.sprite import Shadow, StreetSprite, lay, place
+from streamdet.scenes.street.sprite_cache import Lighting, SpriteCache
+from streamdet.scenes.street.trajectories import (
+    CAR,
+    CYCLIST,
+    LABELS,
+    PERSON,
+    FigureState,
+    Pedestrian,
+    TrafficLane,
+    make_lane,
+    make_walker,
+)
 from streamdet.types import Detections
 
 _LEAST_VISIBLE = 0.02
@@ -30,7 +40,7 @@ _MIX = (PERSON, CAR, PERSON, CYCLIST, PERSON, CAR, PERSON, CYCLIST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Truth:
+class StreetTruth:
     """What is in a frame, as parallel arrays.
 
     Attributes:
@@ -60,9 +70,9 @@ class Truth:
 class _Placed:
     """A sprite at left, top and size; `spot` where it is a figure."""
 
-    sprite: Sprite
+    sprite: StreetSprite
     at: tuple[float, float, float]
-    spot: Spot | None
+    spot: FigureState | None
 
 
 class StreetScene:
@@ -78,26 +88,26 @@ class StreetScene:
 
     def __init__(self, options: StreetOptions) -> None:
         self.options = options
-        dice = Dice(options.seed, "scene")
-        place, time = dice.pick(PLACES), dice.pick(TIMES)
+        rng = SeededRng(options.seed, "scene")
+        place, time = rng.choice(PLACES), rng.choice(TIMES)
         self.place = place if options.place == "any" else options.place
         self.time = time if options.time == "any" else options.time
         self._color = guess(options.width, options.height)
-        self._camera = Camera(options)
+        self._camera = SceneCamera(options)
         margins = self._camera.margin_x, self._camera.margin_y
         aspect = options.width / options.height
-        camera_m = dice.between(3.4, 3.8) * max(1.0, 1.5 / aspect)  # farther away where the picture is narrow
-        crossing = dice.between(0.3, 0.7) * aspect if self.place == "street" else None
-        self._ground = Ground(dice.between(0.235, 0.265), camera_m, aspect, margins[0] / options.height, crossing)
-        light = _light(dice, self.time)
-        board = Board((options.width, options.height), margins, light.tint, options.seed)
+        camera_m = rng.uniform(3.4, 3.8) * max(1.0, 1.5 / aspect)  # farther away where the picture is narrow
+        crossing = rng.uniform(0.3, 0.7) * aspect if self.place == "street" else None
+        self._ground = GroundPlane(rng.uniform(0.235, 0.265), camera_m, aspect, margins[0] / options.height, crossing)
+        light = _light(rng, self.time)
+        board = BackdropCanvas((options.width, options.height), margins, light.tint, options.seed)
         draw_backdrop(board, self._ground, self.place, self.time)
         self._backdrop = phases(board, self._color, moves=any(margins))
-        self._cast = Cast(options.seed, light, self._color)
+        self._cast = SpriteCache(options.seed, light, self._color)
         props = make_props(options.seed, self._ground, options.height, self.place, light, self._color)
         self._props = [(prop, self._ground.per_metre(prop.y) * options.height) for prop in props]
         self._movers = _movers(options, self._ground)
-        self._grade = Grade(options)
+        self._grade = CameraEffects(options)
 
     def render(self, index: int, captured_ms: int | None = None) -> Picture:
         """Returns frame `index` as an I420 picture of its own memory.
@@ -119,17 +129,17 @@ class StreetScene:
             through_jpeg(picture, options.jpeg)
         if captured_ms is None:
             captured_ms = round(1000 * index / options.fps)
-        across, along = code_area(options.width, options.height)
+        across, along = frame_code_area(options.width, options.height)
         for plane in picture.planes[1:]:  # black and white, whatever is behind
             plane[across.start // 2 : (across.stop + 1) // 2, along.start // 2 : (along.stop + 1) // 2] = 128
-        write_code(picture.planes[0], options.width, options.height, index, captured_ms)
+        write_frame_code(picture.planes[0], options.width, options.height, index, captured_ms)
         return picture
 
-    def exact(self, index: int) -> Truth:
+    def full_ground_truth(self, index: int) -> StreetTruth:
         """Returns everything that is at least partly inside frame `index`, however hidden."""
         height, width = self.options.height, self.options.width
         owners = np.full((height, width), -1, np.int8)
-        spots: list[Spot] = []
+        spots: list[FigureState] = []
         measured: list[NDArray[np.int64]] = []
         for placed in self._placed(self._time_s(index)):
             found = np.empty(6, np.int64)
@@ -137,14 +147,14 @@ class StreetScene:
             if placed.spot:
                 spots.append(placed.spot)
                 measured.append(found)
-        owners[code_area(width, height)] = -1
+        owners[frame_code_area(width, height)] = -1
         seen = np.empty((len(spots), 5), np.int64)
         extents(owners, seen)
         all_of = np.array(measured, np.int64).reshape(-1, 6)
         inside = all_of[:, 4] > 0
         seen[seen[:, 4] == 0] = 0
         ids = [spot.slot + spot.trip * self.options.objects for spot in spots]
-        return Truth(
+        return StreetTruth(
             all_of[inside, :4].astype(np.float32),
             seen[inside, :4].astype(np.float32),
             (seen[inside, 4] / all_of[inside, 5]).astype(np.float32),
@@ -152,13 +162,13 @@ class StreetScene:
             np.array(ids, np.int64)[inside],
         )
 
-    def truth(self, index: int) -> Detections:
+    def ground_truth(self, index: int) -> Detections:
         """Returns what can be seen in frame `index`: full boxes inside the picture, `scores` the visible share.
 
         `track_ids` are identities: who comes back after leaving is somebody new. Figures of which less than one
         fiftieth can be seen are left out.
         """
-        return self.exact(index).detections()
+        return self.full_ground_truth(index).detections()
 
     def _time_s(self, index: int) -> float:
         return float(index / self.options.fps)
@@ -182,31 +192,31 @@ class StreetScene:
         return [placed for _, placed in sorted(found, key=lambda item: item[0])]
 
 
-def _light(dice: Dice, time: str) -> Light:
-    side = 1 if dice.chance(0.5) else -1
+def _light(rng: SeededRng, time: str) -> Lighting:
+    side = 1 if rng.bernoulli(0.5) else -1
     match time:
         case "day":
-            return Light(
-                (1.0, 1.0, 1.0), Shadow(side * dice.between(0.25, 0.75), dice.between(0.14, 0.24), 0.42), False
+            return Lighting(
+                (1.0, 1.0, 1.0), Shadow(side * rng.uniform(0.25, 0.75), rng.uniform(0.14, 0.24), 0.42), False
             )
         case "overcast":
-            return Light((0.86, 0.89, 0.92), Shadow(0.0, 0.05, 0.30), False)
+            return Lighting((0.86, 0.89, 0.92), Shadow(0.0, 0.05, 0.30), False)
         case _:
-            return Light((0.68, 0.61, 0.66), Shadow(side * 0.15, 0.10, 0.30), True)
+            return Lighting((0.68, 0.61, 0.66), Shadow(side * 0.15, 0.10, 0.30), True)
 
 
-def _movers(options: StreetOptions, ground: Ground) -> list[Walker | Lane]:
+def _movers(options: StreetOptions, ground: GroundPlane) -> list[Pedestrian | TrafficLane]:
     """Returns everybody."""
-    dice = Dice(options.seed, "movers")
+    rng = SeededRng(options.seed, "movers")
     kinds = [_MIX[slot % len(_MIX)] for slot in range(options.objects)]
-    movers: list[Walker | Lane] = [
+    movers: list[Pedestrian | TrafficLane] = [
         make_walker(options.seed, ground, slot, place)
         for place, slot in enumerate(slot for slot, kind in enumerate(kinds) if kind == PERSON)
     ]
-    keep_right = dice.chance(0.5)
+    keep_right = rng.bernoulli(0.5)
     for class_id, rows, speed in ((CYCLIST, (FAR_BIKES, NEAR_BIKES), 4.2), (CAR, (FAR_CARS, NEAR_CARS), 6.5)):
         slots = [slot for slot, kind in enumerate(kinds) if kind == class_id]
-        first = int(dice.chance(0.5))
+        first = int(rng.bernoulli(0.5))
         for k, y in enumerate(rows):
             users = tuple(slots[(k + first) % 2 :: 2])
             if users:

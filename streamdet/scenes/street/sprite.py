@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from streamdet.color import ColorSpace, Plane
 from streamdet.picture import Picture
-from streamdet.scenes.street.blit import Layers, lay_plane
 from streamdet.scenes.street.canvas import Point, Rgba
+from streamdet.scenes.street.compositing import Layers, lay_plane
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sprite:
+class StreetSprite:
     """A figure with its shadow, and a clear border.
 
     Attributes:
@@ -58,7 +58,7 @@ class Shadow:
     strength: float
 
 
-def make_sprite(figure: Rgba, origin: Point, scale: float, shadow: Shadow, color: ColorSpace) -> Sprite:
+def make_sprite(figure: Rgba, origin: Point, scale: float, shadow: Shadow, color: ColorSpace) -> StreetSprite:
     """Returns a figure with its shadow as planes.
 
     Args:
@@ -81,7 +81,9 @@ def make_sprite(figure: Rgba, origin: Point, scale: float, shadow: Shadow, color
     u, v = (m[k, 0] * red + m[k, 1] * green + m[k, 2] * blue + m[k, 3] * thin for k in (1, 2))
     luma, chroma = _bytes(y, 255 * opacity), _bytes(u, v, 255 * thin)
     place = origin[0] - left, origin[1] - top
-    return Sprite(luma, chroma, _spans(luma[-1]), _spans(chroma[-1]), _bytes(255 * figure[..., 3])[0], place, scale)
+    return StreetSprite(
+        luma, chroma, _spans(luma[-1]), _spans(chroma[-1]), _bytes(255 * figure[..., 3])[0], place, scale
+    )
 
 
 def _halved(plane: Floats) -> Floats:
@@ -124,13 +126,13 @@ def _with_shadow(body: Floats, ground: float, shadow: Shadow) -> Floats:
     return opacity
 
 
-def place(sprite: Sprite, x: float, y: float, scale: float) -> tuple[float, float, float]:
+def place(sprite: StreetSprite, x: float, y: float, scale: float) -> tuple[float, float, float]:
     """Returns left, top and size at which a sprite stands on (`x`, `y`) with `scale` pixels per metre."""
     size = scale / sprite.scale
     return x - sprite.origin[0] * size, y - sprite.origin[1] * size, size
 
 
-def lay(picture: Picture, sprite: Sprite, at: tuple[float, float, float]) -> None:
+def lay(picture: Picture, sprite: StreetSprite, at: tuple[float, float, float]) -> None:
     """Lays a sprite over an I420 picture (written); `at` is left, top and size as `place` gives them."""
     left, top, size = at
     y, u, v = picture.planes

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.scenes.street import blit, canvas, grade
+from streamdet.scenes.street import camera_effects, canvas, compositing
 
 SIZE = st.tuples(st.integers(2, 12), st.integers(2, 12))
 AT = st.tuples(st.floats(-14, 14), st.floats(-14, 14)) | st.tuples(
@@ -32,8 +32,8 @@ def test_laying_a_sprite(size, sprite_size, at, scale, padding, channel, rng):
     width, height = size
     plane = rng.integers(0, 256, (height, width + padding), np.uint8)
     sprite = holed(rng, (3, *sprite_size))
-    expected = blit.lay_plane_reference(plane, width, sprite, channel, *at, scale)
-    blit.lay_plane(plane, width, sprite, channel, spans(sprite[-1]), *at, scale)
+    expected = compositing.lay_plane_reference(plane, width, sprite, channel, *at, scale)
+    compositing.lay_plane(plane, width, sprite, channel, spans(sprite[-1]), *at, scale)
     np.testing.assert_array_equal(plane, expected)
 
 
@@ -41,9 +41,9 @@ def test_laying_a_sprite(size, sprite_size, at, scale, padding, channel, rng):
 def test_owning(size, body_size, at, scale, rng):
     owners = rng.integers(-1, 3, size[::-1]).astype(np.int8)
     body = holed(rng, (1, *body_size))[0]
-    expected, measured = blit.own_reference(owners, body, *at, scale, 7)
+    expected, measured = compositing.own_reference(owners, body, *at, scale, 7)
     found = np.empty(6, np.int64)
-    blit.own(owners, body, *at, scale, 7, found)
+    compositing.own(owners, body, *at, scale, 7, found)
     np.testing.assert_array_equal(owners, expected)
     np.testing.assert_array_equal(found, measured)
 
@@ -70,6 +70,6 @@ def test_grading(size, padding, gain, zero, rng):
     width, height = size
     plane = rng.integers(0, 256, (height, width + padding), np.uint8)
     noise, offsets = rng.integers(-127, 128, 64 + width).astype(np.int8), rng.integers(0, 64, height)
-    expected = grade.grade_reference(plane, width, zero, gain, noise, offsets)
-    grade.grade(plane, width, zero, gain, noise, offsets)
+    expected = camera_effects.grade_reference(plane, width, zero, gain, noise, offsets)
+    camera_effects.grade(plane, width, zero, gain, noise, offsets)
     np.testing.assert_array_equal(plane, expected)

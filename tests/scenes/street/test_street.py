@@ -8,17 +8,17 @@ import pytest
 from streamdet.color import ColorSpace
 from streamdet.kernels import compilations
 from streamdet.picture import Picture, PixelFormat
-from streamdet.scenes.frame_code import code_area
+from streamdet.scenes.frame_code import frame_code_area
 from streamdet.scenes.street.options import PLACES, TIMES, StreetOptions
-from streamdet.scenes.street.paths import CAR, LABELS
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.scenes.street.sprite import lay
+from streamdet.scenes.street.trajectories import CAR, LABELS
 
 SMALL = StreetOptions(width=320, height=240)
 PLAIN = StreetOptions(width=640, height=360, noise=0, light=0, shake=0, pan=0)
 
 
-# Mean luma of blocks of 40x40 pixels in frame 100 of the street at day, seed 7, 320x240, without grain.
+# Mean luma of blocks of 40x40 pixels in frame 100 of the street at day, seed 7, 320x240, without gaussian_noise.
 EXPECTED = (
     (138.3, 133.2, 128.2, 115.6, 97.7, 56.1, 75.3, 89.2),
     (100.1, 83.7, 86.3, 89.5, 95.9, 94.4, 87.7, 89.2),
@@ -60,7 +60,7 @@ def test_any_size_of_picture(size):
         picture = scene.render(index)
         assert (picture.width, picture.height) == size
         assert picture.visible(0).std() > 15
-        boxes = scene.truth(index).boxes_xyxy
+        boxes = scene.ground_truth(index).boxes_xyxy
         assert (boxes >= 0).all()
         assert (boxes <= [*size, *size]).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all()
@@ -92,7 +92,7 @@ def test_boxes_are_the_extents_of_what_is_drawn(seed, index):
     """Each figure alone on black and on white: it covers what stays the same, far beyond what its shadow does."""
     options = replace(PLAIN, seed=seed)
     scene = StreetScene(options)
-    truth = scene.exact(index)
+    truth = scene.full_ground_truth(index)
     boxes = []
     for placed in scene._placed(index / 30):
         if placed.spot is None:
@@ -115,7 +115,7 @@ def test_what_hides_whom():
     scene = StreetScene(replace(PLAIN, objects=20))
     shares = []
     for index in range(0, 900, 60):
-        truth = scene.exact(index)
+        truth = scene.full_ground_truth(index)
         for full, seen, share in zip(truth.boxes_xyxy, truth.visible_xyxy, truth.visible, strict=True):
             shares.append(share)
             if share > 0:
@@ -137,7 +137,7 @@ def test_nobody_comes_where_the_code_is():
     for seed in range(6):
         scene = StreetScene(replace(PLAIN, width=640, height=360, seed=seed, objects=24))
         for index in range(0, 900, 60):
-            assert not _touch(scene.exact(index).boxes_xyxy, code_area(640, 360)).any()
+            assert not _touch(scene.full_ground_truth(index).boxes_xyxy, frame_code_area(640, 360)).any()
 
 
 def test_the_code_hides_what_is_behind_it():
@@ -145,8 +145,8 @@ def test_the_code_hides_what_is_behind_it():
     scene = StreetScene(replace(PLAIN, width=160, height=120, objects=24))
     behind = 0
     for index in range(0, 600, 40):
-        truth = scene.exact(index)
-        touched = _touch(truth.boxes_xyxy, code_area(160, 120))
+        truth = scene.full_ground_truth(index)
+        touched = _touch(truth.boxes_xyxy, frame_code_area(160, 120))
         assert (truth.visible[touched] < 1).all()
         behind += touched.sum()
     assert behind > 0
@@ -156,7 +156,7 @@ def test_identities_are_of_one_class_and_never_come_back():
     scene = StreetScene(replace(PLAIN, width=160, height=120))
     seen, classes = {}, {}
     for index in range(0, 1800, 6):
-        truth = scene.exact(index)
+        truth = scene.full_ground_truth(index)
         ids = truth.track_ids.tolist()
         assert len(set(ids)) == len(ids)
         for track_id, class_id in zip(ids, truth.class_ids.tolist(), strict=True):
@@ -216,7 +216,7 @@ def test_jpeg_leaves_its_traces():
 
 
 def test_truth_leaves_out_who_cannot_be_seen():
-    truth = StreetScene(replace(PLAIN, objects=20)).exact(240)
+    truth = StreetScene(replace(PLAIN, objects=20)).full_ground_truth(240)
     assert len(truth.detections(0.0)) == len(truth.visible)
     assert (truth.detections(0.6).scores >= 0.6).all()
     assert truth.detections().labels == LABELS

@@ -9,13 +9,13 @@ from math import ceil, log, pi
 
 from streamdet.color import ColorSpace
 from streamdet.scenes.street.bikes import Cyclist, draw_cyclist
-from streamdet.scenes.street.bodies import BODIES
-from streamdet.scenes.street.canvas import Canvas, Rgb
+from streamdet.scenes.street.canvas import PolygonCanvas, Rgb
+from streamdet.scenes.street.car_bodies import BODIES
 from streamdet.scenes.street.cars import SPOKES, Car, draw_car
-from streamdet.scenes.street.dice import Dice
-from streamdet.scenes.street.paths import CYCLIST, PERSON, Spot
 from streamdet.scenes.street.people import Person, View, draw_person
-from streamdet.scenes.street.sprite import Shadow, Sprite, make_sprite
+from streamdet.scenes.street.rng import SeededRng
+from streamdet.scenes.street.sprite import Shadow, StreetSprite, make_sprite
+from streamdet.scenes.street.trajectories import CYCLIST, PERSON, FigureState
 
 _GROWTH = 1.2
 """Sizes that figures are drawn at, each so many times the one before; those between are made smaller from the next."""
@@ -26,7 +26,7 @@ _MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Light:
+class Lighting:
     """What time of day makes of everything.
 
     Attributes:
@@ -52,18 +52,18 @@ class _Pose:
     step: int
 
 
-class Cast:
+class SpriteCache:
     """Gives the sprite of any figure at any moment."""
 
-    def __init__(self, seed: int, light: Light, color: ColorSpace, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, seed: int, light: Lighting, color: ColorSpace, most_bytes: int = _MOST_BYTES) -> None:
         self._seed = seed
         self._light = light
         self._color = color
-        self._sprites: OrderedDict[_Pose, Sprite] = OrderedDict()
+        self._sprites: OrderedDict[_Pose, StreetSprite] = OrderedDict()
         self._bytes = 0
         self._most_bytes = most_bytes
 
-    def sprite(self, spot: Spot, scale: float) -> Sprite:
+    def sprite(self, spot: FigureState, scale: float) -> StreetSprite:
         """Returns what stands there, drawn at least `scale` pixels per metre large."""
         look = _look(self._seed, spot.slot, spot.trip, spot.class_id, self._light.dark)
         pose = _Pose(spot.slot, spot.trip, spot.view, spot.left, _phase(look, spot), ceil(log(scale, _GROWTH)))
@@ -76,13 +76,13 @@ class Cast:
         self._sprites.move_to_end(pose)
         return found
 
-    def _draw(self, look: Person | Cyclist | Car, pose: _Pose) -> Sprite:
+    def _draw(self, look: Person | Cyclist | Car, pose: _Pose) -> StreetSprite:
         scale, shadow = _GROWTH**pose.step, self._light.shadow
         half_m, top_m = _extents(look)
         half_px = ceil((half_m + abs(shadow.slant) * top_m) * scale) + 4
         up_px, down_px = ceil(top_m * scale) + 4, ceil((0.1 + shadow.length * top_m) * scale) + 4
         origin = float(half_px), float(up_px)
-        canvas = Canvas.blank(
+        canvas = PolygonCanvas.blank(
             2 * half_px, up_px + down_px + (up_px + down_px) % 2, scale, origin, pose.left, self._light.tint
         )
         turn = 2 * pi * max(pose.phase, 0) / _PHASES
@@ -98,13 +98,13 @@ class Cast:
 
 @lru_cache(maxsize=256)
 def _look(seed: int, slot: int, trip: int, class_id: int, dark: bool) -> Person | Cyclist | Car:
-    dice = Dice(seed, "look", slot, trip)
+    rng = SeededRng(seed, "look", slot, trip)
     if class_id == PERSON:
-        return Person.roll(dice)
-    return Cyclist.roll(dice) if class_id == CYCLIST else Car.roll(dice, dark)
+        return Person.random(rng)
+    return Cyclist.random(rng) if class_id == CYCLIST else Car.random(rng, dark)
 
 
-def _phase(look: Person | Cyclist | Car, spot: Spot) -> int:
+def _phase(look: Person | Cyclist | Car, spot: FigureState) -> int:
     match look:
         case Person():
             step_m = 0.82 * look.height

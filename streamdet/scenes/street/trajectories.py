@@ -7,9 +7,9 @@ from functools import lru_cache
 from itertools import pairwise
 from math import floor, pi, sin
 
-from streamdet.scenes.street.dice import Dice
-from streamdet.scenes.street.ground import FAR_WALK, NEAR_WALK, ROAD, Ground
+from streamdet.scenes.street.ground import FAR_WALK, NEAR_WALK, ROAD, GroundPlane
 from streamdet.scenes.street.people import View
+from streamdet.scenes.street.rng import SeededRng
 
 PERSON, CYCLIST, CAR = 0, 1, 2
 LABELS = ("person", "cyclist", "car")
@@ -17,16 +17,16 @@ _STEPS = 96
 _HABITS = ("near", "cross", "far", "near", "wait", "near", "far", "cross")
 
 
-class Pace:
+class SpeedProfile:
     """Turns shares of a time into shares of a way: mild changes of speed, and stops.
 
     Args:
-        dice: how the speed changes.
+        rng: how the speed changes.
         stops: (share of the time at which it begins, share that it lasts) of each stop.
     """
 
-    def __init__(self, dice: Dice, stops: tuple[tuple[float, float], ...]) -> None:
-        waves = [(dice.between(0.05, 0.18), k, dice.between(0, 1)) for k in (1, 2)]
+    def __init__(self, rng: SeededRng, stops: tuple[tuple[float, float], ...]) -> None:
+        waves = [(rng.uniform(0.05, 0.18), k, rng.uniform(0, 1)) for k in (1, 2)]
         speeds = []
         for step in range(_STEPS):
             share = (step + 0.5) / _STEPS
@@ -58,7 +58,7 @@ def _slowed(share: float, begin: float, lasts: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class FigureState:
     """One figure at one moment.
 
     Attributes:
@@ -84,7 +84,7 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class TrafficLane:
     """Cars or cyclists one behind another: all of them move alike, so that nobody drives into another.
 
     Attributes:
@@ -99,17 +99,17 @@ class Lane:
     """
 
     seed: int
-    ground: Ground
+    ground: GroundPlane
     class_id: int
     slots: tuple[int, ...]
     y: float
     left: bool
-    pace: Pace
+    pace: SpeedProfile
     period_s: float
     speed_m_s: float
     room_m: float
 
-    def spots(self, time_s: float) -> list[Spot]:
+    def spots(self, time_s: float) -> list[FigureState]:
         """Returns where everybody is."""
         ground, periods = self.ground, time_s / self.period_s
         share = periods - floor(periods)
@@ -127,40 +127,42 @@ class Lane:
             x = -ground.reach + (along_m - 1.2 * self.room_m) * ground.per_metre(self.y)
             x = ground.width - x if self.left else x
             speed = self.speed_m_s * self.pace.speed(share)
-            found.append(Spot(slot, trip, self.class_id, x, y, along_m, speed, self.left))
+            found.append(FigureState(slot, trip, self.class_id, x, y, along_m, speed, self.left))
         return found
 
 
 @lru_cache(maxsize=256)
 def _share(seed: int, what: str, slot: int, trip: int) -> float:
     """Returns a number from 0 to 1 that follows from its arguments."""
-    return Dice(seed, what, slot, trip).between(0, 1)
+    return SeededRng(seed, what, slot, trip).uniform(0, 1)
 
 
 def make_lane(
-    seed: int, ground: Ground, class_id: int, slots: tuple[int, ...], y: float, left: bool, speed_m_s: float
-) -> Lane:
+    seed: int, ground: GroundPlane, class_id: int, slots: tuple[int, ...], y: float, left: bool, speed_m_s: float
+) -> TrafficLane:
     """Returns a lane whose traffic may stop now and then."""
-    dice = Dice(seed, "lane", class_id, y)
+    rng = SeededRng(seed, "lane", class_id, y)
     likely = 0.65 if class_id == CAR else 0.35
-    stops = ((dice.between(0.3, 0.6), dice.between(0.10, 0.22)),) if dice.chance(likely) else ()
-    pace, period_s = Pace(dice, stops), dice.between(10, 17)
+    stops = ((rng.uniform(0.3, 0.6), rng.uniform(0.10, 0.22)),) if rng.bernoulli(likely) else ()
+    pace, period_s = SpeedProfile(rng, stops), rng.uniform(10, 17)
     room_m = 3.2 if class_id == CAR else 1.5
-    return Lane(seed, ground, class_id, slots, y, left, pace, period_s, speed_m_s * dice.between(0.85, 1.2), room_m)
+    return TrafficLane(
+        seed, ground, class_id, slots, y, left, pace, period_s, speed_m_s * rng.uniform(0.85, 1.2), room_m
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Walker:
+class Pedestrian:
     """Somebody on foot: along a pavement, across the road, or waiting for somebody. Who leaves never comes back."""
 
     seed: int
-    ground: Ground
+    ground: GroundPlane
     slot: int
     habit: str
     period_s: float
     begun: float
 
-    def spots(self, time_s: float) -> list[Spot]:
+    def spots(self, time_s: float) -> list[FigureState]:
         """Returns where they are, if anywhere."""
         turns = time_s / self.period_s + self.begun
         trip = floor(turns)
@@ -169,25 +171,25 @@ class Walker:
         speed = walk.length_m / self.period_s * walk.pace.speed(turns - trip)
         view = View.SIDE if abs(dx) >= 0.7 * abs(dz) else View.FRONT if dz > 0 else View.BACK
         moved_m = walk.length_m * walk.pace.at(turns - trip)
-        return [Spot(self.slot, trip, PERSON, x, y, moved_m, speed, dx < 0, view)]
+        return [FigureState(self.slot, trip, PERSON, x, y, moved_m, speed, dx < 0, view)]
 
 
-def make_walker(seed: int, ground: Ground, slot: int, place: int) -> Walker:
+def make_walker(seed: int, ground: GroundPlane, slot: int, place: int) -> Pedestrian:
     """Returns somebody on foot, the `place`-th of all who are."""
-    dice = Dice(seed, "walker", slot)
-    habit = _HABITS[(place + int(Dice(seed, "habits").between(0, len(_HABITS)))) % len(_HABITS)]
+    rng = SeededRng(seed, "walker", slot)
+    habit = _HABITS[(place + int(SeededRng(seed, "habits").uniform(0, len(_HABITS)))) % len(_HABITS)]
     usual_s = {"near": 12.0, "far": 24.0, "cross": 21.0, "wait": 19.0}[habit]
-    return Walker(seed, ground, slot, habit, usual_s * dice.between(0.85, 1.2), dice.between(0.05, 0.9))
+    return Pedestrian(seed, ground, slot, habit, usual_s * rng.uniform(0.85, 1.2), rng.uniform(0.05, 0.9))
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
+class _Route:
     """A way of straight parts: corners as (x, y), and the metres behind at each."""
 
     corners: tuple[tuple[float, float], ...]
     behind_m: tuple[float, ...]
-    pace: Pace
-    ground: Ground
+    pace: SpeedProfile
+    ground: GroundPlane
 
     @property
     def length_m(self) -> float:
@@ -208,43 +210,43 @@ class _Walk:
 
 
 @lru_cache(maxsize=256)
-def _walk(seed: int, ground: Ground, slot: int, habit: str, trip: int) -> _Walk:
-    dice = Dice(seed, "walk", slot, trip)
-    from_left, beyond = dice.chance(0.5), 0.9
+def _walk(seed: int, ground: GroundPlane, slot: int, habit: str, trip: int) -> _Route:
+    rng = SeededRng(seed, "walk", slot, trip)
+    from_left, beyond = rng.bernoulli(0.5), 0.9
     start, end = -ground.reach, ground.width + ground.reach
     if not from_left:
         start, end = end, start
     corners: tuple[tuple[float, float], ...]
     if habit == "cross":
-        first, last = (NEAR_WALK, FAR_WALK) if dice.chance(0.5) else (FAR_WALK, NEAR_WALK)
-        y0, y1 = dice.between(*first), dice.between(*last)
-        x0, x1 = _crossed(dice, ground, y0, y1)
-        end = end if dice.chance(0.6) else start
+        first, last = (NEAR_WALK, FAR_WALK) if rng.bernoulli(0.5) else (FAR_WALK, NEAR_WALK)
+        y0, y1 = rng.uniform(*first), rng.uniform(*last)
+        x0, x1 = _crossed(rng, ground, y0, y1)
+        end = end if rng.bernoulli(0.6) else start
         corners = ((start, y0), (x0, y0), (x1, y1), (end, y1))
     else:
-        y = dice.between(*(FAR_WALK if habit == "far" else NEAR_WALK))
-        drift = y if habit == "far" else min(max(y + dice.between(-0.04, 0.04), NEAR_WALK[0]), NEAR_WALK[1])
+        y = rng.uniform(*(FAR_WALK if habit == "far" else NEAR_WALK))
+        drift = y if habit == "far" else min(max(y + rng.uniform(-0.04, 0.04), NEAR_WALK[0]), NEAR_WALK[1])
         corners = ((start, y), (end, drift))
     corners = tuple((_outside(x, beyond * ground.per_metre(y), ground), y) for x, y in corners)
-    stops = ((dice.between(0.3, 0.55), dice.between(0.25, 0.35)),) if habit == "wait" else ()
-    if not stops and dice.chance(0.25):
-        stops = ((dice.between(0.2, 0.7), dice.between(0.06, 0.14)),)
+    stops = ((rng.uniform(0.3, 0.55), rng.uniform(0.25, 0.35)),) if habit == "wait" else ()
+    if not stops and rng.bernoulli(0.25):
+        stops = ((rng.uniform(0.2, 0.7), rng.uniform(0.06, 0.14)),)
     behind = [0.0]
     for (x0, y0), (x1, y1) in pairwise(corners):
         behind.append(behind[-1] + ground.distance_m(x0, y0, x1, y1))
-    return _Walk(corners, tuple(behind), Pace(dice, stops), ground)
+    return _Route(corners, tuple(behind), SpeedProfile(rng, stops), ground)
 
 
-def _crossed(dice: Dice, ground: Ground, y0: float, y1: float) -> tuple[float, float]:
+def _crossed(rng: SeededRng, ground: GroundPlane, y0: float, y1: float) -> tuple[float, float]:
     """Returns x where somebody leaves one pavement and where they reach the other: on the zebra where there is one."""
     if ground.crossing is None:
-        x = dice.between(0.2, 0.8) * ground.width
-        return x, x + dice.between(-0.06, 0.06)
-    x = ground.crossing + dice.between(-1.2, 1.2) * ground.per_metre(ROAD[1])
+        x = rng.uniform(0.2, 0.8) * ground.width
+        return x, x + rng.uniform(-0.06, 0.06)
+    x = ground.crossing + rng.uniform(-1.2, 1.2) * ground.per_metre(ROAD[1])
     return ground.along(x, ROAD[1], y0), ground.along(x, ROAD[1], y1)
 
 
-def _outside(x: float, half_width: float, ground: Ground) -> float:
+def _outside(x: float, half_width: float, ground: GroundPlane) -> float:
     """Moves the ends of a way so far out that nobody can be seen there; leaves what is inside."""
     if x <= -ground.reach:
         return x - half_width

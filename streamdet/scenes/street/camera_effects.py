@@ -1,4 +1,4 @@
-"""What the camera adds: brightness that changes, grain, and the traces of compression."""
+"""What the camera adds: brightness that changes, gaussian_noise, and the traces of compression."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from streamdet.color import Plane
 from streamdet.kernels import kernel
 from streamdet.picture import Picture, PixelFormat
-from streamdet.scenes.street.dice import grain
 from streamdet.scenes.street.options import StreetOptions
+from streamdet.scenes.street.rng import gaussian_noise
 
 _GRAIN_LENGTH = 1 << 16
 _ONE = 256
@@ -17,7 +17,7 @@ _ONE = 256
 
 @kernel(apart=True)
 def grade(plane: Plane, width: int, zero: int, gain: int, noise: NDArray[np.int8], offsets: NDArray[np.int64]) -> None:
-    """Multiplies what lies above or below `zero` by `gain` / 256 and adds grain (written).
+    """Multiplies what lies above or below `zero` by `gain` / 256 and adds gaussian_noise (written).
 
     Args:
         plane: (rows, line bytes) uint8.
@@ -44,11 +44,11 @@ def grade_reference(
     return result
 
 
-class Grade:
-    """Gives pictures their brightness and grain."""
+class CameraEffects:
+    """Gives pictures their brightness and gaussian_noise."""
 
     def __init__(self, options: StreetOptions) -> None:
-        values = options.noise * grain(_GRAIN_LENGTH + options.width, options.seed)
+        values = options.noise * gaussian_noise(_GRAIN_LENGTH + options.width, options.seed)
         self._noise = np.clip(np.rint(values), -127, 127).astype(np.int8)
         self._none = np.zeros(options.width, np.int8)
         self._rows = np.arange(options.height, dtype=np.uint64)
@@ -60,7 +60,7 @@ class Grade:
         gain = round(_ONE * brightness)
         if gain == _ONE and not self._grainy:
             return
-        # Where the grain of a row begins: a hash of row, frame and seed (constants of splitmix64).
+        # Where the gaussian_noise of a row begins: a hash of row, frame and seed (constants of splitmix64).
         mixed = self._rows * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
             (index * 0xBF58476D1CE4E5B9 + self._seed) % 2**64
         )

@@ -6,41 +6,41 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from streamdet.scenes.frame_code import read_code
+from streamdet.scenes.frame_code import read_frame_code
 from streamdet.sources.factory import create_source
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordingCheck:
     """What is in a recording of the street.
 
     Attributes:
         frames: that were decoded.
-        read: frames whose number and time can be read from their pixels, in rising order.
+        readable: frames whose number and time can be read from their pixels, in rising order.
         on_time: of these, frames whose timestamp is that of the scene, to half a tick.
     """
 
     frames: int
-    read: int
+    readable: int
     on_time: int
 
 
-def read_back(path: Path, fps: Fraction) -> Recorded:
+def check_recording(path: Path, fps: Fraction) -> RecordingCheck:
     """Decodes a recording and compares the number in each picture with its timestamp.
 
     Raises:
         SourceError: it cannot be read.
     """
-    frames = read = on_time = 0
+    frames = readable = on_time = 0
     last = -1
     with create_source(str(path)) as source:
         tick_s = float(source.open().time_base)
         for frame in source.frames():
             frames += 1
-            code = read_code(frame.picture)
+            code = read_frame_code(frame.picture)
             if code is None or code.number <= last:
                 continue
-            read += 1
+            readable += 1
             last = code.number
             on_time += abs(frame.pts_s - float(code.number / fps)) <= tick_s / 2
-    return Recorded(frames, read, on_time)
+    return RecordingCheck(frames, readable, on_time)

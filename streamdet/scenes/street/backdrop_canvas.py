@@ -7,32 +7,32 @@ from itertools import pairwise
 
 import numpy as np
 
-from streamdet.scenes.street.canvas import Canvas, Point, Rgb
-from streamdet.scenes.street.dice import Dice, clouds, grain
+from streamdet.scenes.street.canvas import Point, PolygonCanvas, Rgb
+from streamdet.scenes.street.rng import SeededRng, gaussian_noise, value_noise
 
 
-class Board:
+class BackdropCanvas:
     """Draws flat shapes, textured bands and soft glows.
 
     Attributes:
         canvas: everything lands on it; its metre is the height of the picture.
         left: x where what can be seen begins (0 is the left edge of the unmoved picture); `right` where it ends.
         right: see `left`.
-        dice: for what is to differ.
+        rng: for what is to differ.
     """
 
     def __init__(self, size: tuple[int, int], margins: tuple[int, int], tint: Rgb, seed: int) -> None:
         width, height = size
         rgba = np.zeros((height + 2 * margins[1], width + 2 * margins[0], 4), np.float32)
         rgba[..., 3] = 1
-        self.canvas = Canvas(rgba, float(height), (float(margins[0]), float(margins[1])), False, tint)
+        self.canvas = PolygonCanvas(rgba, float(height), (float(margins[0]), float(margins[1])), False, tint)
         self.left, self.right = -margins[0] / height, (width + margins[0]) / height
-        self.dice = Dice(seed, "board")
+        self.rng = SeededRng(seed, "board")
         self._seed = seed
 
     def shape(self, points: Sequence[Point], color: Rgb, radius: float = 0.0, below: Rgb | None = None,
               opacity: float = 1.0, glows: bool = False) -> None:  # fmt: skip
-        """Draws a polygon; as `Canvas.shape`."""
+        """Draws a polygon; as `PolygonCanvas.shape`."""
         self.canvas.shape([(x, -y) for x, y in points], color, radius, below, opacity, glows)
 
     def box(self, left: float, top: float, right: float, bottom: float, color: Rgb, below: Rgb | None = None,
@@ -72,7 +72,9 @@ class Board:
         texture = np.zeros((rows, columns), np.float32)
         if patchy:
             for k, cell in enumerate((0.16, 0.05)):
-                texture += patchy * (0.7, 0.5)[k] * clouds(rows, columns, cell * scale, self._seed + 31 * k + first)
+                texture += (
+                    patchy * (0.7, 0.5)[k] * value_noise(rows, columns, cell * scale, self._seed + 31 * k + first)
+                )
         if rough:
-            texture += rough * grain(rows * columns, self._seed + first + 7).reshape(rows, columns)
+            texture += rough * gaussian_noise(rows * columns, self._seed + first + 7).reshape(rows, columns)
         rgba[first:last, :, :3] += texture[..., None] * np.float32(1.0 if glows else min(self.canvas.tint))

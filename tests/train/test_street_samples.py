@@ -8,10 +8,10 @@ import pytest
 
 from streamdet.evaluate.street import FIRST_TRAINING_SEED, HELD_OUT
 from streamdet.models.ssd_small import Plan
-from streamdet.scenes.street.paths import LABELS
-from streamdet.scenes.street.scene import Truth
-from streamdet.train import street
-from streamdet.train.street import LOOKS, StreetSamples, kept_share, objects_in
+from streamdet.scenes.street.scene import StreetTruth
+from streamdet.scenes.street.trajectories import LABELS
+from streamdet.train import street_samples
+from streamdet.train.street_samples import CROPS_PER_SCENE, StreetSamples, kept_share, objects_in
 
 PLAN = Plan(LABELS, 128, 96)
 
@@ -26,7 +26,7 @@ def samples(tmp_path_factory):
 
 
 def test_pictures_and_what_is_in_them(samples):
-    assert len(samples) == 2 * LOOKS
+    assert len(samples) == 2 * CROPS_PER_SCENE
     everything = [samples.objects(index) for index in range(len(samples))]
     for index, objects in enumerate(everything):
         picture = samples.picture(index)
@@ -37,18 +37,18 @@ def test_pictures_and_what_is_in_them(samples):
         assert (objects.boxes_xyxy[:, 2:] > objects.boxes_xyxy[:, :2]).all()
         assert (objects.boxes_xyxy.dtype, objects.class_ids.dtype) == (np.float32, np.int64)
         assert set(objects.class_ids.tolist()) <= {0, 1, 2}
-    assert sum(len(objects.class_ids) for objects in everything) > 2 * LOOKS
+    assert sum(len(objects.class_ids) for objects in everything) > 2 * CROPS_PER_SCENE
     assert not all(objects.ignored.all() for objects in everything)
     pictures = [samples.picture(index).tobytes() for index in range(len(samples))]
     assert len(set(pictures)) == len(pictures)
 
 
 def test_the_same_seed_gives_the_same_bytes(samples):
-    pictures, objects = street._scene((PLAN.width, PLAN.height, FIRST_TRAINING_SEED + 1))
-    for k in range(LOOKS):
-        np.testing.assert_array_equal(pictures[k], samples.picture(LOOKS + k))
-        np.testing.assert_array_equal(objects[k].boxes_xyxy, samples.objects(LOOKS + k).boxes_xyxy)
-        np.testing.assert_array_equal(objects[k].ignored, samples.objects(LOOKS + k).ignored)
+    pictures, objects = street_samples._scene((PLAN.width, PLAN.height, FIRST_TRAINING_SEED + 1))
+    for k in range(CROPS_PER_SCENE):
+        np.testing.assert_array_equal(pictures[k], samples.picture(CROPS_PER_SCENE + k))
+        np.testing.assert_array_equal(objects[k].boxes_xyxy, samples.objects(CROPS_PER_SCENE + k).boxes_xyxy)
+        np.testing.assert_array_equal(objects[k].ignored, samples.objects(CROPS_PER_SCENE + k).ignored)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 1000])
@@ -75,7 +75,7 @@ def test_scenes_to_measure_with_are_never_rendered_for_training(monkeypatch, tmp
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what is mapped")
 def test_the_file_is_let_go_while_somebody_still_has_the_samples(monkeypatch, tmp_path):
     """Windows deletes no file that is mapped, and the pictures of a training are gigabytes."""
-    monkeypatch.setattr(street, "_rendered", lambda jobs: iter(()))
+    monkeypatch.setattr(street_samples, "_rendered", lambda jobs: iter(()))
 
     def mapped():
         return str(tmp_path) in Path("/proc/self/maps").read_text()
@@ -103,7 +103,7 @@ def test_scenes_are_numbered_on_from_the_first_seed(monkeypatch, tmp_path):
             asked.extend(jobs)
             return []
 
-    monkeypatch.setattr(street, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(street_samples, "ProcessPoolExecutor", Pool)
     StreetSamples(PLAN, tmp_path / "pictures.npy", 3)
     assert asked == [(128, 96, FIRST_TRAINING_SEED + k) for k in range(3)]
 
@@ -111,7 +111,7 @@ def test_scenes_are_numbered_on_from_the_first_seed(monkeypatch, tmp_path):
 def truth_of(boxes, visible):
     boxes = np.array(boxes, np.float32)
     numbers = np.arange(len(boxes))
-    return Truth(boxes, boxes, np.array(visible, np.float32), (numbers % 3).astype(np.int32), numbers)
+    return StreetTruth(boxes, boxes, np.array(visible, np.float32), (numbers % 3).astype(np.int32), numbers)
 
 
 def test_a_part_of_a_picture():

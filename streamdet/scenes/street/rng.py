@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 
-class Dice:
+class SeededRng:
     """Numbers that follow from a list of keys alone.
 
     Only `Random.random` of text seeds is used, whose sequence Python promises to keep between versions.
@@ -19,26 +19,26 @@ class Dice:
     def __init__(self, *keys: object) -> None:
         self._random = Random("/".join(map(str, keys)))
 
-    def between(self, low: float, high: float) -> float:
+    def uniform(self, low: float, high: float) -> float:
         """Returns a number from `low` to `high`."""
         return low + (high - low) * self._random.random()
 
-    def chance(self, share: float) -> bool:
+    def bernoulli(self, share: float) -> bool:
         """Returns True in `share` of all cases."""
         return self._random.random() < share
 
-    def pick(self, choices: Sequence[T]) -> T:
+    def choice(self, choices: Sequence[T]) -> T:
         """Returns one of `choices`."""
         return choices[int(self._random.random() * len(choices))]
 
-    def shade(self, rgb: tuple[float, float, float], spread: float = 14) -> tuple[float, float, float]:
+    def vary_color(self, rgb: tuple[float, float, float], spread: float = 14) -> tuple[float, float, float]:
         """Returns a colour near `rgb`."""
-        light = self.between(-spread, spread)
-        red, green, blue = (min(max(value + light + self.between(-6, 6), 0), 255) for value in rgb)
+        light = self.uniform(-spread, spread)
+        red, green, blue = (min(max(value + light + self.uniform(-6, 6), 0), 255) for value in rgb)
         return red, green, blue
 
 
-def grain(count: int, seed: int) -> NDArray[np.float32]:
+def gaussian_noise(count: int, seed: int) -> NDArray[np.float32]:
     """Returns `count` numbers with mean 0 and standard deviation 1, nearly normal: sums of eight random bytes.
 
     NumPy promises the raw bits of a generator to stay what they are, not what it makes of them.
@@ -49,10 +49,10 @@ def grain(count: int, seed: int) -> NDArray[np.float32]:
     return np.asarray((sums - 8 * 127.5) / spread, np.float32)
 
 
-def clouds(height: int, width: int, cell: float, seed: int) -> NDArray[np.float32]:
+def value_noise(height: int, width: int, cell: float, seed: int) -> NDArray[np.float32]:
     """Returns soft random blotches about `cell` pixels wide: (height, width) float32, mean 0, deviation near 0.6."""
     rows, columns = int(height / cell) + 3, int(width / cell) + 3
-    grid = grain(rows * columns, seed).reshape(rows, columns)
+    grid = gaussian_noise(rows * columns, seed).reshape(rows, columns)
     y, x = np.arange(height, dtype=np.float32) / np.float32(cell), np.arange(width, dtype=np.float32) / np.float32(cell)
     iy, ix = y.astype(np.int32), x.astype(np.int32)
     fy, fx = _ease(np.asarray(y - iy, np.float32))[:, None], _ease(np.asarray(x - ix, np.float32))

@@ -31,15 +31,15 @@ class ShownFrame:
     Attributes:
         number: of the scene's frame.
         detections: that were shown, with track ids.
-        outlined: share of points on the outlines of its boxes where something was drawn; NaN where nobody looked.
+        outline_coverage: share of points on its box outlines where something was drawn; NaN where not measured.
     """
 
     number: int
     detections: Detections
-    outlined: float
+    outline_coverage: float
 
 
-class Collector(Sink):
+class ShownFrameCollector(Sink):
     """Keeps what is shown; of every tenth picture it looks whether boxes are drawn where they should be."""
 
     needs_annotated = True
@@ -54,14 +54,14 @@ class Collector(Sink):
     def write(self, result: Result) -> None:
         """Keeps a frame's detections."""
         look = result.annotated is not None and len(self.frames) % _LOOK_EVERY == 0 and len(result.detections) > 0
-        outlined = drawn_share(result.frame.picture, result.picture, result.detections) if look else float("nan")
-        self.frames.append(ShownFrame(result.frame.pts, result.detections, outlined))
+        coverage = outline_coverage(result.frame.picture, result.picture, result.detections) if look else float("nan")
+        self.frames.append(ShownFrame(result.frame.pts, result.detections, coverage))
 
     def close(self) -> None:
         """Nothing to finish."""
 
 
-def drawn_share(before: Picture, after: Picture, detections: Detections) -> float:
+def outline_coverage(before: Picture, after: Picture, detections: Detections) -> float:
     """Returns at which share of points on the edges of boxes a picture differs, there or right beside, from before."""
     changed = np.abs(after.visible(0).astype(np.int16) - before.visible(0).astype(np.int16)) >= _CHANGED
     near = cv2.dilate(changed.astype(np.uint8), np.ones((2 * _BESIDE_PX + 1,) * 2, np.uint8))
@@ -81,11 +81,11 @@ def _edges(boxes_xyxy: NDArray[np.float32], height: int, width: int) -> tuple[ND
     return rows[inside].astype(np.int64), columns[inside].astype(np.int64)
 
 
-def follow(scene: StreetScene, frames: list[ShownFrame]) -> MotNumbers:
+def evaluate_tracking(scene: StreetScene, frames: list[ShownFrame]) -> MotNumbers:
     """Compares what was shown with the exact truth of each frame.
 
     Full boxes inside the picture count, also where something hides a part of them; what can be seen to less than a
     quarter need not be shown, and may be.
     """
-    truth, ignored = moments([scene.exact(frame.number) for frame in frames])
+    truth, ignored = moments([scene.full_ground_truth(frame.number) for frame in frames])
     return evaluate_mot(truth, [frame.detections for frame in frames], ignored)

@@ -15,23 +15,23 @@ LEAST_OUTLINED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DemoCheck:
     """One thing that was looked at.
 
     Attributes:
         name: in a word or two.
         passed: it is as it should be.
-        words: what was found.
+        details: what was found.
     """
 
     name: str
     passed: bool
-    words: str
+    details: str
 
 
-def checks(result: DemoResult) -> list[Check]:
+def run_checks(result: DemoResult) -> list[DemoCheck]:
     """Returns what is to be said of a demonstration, part by part."""
-    accuracy, tracking, recorded = result.accuracy, result.tracking, result.recorded
+    accuracy, tracking, recorded = result.accuracy, result.tracking, result.recording
     (stream,) = result.report.streams
     recording = stream.sinks[0]
     balanced = stream.captured == stream.shown + sum(stream.dropped.values())
@@ -39,40 +39,40 @@ def checks(result: DemoResult) -> list[Check]:
     whole = balanced and (result.options.live or lost == 0)
     age = recording.age
     return [
-        Check(
+        DemoCheck(
             "detector",
             accuracy.ap50 >= LEAST_AP50 and accuracy.ap >= LEAST_AP,
             f"AP50 {accuracy.ap50:.3f}, AP {accuracy.ap:.3f} on {result.pictures} pictures of this scene; "
             + result.explain.partition(" (")[0],
         ),
-        Check(
+        DemoCheck(
             "tracking",
             tracking.idf1 >= LEAST_IDF1 and tracking.mota >= LEAST_MOTA,
             f"IDF1 {tracking.idf1:.3f}, MOTA {tracking.mota:.3f}, HOTA {tracking.hota:.3f}; "
             f"{tracking.id_switches} identity switches of {tracking.identities} objects in {tracking.frames} frames; "
             f"boxes overlap theirs by {tracking.motp:.2f}",
         ),
-        Check(
+        DemoCheck(
             "drawing",
-            result.outlined >= LEAST_OUTLINED,
-            f"boxes are drawn where the numbers say: on {100 * result.outlined:.0f} % of their outlines",
+            result.outline_coverage >= LEAST_OUTLINED,
+            f"boxes are drawn where the numbers say: on {100 * result.outline_coverage:.0f} % of their outlines",
         ),
-        Check(
+        DemoCheck(
             "time",
             True,
             f"{stream.fps:.0f} frames/s, {stream.mode}; from capture to file {age.p50_ms:.0f} ms, "
             f"95 % within {age.p95_ms:.0f}, 99 % within {age.p99_ms:.0f}",
         ),
-        Check(
+        DemoCheck(
             "books",
             whole,
             f"captured {stream.captured} = shown {stream.shown} + dropped {sum(stream.dropped.values())}; "
             f"written {recording.written}",
         ),
-        Check(
+        DemoCheck(
             "recording",
-            recorded.frames == recorded.read == recorded.on_time == recording.written,
-            f"{recorded.read} of {recorded.frames} frames carry their number and time in their pixels, "
+            recorded.frames == recorded.readable == recorded.on_time == recording.written,
+            f"{recorded.readable} of {recorded.frames} frames carry their number and time in their pixels, "
             f"{recorded.on_time} have the scene's own timestamp",
         ),
     ]
@@ -83,9 +83,9 @@ def _lost(dropped: Mapping[str, int]) -> int:
     return sum(count for cause, count in dropped.items() if cause != "stopped")
 
 
-def verdict(found: list[Check]) -> str:
+def summary(checks: list[DemoCheck]) -> str:
     """Returns one line."""
-    wrong = [check.name for check in found if not check.passed]
+    wrong = [check.name for check in checks if not check.passed]
     if not wrong:
         return "streamdet works here, from the pixels of the scene to the frames of the recording"
     return f"something is wrong here: {', '.join(wrong)}; `streamdet doctor` tells what this machine can do"

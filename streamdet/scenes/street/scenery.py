@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from streamdet.scenes.street.board import Board
+from streamdet.scenes.street.backdrop_canvas import BackdropCanvas
 from streamdet.scenes.street.canvas import Rgb
-from streamdet.scenes.street.dice import Dice
 from streamdet.scenes.street.ground import WALL
 from streamdet.scenes.street.people import CLOTHES, darker
+from streamdet.scenes.street.rng import SeededRng
 
 SKIES: dict[str, tuple[Rgb, Rgb]] = {
     "day": ((112, 168, 226), (206, 228, 244)),
@@ -23,62 +23,64 @@ LEAVES: tuple[Rgb, ...] = ((62, 104, 52), (78, 122, 58), (50, 92, 62), (102, 130
 _LIT: Rgb = (255, 214, 138)
 
 
-def draw_sky(board: Board, time: str) -> None:
+def draw_sky(board: BackdropCanvas, time: str) -> None:
     """Fills what is above the ground."""
     top, low = SKIES[time]
     board.band(0.0, WALL, top, low, rough=0.0, patchy=2.0 if time == "overcast" else 0.8, glows=True)
     if time == "overcast":
         return
-    dice, color = board.dice, (252, 252, 252) if time == "day" else (255, 190, 160)
+    rng, color = board.rng, (252, 252, 252) if time == "day" else (255, 190, 160)
     for _ in range(3):
-        x, y = dice.between(board.left, board.right), dice.between(0.02, 0.16)
+        x, y = rng.uniform(board.left, board.right), rng.uniform(0.02, 0.16)
         for _ in range(9):
-            place = x + dice.between(-0.16, 0.16), y + dice.between(-0.012, 0.012)
-            size = dice.between(0.012, 0.035)
+            place = x + rng.uniform(-0.16, 0.16), y + rng.uniform(-0.012, 0.012)
+            size = rng.uniform(0.012, 0.035)
             for soft in (1.7, 1.5, 1.3, 1.15, 1.0):
                 board.shape((place, (place[0] + 0.06, place[1])), color, size * soft, opacity=0.07, glows=True)
 
 
-def draw_houses(board: Board, dark: bool, lowest: float = 0.02, shops: bool = True) -> None:
+def draw_houses(board: BackdropCanvas, dark: bool, lowest: float = 0.02, shops: bool = True) -> None:
     """Draws a row of houses from side to side, whose roofs are at `lowest` to a little below."""
-    x, dice = board.left - board.dice.between(0, 0.3), board.dice
+    x, rng = board.left - board.rng.uniform(0, 0.3), board.rng
     while x < board.right:
-        width = dice.between(0.26, 0.62)
-        _house(board, dice, x, x + width, lowest + dice.between(-0.06, 0.12), dark, shops)
+        width = rng.uniform(0.26, 0.62)
+        _house(board, rng, x, x + width, lowest + rng.uniform(-0.06, 0.12), dark, shops)
         x += width
 
 
-def _house(board: Board, dice: Dice, left: float, right: float, top: float, dark: bool, shops: bool) -> None:
-    color = dice.shade(dice.pick(FACADES))
+def _house(
+    board: BackdropCanvas, rng: SeededRng, left: float, right: float, top: float, dark: bool, shops: bool
+) -> None:
+    color = rng.vary_color(rng.choice(FACADES))
     board.box(left, top, right, WALL, color, darker(color, 0.86))
-    if dice.chance(0.35):
+    if rng.bernoulli(0.35):
         _bricks(board, left, top, right, color)
     board.box(left - 0.004, top - 0.012, right + 0.004, top + 0.006, darker(color, 0.7))
-    shop = shops and dice.chance(0.75)
+    shop = shops and rng.bernoulli(0.75)
     base = WALL - (0.155 if shop else 0.0)
     columns, rows = (
-        max(2, int((right - left) / dice.between(0.085, 0.13))),
-        max(2, int((base - top) / dice.between(0.10, 0.14))),
+        max(2, int((right - left) / rng.uniform(0.085, 0.13))),
+        max(2, int((base - top) / rng.uniform(0.10, 0.14))),
     )
     wide, tall = (right - left) / columns, (base - top) / rows
-    pane = dice.between(0.45, 0.65) * wide, dice.between(0.5, 0.68) * tall
-    frame = dice.pick(((238, 236, 230), (70, 66, 62), darker(color, 0.6)))
-    curtain = dice.shade(dice.pick(CLOTHES))
+    pane = rng.uniform(0.45, 0.65) * wide, rng.uniform(0.5, 0.68) * tall
+    frame = rng.choice(((238, 236, 230), (70, 66, 62), darker(color, 0.6)))
+    curtain = rng.vary_color(rng.choice(CLOTHES))
     for row in range(rows):
         for column in range(columns):
             x, y = left + (column + 0.5) * wide, top + (row + 0.52) * tall
             _window(
-                board, dice, (x - pane[0] / 2, y - pane[1] / 2, x + pane[0] / 2, y + pane[1] / 2), frame, curtain, dark
+                board, rng, (x - pane[0] / 2, y - pane[1] / 2, x + pane[0] / 2, y + pane[1] / 2), frame, curtain, dark
             )
     if shop:
-        _shop(board, dice, left, right, base, dark)
+        _shop(board, rng, left, right, base, dark)
     else:
-        x = dice.between(left + 0.06, right - 0.06)
-        board.box(x - 0.035, WALL - 0.14, x + 0.035, WALL, darker(dice.shade(dice.pick(CLOTHES)), 0.7))
+        x = rng.uniform(left + 0.06, right - 0.06)
+        board.box(x - 0.035, WALL - 0.14, x + 0.035, WALL, darker(rng.vary_color(rng.choice(CLOTHES)), 0.7))
         board.shape(((x + 0.02, WALL - 0.065),), (220, 200, 120), 0.004)
 
 
-def _bricks(board: Board, left: float, top: float, right: float, color: Rgb) -> None:
+def _bricks(board: BackdropCanvas, left: float, top: float, right: float, color: Rgb) -> None:
     y = top + 0.012
     while y < WALL:
         board.line(((left, y), (right, y)), 0.0022, darker(color, 0.82), opacity=0.6)
@@ -86,37 +88,37 @@ def _bricks(board: Board, left: float, top: float, right: float, color: Rgb) -> 
 
 
 def _window(
-    board: Board, dice: Dice, box: tuple[float, float, float, float], frame: Rgb, curtain: Rgb, dark: bool
+    board: BackdropCanvas, rng: SeededRng, box: tuple[float, float, float, float], frame: Rgb, curtain: Rgb, dark: bool
 ) -> None:
     left, top, right, bottom = box
     edge = 0.0035
-    lit = dark and dice.chance(0.45)
+    lit = dark and rng.bernoulli(0.45)
     board.box(left - edge, top - edge, right + edge, bottom + edge, frame)
     glass: Rgb = _LIT if lit else (88, 108, 126)
     board.box(left, top, right, bottom, glass, darker(glass, 0.8) if lit else (128, 150, 166), glows=lit)
-    if dice.chance(0.4):
+    if rng.bernoulli(0.4):
         board.box(left, top, left + 0.3 * (right - left), bottom, curtain, opacity=0.6)
     board.line((((left + right) / 2, top), ((left + right) / 2, bottom)), edge, frame)
     board.box(left - 2 * edge, bottom + edge, right + 2 * edge, bottom + 2.6 * edge, darker(frame, 0.85))
 
 
-def _shop(board: Board, dice: Dice, left: float, right: float, top: float, dark: bool) -> None:
-    sign, awning = dice.shade(dice.pick(CLOTHES)), dice.shade(dice.pick(CLOTHES))
+def _shop(board: BackdropCanvas, rng: SeededRng, left: float, right: float, top: float, dark: bool) -> None:
+    sign, awning = rng.vary_color(rng.choice(CLOTHES)), rng.vary_color(rng.choice(CLOTHES))
     board.box(left + 0.01, top, right - 0.01, WALL, (66, 62, 60))
     glass: Rgb = _LIT if dark else (108, 126, 138)
     board.box(left + 0.02, top + 0.04, right - 0.075, WALL - 0.025, glass, darker(glass, 0.7), glows=dark)
     for _ in range(6):  # goods
-        x, tall = dice.between(left + 0.03, right - 0.1), dice.between(0.02, 0.055)
-        board.box(x, WALL - 0.026 - tall, x + 0.022, WALL - 0.026, dice.pick(CLOTHES), opacity=0.75)
+        x, tall = rng.uniform(left + 0.03, right - 0.1), rng.uniform(0.02, 0.055)
+        board.box(x, WALL - 0.026 - tall, x + 0.022, WALL - 0.026, rng.choice(CLOTHES), opacity=0.75)
     board.box(right - 0.065, top + 0.04, right - 0.02, WALL, darker(sign, 0.6))
     board.box(left + 0.012, top + 0.004, right - 0.012, top + 0.034, sign)
     letters = int((right - left) / 0.05)
     start = (left + right) / 2 - letters * 0.011
     for k in range(letters):
         board.box(
-            start + 0.022 * k, top + 0.012, start + 0.022 * k + dice.between(0.007, 0.015), top + 0.026, (242, 240, 232)
+            start + 0.022 * k, top + 0.012, start + 0.022 * k + rng.uniform(0.007, 0.015), top + 0.026, (242, 240, 232)
         )
-    if dice.chance(0.6):
+    if rng.bernoulli(0.6):
         slope = (
             (left + 0.02, top + 0.036),
             (right - 0.02, top + 0.036),
@@ -130,40 +132,40 @@ def _shop(board: Board, dice: Dice, left: float, right: float, top: float, dark:
             board.shape(((x0, top + 0.036), (x1, top + 0.036), (x1, top + 0.075), (x0, top + 0.075)), (240, 236, 226))
 
 
-def draw_trees(board: Board, top: float, count: int) -> None:
+def draw_trees(board: BackdropCanvas, top: float, count: int) -> None:
     """Draws a dense row of trees and bushes up to `top`."""
-    dice = board.dice
+    rng = board.rng
     for layer in range(3):
         shade = 0.62 + 0.17 * layer
         for k in range(count):
-            x = board.left + (board.right - board.left) * (k + dice.between(0, 1)) / count
-            size = dice.between(0.05, 0.10)
-            y = top + size + layer * 0.085 + dice.between(-0.02, 0.05)
-            draw_crown(board, dice, x, y, size, darker(dice.shade(dice.pick(LEAVES)), shade))
+            x = board.left + (board.right - board.left) * (k + rng.uniform(0, 1)) / count
+            size = rng.uniform(0.05, 0.10)
+            y = top + size + layer * 0.085 + rng.uniform(-0.02, 0.05)
+            draw_crown(board, rng, x, y, size, darker(rng.vary_color(rng.choice(LEAVES)), shade))
     board.band(WALL - 0.045, WALL, (58, 92, 50), (46, 76, 42), rough=7, patchy=8)
 
 
-def draw_crown(board: Board, dice: Dice, x: float, y: float, size: float, color: Rgb) -> None:
+def draw_crown(board: BackdropCanvas, rng: SeededRng, x: float, y: float, size: float, color: Rgb) -> None:
     """Draws the leaves of a tree."""
     for k in range(7):
-        angle = 2 * pi * k / 7 + dice.between(-0.3, 0.3)
+        angle = 2 * pi * k / 7 + rng.uniform(-0.3, 0.3)
         place = x + 0.6 * size * cos(angle), y + 0.55 * size * sin(angle)
         board.shape(
-            (place,), dice.shade(darker(color, 0.92 + 0.12 * -sin(angle) * -1), 7), size * dice.between(0.45, 0.7)
+            (place,), rng.vary_color(darker(color, 0.92 + 0.12 * -sin(angle) * -1), 7), size * rng.uniform(0.45, 0.7)
         )
     for _ in range(14):
-        place = x + dice.between(-0.8, 0.8) * size, y + dice.between(-0.8, 0.7) * size
-        board.shape((place,), dice.shade(color, 16), size * dice.between(0.08, 0.2), opacity=0.8)
+        place = x + rng.uniform(-0.8, 0.8) * size, y + rng.uniform(-0.8, 0.7) * size
+        board.shape((place,), rng.vary_color(color, 16), size * rng.uniform(0.08, 0.2), opacity=0.8)
 
 
-def draw_wall(board: Board) -> None:
+def draw_wall(board: BackdropCanvas) -> None:
     """Draws a low wall with posters."""
-    color = board.dice.shade((168, 158, 146))
+    color = board.rng.vary_color((168, 158, 146))
     board.band(WALL - 0.085, WALL, color, darker(color, 0.8), rough=3, patchy=5)
     board.box(board.left, WALL - 0.093, board.right, WALL - 0.082, darker(color, 0.75))
     x = board.left + 0.1
     while x < board.right:
-        if board.dice.chance(0.4):
-            board.box(x, WALL - 0.073, x + 0.045, WALL - 0.015, board.dice.shade(board.dice.pick(CLOTHES)))
+        if board.rng.bernoulli(0.4):
+            board.box(x, WALL - 0.073, x + 0.045, WALL - 0.015, board.rng.vary_color(board.rng.choice(CLOTHES)))
         board.line(((x + 0.09, WALL - 0.085), (x + 0.09, WALL)), 0.003, darker(color, 0.7))
         x += 0.17

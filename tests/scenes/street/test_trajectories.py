@@ -5,15 +5,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.scenes.street.dice import Dice
 from streamdet.scenes.street.options import StreetOptions
-from streamdet.scenes.street.paths import Pace
+from streamdet.scenes.street.rng import SeededRng
 from streamdet.scenes.street.scene import StreetScene
+from streamdet.scenes.street.trajectories import SpeedProfile
 
 
 @given(st.integers(0, 10**6), st.floats(0.2, 0.6), st.floats(0.05, 0.35))
 def test_a_pace_goes_all_the_way_and_never_back(seed, begin, lasts):
-    pace = Pace(Dice(seed), ((begin, lasts),))
+    pace = SpeedProfile(SeededRng(seed), ((begin, lasts),))
     ways = [pace.at(k / 200) for k in range(201)]
     assert ways[0] == 0
     assert abs(ways[-1] - 1) < 1e-9
@@ -25,10 +25,10 @@ def test_a_pace_goes_all_the_way_and_never_back(seed, begin, lasts):
 def test_nobody_appears_or_vanishes_in_the_middle_of_the_picture():
     width = 160
     scene = StreetScene(StreetOptions(width=width, height=120, pan=0, shake=0, objects=16))
-    before = scene.exact(0)
+    before = scene.full_ground_truth(0)
     comings = 0
     for index in range(1, 900):
-        now = scene.exact(index)
+        now = scene.full_ground_truth(index)
         for one, other in ((now, before), (before, now)):
             known = set(other.track_ids.tolist())
             for box, track_id in zip(one.boxes_xyxy, one.track_ids.tolist(), strict=True):

@@ -14,7 +14,7 @@ from streamdet.errors import HardwareError, UsageError
 from streamdet.inference.providers import available_cpus
 from streamdet.model_spec.default_boxes import boxes_cxcywh
 from streamdet.models.recognise import IMAGENET
-from streamdet.train.assign import priors_of
+from streamdet.train.assign import default_boxes_of
 from streamdet.train.batches import Batch, Batches
 from streamdet.train.loss import ssd_loss
 from streamdet.train.network import SmallSsd
@@ -50,7 +50,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainingProgress:
     """How far training is.
 
     Attributes:
@@ -72,7 +72,7 @@ def train(
     network: SmallSsd,
     samples: Samples,
     recipe: Recipe,
-    on_step: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[TrainingProgress], None] = lambda step: None,
     on_epoch: Callable[[SmallSsd], None] = lambda network: None,
 ) -> SmallSsd:
     """Trains a network and returns the running mean of its weights, which finds more than the last ones do.
@@ -100,7 +100,7 @@ def train(
     network.to(device, memory_format=torch.channels_last).train()
     mean: SmallSsd = copy.deepcopy(network).eval()
     makers = recipe.threads or max(2, available_cpus())
-    batches = Batches(samples, priors_of(network.plan.grids), recipe.batch, recipe.seed, makers)
+    batches = Batches(samples, default_boxes_of(network.plan.grids), recipe.batch, recipe.seed, makers)
     total = recipe.epochs * len(batches)
     optimizer = torch.optim.AdamW(_groups(network), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total))
@@ -122,7 +122,7 @@ def train(
             _follow(mean, network, min(_MEMORY, done / (done + 20)))
             share = max(0.02, 1 / done)
             losses = losses[0] + share * (lost[0] - losses[0]), losses[1] + share * (lost[1] - losses[1])
-            on_step(Step(done, total, epoch, *losses))
+            on_step(TrainingProgress(done, total, epoch, *losses))
         on_epoch(mean)
     return mean
 

@@ -5,7 +5,7 @@ import json
 import cv2
 import numpy as np
 
-from streamdet.train.assign import Objects
+from streamdet.train.assign import LabeledObjects
 
 COLOURS = {"red": (220, 30, 30), "blue": (40, 60, 230)}
 """RGB by class."""
@@ -16,7 +16,7 @@ def objects_of(boxes, class_ids=None, ignored=None):
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     class_ids = np.zeros(len(boxes)) if class_ids is None else class_ids
     ignored = np.zeros(len(boxes)) if ignored is None else ignored
-    return Objects(boxes, np.array(class_ids, np.int64), np.array(ignored, np.bool_))
+    return LabeledObjects(boxes, np.array(class_ids, np.int64), np.array(ignored, np.bool_))
 
 
 class ListSamples:
