@@ -17,9 +17,9 @@ from streamdet.gate.motion import MotionGate
 from streamdet.gate.motion import warm_up as warm_up_gate
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.model_spec.spec import Contract
-from streamdet.models.embedded import DEMO, SHAPES
-from streamdet.models.local import getter, not_here
-from streamdet.models.watcher import LogWatcher, Watcher
+from streamdet.models.bundled import DEMO, SHAPES
+from streamdet.models.download_progress import LogWatcher, Watcher
+from streamdet.models.model_cache import getter, not_here
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline

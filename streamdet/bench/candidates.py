@@ -15,16 +15,16 @@ from streamdet.detect.preprocess import Preprocessor
 from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector
 from streamdet.inference.providers import Options, Precision, Provider, ProviderMissing
-from streamdet.inference.providers.network import read_network
-from streamdet.inference.providers.runtime import runtime
+from streamdet.inference.providers.checked_model import read_network
+from streamdet.inference.providers.onnx_runtime import runtime
 from streamdet.inference.session import Session
 from streamdet.model_spec.signature import fixed
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.inspect import inspect_model
-from streamdet.models.ir import is_ir, read_weights
-from streamdet.models.load import ModelFile
-from streamdet.models.local import Get, not_here
-from streamdet.models.zoo import resolve
+from streamdet.models.catalog import resolve
+from streamdet.models.model_cache import Get, not_here
+from streamdet.models.model_info import inspect_model
+from streamdet.models.onnx_file import ModelFile
+from streamdet.models.openvino_ir import is_ir, read_weights
 from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.types import StageTimes
 

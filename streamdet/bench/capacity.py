@@ -15,7 +15,7 @@ from streamdet.bench.timing import BenchmarkTable
 from streamdet.config import TrackerConfig
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
-from streamdet.models.local import Get, not_here
+from streamdet.models.model_cache import Get, not_here
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import report

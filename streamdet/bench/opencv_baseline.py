@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.bench.candidate_process import Workload, WorkloadResult
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 
 _PAD = 114
 _STRIDES = (8, 16, 32)

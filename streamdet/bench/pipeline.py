@@ -26,8 +26,8 @@ from streamdet.config import Config, SourceConfig
 from streamdet.draw.annotate import AnnotateOptions, BoxAnnotator
 from streamdet.inference.detector import DetectorOptions
 from streamdet.model_spec.spec import Contract
-from streamdet.models.local import Get, not_here
-from streamdet.models.zoo import resolve
+from streamdet.models.catalog import resolve
+from streamdet.models.model_cache import Get, not_here
 from streamdet.picture import Picture
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report

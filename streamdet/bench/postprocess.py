@@ -13,7 +13,7 @@ from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates, ssd_candidates_reference
 from streamdet.detect.nms import nms_reference
 from streamdet.detect.postprocess import Rules, suppress
-from streamdet.inference.providers.runtime import runtime
+from streamdet.inference.providers.onnx_runtime import runtime
 from streamdet.model_spec.default_boxes import FLAGSHIP_SIZE, box_count, default_boxes_cxcywh
 from streamdet.models.ssd_resnet34 import CLASSES, tail
 

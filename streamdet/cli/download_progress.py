@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.progress import TransferSpeedColumn as SpeedColumn
 
 from streamdet.model_spec.origin import Origin
-from streamdet.models.watcher import Watcher, announcement
+from streamdet.models.download_progress import Watcher, announcement
 from streamdet.redact import redact
 
 _REFRESH_S = 0.1

@@ -136,9 +136,9 @@ def _plan(labels: tuple[str, ...], size: str) -> Plan:
 def _start(model: str) -> Weights | None:
     if model == "none":
         return None
-    from streamdet.models.load import parse_bytes
+    from streamdet.models.catalog import resolve
+    from streamdet.models.onnx_file import parse_bytes
     from streamdet.models.ssd_small import weights_of
-    from streamdet.models.zoo import resolve
 
     _, file = resolve(model)
     weights = weights_of(parse_bytes(file.data, file.name))

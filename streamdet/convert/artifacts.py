@@ -9,7 +9,7 @@ import onnx
 
 from streamdet.convert.proof import Proof
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 
 Files = Mapping[str, bytes]
 """Content by the ending of its file: `.onnx`, or `.xml` and `.bin`."""

@@ -14,7 +14,7 @@ from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecisio
 from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.load import ModelFile, parse_bytes
+from streamdet.models.onnx_file import ModelFile, parse_bytes
 
 
 def convert(

@@ -16,8 +16,8 @@ from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecisio
 from streamdet.convert.proof import FP16_TOLERANCE, FP32_TOLERANCE, INT8_TOLERANCE, Sample, prove
 from streamdet.errors import ModelError
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.ir import signature_of_ir
-from streamdet.models.load import ModelFile, parse_bytes, signature_of
+from streamdet.models.onnx_file import ModelFile, parse_bytes, signature_of
+from streamdet.models.openvino_ir import signature_of_ir
 from streamdet.models.recognise import recognise
 from streamdet.redact import redact
 

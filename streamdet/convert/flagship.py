@@ -26,11 +26,11 @@ from streamdet.convert.proof import FP32_TOLERANCE, Proof, Sample, prove
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.default_boxes import box_count
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.arithmetic import value_shapes
 from streamdet.models.description import SPEC_KEY
-from streamdet.models.load import ModelFile, signature_of
+from streamdet.models.find_ssd import Network, find, resize_input, set_batch, to_heads
+from streamdet.models.onnx_file import ModelFile, signature_of
+from streamdet.models.operation_count import value_shapes
 from streamdet.models.recognise import recognise
-from streamdet.models.surgery import Network, find, resize_input, set_batch, to_heads
 
 
 @dataclass(slots=True)

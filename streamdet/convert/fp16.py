@@ -8,8 +8,8 @@ import onnx
 
 from streamdet.convert.input_transform import INPUT_NODES
 from streamdet.errors import ModelError
-from streamdet.models.graph import sort_nodes
-from streamdet.models.load import operator_types
+from streamdet.models.onnx_file import operator_types
+from streamdet.models.onnx_graph import sort_nodes
 
 
 def check_float32(model: onnx.ModelProto, name: str) -> None:

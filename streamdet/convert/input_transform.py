@@ -12,7 +12,7 @@ from streamdet.convert.options import Channels, InputType, Layout
 from streamdet.errors import ModelError
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.graph import Links, attribute, cut, free_names
+from streamdet.models.onnx_graph import Links, attribute, cut, free_names
 from streamdet.models.recognise import FAMILIES
 
 INPUT_NODES = ("image_nchw", "image_float", "image_centred")

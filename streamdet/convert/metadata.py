@@ -13,7 +13,7 @@ from streamdet.convert.options import ConvertOptions
 from streamdet.convert.proof import Proof
 from streamdet.model_spec.signature import fixed
 from streamdet.models.description import SPEC_KEY, metadata_text
-from streamdet.models.load import signature_of
+from streamdet.models.onnx_file import signature_of
 from streamdet.models.provenance import ACCURACY_KEY, CONVERTED_KEY, read_made_from
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.convert.comparison import CONF, IOU, MOST
-from streamdet.detect.outputs import Decoder, bind
+from streamdet.detect.output_contracts import Decoder, bind
 from streamdet.detect.postprocess import Found, Rules
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.inference.providers import available_cpus
 from streamdet.inference.session import Session
 from streamdet.model_spec.signature import Tensor, fixed
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 from streamdet.picture import Picture
 
 Outputs = Mapping[str, NDArray[Any]]

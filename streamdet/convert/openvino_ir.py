@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import ModelError, UsageError
-from streamdet.models.ir import port_of
+from streamdet.models.openvino_ir import port_of
 from streamdet.openvino_runtime import has_openvino, openvino_core, openvino_module
 from streamdet.redact import redact
 

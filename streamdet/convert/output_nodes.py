@@ -8,7 +8,7 @@ from onnx import helper
 
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.default_boxes import box_count, default_boxes_cxcywh
-from streamdet.models.graph import at_opset, free_names, opset_of, rename
+from streamdet.models.onnx_graph import at_opset, free_names, opset_of, rename
 from streamdet.models.ssd_resnet34 import tail
 
 

@@ -17,7 +17,7 @@ from streamdet.evaluate.coco_ap import CocoNumbers
 from streamdet.evaluate.mot import MotNumbers
 from streamdet.evaluate.street import evaluate_street
 from streamdet.inference.detector import load_detector
-from streamdet.models.embedded import DEMO
+from streamdet.models.bundled import DEMO
 from streamdet.pipeline.report import Report
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.sources.synthetic_url import parse_synthetic_url

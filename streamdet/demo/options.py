@@ -8,7 +8,7 @@ from typing import Any
 
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions
-from streamdet.models.embedded import DEMO
+from streamdet.models.bundled import DEMO
 from streamdet.sources.synthetic_url import parse_synthetic_url
 
 _VIDEOS = (".mp4", ".mkv", ".mov")

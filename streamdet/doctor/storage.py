@@ -23,7 +23,7 @@ _COMPILED_AGAIN = "kernels are compiled at every start, which takes a while"
 def probe(_: str = "") -> Iterator[CheckResult]:
     """Looks at the models, the kernel cache, and the disks."""
     from streamdet.errors import ModelError
-    from streamdet.models.zoo import models_dir
+    from streamdet.models.catalog import models_dir
 
     kept = {Path.cwd(): "recordings"}
     try:
@@ -39,7 +39,7 @@ def probe(_: str = "") -> Iterator[CheckResult]:
 
 def _models(folder: Path) -> Iterator[CheckResult]:
     from streamdet.errors import ModelError
-    from streamdet.models.zoo import MODELS, file_name, locate
+    from streamdet.models.catalog import MODELS, file_name, locate
 
     good = []
     for spec in MODELS:

@@ -21,11 +21,11 @@ from streamdet.evaluate.truth import Truth, find_files, read_truth
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.inference.providers import available_cpus
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.ir import file_signature
-from streamdet.models.load import ModelFile
-from streamdet.models.local import Get, not_here
+from streamdet.models.catalog import resolve
+from streamdet.models.model_cache import Get, not_here
+from streamdet.models.onnx_file import ModelFile
+from streamdet.models.openvino_ir import file_signature
 from streamdet.models.provenance import CONVERTED_KEY, read_made_from
-from streamdet.models.zoo import resolve
 from streamdet.sinks.output_path import InputFiles
 
 Progress = Callable[[int, int], None]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from streamdet.evaluate.truth import Truth
 from streamdet.labels import COCO80
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.zoo import known
+from streamdet.models.catalog import known
 
 AP, COCO_PRECISION, VOC_MAP = "AP", "coco_precision", "mAP"
 """Names of the three metrics."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from streamdet.config import TrackerConfig
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
-from streamdet.models.local import Get, not_here
+from streamdet.models.model_cache import Get, not_here
 from streamdet.sources.base import Source
 from streamdet.sources.factory import create_source
 from streamdet.sources.synthetic import SyntheticSource

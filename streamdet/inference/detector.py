@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.color import ColorSpace
-from streamdet.detect.outputs import Decoder, bind
+from streamdet.detect.output_contracts import Decoder, bind
 from streamdet.detect.postprocess import Found, Rules
 from streamdet.detect.preprocess import Fit, Preprocessor
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.providers import Options
-from streamdet.inference.providers.machine import check_threads
+from streamdet.inference.providers.cpu_threads import check_threads
 from streamdet.inference.session import Session
 from streamdet.labels import select_classes
 from streamdet.model_spec.signature import Tensor, describe, fixed
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.load import ModelFile
-from streamdet.models.local import Get, not_here
-from streamdet.models.zoo import resolve
+from streamdet.models.catalog import resolve
+from streamdet.models.model_cache import Get, not_here
+from streamdet.models.onnx_file import ModelFile
 from streamdet.picture import Picture, PixelFormat, plane_shapes
 from streamdet.types import Detected, Detections, StageTimes
 
@@ -99,7 +99,8 @@ def load_detector(
         model: a known name, an ONNX file, a YAML description, a spec, or what is in a file.
         options: what to look for and on what to run.
         contract: what the outputs of a file mean, instead of recognising it.
-        get: is asked for a known or described model's file that is not there; see `streamdet.models.local.getter`. By
+        get: is asked for a known or described model's file that is not there; see
+            `streamdet.models.model_cache.getter`. By
             default nothing is downloaded.
 
     Raises:

@@ -22,8 +22,8 @@ from streamdet.inference.providers import (
     parse_precision,
     parse_provider,
 )
-from streamdet.inference.providers.network import read_network
-from streamdet.models.load import ModelFile
+from streamdet.inference.providers.checked_model import read_network
+from streamdet.models.onnx_file import ModelFile
 from streamdet.redact import redact
 
 # Code and name of the error class, then where in its sources the runtime noticed: file, line and function.

@@ -22,7 +22,7 @@ class Resize(Enum):
 
 
 class Contract(Enum):
-    """What the outputs of a network mean; one decoder each in `streamdet.detect.outputs`.
+    """What the outputs of a network mean; one decoder each in `streamdet.detect.output_contracts`.
 
     SSD_HEADS: `loc` (n, 4, P) and `conf` (n, 1 + classes, P) raw heads, with default boxes; where a network gives only
         its K likeliest, `index` (n, K) tells which.

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from streamdet.models.arithmetic import flops_by_node, value_shapes
+from streamdet.models.operation_count import flops_by_node, value_shapes
 from streamdet.quantize import silu
 
 LAYERS = ("Conv", "Gemm", "MatMul")

@@ -10,7 +10,7 @@ import onnx
 
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 from streamdet.quantize.graph import Graph
 from streamdet.quantize.job import Job
 from streamdet.quantize.judge import Judge, Score

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 from streamdet.quantize import grids, silu
 from streamdet.quantize.calibrate import calibrate, inputs_of
 from streamdet.quantize.graph import Graph, Layer

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.detect.outputs import bind
+from streamdet.detect.output_contracts import bind
 from streamdet.detect.postprocess import Found, Rules
 from streamdet.inference.providers import available_cpus
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 from streamdet.quantize.agreement import Agreement, agreement_with_error, closeness
 from streamdet.quantize.calibrate import Batch, inputs_of
 

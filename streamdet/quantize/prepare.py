@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 
 from streamdet.errors import ModelError
-from streamdet.models.load import ModelFile, parse_bytes
+from streamdet.models.onnx_file import ModelFile, parse_bytes
 from streamdet.quantize import focus, rows, silu
 from streamdet.redact import redact
 

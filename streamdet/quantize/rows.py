@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from streamdet.models.arithmetic import value_shapes
+from streamdet.models.operation_count import value_shapes
 
 
 def turn_early(model: onnx.ModelProto) -> None:

@@ -14,8 +14,8 @@ from streamdet.bench.inference import InferenceTiming, measure
 from streamdet.cli.models import app
 from streamdet.errors import HardwareError
 from streamdet.inference.providers import Precision, Provider, missing_driver
-from streamdet.models.arithmetic import count_operations
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
+from streamdet.models.operation_count import count_operations
 from streamdet.openvino_runtime import has_openvino
 
 

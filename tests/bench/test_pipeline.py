@@ -16,7 +16,7 @@ from streamdet.bench.simulated_camera import WARM_UP_S
 from streamdet.bench.synthetic_clip import write_synthetic_clip
 from streamdet.boxes import pairwise_iou
 from streamdet.inference.detector import DetectorOptions, load_detector
-from streamdet.models.zoo import resolve
+from streamdet.models.catalog import resolve
 from streamdet.picture import Picture
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from streamdet.doctor.cuda_libraries import INSTALL_CUDA
 from streamdet.inference.providers import Provider, missing_driver
-from streamdet.models.zoo import file_name, known
+from streamdet.models.catalog import file_name, known
 from tests.doctor.broken_machine import distribution, doctor, nvidia_driver, shim
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks a machine in Linux' ways")

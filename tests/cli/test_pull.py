@@ -20,8 +20,8 @@ from onnx import TensorProto
 import streamdet
 from streamdet.cli.main import execute
 from streamdet.errors import ModelError
-from streamdet.models import zoo
-from streamdet.models.shapes import shapes_model
+from streamdet.models import catalog
+from streamdet.models.shapes_detector import shapes_model
 from tests.evaluate.making import write_scene
 from tests.mirror import Mirror, Reply
 from tests.running import Running
@@ -72,8 +72,8 @@ def known(monkeypatch) -> Callable[..., Path]:
             licence="MIT",
             about="finds shapes",
         )
-        monkeypatch.setattr(zoo, "MODELS", (spec,))
-        return zoo.models_dir() / "tiny.onnx"
+        monkeypatch.setattr(catalog, "MODELS", (spec,))
+        return catalog.models_dir() / "tiny.onnx"
 
     return make
 
@@ -149,7 +149,7 @@ def test_a_damaged_file_is_found_and_replaced(cli, known):
 
 
 def test_a_begun_file_is_told(cli, known, folder, monkeypatch):
-    monkeypatch.setattr("streamdet.models.fetch.time.sleep", lambda _: None)
+    monkeypatch.setattr("streamdet.models.download.time.sleep", lambda _: None)
     with Mirror(MODEL, Reply(cut=HALF), Reply(404), Reply()) as mirror:
         path = known(mirror.url)
         failed = cli("models", "pull", "-q", "tiny")
@@ -273,7 +273,7 @@ def test_python_pulls_on_first_use(known, caplog):
         assert streamdet.run(SCENE, "tiny").streams[0].captured == 3
         assert len(list(streamdet.stream(SCENE, "tiny"))) == 3
         assert len(mirror.asked) == 1
-    (record,) = [record for record in caplog.records if record.name == "streamdet.models.watcher"]
+    (record,) = [record for record in caplog.records if record.name == "streamdet.models.download_progress"]
     assert record.getMessage().startswith("getting tiny (")
     path.unlink()
     with pytest.raises(

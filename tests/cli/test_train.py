@@ -13,9 +13,9 @@ import onnx
 import pytest
 
 from streamdet.cli.main import execute
-from streamdet.models.embedded import embedded
+from streamdet.models.bundled import embedded
+from streamdet.models.catalog import resolve
 from streamdet.models.ssd_small import Plan, build_small, weights_of
-from streamdet.models.zoo import resolve
 from tests.models.nets import model_with
 from tests.models.small import random_weights
 from tests.running import ROOT, SLOW, Running, hear_ctrl_c

@@ -22,12 +22,12 @@ from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.model_spec.spec import Contract
-from streamdet.models.inspect import inspect_model
-from streamdet.models.load import ModelFile
+from streamdet.models.catalog import resolve
+from streamdet.models.model_info import inspect_model
+from streamdet.models.onnx_file import ModelFile
 from streamdet.models.provenance import read_made_from
 from streamdet.models.ssd_resnet34 import Form as Built
 from streamdet.models.ssd_resnet34 import build
-from streamdet.models.zoo import resolve
 from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.picture import Picture
 

@@ -14,8 +14,8 @@ from streamdet.cli.models.sample_images import load_samples, photo_paths
 from streamdet.convert.convert import convert
 from streamdet.convert.openvino_ir import require_openvino
 from streamdet.convert.options import Channels, ConvertOptions, FileFormat, InputType, Layout, TargetPrecision
-from streamdet.models.load import ModelFile
-from streamdet.models.zoo import resolve
+from streamdet.models.catalog import resolve
+from streamdet.models.onnx_file import ModelFile
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 SIZE = 1200

@@ -12,11 +12,11 @@ from streamdet.convert.options import ConvertOptions, TargetPrecision
 from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract
-from streamdet.models.inspect import inspect_model
-from streamdet.models.load import ModelFile, read_model
+from streamdet.models.catalog import resolve
+from streamdet.models.find_ssd import to_heads
+from streamdet.models.model_info import inspect_model
+from streamdet.models.onnx_file import ModelFile, read_model
 from streamdet.models.ssd_resnet34 import Form, build
-from streamdet.models.surgery import to_heads
-from streamdet.models.zoo import resolve
 from streamdet.picture import Picture
 from streamdet.quantize.report import METADATA_KEY
 

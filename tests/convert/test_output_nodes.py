@@ -7,13 +7,13 @@ from onnx import TensorProto, helper
 
 from streamdet.bench.postprocess import synthetic_heads
 from streamdet.convert.output_nodes import add_decode_and_nms, add_top_k
-from streamdet.detect.outputs import bind
+from streamdet.detect.output_contracts import bind
 from streamdet.detect.postprocess import Rules
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.session import Session
 from streamdet.model_spec.signature import Port
 from streamdet.model_spec.spec import Contract
-from streamdet.models.load import signature_of
+from streamdet.models.onnx_file import signature_of
 from streamdet.models.recognise import recognise
 
 SIZE, COUNT = 1200, 15130

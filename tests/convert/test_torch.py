@@ -5,9 +5,9 @@ import pytest
 from streamdet.convert.convert import convert
 from streamdet.convert.options import ConvertOptions, InputType
 from streamdet.model_spec.spec import Contract
-from streamdet.models.load import ModelFile, parse_bytes
-from streamdet.models.surgery import find, to_heads
-from streamdet.models.zoo import resolve
+from streamdet.models.catalog import resolve
+from streamdet.models.find_ssd import find, to_heads
+from streamdet.models.onnx_file import ModelFile, parse_bytes
 
 from .test_convert import SAMPLES
 

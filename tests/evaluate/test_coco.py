@@ -23,8 +23,8 @@ from streamdet.evaluate.published import YOLOX_NANO
 from streamdet.evaluate.truth import TruthImage, parse_truth, read_truth
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.labels import COCO_IDS
-from streamdet.models.embedded import SHAPES
-from streamdet.models.load import ModelFile, read_model
+from streamdet.models.bundled import SHAPES
+from streamdet.models.onnx_file import ModelFile, read_model
 from streamdet.models.provenance import CONVERTED_KEY
 from streamdet.picture import Picture
 from tests.evaluate.making import write_scene

@@ -11,7 +11,7 @@ from streamdet.evaluate.truth import Truth, TruthImage
 from streamdet.inference.detector import DetectorOptions
 from streamdet.labels import COCO90
 from streamdet.model_spec.spec import Contract
-from streamdet.models.zoo import known
+from streamdet.models.catalog import known
 
 SPEC, NANO = known("ssd-resnet34-1200"), known("yolox-nano")
 

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamdet import kernels
 from streamdet.color import ColorSpace
-from streamdet.detect.outputs import bind
+from streamdet.detect.output_contracts import bind
 from streamdet.detect.postprocess import Rules
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector

@@ -15,7 +15,7 @@ from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.inference import providers
 from streamdet.inference.providers import cuda
 from streamdet.inference.session import Session
-from streamdet.models.load import MAX_BYTES, parse_bytes, read_model
+from streamdet.models.onnx_file import MAX_BYTES, parse_bytes, read_model
 
 X = np.arange(64, dtype=np.float32).reshape(1, 1, 8, 8)
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, version_converter
 
-from streamdet.models.graph import Links, rename
+from streamdet.models.onnx_graph import Links, rename
 from streamdet.models.recognise import IMAGENET
 
 

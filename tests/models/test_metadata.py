@@ -12,12 +12,12 @@ from streamdet.convert.proof import FP32_TOLERANCE, Proof
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.spec import Contract, ModelSpec, Resize
+from streamdet.models.catalog import resolve
 from streamdet.models.description import SPEC_KEY, metadata_text, read_metadata
 from streamdet.models.description_keys import MAX_BYTES
-from streamdet.models.load import ModelFile, signature_of
+from streamdet.models.onnx_file import ModelFile, signature_of
 from streamdet.models.provenance import CONVERTED_KEY, read_made_from
 from streamdet.models.recognise import recognise
-from streamdet.models.zoo import resolve
 
 from .nets import model_with
 

@@ -5,7 +5,7 @@ from onnx import TensorProto
 
 from streamdet.errors import ModelError
 from streamdet.model_spec.spec import Contract, Resize
-from streamdet.models.load import signature_of
+from streamdet.models.onnx_file import signature_of
 from streamdet.models.recognise import recognise
 
 from .nets import model_with

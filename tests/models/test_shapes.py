@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 
 from streamdet.model_spec.spec import Contract
-from streamdet.models.shapes import shapes_model
+from streamdet.models.shapes_detector import shapes_model
 from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
 from streamdet.scenes.shapes_art import CLASS_COLORS
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamdet.models.shapes import shapes_model
+from streamdet.models.shapes_detector import shapes_model
 from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
 
 detector = pytest.importorskip("streamdet.inference.detector", reason="detection is not part of this tree")

@@ -5,13 +5,13 @@ import onnx
 import pytest
 
 from streamdet.bench.postprocess import synthetic_heads, tail_runner
-from streamdet.detect.outputs import bind
+from streamdet.detect.output_contracts import bind
 from streamdet.detect.postprocess import Rules
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.model_spec.default_boxes import BOXES_PER_CELL, default_boxes_cxcywh, feature_sizes, head_grids
 from streamdet.model_spec.spec import Contract
-from streamdet.models.arithmetic import count_operations, count_parameters
-from streamdet.models.load import signature_of
+from streamdet.models.onnx_file import signature_of
+from streamdet.models.operation_count import count_operations, count_parameters
 from streamdet.models.recognise import recognise
 from streamdet.models.ssd_resnet34 import Form, build, tail
 from streamdet.picture import Picture

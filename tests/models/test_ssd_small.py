@@ -8,15 +8,15 @@ import onnx
 import onnxruntime
 import pytest
 
-from streamdet.detect.outputs import bind
+from streamdet.detect.output_contracts import bind
 from streamdet.errors import ConfigError, ModelError
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.model_spec.default_boxes import BoxGrid, boxes_cxcywh, flagship_grids, grids_of
 from streamdet.model_spec.signature import Port, Signature
 from streamdet.model_spec.spec import Contract, Resize
 from streamdet.models.description import SPEC_KEY, metadata_text, read_description, read_metadata
-from streamdet.models.ir import file_signature
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
+from streamdet.models.openvino_ir import file_signature
 from streamdet.models.recognise import recognise
 from streamdet.models.ssd_small import Plan, build_small, spec_of, weights_of
 from streamdet.picture import Picture

@@ -6,7 +6,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.model_spec.spec import Contract, ModelSpec, Resize
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 
 SIZE = 64
 CELLS = 8 * 8 + 4 * 4 + 2 * 2

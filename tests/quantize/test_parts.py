@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.detect.postprocess import Found
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 from streamdet.quantize import doubling, focus, rows, silu
 from streamdet.quantize.agreement import agreement, agreement_with_error, closeness
 from streamdet.quantize.graph import Graph, Layer, passing

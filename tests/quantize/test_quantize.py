@@ -9,7 +9,7 @@ import pytest
 
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.session import Session
-from streamdet.models.load import ModelFile, signature_of
+from streamdet.models.onnx_file import ModelFile, signature_of
 from streamdet.models.recognise import recognise
 from streamdet.models.ssd_resnet34 import Form, build
 from streamdet.quantize import Method, QuantizeOptions, QuantizeReport, quantize

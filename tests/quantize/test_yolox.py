@@ -13,7 +13,7 @@ import pytest
 from streamdet.inference.detector import DetectorOptions, ModelDetector
 from streamdet.inference.session import Session
 from streamdet.labels import COCO_IDS
-from streamdet.models.zoo import resolve
+from streamdet.models.catalog import resolve
 from streamdet.picture import Picture
 from streamdet.quantize import Method, QuantizeOptions, quantize
 from streamdet.quantize.prepare import prepare

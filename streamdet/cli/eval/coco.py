@@ -91,7 +91,7 @@ def coco(
     from streamdet.cli.eval.eval_progress import EvalProgress
     from streamdet.cli.eval.print_coco import print_coco_result
     from streamdet.kernels import compiled_before
-    from streamdet.models.local import getter
+    from streamdet.models.model_cache import getter
 
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)

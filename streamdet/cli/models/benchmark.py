@@ -65,7 +65,7 @@ def benchmark(
     from streamdet.cli.download_progress import DownloadProgress
     from streamdet.errors import HardwareError, UsageError
     from streamdet.inference.providers import Precision, Provider
-    from streamdet.models.local import getter
+    from streamdet.models.model_cache import getter
 
     if against_openvino:
         from streamdet.openvino_runtime import has_openvino

@@ -25,7 +25,7 @@ def build(
     It is for timing and tests, and detects nothing.
     """
     from streamdet.atomic_write import write_files
-    from streamdet.models.zoo import known
+    from streamdet.models.catalog import known
     from streamdet.sinks.output_path import InputFiles, check_output_file
 
     spec = known(name)

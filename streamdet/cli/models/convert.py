@@ -74,8 +74,8 @@ def convert(
     from streamdet.cli.models.quantize import make_quantizer
     from streamdet.cli.models.sample_images import load_samples
     from streamdet.convert.convert import convert as convert_model
-    from streamdet.models.local import getter
-    from streamdet.models.zoo import resolve
+    from streamdet.models.catalog import resolve
+    from streamdet.models.model_cache import getter
 
     with DownloadProgress() as downloading:
         spec, file = resolve(source, get=getter(downloading))

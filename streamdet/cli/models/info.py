@@ -17,9 +17,9 @@ from streamdet.redact import printable
 
 if TYPE_CHECKING:
     from streamdet.model_spec.spec import ModelSpec
-    from streamdet.models.arithmetic import Arithmetic
-    from streamdet.models.inspect import GraphInfo, ModelInfo
-    from streamdet.models.load import ModelFile
+    from streamdet.models.model_info import GraphInfo, ModelInfo
+    from streamdet.models.onnx_file import ModelFile
+    from streamdet.models.operation_count import Arithmetic
 
 
 def info(
@@ -32,7 +32,7 @@ def info(
 
     Inputs, outputs, contract, parameters and arithmetic are read from its graph; nothing is run or downloaded.
     """
-    from streamdet.models.inspect import inspect_model
+    from streamdet.models.model_info import inspect_model
 
     if (named := _not_downloaded(model)) is not None:
         _tell_of_spec(named, as_json)
@@ -48,7 +48,7 @@ def info(
 
 def _not_downloaded(model: str) -> ModelSpec | None:
     """Returns the known model of that name whose file is not here; looking at a model downloads nothing."""
-    from streamdet.models.zoo import file_name, known, models_dir
+    from streamdet.models.catalog import file_name, known, models_dir
 
     spec = None if Path(model).exists() else known(model)
     return None if spec is None or (models_dir() / file_name(spec)).exists() else spec
@@ -69,7 +69,7 @@ def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
-    from streamdet.models.zoo import given_path, resolve
+    from streamdet.models.catalog import given_path, resolve
 
     path = given_path(model)
     try:

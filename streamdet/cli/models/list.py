@@ -9,9 +9,9 @@ import typer
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the models that can be given by name."""
     from streamdet.model_spec.origin import megabytes
-    from streamdet.models.embedded import ABOUT
-    from streamdet.models.local import State, state
-    from streamdet.models.zoo import MODELS, file_name, models_dir
+    from streamdet.models.bundled import ABOUT
+    from streamdet.models.catalog import MODELS, file_name, models_dir
+    from streamdet.models.model_cache import State, state
 
     folder = models_dir()
     found = {spec.name: state(spec.origin, folder / file_name(spec)) for spec in MODELS}

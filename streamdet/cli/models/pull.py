@@ -28,8 +28,8 @@ def pull(
     Example: streamdet models pull yolox-nano
     """
     from streamdet.cli.download_progress import DownloadProgress
-    from streamdet.models.local import pull as pull_one
-    from streamdet.models.zoo import MODELS, place
+    from streamdet.models.catalog import MODELS, place
+    from streamdet.models.model_cache import pull as pull_one
 
     if everything and models:
         raise UsageError(f"--all is every known model: leave out {', '.join(models)}, or --all")
@@ -49,7 +49,7 @@ def pull(
 def _leave(origin: Origin, path: Path, quiet: bool) -> None:
     """Ends the process at once, wherever it waits; what is on the disk is what the next one goes on with."""
     from streamdet.model_spec.origin import megabytes
-    from streamdet.models.local import State, state
+    from streamdet.models.model_cache import State, state
 
     here = state(origin, path)
     if here.state is State.PART and here.size and not quiet:

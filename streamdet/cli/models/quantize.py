@@ -12,7 +12,7 @@ from streamdet.errors import UsageError
 if TYPE_CHECKING:
     from streamdet.convert.artifacts import Quantizer
     from streamdet.model_spec.spec import ModelSpec
-    from streamdet.models.load import ModelFile
+    from streamdet.models.onnx_file import ModelFile
 
 MAX_CALIBRATION_PHOTOS = 64
 """Photos that calibrate and decide at most: with the flagship each takes seconds, several times."""

@@ -20,7 +20,7 @@ def verify(
 
     An ONNX file is compared with every known model.
     """
-    from streamdet.models.zoo import MODELS, file_name, models_dir
+    from streamdet.models.catalog import MODELS, file_name, models_dir
 
     names = models or [spec.name for spec in MODELS if (models_dir() / file_name(spec)).is_file()]
     if not names:
@@ -42,9 +42,9 @@ def _verified(model: str) -> str:
     Raises:
         ModelError: it is missing, or is not what it should be.
     """
-    from streamdet.models.embedded import EMBEDDED
-    from streamdet.models.local import present
-    from streamdet.models.zoo import given_path, known, place
+    from streamdet.models.bundled import EMBEDDED
+    from streamdet.models.catalog import given_path, known, place
+    from streamdet.models.model_cache import present
 
     path = given_path(model)
     if model in EMBEDDED and not os.path.isfile(path):
@@ -64,8 +64,8 @@ def _identified(path: Path) -> str:
     Raises:
         ModelError: none of them.
     """
-    from streamdet.models.load import read_model
-    from streamdet.models.zoo import MODELS
+    from streamdet.models.catalog import MODELS
+    from streamdet.models.onnx_file import read_model
 
     data = read_model(path).data
     for spec in MODELS:

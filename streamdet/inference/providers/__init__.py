@@ -4,9 +4,9 @@
 `openvino` load a network on theirs, and give the `engine` that runs it.
 """
 
-from streamdet.inference.providers.create import create
+from streamdet.inference.providers.cpu_threads import HEAVY_GFLOPS, available_cpus, default_threads
 from streamdet.inference.providers.engine import Engine
-from streamdet.inference.providers.machine import HEAVY_GFLOPS, available_cpus, default_threads
+from streamdet.inference.providers.engine_factory import create
 from streamdet.inference.providers.names import (
     AUTO_ORDER,
     INSTALL_CUDA,
@@ -16,10 +16,10 @@ from streamdet.inference.providers.names import (
     parse_precision,
     parse_provider,
 )
-from streamdet.inference.providers.nvidia import load_libraries, missing_driver, preload
+from streamdet.inference.providers.nvidia_libraries import load_libraries, missing_driver, preload
+from streamdet.inference.providers.onnx_runtime import runtime
 from streamdet.inference.providers.openvino import openvino_devices
 from streamdet.inference.providers.options import Network, Options
-from streamdet.inference.providers.runtime import runtime
 
 __all__ = [
     "AUTO_ORDER",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamdet.inference.providers.engine import OnnxEngine
 from streamdet.inference.providers.names import Precision, Provider
-from streamdet.inference.providers.opening import open_session, session_options
+from streamdet.inference.providers.onnx_session import open_session, session_options
 from streamdet.inference.providers.options import Network, Options
 
 

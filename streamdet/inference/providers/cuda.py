@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from streamdet.inference.providers.binding import fixed_outputs
 from streamdet.inference.providers.engine import OnnxEngine, port_of
+from streamdet.inference.providers.io_binding import fixed_outputs
 from streamdet.inference.providers.names import Precision, Provider, ProviderMissing
-from streamdet.inference.providers.nvidia import load_libraries
-from streamdet.inference.providers.opening import elsewhere, open_session, session_options
+from streamdet.inference.providers.nvidia_libraries import load_libraries
+from streamdet.inference.providers.onnx_session import elsewhere, open_session, session_options
 from streamdet.inference.providers.options import Network, Options
 
 NO_GRAPH = "without the CUDA graph that was asked for: "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import ModelError
-from streamdet.inference.providers.binding import Binding
+from streamdet.inference.providers.io_binding import Binding
 from streamdet.model_spec.signature import Port
 
 _DTYPES = {

@@ -9,11 +9,11 @@ from typing import Any
 
 from streamdet.inference.providers.engine import Engine, OnnxEngine
 from streamdet.inference.providers.names import Provider, ProviderMissing
-from streamdet.inference.providers.opening import elsewhere, open_session, session_options
+from streamdet.inference.providers.onnx_runtime import runtime
+from streamdet.inference.providers.onnx_session import elsewhere, open_session, session_options
 from streamdet.inference.providers.openvino_native import OpenVinoEngine
 from streamdet.inference.providers.openvino_properties import arithmetic, describe, properties
 from streamdet.inference.providers.options import Network, Options
-from streamdet.inference.providers.runtime import runtime
 from streamdet.openvino_runtime import has_openvino
 
 

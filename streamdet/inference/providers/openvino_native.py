@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamdet.inference.providers.openvino_properties import arithmetic, describe, properties
 from streamdet.inference.providers.options import Network, Options
-from streamdet.models.ir import port_of
+from streamdet.models.openvino_ir import port_of
 from streamdet.openvino_runtime import openvino_core
 
 

@@ -11,10 +11,10 @@ from streamdet.cache import private_dir
 from streamdet.inference.providers.cuda import NO_GRAPH, cuda_options, open_with_graph
 from streamdet.inference.providers.engine import OnnxEngine
 from streamdet.inference.providers.names import Precision, Provider
-from streamdet.inference.providers.nvidia import load_libraries, tensorrt_version
-from streamdet.inference.providers.opening import elsewhere, open_session, session_options
+from streamdet.inference.providers.nvidia_libraries import load_libraries, tensorrt_version
+from streamdet.inference.providers.onnx_runtime import runtime
+from streamdet.inference.providers.onnx_session import elsewhere, open_session, session_options
 from streamdet.inference.providers.options import Network, Options
-from streamdet.inference.providers.runtime import runtime
 from streamdet.model_spec.signature import fixed
 
 _NO_PROFILE = "no associated shape profiles"

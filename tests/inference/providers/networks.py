@@ -4,7 +4,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.inference.providers import Network, Precision
-from streamdet.models.load import signature_of
+from streamdet.models.onnx_file import signature_of
 
 
 def convolution(shape=("batch", 3, 16, 16), channels=8, dtype=TensorProto.FLOAT, seed=0):

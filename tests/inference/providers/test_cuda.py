@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from streamdet.inference.providers import Options, Provider, ProviderMissing, cuda, nvidia, runtime
-from streamdet.inference.providers.opening import elsewhere, session_options
+from streamdet.inference.providers import Options, Provider, ProviderMissing, cuda, nvidia_libraries, runtime
+from streamdet.inference.providers.onnx_session import elsewhere, session_options
 from tests.inference.providers.networks import batch, convolution, network, with_nms
 
 
@@ -114,14 +114,14 @@ def test_every_library_is_asked_for(monkeypatch, missing):
         if missing and name.endswith(missing):
             raise OSError(f"{missing}: cannot open shared object file: No such file or directory")
 
-    monkeypatch.setattr(nvidia.sys, "platform", "linux")
-    monkeypatch.setattr(nvidia.ctypes, "CDLL", load)
-    monkeypatch.setattr(nvidia, "missing_driver", lambda: None)
-    monkeypatch.setattr(nvidia, "preload", lambda: None)
+    monkeypatch.setattr(nvidia_libraries.sys, "platform", "linux")
+    monkeypatch.setattr(nvidia_libraries.ctypes, "CDLL", load)
+    monkeypatch.setattr(nvidia_libraries, "missing_driver", lambda: None)
+    monkeypatch.setattr(nvidia_libraries, "preload", lambda: None)
     monkeypatch.setattr(runtime(), "get_available_providers", lambda: [Provider.CUDA.value])
     if missing is None:
-        nvidia.load_libraries(Provider.CUDA)
+        nvidia_libraries.load_libraries(Provider.CUDA)
         assert asked[-1] == "libcudnn.so.9"
         return
     with pytest.raises(ProviderMissing, match=f"cuda is not available: {missing}: cannot open"):
-        nvidia.load_libraries(Provider.CUDA)
+        nvidia_libraries.load_libraries(Provider.CUDA)

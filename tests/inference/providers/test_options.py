@@ -16,12 +16,12 @@ from streamdet.inference.providers import (
     Precision,
     Provider,
     available_cpus,
+    cpu_threads,
     default_threads,
-    machine,
     tensorrt,
 )
+from streamdet.inference.providers.checked_model import read_network, stored_precision
 from streamdet.inference.providers.cuda import _arithmetic, cuda_options
-from streamdet.inference.providers.network import read_network, stored_precision
 from streamdet.inference.providers.openvino_properties import arithmetic, properties
 from streamdet.inference.providers.tensorrt import tensorrt_options
 from tests.inference.providers.networks import convolution, network, quantised
@@ -212,12 +212,12 @@ def test_a_containers_share_of_processors(tmp_path, text, most):
     ("cpus", "gflops", "threads"), [(1, 0, 1), (1, 400, 1), (2, 1, 1), (2, 400, 2), (8, 1, 7), (8, 400, 8)]
 )
 def test_heavy_networks_get_every_processor(monkeypatch, cpus, gflops, threads):
-    monkeypatch.setattr(machine, "available_cpus", lambda: cpus)
+    monkeypatch.setattr(cpu_threads, "available_cpus", lambda: cpus)
     assert default_threads(gflops) == threads
 
 
 def test_threads_come_from_the_network_unless_given(monkeypatch):
-    monkeypatch.setattr(machine, "available_cpus", lambda: 4)
+    monkeypatch.setattr(cpu_threads, "available_cpus", lambda: 4)
     heavy = convolution((1, 3, 2000, 2000), channels=64)  # 13.8 GFLOPs
     assert read_network(heavy.SerializeToString())[1] == 4
     assert read_network(convolution().SerializeToString())[1] == 3
@@ -234,7 +234,7 @@ class Look:
         if name == "onnxruntime":
             print(os.environ.get("ORT_DISABLE_TELEMETRY"))
 sys.meta_path.insert(0, Look())
-from streamdet.inference.providers.runtime import runtime
+from streamdet.inference.providers.onnx_runtime import runtime
 runtime()
 """
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}

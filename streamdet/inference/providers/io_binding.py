@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.inference.providers.runtime import runtime
+from streamdet.inference.providers.onnx_runtime import runtime
 from streamdet.model_spec.signature import Port, fixed
 
 

@@ -9,7 +9,7 @@ import io
 import sys
 
 from streamdet.inference.providers.names import Provider, ProviderMissing
-from streamdet.inference.providers.runtime import runtime
+from streamdet.inference.providers.onnx_runtime import runtime
 
 
 def load_libraries(provider: Provider) -> None:

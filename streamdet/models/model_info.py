@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from streamdet.errors import ModelError
 from streamdet.model_spec.signature import Signature
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.arithmetic import Arithmetic, count_operations, count_parameters
-from streamdet.models.graph import opset_of
-from streamdet.models.ir import ir_signature, is_ir, read_weights
-from streamdet.models.load import ModelFile, parse_bytes, read_model, signature_of
+from streamdet.models.onnx_file import ModelFile, parse_bytes, read_model, signature_of
+from streamdet.models.onnx_graph import opset_of
+from streamdet.models.openvino_ir import ir_signature, is_ir, read_weights
+from streamdet.models.operation_count import Arithmetic, count_operations, count_parameters
 from streamdet.models.recognise import recognise
 
 if TYPE_CHECKING:

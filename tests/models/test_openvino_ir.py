@@ -11,9 +11,9 @@ from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import load_detector
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import Contract
-from streamdet.models.inspect import inspect_model
+from streamdet.models.catalog import resolve
+from streamdet.models.model_info import inspect_model
 from streamdet.models.recognise import IMAGENET
-from streamdet.models.zoo import resolve
 from streamdet.openvino_runtime import has_openvino, openvino_module
 from streamdet.picture import Picture
 
@@ -91,7 +91,7 @@ def test_is_shown(xml, capsys):
 
 
 def test_is_not_shown_without_openvino(xml, monkeypatch):
-    monkeypatch.setattr("streamdet.models.ir.has_openvino", lambda: False)
+    monkeypatch.setattr("streamdet.models.openvino_ir.has_openvino", lambda: False)
     with pytest.raises(ModelError, match="is an OpenVINO model: pip install openvino"):
         inspect_model(xml())
 
@@ -128,7 +128,7 @@ def test_cut_off(xml):
 
 def test_without_openvino(xml, monkeypatch):
     path = xml()
-    monkeypatch.setattr("streamdet.models.ir.has_openvino", lambda: False)
+    monkeypatch.setattr("streamdet.models.openvino_ir.has_openvino", lambda: False)
     with pytest.raises(ModelError, match="is an OpenVINO model: pip install openvino"):
         resolve(path)
 

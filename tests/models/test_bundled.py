@@ -3,10 +3,10 @@
 import pytest
 
 from streamdet.errors import ModelError
-from streamdet.models.embedded import ABOUT, DEMO, EMBEDDED, SHAPES, embedded
-from streamdet.models.local import not_here
+from streamdet.models.bundled import ABOUT, DEMO, EMBEDDED, SHAPES, embedded
+from streamdet.models.catalog import resolve
+from streamdet.models.model_cache import not_here
 from streamdet.models.ssd_small import Plan, spec_of
-from streamdet.models.zoo import resolve
 from streamdet.scenes.shapes import LABELS as SHAPE_LABELS
 from streamdet.scenes.street.trajectories import LABELS
 

@@ -14,11 +14,11 @@ from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.origin import Origin
 from streamdet.model_spec.spec import Contract, ModelSpec
+from streamdet.models.bundled import EMBEDDED, embedded
 from streamdet.models.description import Description, read_description
-from streamdet.models.embedded import EMBEDDED, embedded
-from streamdet.models.ir import AS_CONVERTED, file_signature, is_ir
-from streamdet.models.load import ModelFile, read_model
-from streamdet.models.local import Get, not_here, present, verify
+from streamdet.models.model_cache import Get, not_here, present, verify
+from streamdet.models.onnx_file import ModelFile, read_model
+from streamdet.models.openvino_ir import AS_CONVERTED, file_signature, is_ir
 from streamdet.models.recognise import FAMILIES, recognise
 
 MODELS_VARIABLE = "STREAMDET_MODELS"

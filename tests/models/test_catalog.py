@@ -10,8 +10,8 @@ import pytest
 from streamdet.errors import ConfigError, ModelError
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import Contract
-from streamdet.models.shapes import shapes_model
-from streamdet.models.zoo import ALIASES, MODELS, file_name, known, locate, models_dir, resolve
+from streamdet.models.catalog import ALIASES, MODELS, file_name, known, locate, models_dir, resolve
+from streamdet.models.shapes_detector import shapes_model
 
 from .nets import model_with
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamdet.errors import ModelError
 from streamdet.model_spec.signature import Port, Signature
-from streamdet.models.load import ModelFile, parse_bytes, read_model, signature_of
+from streamdet.models.onnx_file import ModelFile, parse_bytes, read_model, signature_of
 from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.redact import redact
 

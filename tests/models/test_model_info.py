@@ -5,9 +5,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.errors import ModelError
-from streamdet.models.arithmetic import count_operations, count_parameters
-from streamdet.models.inspect import inspect_model
-from streamdet.models.load import ModelFile
+from streamdet.models.model_info import inspect_model
+from streamdet.models.onnx_file import ModelFile
+from streamdet.models.operation_count import count_operations, count_parameters
 
 
 def graph_of(nodes, inputs, weights, outputs):

@@ -7,9 +7,9 @@ import pytest
 
 from streamdet.errors import ModelError
 from streamdet.model_spec.default_boxes import box_count
-from streamdet.models.load import parse_bytes
+from streamdet.models.find_ssd import OPSET, find, to_heads
+from streamdet.models.onnx_file import parse_bytes
 from streamdet.models.ssd_resnet34 import Form, build
-from streamdet.models.surgery import OPSET, find, to_heads
 
 from . import disguise
 from .nets import model_with

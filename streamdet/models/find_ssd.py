@@ -16,8 +16,8 @@ import onnx
 
 from streamdet.errors import ModelError
 from streamdet.model_spec.default_boxes import BOXES_PER_CELL, box_count, feature_sizes, head_grids
-from streamdet.models.arithmetic import value_shapes
-from streamdet.models.graph import Links, at_opset, attribute, cut, free_names, rename, tidied
+from streamdet.models.onnx_graph import Links, at_opset, attribute, cut, free_names, rename, tidied
+from streamdet.models.operation_count import value_shapes
 from streamdet.models.ssd_resnet34 import FEATURE_CHANNELS
 
 log = logging.getLogger(__name__)

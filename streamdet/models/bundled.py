@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib import resources
 
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.load import ModelFile
+from streamdet.models.onnx_file import ModelFile
 
 DEMO = "ssd-demo"
 """Name of the detector of `synthetic:street`, trained on it."""
@@ -26,11 +26,11 @@ ABOUT = {
 def embedded(name: str) -> tuple[ModelSpec, ModelFile]:
     """Returns the description and the content of one of `EMBEDDED`."""
     if name == SHAPES:
-        from streamdet.models.shapes import shapes_model
+        from streamdet.models.shapes_detector import shapes_model
 
         spec, data = shapes_model()
         return spec, ModelFile(data, name)
-    from streamdet.models.ir import file_signature
+    from streamdet.models.openvino_ir import file_signature
     from streamdet.models.recognise import recognise
 
     file = ModelFile(resources.files("streamdet.models").joinpath("weights", f"{name}.onnx").read_bytes(), name)

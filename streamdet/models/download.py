@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from streamdet.errors import DownloadError, ModelError
 from streamdet.model_spec.origin import Origin, megabytes
 from streamdet.models.download_help import download_help
-from streamdet.models.load import MAX_BYTES
+from streamdet.models.download_progress import Watcher
+from streamdet.models.http_client import Interrupted, MirrorFailed, RangeRefused, opened, read
+from streamdet.models.onnx_file import MAX_BYTES
 from streamdet.models.partial_download import Part, held_part, part_path
-from streamdet.models.watcher import Watcher
-from streamdet.models.web import Interrupted, MirrorFailed, RangeRefused, opened, read
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _ELSEWHERE = "STREAMDET_MODELS may name another folder for known models"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from streamdet.errors import DownloadError, ModelError
 from streamdet.model_spec.origin import Origin, check_url
-from streamdet.models.fetch import Patience, fetch
+from streamdet.models.download import Patience, fetch
+from streamdet.models.download_progress import Watcher
 from streamdet.models.partial_download import held_part, part_path
-from streamdet.models.watcher import Watcher
 from tests.mirror import Mirror, Reply
 
 CONTENT = bytes(range(256)) * 2000
@@ -266,7 +266,7 @@ def test_a_length_that_is_too_large_for_its_body(path):
 
 
 def test_a_body_that_never_ends(path, monkeypatch):
-    monkeypatch.setattr("streamdet.models.fetch.MAX_BYTES", 100_000)
+    monkeypatch.setattr("streamdet.models.download.MAX_BYTES", 100_000)
     with Mirror(CONTENT, Reply(declared=-1)) as mirror:
         assert "it sends more than 100000 bytes" in refused(origin(mirror.url, size=0), path)
     with Mirror(CONTENT) as mirror:
@@ -305,7 +305,7 @@ def test_what_does_not_pass_is_given_up(path):
 
 def test_a_server_may_ask_for_patience(path, monkeypatch):
     waited = []
-    monkeypatch.setattr("streamdet.models.fetch.time.sleep", waited.append)
+    monkeypatch.setattr("streamdet.models.download.time.sleep", waited.append)
     replies = [Reply(429, headers={"Retry-After": after}) for after in ("7", "9999", "Fri, 31 Dec 1999 23:59:59 GMT")]
     with Mirror(CONTENT, *replies, Reply()) as mirror:
         got(origin(mirror.url), path, Patience(10.0, (1.0, 3.0, 9.0)))
@@ -380,7 +380,7 @@ def test_redirects_that_are_not_followed(path, location, words):
 
 
 def test_no_way_from_https_to_http():
-    from streamdet.models.web import MirrorFailed, _redirected
+    from streamdet.models.http_client import MirrorFailed, _redirected
 
     assert _redirected("https://a/x", "//b/y") == "https://b/y"
     assert _redirected("http://a/x", "https://b/y") == "https://b/y"

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 from streamdet.inference.providers.names import Provider, ProviderMissing
+from streamdet.inference.providers.onnx_runtime import runtime
 from streamdet.inference.providers.options import Options
-from streamdet.inference.providers.runtime import runtime
 
 
 def session_options(options: Options) -> Any:

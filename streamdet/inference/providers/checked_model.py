@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdet.errors import ModelError
-from streamdet.inference.providers.machine import HEAVY_GFLOPS, check_threads, default_threads
+from streamdet.inference.providers.cpu_threads import HEAVY_GFLOPS, check_threads, default_threads
 from streamdet.inference.providers.names import Precision
 from streamdet.inference.providers.options import Network
-from streamdet.models.arithmetic import count_operations
-from streamdet.models.ir import ir_signature, is_ir, read_weights
-from streamdet.models.load import ModelFile, operator_types, parse_bytes, read_model, signature_of
+from streamdet.models.onnx_file import ModelFile, operator_types, parse_bytes, read_model, signature_of
+from streamdet.models.openvino_ir import ir_signature, is_ir, read_weights
+from streamdet.models.operation_count import count_operations
 
 if TYPE_CHECKING:
     import onnx

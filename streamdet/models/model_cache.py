@@ -11,9 +11,9 @@ from typing import NamedTuple
 from streamdet.errors import ModelError
 from streamdet.model_spec.origin import Origin
 from streamdet.models.download_help import download_help
-from streamdet.models.load import ModelFile, parse_bytes, read_model
+from streamdet.models.download_progress import Watcher
+from streamdet.models.onnx_file import ModelFile, parse_bytes, read_model
 from streamdet.models.partial_download import part_path
-from streamdet.models.watcher import Watcher
 
 Get = Callable[[Origin, Path], object]
 """Puts a model's file where it is missing, or raises ModelError."""
@@ -80,7 +80,7 @@ def pull(origin: Origin, path: Path, watcher: Watcher | None = None, *, replace:
     Raises:
         ModelError: it is not, and the message says what to do.
     """
-    from streamdet.models.fetch import fetch
+    from streamdet.models.download import fetch
 
     if path.suffix.casefold() != ".onnx":
         raise ModelError(f"{path} does not end in .onnx: only such files are downloaded")
