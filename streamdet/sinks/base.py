@@ -1,4 +1,4 @@
-"""What a sink is. Every sink passes `tests/contract/test_sinks.py`."""
+"""The base class of all sinks, and the exceptions by which a sink ends a run."""
 
 from __future__ import annotations
 
@@ -10,28 +10,41 @@ from streamdet.types import Result, SourceInfo
 
 
 class WindowClosed(Exception):
-    """Raised by `Sink.write` when a person has ended the run at the sink: it stops as normal, without an error."""
+    """Raised by `Sink.write` or `Sink.idle` when the user ends the run at the sink. The run stops without an error."""
 
 
 class ConsumerGone(Exception):
-    """Raised by `Sink.write` when nobody takes results any more, this one included: the run stops without an error."""
+    """Raised by `Sink.write` when nothing reads its results any more. The run stops without an error."""
 
 
 class Sink(ABC):
-    """Takes the results of one stream.
+    """Receives the results of one stream.
 
-    One thread opens, writes and closes a sink. The constructor checks what can be checked without a stream (folder
-    exists, may be written) so that a run fails before its model is loaded.
+    To write your own, subclass it and implement `open`, `write` and `close`. `tests/contract/test_sinks.py` tests what
+    is written here for every sink.
+
+    Life cycle: the constructor, `open` before the first result, `write` for each result, `close`. The constructor
+    checks all it can without a stream (the folder exists and is writable), so that a run fails before its model is
+    loaded. A stream without frames is never opened. `close` is always called, also after an error and without `open`.
+
+    Threads: each sink has one thread that opens, writes and closes it, so `write` may block. Results wait
+    in a bounded queue. When the queue is full, the stream waits (files) or this sink loses its oldest results (live);
+    the other sinks lose nothing. With `needs_main_thread` the thread that called `run` does this work.
+
+    Errors: raise `SinkError` for a full disk or a lost target. Any exception except `WindowClosed` and `ConsumerGone`
+    stops the whole run; all sinks are closed, then the run raises it. Write messages as one line without credentials.
+
+    Counting: the run counts each result as written once `write` returns, or as dropped, with the cause.
 
     Attributes:
         name: what the user asked for, without credentials.
-        needs_annotated: it needs `Result.annotated`; where no sink does, nothing is drawn.
+        needs_annotated: the sink reads `Result.annotated`. Nothing is drawn if no sink of the stream needs it.
         tolerates_delay: results may arrive late, because they are stored and nobody acts on them at once. False where
-            they are shown, sent or passed on: whoever receives them may act on them.
+            they are shown, sent or passed on: the receiver may act on them.
         needs_main_thread: it must be opened, written and closed in the main thread (windows).
-        max_lag_s: of a live stream, results captured longer ago than this make way for newer ones. A recording rides
-            out a hiccup of its disk; who looks on wants to see what is now.
-        files: what it has written so far, for the summary.
+        max_lag_s: on live streams, a result that was captured longer ago is dropped once a newer one waits. The default
+            lets a recording survive a short delay of its disk; a window needs less, because it shows the present.
+        files: files written so far, for the summary of the run.
     """
 
     needs_annotated: bool = False
@@ -48,29 +61,30 @@ class Sink(ABC):
         """Prepares for a stream.
 
         Raises:
-            SinkError: it cannot be opened; the message says what to do.
+            SinkError: the sink cannot be opened; the message says what to do.
         """
 
     @abstractmethod
     def write(self, result: Result) -> None:
-        """Takes one result. Neither `result` nor its pictures are modified.
+        """Writes one result. Must not modify `result` or its pictures: all sinks share them.
 
         Raises:
-            SinkError: it can take no more (disk full, target gone). What was written before stays usable.
-            WindowClosed: a person has closed the window; this result was shown.
-            ConsumerGone: nobody takes results any more; this one was not taken.
+            SinkError: the sink cannot continue (disk full, target lost, not open). What was written before must stay
+                usable.
+            WindowClosed: the user closed the window. This result counts as shown.
+            ConsumerGone: nothing reads the results any more. This result counts as dropped.
         """
 
     def idle(self) -> None:  # noqa: B027  # most sinks have nothing to do
-        """Called in place of `write` from time to time while nothing comes, on sinks of the main thread only.
+        """Called regularly between results; only for sinks with `needs_main_thread`.
 
         Raises:
-            WindowClosed: as `write`.
+            WindowClosed: as in `write`.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Finishes the output. Idempotent, and harmless on a sink that never opened.
+        """Finishes the output. Must be safe to call twice, and on a sink that was never opened.
 
         Raises:
             SinkError: the output could not be finished.

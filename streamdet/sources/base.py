@@ -1,4 +1,4 @@
-"""What a source is. Every source passes `tests/contract/test_sources.py`."""
+"""The base class of all sources."""
 
 from __future__ import annotations
 
@@ -13,20 +13,36 @@ from streamdet.types import Frame, SourceInfo
 
 
 class Source(ABC):
-    """Gives frames until it ends or fails.
+    """Produces the frames of one stream until the stream ends or fails.
 
-    One thread opens, iterates and closes a source: FFmpeg containers crash when another thread closes them. Only
-    `request_stop` may be called from elsewhere; after it, `frames` ends as soon as the blocking call under way allows,
-    at the latest after the source's read timeout.
+    To write your own, subclass it and implement `open`, `frames` and `close`. `tests/contract/test_sources.py` tests
+    what is written here for every source.
+
+    Life cycle: `open` once, then `frames`, then `close`. A source is not reused. `close` is always called, also after
+    an error and without `open`.
+
+    Threads: the run calls `open`, `frames` and `close` in one thread, because FFmpeg crashes when another thread closes
+    its container. Only `request_stop` is called from other threads. It sets `stopping`; `frames` must then end as soon
+    as the current blocking call returns, at the latest after the source's read timeout. Wait with
+    ``self.stopping.wait(seconds)`` instead of `time.sleep`. Read `stopping` and `faults` from `self` each time: a source
+    that wraps this one may replace them.
+
+    Errors: raise `SourceError` (or `AuthError`) for everything that ends the stream early. It ends this stream, the
+    other streams of the run continue, and the run raises it at its end. Any other exception is a defect: it stops the
+    whole run. Write messages as one line without credentials.
+
+    Counting: the run counts every yielded frame as captured. The source counts in `faults` what it lost or repaired
+    itself. A live source that skips frames leaves a gap in `pts` but none in `index`.
 
     Attributes:
         name: name of the stream.
-        url: where it comes from, without credentials.
-        live: True for cameras and network streams.
-        still_images: True for pictures that have nothing to do with each other in time.
-        files: the files it reads, which no output may overwrite.
-        faults: what went wrong without ending the source, by cause ("decode_error", "reconnect", ...). Written by the
-            owner thread, read by others for reports.
+        url: the address, without credentials.
+        live: True for cameras and network streams: frames arrive whether or not they are read.
+        still_images: True for images that do not follow each other in time. They are not tracked by default.
+        files: files that the source reads. No output may overwrite them.
+        faults: number of faults that did not end the source, by cause ("decode_error", "reconnect", ...). The source's
+            thread writes it; other threads read it for reports.
+        stopping: set by `request_stop`.
     """
 
     live: bool = False
@@ -41,17 +57,21 @@ class Source(ABC):
 
     @abstractmethod
     def open(self) -> SourceInfo:
-        """Opens the source.
+        """Opens the source and returns what is known about it.
+
+        `width`, `height` and `time_base` must be those of the first frame.
 
         Raises:
-            SourceError: it cannot be opened; the message says what to do.
+            SourceError: the source cannot be opened; the message says what to do.
         """
 
     @abstractmethod
     def frames(self) -> Iterator[Frame]:
-        """Yields frames in presentation order: `index` counts from 0 without gaps, `pts` strictly increases.
+        """Yields frames in presentation order, until the end of the stream or until `stopping` is set.
 
-        Ends at the end of the stream or after `request_stop`.
+        `index` counts from 0 without gaps. `pts` strictly increases, and `time_base` is the same for all frames.
+        `captured_ns` is `time.monotonic_ns()` when the frame arrived. The pipeline never changes a yielded picture, and
+        the source must not change it either.
 
         Raises:
             SourceError: the source failed before its end.
@@ -59,7 +79,7 @@ class Source(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Gives everything back. Idempotent, and harmless on a source that never opened."""
+        """Releases all resources. Must be safe to call twice, and on a source that was never opened."""
 
     def request_stop(self) -> None:
         """Asks `frames` to end. May be called from any thread, any number of times."""
