@@ -1,4 +1,31 @@
-"""JSON lines: one record per frame, for programs."""
+"""JSON lines: one record per frame, for programs to read.
+
+A file (``.jsonl`` or ``.ndjson``, UTF-8) holds one JSON object per line and per frame. There is no header line, and every
+record is complete in itself: files can be split, joined and read from any line. All records have these fields:
+
+======================  ==========================================================================================
+``schema``              version of this format, see `SCHEMA`
+``source``              name of the stream
+``index``               frame number within the source, from 0
+``pts``, ``time_base``  presentation time as an integer in units of ``time_base`` seconds ("1/30000"). Equal to the
+                        times of a video recorded in the same run
+``pts_s``               presentation time in seconds
+``width``, ``height``   size of the frame in pixels
+``detection_age_s``     how much older than this frame the inferred frame is; 0 if this frame was inferred, null
+                        before the first detection
+``detections``          list of objects, see below; may be empty
+======================  ==========================================================================================
+
+Each object of ``detections``:
+
+======================  ==========================================================================================
+``box_xyxy``            [left, top, right, bottom] in pixels of the frame, rounded to 0.01, clipped to the frame
+``score``               0 to 1
+``class_id``            number of the class
+``class_name``          name of the class; the number as text if the model has no names
+``track_id``            number of the track; null if the object is not tracked
+======================  ==========================================================================================
+"""
 
 from __future__ import annotations
 
@@ -18,27 +45,17 @@ from streamdet.sinks.rollback_file import RollbackFile
 from streamdet.types import Detections, Result, SourceInfo
 
 
+SCHEMA = 1
+"""Version of the record format. It increases when a field is removed, renamed or changes its meaning, so that readers of
+the old format must not read the new one. It stays when a field is added: readers ignore fields they do not know.
+Records written before this number existed have no ``schema`` and are otherwise equal to version 1."""
+
+
 class JsonLinesSink(Sink):
-    """Writes one line per frame, each a JSON object that can be read without the others.
+    """Writes one record per frame; the module's docstring describes the format.
 
-    There is no header line: files can be cut, joined and read from any line on, and every line has the same form:
-
-    ======================  ==========================================================================================
-    ``source``              name of the stream
-    ``index``               count of the frame within its source, from 0
-    ``pts``, ``time_base``  presentation time as the container has it: ``pts`` counts ``time_base`` ("1/30000" s); equal
-                            to the times of a video recorded in the same run
-    ``pts_s``               the same in seconds
-    ``width``, ``height``   of the frame in pixels, which boxes are measured in
-    ``detection_age_s``     how much older the frame is that was looked at; 0 where it was this one; null before the
-                            first detection
-    ``detections``          list of objects: ``box_xyxy`` [left, top, right, bottom] in pixels to 0.01, cut to the
-                            picture; ``score`` 0 to 1; ``class_id``; ``class_name``; ``track_id``, null where the object
-                            is not tracked
-    ======================  ==========================================================================================
-
-    Every line reaches the operating system before `write` returns: a killed process loses none. The file is begun by
-    `open`; a stream without frames leaves an empty file, which is valid.
+    Each record reaches the operating system before `write` returns: a killed process loses none. `open` creates the file,
+    so that a stream without detections leaves an empty file, which is valid.
     """
 
     tolerates_delay = True
@@ -64,7 +81,7 @@ class JsonLinesSink(Sink):
         if self._file is None:
             raise SinkError(f"{self.name} is not open")
         try:
-            self._file.write(record(result).encode())
+            self._file.write(json_line(result).encode())
             self._file.keep()  # half a line is no JSON
         except OSError as error:
             raise write_error(self._path, error) from None
@@ -80,11 +97,11 @@ class JsonLinesSink(Sink):
             raise write_error(self._path, error) from None
 
 
-def record(result: Result) -> str:
-    """Returns the line of one result, newline included. Its form is documented at `JsonLinesSink`."""
+def json_line(result: Result) -> str:
+    """Returns the record of one result, newline included."""
     frame = result.frame
     return (
-        f'{{"source":{_quoted(frame.source)},"index":{frame.index},"pts":{frame.pts},'
+        f'{{"schema":{SCHEMA},"source":{_quoted(frame.source)},"index":{frame.index},"pts":{frame.pts},'
         f'"time_base":"{frame.time_base.numerator}/{frame.time_base.denominator}","pts_s":{frame.pts_s:.6f},'
         f'"width":{frame.width},"height":{frame.height},'
         f'"detection_age_s":{_number(result.detection_age_s, 4)},'
@@ -93,15 +110,15 @@ def record(result: Result) -> str:
 
 
 def _objects(detections: Detections) -> list[str]:
-    # Formatted here: 2.5 times as fast as building dicts for json.dumps, which also writes 17 digits of each float.
+    # Formatted by hand: 2.5 times as fast as json.dumps of dicts, which would also write 17 digits of each float.
     boxes = detections.boxes_xyxy.tolist()
-    places = "[{:.2f},{:.2f},{:.2f},{:.2f}]"
+    box_format = "[{:.2f},{:.2f},{:.2f},{:.2f}]"
     if np.isfinite(detections.boxes_xyxy).all():
-        corners = [places.format(*box) for box in boxes]
+        box_texts = [box_format.format(*box) for box in boxes]
     else:
-        corners = [f"[{','.join(_number(value, 2) for value in box)}]" for box in boxes]
+        box_texts = [f"[{','.join(_number(value, 2) for value in box)}]" for box in boxes]
     rows = zip(
-        corners,
+        box_texts,
         detections.scores.tolist(),
         detections.class_ids.tolist(),
         detections.class_names,
@@ -109,9 +126,9 @@ def _objects(detections: Detections) -> list[str]:
         strict=True,
     )
     return [
-        f'{{"box_xyxy":{corner},"score":{_number(score, 4)},"class_id":{class_id},"class_name":{_quoted(class_name)},'
+        f'{{"box_xyxy":{box_text},"score":{_number(score, 4)},"class_id":{class_id},"class_name":{_quoted(class_name)},'
         f'"track_id":{track_id if track_id >= 0 else "null"}}}'
-        for corner, score, class_id, class_name, track_id in rows
+        for box_text, score, class_id, class_name, track_id in rows
     ]
 
 
@@ -121,4 +138,4 @@ def _quoted(text: str) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "null"  # JSON has no infinity and no NaN
+    return f"{value:.{digits}f}" if math.isfinite(value) else "null"  # JSON has neither infinity nor NaN

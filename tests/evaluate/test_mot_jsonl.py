@@ -7,7 +7,7 @@ import pytest
 
 from streamdet.errors import UsageError
 from streamdet.evaluate.mot_jsonl import read_shown
-from streamdet.sinks.jsonl import record
+from streamdet.sinks.jsonl import json_line
 from streamdet.types import Detections, Frame, Result
 from tests.sinks.making import picture
 
@@ -17,7 +17,7 @@ def line(index, ids, source="cam"):
     found = Detections(
         boxes_xyxy, np.full(len(ids), 0.5, np.float32), np.full(len(ids), 3, np.int32), np.array(ids, int)
     )
-    return record(Result(Frame(picture(0), source, index, index, Fraction(1, 10), 0), found))
+    return json_line(Result(Frame(picture(0), source, index, index, Fraction(1, 10), 0), found))
 
 
 @pytest.fixture

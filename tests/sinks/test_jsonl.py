@@ -20,7 +20,7 @@ SHOWN = picture(0)
 
 
 def test_one_record():
-    assert record(result(3, 3003, age_s=0.123456)) == (
+    assert json_line(result(3, 3003, age_s=0.123456)) == (
         '{"source":"cam","index":3,"pts":3003,"time_base":"1/30000","pts_s":0.100100,"width":96,"height":64,'
         '"detection_age_s":0.1235,"detections":['
         '{"box_xyxy":[1.23,2.50,30.00,40.13],"score":0.9123,"class_id":0,"class_name":"person","track_id":7},'
@@ -31,7 +31,7 @@ def test_one_record():
 
 def test_before_the_first_detection_the_age_is_null():
     frame = result(0).frame
-    read = json.loads(record(Result(frame, Detections.empty(), float("inf"))))
+    read = json.loads(json_line(Result(frame, Detections.empty(), float("inf"))))
     assert read["detection_age_s"] is None
     assert read["detections"] == []
 
@@ -42,7 +42,7 @@ def test_file_holds_one_line_per_frame(tmp_path):
         sink.open(info())
         for number in range(4):
             sink.write(result(number))
-    assert path.read_text() == "".join(record(result(n)) for n in range(4))
+    assert path.read_text() == "".join(json_line(result(n)) for n in range(4))
 
 
 numbers = st.floats(width=32)  # NaN and infinities included
@@ -65,7 +65,7 @@ def test_every_record_is_json_and_says_what_was_given(source, pts, time_base, ag
         np.array([track_id for *_, track_id in rows], np.int64),
         tuple(labels),
     )
-    line = record(Result(Frame(SHOWN, source, 5, pts, time_base, 0), found, age_s))
+    line = json_line(Result(Frame(SHOWN, source, 5, pts, time_base, 0), found, age_s))
 
     def refuse(text: str) -> None:
         raise AssertionError(f"{text} is no JSON")
