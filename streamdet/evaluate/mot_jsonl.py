@@ -11,6 +11,7 @@ import numpy as np
 
 from streamdet.errors import UsageError
 from streamdet.evaluate.mot_text import MAX_FRAMES, read_text
+from streamdet.sinks.jsonl import SCHEMA
 from streamdet.types import Detections
 
 _EXPECTED = "expected a line of `streamdet run -o FILE.jsonl`"
@@ -24,7 +25,8 @@ def read_shown(path: Path, length: int = 0) -> list[Detections]:
         length: frames of the sequence; 0 takes the last that is in the file. The first is `index` 0.
 
     Raises:
-        UsageError: the file is missing or not of this kind, holds two streams, or more frames than `length`.
+        UsageError: the file is missing or not of this kind, has a newer schema, or holds two streams or more frames
+            than `length`.
     """
     frames: dict[int, Detections] = {}
     sources: set[str] = set()
@@ -34,10 +36,11 @@ def read_shown(path: Path, length: int = 0) -> list[Detections]:
         where = f"{path}, line {number}"
         try:
             row = json.loads(line)
+            _check_schema(where, row)
             index, source = int(row["index"]), str(row["source"])
             objects = [found for found in row["detections"] if found["track_id"] is not None]
             detections = _detections(objects)
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise UsageError(f"{where}: {_EXPECTED}") from None
         sources.add(source)
         if len(sources) > 1:
@@ -51,6 +54,12 @@ def read_shown(path: Path, length: int = 0) -> list[Detections]:
         frames[index] = detections
     last = max(frames, default=-1) + 1
     return [frames.get(index, Detections.empty()) for index in range(length or last)]
+
+
+def _check_schema(where: str, row: dict[str, Any]) -> None:
+    schema = int(row.get("schema", 1))  # records from before the number existed equal version 1
+    if schema > SCHEMA:
+        raise UsageError(f"{where}: schema {schema}, but this streamdet reads only up to {SCHEMA}: upgrade streamdet")
 
 
 def _detections(objects: list[dict[str, Any]]) -> Detections:

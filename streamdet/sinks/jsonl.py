@@ -1,6 +1,6 @@
 """JSON lines: one record per frame, for programs to read.
 
-A file (``.jsonl`` or ``.ndjson``, UTF-8) holds one JSON object per line and per frame. There is no header line, and every
+A file (``.jsonl`` or ``.ndjson``, UTF-8) holds one JSON object per line and frame. There is no header line, and every
 record is complete in itself: files can be split, joined and read from any line. All records have these fields:
 
 ======================  ==========================================================================================
@@ -44,18 +44,20 @@ from streamdet.sinks.output_path import InputFiles, check_output_file, write_err
 from streamdet.sinks.rollback_file import RollbackFile
 from streamdet.types import Detections, Result, SourceInfo
 
-
 SCHEMA = 1
-"""Version of the record format. It increases when a field is removed, renamed or changes its meaning, so that readers of
-the old format must not read the new one. It stays when a field is added: readers ignore fields they do not know.
-Records written before this number existed have no ``schema`` and are otherwise equal to version 1."""
+"""Version of the record format.
+
+It increases when a field is removed, renamed or changes its meaning: readers must refuse a version that they do not
+know. It stays the same when a field is added: readers must ignore fields that they do not know. Records from before
+this number existed have no ``schema`` field and otherwise equal version 1.
+"""
 
 
 class JsonLinesSink(Sink):
     """Writes one record per frame; the module's docstring describes the format.
 
-    Each record reaches the operating system before `write` returns: a killed process loses none. `open` creates the file,
-    so that a stream without detections leaves an empty file, which is valid.
+    Each record reaches the operating system before `write` returns, so a killed process loses none. `open` creates the
+    file; a file without records is valid.
     """
 
     tolerates_delay = True

@@ -24,8 +24,8 @@ class Source(ABC):
     Threads: the run calls `open`, `frames` and `close` in one thread, because FFmpeg crashes when another thread closes
     its container. Only `request_stop` is called from other threads. It sets `stopping`; `frames` must then end as soon
     as the current blocking call returns, at the latest after the source's read timeout. Wait with
-    ``self.stopping.wait(seconds)`` instead of `time.sleep`. Read `stopping` and `faults` from `self` each time: a source
-    that wraps this one may replace them.
+    ``self.stopping.wait(seconds)`` instead of `time.sleep`. Read `stopping` and `faults` from `self` each time: a
+    source that wraps this one may replace them.
 
     Errors: raise `SourceError` (or `AuthError`) for everything that ends the stream early. It ends this stream, the
     other streams of the run continue, and the run raises it at its end. Any other exception is a defect: it stops the

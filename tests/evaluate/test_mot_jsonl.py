@@ -40,10 +40,22 @@ def test_reads_what_the_sink_writes(file):
     assert read_shown(file()) == []
 
 
+def test_records_without_schema_are_read(file):
+    frames = read_shown(file(line(0, [4]).replace('"schema":1,', "")))
+    assert [frame.track_ids.tolist() for frame in frames] == [[4]]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
         pytest.param(["{}\n"], "line 1: expected a line of `streamdet run", id="empty object"),
+        pytest.param(["[]\n"], "line 1: expected a line of", id="no object"),
+        pytest.param(
+            [line(0, [1]).replace('"schema":1', '"schema":2')],
+            "line 1: schema 2, but this streamdet reads only up to 1: upgrade streamdet",
+            id="newer schema",
+        ),
+        pytest.param([line(0, [1]).replace('"schema":1', '"schema":null')], "line 1: exp", id="schema is no number"),
         pytest.param(["1,1,0,0,9,9,1\n"], "line 1: expected a line of", id="MOTChallenge"),
         pytest.param([line(0, [1])[:-20]], "line 1: expected a line of", id="half a line"),
         pytest.param([line(0, [1]), line(1, [1], "other")], "line 2: a second stream begins, other", id="two streams"),

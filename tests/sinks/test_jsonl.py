@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdet.errors import SinkError
-from streamdet.sinks.jsonl import JsonLinesSink, record
+from streamdet.sinks.jsonl import SCHEMA, JsonLinesSink, json_line
 from streamdet.types import Detections, Frame, Result
 from tests.sinks.making import info, picture, result
 
@@ -21,7 +21,7 @@ SHOWN = picture(0)
 
 def test_one_record():
     assert json_line(result(3, 3003, age_s=0.123456)) == (
-        '{"source":"cam","index":3,"pts":3003,"time_base":"1/30000","pts_s":0.100100,"width":96,"height":64,'
+        '{"schema":1,"source":"cam","index":3,"pts":3003,"time_base":"1/30000","pts_s":0.100100,"width":96,"height":64,'
         '"detection_age_s":0.1235,"detections":['
         '{"box_xyxy":[1.23,2.50,30.00,40.13],"score":0.9123,"class_id":0,"class_name":"person","track_id":7},'
         '{"box_xyxy":[5.00,6.00,7.00,8.00],"score":0.5000,"class_id":1,"class_name":"a \\"quoted\\" cup",'
@@ -72,6 +72,7 @@ def test_every_record_is_json_and_says_what_was_given(source, pts, time_base, ag
 
     read = json.loads(line, parse_constant=refuse)
     assert line.count("\n") == 1
+    assert read["schema"] == SCHEMA
     assert (read["source"], read["index"], read["pts"]) == (source, 5, pts)
     assert Fraction(read["time_base"]) == time_base
     for one, (box, score, class_id, track_id), name in zip(read["detections"], rows, found.class_names, strict=True):
