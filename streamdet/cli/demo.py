@@ -64,7 +64,7 @@ def demo(
 
         found = run_checks(result)
         if as_json:
-            from streamdet.evaluate.as_json import json_text
+            from streamdet.evaluate.json_output import json_text
 
             print(json_text(_json(result, found)))
         else:

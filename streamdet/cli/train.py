@@ -62,7 +62,7 @@ def demo(
         _Watch(quiet) as watch,
     ):
         total = len(HELD_OUT.seeds) * len(HELD_OUT.frames)
-        numbers = evaluate_street(detector, HELD_OUT.views(), lambda done: watch.measuring(done, total)).numbers
+        numbers = evaluate_street(detector, HELD_OUT.pictures(), lambda done: watch.measuring(done, total)).numbers
     typer.echo(f"on {HELD_OUT}: AP {numbers.ap:.3f}, AP50 {numbers.ap50:.3f}, AP75 {numbers.ap75:.3f}")
 
 
@@ -85,12 +85,12 @@ def coco(
     """Train a small SSD on annotated pictures of your own."""
     _check_torch(device)
     _check_output(output)
-    from streamdet.evaluate.truth import read_truth
+    from streamdet.evaluate.ground_truth import read_ground_truth
     from streamdet.train.coco import CocoSamples
     from streamdet.train.job import labels_of, run_job
     from streamdet.train.training_loop import Recipe
 
-    truth = read_truth(annotations)
+    truth = read_ground_truth(annotations)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
     plan = _plan(labels_of(truth.categories, wanted), size)
     samples = CocoSamples(plan, truth, images)

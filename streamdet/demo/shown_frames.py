@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.evaluate.mot import MotNumbers, evaluate_mot
-from streamdet.evaluate.street import moments
+from streamdet.evaluate.street import mot_ground_truth
 from streamdet.picture import Picture
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.sinks.base import Sink
@@ -87,5 +87,5 @@ def evaluate_tracking(scene: StreetScene, frames: list[ShownFrame]) -> MotNumber
     Full boxes inside the picture count, also where something hides a part of them; what can be seen to less than a
     quarter need not be shown, and may be.
     """
-    truth, ignored = moments([scene.full_ground_truth(frame.number) for frame in frames])
+    truth, ignored = mot_ground_truth([scene.full_ground_truth(frame.number) for frame in frames])
     return evaluate_mot(truth, [frame.detections for frame in frames], ignored)

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import streamdet
 from streamdet.errors import UsageError
-from streamdet.evaluate.classes import ClassMap, map_classes
+from streamdet.evaluate.class_map import ClassMap, map_classes
 from streamdet.evaluate.coco_ap import CocoAp, coco_ap, require_pycocotools
-from streamdet.evaluate.detecting import detect_images
-from streamdet.evaluate.found import FoundObjects, ImageRecord
-from streamdet.evaluate.kept import DetectionsFile, Identity
+from streamdet.evaluate.coco_detections import CocoDetections, ImageDetections
+from streamdet.evaluate.detect_images import detect_images
+from streamdet.evaluate.detections_file import DetectionsFile, RunIdentity
+from streamdet.evaluate.ground_truth import CocoGroundTruth, find_image_files, read_ground_truth
 from streamdet.evaluate.open_model_zoo import coco_precision, voc_map
 from streamdet.evaluate.published import Published, published
-from streamdet.evaluate.truth import Truth, find_files, read_truth
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.inference.providers import available_cpus
 from streamdet.model_spec.spec import Contract, ModelSpec
@@ -84,11 +84,11 @@ class CocoResult:
         explain: why it was that provider.
         random_weights: the model detects nothing, and these numbers mean nothing.
         published: what others measured with this model.
-        truth: of the pictures that were looked at.
-        missing: how many more pictures the annotations file lists that were not there.
-        found: in the pictures.
+        ground_truth: of the pictures that were looked at.
+        missing_images: how many more pictures the annotations file lists that were not there.
+        detections: in the pictures.
         classes: which category each class of the model is.
-        resumed: how many pictures an earlier run had looked at.
+        resumed_images: how many pictures an earlier run had looked at.
         wall_s: seconds it took to look at the others.
     """
 
@@ -96,15 +96,15 @@ class CocoResult:
     coco_precision: float
     coco_precision_inclusive: float
     voc_map: float
-    identity: Identity
+    identity: RunIdentity
     explain: str
     random_weights: bool
     published: Published | None
-    truth: Truth
-    missing: int
-    found: FoundObjects
+    ground_truth: CocoGroundTruth
+    missing_images: int
+    detections: CocoDetections
     classes: ClassMap
-    resumed: int
+    resumed_images: int
     wall_s: float
 
     @property
@@ -121,7 +121,7 @@ class CocoResult:
 def evaluate_coco(
     model: str | Path | ModelSpec | ModelFile | ModelDetector,
     images: Path,
-    annotations: Path | Truth,
+    annotations: Path | CocoGroundTruth,
     options: CocoOptions | None = None,
     on_progress: Progress = lambda done, total: None,
     get: Get = not_here,
@@ -145,7 +145,7 @@ def evaluate_coco(
     """
     require_pycocotools()
     options = options or CocoOptions()
-    truth = annotations if isinstance(annotations, Truth) else read_truth(annotations)
+    truth = annotations if isinstance(annotations, CocoGroundTruth) else read_ground_truth(annotations)
     work = _Work(truth, images, options, on_progress)
     if isinstance(model, ModelDetector):
         return work.run(model, "", published(model.spec, ""))
@@ -182,10 +182,10 @@ def detector_options(options: CocoOptions, known: Published | None) -> DetectorO
 class _Work:
     """The pictures of one evaluation; what is cheap to check was checked once it is made."""
 
-    def __init__(self, truth: Truth, folder: Path, options: CocoOptions, on_progress: Progress) -> None:
+    def __init__(self, truth: CocoGroundTruth, folder: Path, options: CocoOptions, on_progress: Progress) -> None:
         if options.max_images:
             truth = truth.only([image.id for image in truth.images[: options.max_images]])
-        self._files = find_files(truth, folder)
+        self._files = find_image_files(truth, folder)
         missing = [image.file_name for image in truth.images if image.id not in self._files]
         if missing and (not options.allow_missing or not self._files):
             some = f"{len(missing)} of the {len(truth.images)} pictures of {truth.name} are not in {folder}"
@@ -206,7 +206,7 @@ class _Work:
         started = time.perf_counter()
         records, resumed = self._records(detector, classes, identity)
         wall_s = time.perf_counter() - started
-        found = FoundObjects.of(records[image.id] for image in truth.images)
+        found = CocoDetections.of(records[image.id] for image in truth.images)
         return CocoResult(
             coco=coco_ap(truth, found),
             coco_precision=coco_precision(truth, found),
@@ -216,16 +216,16 @@ class _Work:
             explain=detector.explain,
             random_weights=detector.spec.random_weights,
             published=known,
-            truth=truth,
-            missing=self._missing,
-            found=found,
+            ground_truth=truth,
+            missing_images=self._missing,
+            detections=found,
             classes=classes,
-            resumed=resumed,
+            resumed_images=resumed,
             wall_s=wall_s,
         )
 
-    def _identity(self, detector: ModelDetector, sha256: str) -> Identity:
-        return Identity(
+    def _identity(self, detector: ModelDetector, sha256: str) -> RunIdentity:
+        return RunIdentity(
             model=detector.spec.name,
             model_sha256=sha256,
             model_spec=hashlib.sha256(repr(detector.spec).encode()).hexdigest(),
@@ -239,8 +239,8 @@ class _Work:
         )
 
     def _records(
-        self, detector: ModelDetector, classes: ClassMap, identity: Identity
-    ) -> tuple[dict[int, ImageRecord], int]:
+        self, detector: ModelDetector, classes: ClassMap, identity: RunIdentity
+    ) -> tuple[dict[int, ImageDetections], int]:
         """Returns what is found in each picture, and in how many of them it was known before."""
         if self._options.detections is None:
             return {record.image_id: record for record in self._detected(detector, classes, ())}, 0
@@ -253,7 +253,9 @@ class _Work:
                 file.add(record)
             return file.records, len(known)
 
-    def _detected(self, detector: ModelDetector, classes: ClassMap, known: tuple[int, ...]) -> Iterator[ImageRecord]:
+    def _detected(
+        self, detector: ModelDetector, classes: ClassMap, known: tuple[int, ...]
+    ) -> Iterator[ImageDetections]:
         total, seen = len(self._truth.images), set(known)
         left = [image for image in self._truth.images if image.id not in seen]
         self._on_progress(len(known), total)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import UsageError
-from streamdet.evaluate.found import FoundObjects
-from streamdet.evaluate.truth import Truth
+from streamdet.evaluate.coco_detections import CocoDetections
+from streamdet.evaluate.ground_truth import CocoGroundTruth
 
 IOU_THRESHOLDS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
 """COCO's ten IoU thresholds."""
@@ -107,7 +107,7 @@ def require_pycocotools() -> None:
         raise UsageError("evaluation needs pycocotools: pip install pycocotools") from None
 
 
-def coco_ap(truth: Truth, found: FoundObjects) -> CocoAp:
+def coco_ap(truth: CocoGroundTruth, found: CocoDetections) -> CocoAp:
     """Evaluates boxes as COCO does.
 
     Objects are numbered anew: pycocotools takes an object with id 0 for one that was never matched, and mixes up those
@@ -133,7 +133,7 @@ def coco_ap(truth: Truth, found: FoundObjects) -> CocoAp:
     return CocoAp(CocoNumbers(*map(float, evaluation.stats)), _classes(truth, found, precision), precision)
 
 
-def _truth_rows(truth: Truth) -> list[dict[str, Any]]:
+def _truth_rows(truth: CocoGroundTruth) -> list[dict[str, Any]]:
     columns = zip(
         truth.image_ids.tolist(),
         truth.category_ids.tolist(),
@@ -148,13 +148,13 @@ def _truth_rows(truth: Truth) -> list[dict[str, Any]]:
     ]
 
 
-def _found_rows(found: FoundObjects) -> list[dict[str, Any]]:
+def _found_rows(found: CocoDetections) -> list[dict[str, Any]]:
     return [
         {**row, "id": i, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0} for i, row in enumerate(found.rows(), 1)
     ]
 
 
-def _index(truth: Truth, rows: list[dict[str, Any]]) -> Any:
+def _index(truth: CocoGroundTruth, rows: list[dict[str, Any]]) -> Any:
     """Returns rows as pycocotools' own kind of table; its `loadRes` cannot be given an empty one."""
     from pycocotools.coco import COCO
 
@@ -168,7 +168,7 @@ def _index(truth: Truth, rows: list[dict[str, Any]]) -> Any:
     return table
 
 
-def _classes(truth: Truth, found: FoundObjects, precision: NDArray[np.float64]) -> tuple[ClassAp, ...]:
+def _classes(truth: CocoGroundTruth, found: CocoDetections, precision: NDArray[np.float64]) -> tuple[ClassAp, ...]:
     """Returns a row for each category; they are in the order of their ids in `precision`."""
     rows = []
     for k, number in enumerate(sorted(truth.categories)):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from streamdet.tracking.matching import assign, iou_matrix
 from streamdet.types import Detections
 
-LEAST_IOU = 0.5
+MIN_IOU = 0.5
 """Overlap from which a shown box is the object's; what MOTChallenge takes. HOTA takes 0.05 to 0.95 in turn."""
 
 Ignored = Sequence[NDArray[np.bool_]]
@@ -123,7 +123,7 @@ def evaluate_mot(
     ignored: Ignored | None = None,
     *,
     class_agnostic: bool = False,
-    least_iou: float = LEAST_IOU,
+    min_iou: float = MIN_IOU,
 ) -> MotNumbers:
     """Compares what was shown with what is there, for one video.
 
@@ -132,17 +132,17 @@ def evaluate_mot(
         shown: see `MotSequence`.
         ignored: see `MotSequence`.
         class_agnostic: let a box of another class match. Otherwise it never does; all classes are counted together.
-        least_iou: overlap from which a shown box is the object's, for MOTA and IDF1 and what belongs to them.
+        min_iou: overlap from which a shown box is the object's, for MOTA and IDF1 and what belongs to them.
 
     Raises:
         ValueError: numbers of frames differ, an object has no identity, or two of a frame have the same.
     """
     one = MotSequence(truth, shown, ignored)
-    return evaluate_sequences({"": one}, class_agnostic=class_agnostic, least_iou=least_iou).combined
+    return evaluate_sequences({"": one}, class_agnostic=class_agnostic, min_iou=min_iou).combined
 
 
 def evaluate_sequences(
-    sequences: Mapping[str, MotSequence], *, class_agnostic: bool = False, least_iou: float = LEAST_IOU
+    sequences: Mapping[str, MotSequence], *, class_agnostic: bool = False, min_iou: float = MIN_IOU
 ) -> MotResult:
     """Does the same for several videos, each on its own and all together; identities are a video's own.
 
@@ -151,11 +151,11 @@ def evaluate_sequences(
     """
     if not sequences:
         raise ValueError("there is no sequence to evaluate")
-    data = {name: _data(sequence, class_agnostic, least_iou) for name, sequence in sequences.items()}
+    data = {name: _data(sequence, class_agnostic, min_iou) for name, sequence in sequences.items()}
     counts = {name: (d["num_gt_ids"], d["num_tracker_ids"], d["num_timesteps"]) for name, d in data.items()}
     of_each: dict[str, dict[str, Any]] = {name: {} for name in data}
     of_all: dict[str, Any] = {}
-    for metric in _metrics(least_iou):
+    for metric in _metrics(min_iou):
         results = {name: metric.eval_sequence(d) for name, d in data.items()}
         for name, result in results.items():
             of_each[name] |= result
@@ -164,15 +164,15 @@ def evaluate_sequences(
     return MotResult({name: _numbers(of_each[name], *counts[name]) for name in data}, _numbers(of_all, *total))
 
 
-def _metrics(least_iou: float) -> list[Any]:
+def _metrics(min_iou: float) -> list[Any]:
     from trackeval.metrics.clear import CLEAR  # here: it takes half a second
     from trackeval.metrics.hota import HOTA
     from trackeval.metrics.identity import Identity
 
-    return [HOTA(), *(kind({"THRESHOLD": least_iou, "PRINT_CONFIG": False}) for kind in (CLEAR, Identity))]
+    return [HOTA(), *(kind({"THRESHOLD": min_iou, "PRINT_CONFIG": False}) for kind in (CLEAR, Identity))]
 
 
-def _data(sequence: MotSequence, class_agnostic: bool, least_iou: float) -> dict[str, Any]:
+def _data(sequence: MotSequence, class_agnostic: bool, min_iou: float) -> dict[str, Any]:
     """Returns a sequence as TrackEval's metrics take it: similarities, and identities counted from 0."""
     truth_ids, shown_ids, similarities = [], [], []
     ignored = sequence.ignored or [np.zeros(len(frame), np.bool_) for frame in sequence.truth]
@@ -180,7 +180,7 @@ def _data(sequence: MotSequence, class_agnostic: bool, least_iou: float) -> dict
         alike = iou_matrix(truth.boxes_xyxy, shown.boxes_xyxy)
         if not class_agnostic:
             alike[truth.class_ids[:, None] != shown.class_ids[None]] = 0.0
-        counts = ~_of_ignored(alike, mask, least_iou)
+        counts = ~_of_ignored(alike, mask, min_iou)
         truth_ids.append(truth.track_ids[~mask])
         shown_ids.append(shown.track_ids[counts])
         similarities.append(alike[~mask][:, counts])
@@ -198,14 +198,14 @@ def _data(sequence: MotSequence, class_agnostic: bool, least_iou: float) -> dict
     }
 
 
-def _of_ignored(alike: NDArray[np.float64], ignored: NDArray[np.bool_], least_iou: float) -> NDArray[np.bool_]:
+def _of_ignored(alike: NDArray[np.float64], ignored: NDArray[np.bool_], min_iou: float) -> NDArray[np.bool_]:
     """Returns which of the shown boxes belong to ignored objects, (M,) bool.
 
     As MOTChallenge does: the best pairing with all objects of the frame decides.
     """
     belongs = np.zeros(alike.shape[1], np.bool_)
     if ignored.any() and alike.size:
-        column_of_row = assign(np.where(alike >= least_iou, alike, 0.0))
+        column_of_row = assign(np.where(alike >= min_iou, alike, 0.0))
         columns = column_of_row[ignored]
         belongs[columns[columns >= 0]] = True
     return belongs

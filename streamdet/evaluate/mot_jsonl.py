@@ -17,7 +17,7 @@ from streamdet.types import Detections
 _EXPECTED = "expected a line of `streamdet run -o FILE.jsonl`"
 
 
-def read_shown(path: Path, length: int = 0) -> list[Detections]:
+def read_jsonl_tracks(path: Path, length: int = 0) -> list[Detections]:
     """Reads the tracked objects of each frame. All classes become 0: run with `--classes person` for MOTChallenge.
 
     Args:

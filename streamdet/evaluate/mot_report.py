@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import streamdet
-from streamdet.evaluate.as_json import write_json
+from streamdet.evaluate.json_output import write_json
 from streamdet.evaluate.mot import MotNumbers
 from streamdet.evaluate.mot_run import MotOptions, MotRun
 
@@ -33,7 +33,7 @@ def report(run: MotRun, options: MotOptions) -> dict[str, Any]:
             }
             for name, numbers in run.result.sequences.items()
         },
-        "least_iou": options.least_iou,
+        "min_iou": options.min_iou,
         "tracker": asdict(options.tracker) if run.us_per_frame else None,
         "streamdet": streamdet.__version__,
     }

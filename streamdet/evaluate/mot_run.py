@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from streamdet.errors import UsageError
-from streamdet.evaluate.mot import LEAST_IOU, MotResult, MotSequence, evaluate_sequences
-from streamdet.evaluate.mot_jsonl import read_shown
+from streamdet.evaluate.mot import MIN_IOU, MotResult, MotSequence, evaluate_sequences
+from streamdet.evaluate.mot_jsonl import read_jsonl_tracks
 from streamdet.evaluate.mot_sequences import SequenceFiles
-from streamdet.evaluate.mot_text import read_detections, read_tracks, read_truth
+from streamdet.evaluate.mot_text import read_detections, read_ground_truth, read_tracks
 from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker, warm_up
 from streamdet.types import Detections
@@ -26,12 +26,12 @@ class MotOptions:
     Attributes:
         tracker: of the tracker, where it makes the tracks.
         score_range: see `read_detections`.
-        least_iou: overlap from which a shown box is the object's.
+        min_iou: overlap from which a shown box is the object's.
     """
 
     tracker: TrackerOptions = field(default_factory=TrackerOptions)
     score_range: tuple[float, float] = (0.0, 1.0)
-    least_iou: float = LEAST_IOU
+    min_iou: float = MIN_IOU
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,11 @@ def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None
     sources: dict[str, Path] = {}
     for job in jobs:
         files = job.files
-        truth = read_truth(files.truth, files.length)
+        truth = read_ground_truth(files.truth, files.length)
         if job.tracks is not None:
             sources[files.name] = job.tracks
             is_ours = job.tracks.suffix.lower() in (".jsonl", ".ndjson")
-            shown = read_shown(job.tracks, files.length) if is_ours else read_tracks(job.tracks, files.length)
+            shown = read_jsonl_tracks(job.tracks, files.length) if is_ours else read_tracks(job.tracks, files.length)
         elif files.detections is not None:
             sources[files.name] = files.detections
             found = read_detections(files.detections, files.length, options.score_range)
@@ -94,7 +94,7 @@ def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None
         length = max(len(truth.frames), len(shown))
         ignored = [*truth.ignored, *[np.empty(0, np.bool_)] * (length - len(truth.ignored))]
         sequences[files.name] = MotSequence(_filled(truth.frames, length), _filled(shown, length), ignored)
-    result = evaluate_sequences(sequences, least_iou=options.least_iou)
+    result = evaluate_sequences(sequences, min_iou=options.min_iou)
     return MotRun(result, {name: sequence.shown for name, sequence in sequences.items()}, us_per_frame, sources)
 
 

@@ -36,7 +36,7 @@ _TOO_FAR_PX = 1e6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MotTruth:
+class MotGroundTruth:
     """What a truth file says.
 
     Attributes:
@@ -118,7 +118,7 @@ def read_tracks(path: Path, length: int = 0) -> list[Detections]:
     ]
 
 
-def read_truth(path: Path, length: int = 0) -> MotTruth:
+def read_ground_truth(path: Path, length: int = 0) -> MotGroundTruth:
     """Reads truth (``gt.txt``) by MOTChallenge's rules: what is marked 0 is left out, but for `DISTRACTORS`.
 
     Raises:
@@ -133,7 +133,7 @@ def read_truth(path: Path, length: int = 0) -> MotTruth:
     _check_identities(rows)
     frames = rows.split(length)
     ignored = [_distracts(frame) for frame in frames]
-    return MotTruth([frame.detections(np.ones(len(frame.table)), identities=True) for frame in frames], ignored)
+    return MotGroundTruth([frame.detections(np.ones(len(frame.table)), identities=True) for frame in frames], ignored)
 
 
 def _distracts(rows: _Rows) -> NDArray[np.bool_]:

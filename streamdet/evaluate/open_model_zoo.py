@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.evaluate.coco_ap import IOU_THRESHOLDS, RECALLS
-from streamdet.evaluate.found import FoundObjects
-from streamdet.evaluate.truth import Truth
+from streamdet.evaluate.coco_detections import CocoDetections
+from streamdet.evaluate.ground_truth import CocoGroundTruth
 
 COCO_PRECISION_DETECTIONS = 20
 """Of each class in each picture, the best so many count in `coco_precision`: its default of ``max_detections``."""
@@ -28,7 +28,7 @@ _VOC_EDGE_PX = 1.0  # include_boundaries: a box from pixel 2 to pixel 4 is 3 pix
 _NONE = np.empty(0, np.int64)
 
 
-def coco_precision(truth: Truth, found: FoundObjects, edge_px: float = 0.0) -> float:
+def coco_precision(truth: CocoGroundTruth, found: CocoDetections, edge_px: float = 0.0) -> float:
     """Returns Open Model Zoo's ``coco_precision``, 0 to 1; NaN where there is no object.
 
     As COCO's AP it is the mean over ten IoU thresholds, 101 recalls and the classes that have objects, and detections
@@ -56,7 +56,7 @@ def coco_precision(truth: Truth, found: FoundObjects, edge_px: float = 0.0) -> f
     return float(np.mean(precisions)) if precisions else float("nan")
 
 
-def voc_map(truth: Truth, found: FoundObjects) -> float:
+def voc_map(truth: CocoGroundTruth, found: CocoDetections) -> float:
     """Returns Open Model Zoo's ``map``, PASCAL VOC's mean average precision at IoU 0.5; NaN where nothing was found.
 
     For each class, all detections in order of their scores: each looks for the object of its picture that it overlaps
@@ -78,7 +78,7 @@ _Indices = dict[int, NDArray[np.int64]]
 """Positions of objects or detections by the id of their picture."""
 
 
-def _by_class(truth: Truth, found: FoundObjects) -> Iterator[tuple[_Indices, _Indices]]:
+def _by_class(truth: CocoGroundTruth, found: CocoDetections) -> Iterator[tuple[_Indices, _Indices]]:
     looked_at = np.isin(found.image_ids, [image.id for image in truth.images])
     for number in sorted(truth.categories):
         yield (
@@ -130,7 +130,11 @@ class _Matched:
 
 
 def _match(
-    truth: Truth, found: FoundObjects, objects: NDArray[np.int64], indices: NDArray[np.int64], edge_px: float
+    truth: CocoGroundTruth,
+    found: CocoDetections,
+    objects: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    edge_px: float,
 ) -> _Matched:
     """Gives detections to objects, the best detection first, each to the free object that it overlaps most."""
     best = indices[np.argsort(-found.scores[indices], kind="stable")][:COCO_PRECISION_DETECTIONS]
@@ -173,7 +177,9 @@ def _mean_precision(images: list[_Matched], objects: int) -> float:
     return float(np.mean(read))
 
 
-def _voc_hits(truth: Truth, found: FoundObjects, of_truth: _Indices, of_found: _Indices) -> NDArray[np.bool_]:
+def _voc_hits(
+    truth: CocoGroundTruth, found: CocoDetections, of_truth: _Indices, of_found: _Indices
+) -> NDArray[np.bool_]:
     """Returns (detections,) bool, by falling score: it found an object that nothing had found before."""
     indices = np.concatenate([of_found[image] for image in sorted(of_found)])
     indices = indices[np.argsort(-found.scores[indices], kind="stable")]

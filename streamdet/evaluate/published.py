@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamdet.evaluate.truth import Truth
+from streamdet.evaluate.ground_truth import CocoGroundTruth
 from streamdet.labels import COCO80
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.catalog import known
@@ -23,7 +23,7 @@ VAL2017_OBJECTS = 36781
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PublishedFigure:
     """One published figure.
 
     Attributes:
@@ -53,9 +53,9 @@ class Published:
     conf: float
     iou: float
     max_detections: int
-    figures: tuple[Figure, ...]
+    figures: tuple[PublishedFigure, ...]
 
-    def figure(self, metric: str) -> Figure | None:
+    def figure(self, metric: str) -> PublishedFigure | None:
         """Returns the figure of that metric to compare with, None where none was published."""
         return next((figure for figure in self.figures if figure.metric == metric), None)
 
@@ -68,15 +68,15 @@ FLAGSHIP = Published(
     iou=0.5,
     max_detections=200,
     figures=(
-        Figure(AP, 0.1997, "Open Model Zoo (coco_orig_precision); MLPerf 0.20"),
-        Figure(COCO_PRECISION, 0.2073, "Open Model Zoo"),
-        Figure(VOC_MAP, 0.392752, "Open Model Zoo"),
+        PublishedFigure(AP, 0.1997, "Open Model Zoo (coco_orig_precision); MLPerf 0.20"),
+        PublishedFigure(COCO_PRECISION, 0.2073, "Open Model Zoo"),
+        PublishedFigure(VOC_MAP, 0.392752, "Open Model Zoo"),
     ),
 )
 
 # YOLOX: exps/default/yolox_nano.py and its base set test_conf 0.01 and nmsthre 0.65; the README has 25.8.
 YOLOX_NANO = Published(
-    name="yolox-nano", conf=0.01, iou=0.65, max_detections=200, figures=(Figure(AP, 0.258, "YOLOX"),)
+    name="yolox-nano", conf=0.01, iou=0.65, max_detections=200, figures=(PublishedFigure(AP, 0.258, "YOLOX"),)
 )
 
 
@@ -93,6 +93,6 @@ def published(spec: ModelSpec, sha256: str) -> Published | None:
     return YOLOX_NANO if nano is not None and sha256 == nano.sha256 else None
 
 
-def is_val2017(truth: Truth) -> bool:
+def is_val2017(truth: CocoGroundTruth) -> bool:
     """Returns whether these are all pictures of COCO val2017, so that figures can be compared."""
     return len(truth.images) == VAL2017_IMAGES and len(truth) == VAL2017_OBJECTS

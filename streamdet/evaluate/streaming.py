@@ -49,7 +49,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class StreamingScore:
     """What one mode reached at one setting.
 
     Attributes:
@@ -59,10 +59,10 @@ class Score:
         shown_iou: the same over the true boxes whose id is shown.
         missing: share of true boxes whose id is not shown.
         extra: boxes shown with an id that is not true there, per true box.
-        boxes: true boxes that count.
+        true_boxes: true boxes that count.
         frames: frames that count: those from the arrival of the first detections on.
-        between: share of the frames that had detections before and after them.
-        age_s: median distance in time to the nearest detections that had come.
+        between_detections: share of the frames that had detections before and after them.
+        detection_age_s: median distance in time to the nearest detections that had come.
         motion_ms: median processor time of one frame in this thread, for motion and boxes; 0 where none was measured.
         delay_s: how much later than it came each frame is shown.
     """
@@ -73,10 +73,10 @@ class Score:
     shown_iou: float
     missing: float
     extra: float
-    boxes: int
+    true_boxes: int
     frames: int
-    between: float
-    age_s: float
+    between_detections: float
+    detection_age_s: float
     motion_ms: float
     delay_s: float
 
@@ -103,7 +103,7 @@ class HoldLast:
         return self._last
 
 
-class Play:
+class ModeSimulation:
     """One mode at one setting, given frame after frame, then `finish`; `score` at the end."""
 
     def __init__(self, mode: str, setting: Setting, options: MotionOptions | None = None) -> None:
@@ -155,20 +155,20 @@ class Play:
             if self._arrived_s is not None and frame.pts_s >= self._arrived_s - _SAME_S:
                 self._tally.add(result.detections, truth, self._boxes.is_between(frame), result.detection_age_s)
 
-    def score(self) -> Score:
+    def score(self) -> StreamingScore:
         """Returns what was reached."""
         tally = self._tally
-        return Score(
+        return StreamingScore(
             mode=self.mode,
             setting=self.setting,
             quality=tally.overlap / tally.true if tally.true else float("nan"),
             shown_iou=tally.overlap / tally.found if tally.found else float("nan"),
             missing=1 - tally.found / tally.true if tally.true else float("nan"),
             extra=tally.extra / tally.true if tally.true else float("nan"),
-            boxes=tally.true,
+            true_boxes=tally.true,
             frames=tally.frames,
-            between=tally.between / tally.frames if tally.frames else 0.0,
-            age_s=float(np.median(tally.ages_s)) if tally.ages_s else float("nan"),
+            between_detections=tally.between / tally.frames if tally.frames else 0.0,
+            detection_age_s=float(np.median(tally.ages_s)) if tally.ages_s else float("nan"),
             motion_ms=0.0 if self.mode == HOLD_LAST else float(np.median(tally.spent_ms or [0.0])),
             delay_s=self.delay_s,
         )
@@ -216,7 +216,7 @@ def overlaps_by_id(shown: Detections, truth: Detections) -> NDArray[np.float64]:
     return out
 
 
-def every_frame(setting: Setting, like: Score, frame_rate: float) -> Score:
+def every_frame(setting: Setting, like: StreamingScore, frame_rate: float) -> StreamingScore:
     """Returns what every-frame mode reaches, by its definition: each frame has its own detections, and waits for them.
 
     What it costs is not quality but pace: the detector gives `rate_hz` frames per second, and a source that goes on
@@ -224,14 +224,14 @@ def every_frame(setting: Setting, like: Score, frame_rate: float) -> Score:
     minute.
     """
     behind = max(0.0, frame_rate / setting.rate_hz - 1.0)
-    return Score(
+    return StreamingScore(
         EVERY_FRAME,
         setting,
         1.0,
         1.0,
         0.0,
         0.0,
-        like.boxes,
+        like.true_boxes,
         like.frames,
         1.0,
         0.0,
@@ -240,9 +240,9 @@ def every_frame(setting: Setting, like: Score, frame_rate: float) -> Score:
     )
 
 
-def evaluate(
+def evaluate_streaming(
     frames: Iterable[tuple[Frame, Detections]], settings: Sequence[Setting], options: MotionOptions | None = None
-) -> list[Score]:
+) -> list[StreamingScore]:
     """Plays a video once, for all modes at all settings side by side.
 
     Args:
@@ -253,7 +253,7 @@ def evaluate(
     Returns:
         A score for each setting and mode, in the order of `settings` and `MODES`.
     """
-    plays = [Play(mode, setting, options) for setting in settings for mode in (HOLD_LAST, LIVE, SMOOTH)]
+    plays = [ModeSimulation(mode, setting, options) for setting in settings for mode in (HOLD_LAST, LIVE, SMOOTH)]
     times_s = []
     for frame, truth in frames:
         times_s.append(frame.pts_s)
@@ -262,7 +262,7 @@ def evaluate(
     for play in plays:
         play.finish()
     rate = 1 / float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
-    scores: list[Score] = []
+    scores: list[StreamingScore] = []
     for number, play in enumerate(plays):
         scores.append(play.score())
         if number % 3 == 2:

@@ -8,15 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from streamdet.evaluate.as_json import write_json
+from streamdet.evaluate.json_output import write_json
 from streamdet.evaluate.plot import check_plot
-from streamdet.evaluate.streaming import MODES, Score
+from streamdet.evaluate.streaming import MODES, StreamingScore
 from streamdet.sinks.output_path import write_error
 
 MEASURE = "mean IoU over all true boxes of the box shown with that id on that frame; missing = 0"
 
 
-def report(scores: Sequence[Score], source: str, truth: str) -> dict[str, Any]:
+def report(scores: Sequence[StreamingScore], source: str, truth: str) -> dict[str, Any]:
     """Returns what `write_report` writes."""
     return {
         "source": source,
@@ -27,7 +27,7 @@ def report(scores: Sequence[Score], source: str, truth: str) -> dict[str, Any]:
     }
 
 
-def write_report(scores: Sequence[Score], source: str, truth: str, path: Path) -> None:
+def write_report(scores: Sequence[StreamingScore], source: str, truth: str, path: Path) -> None:
     """Writes every figure as JSON.
 
     Raises:
@@ -36,7 +36,7 @@ def write_report(scores: Sequence[Score], source: str, truth: str, path: Path) -
     write_json(report(scores, source, truth), path)
 
 
-def plot_streaming(scores: Sequence[Score], path: Path, title: str) -> None:
+def plot_streaming(scores: Sequence[StreamingScore], path: Path, title: str) -> None:
     """Draws quality over the detection rate, a curve for each mode; one plot for each rule of latency.
 
     Args:
@@ -71,10 +71,10 @@ def plot_streaming(scores: Sequence[Score], path: Path, title: str) -> None:
         raise write_error(path, error) from None
 
 
-def latencies(scores: Sequence[Score]) -> dict[str, list[Score]]:
+def latencies(scores: Sequence[StreamingScore]) -> dict[str, list[StreamingScore]]:
     """Returns the scores by what their latency is: of all as long as a detection takes at its rate, or a number."""
     own = all(math.isclose(score.setting.latency_s, 1 / score.setting.rate_hz) for score in scores)
-    parts: dict[str, list[Score]] = {}
+    parts: dict[str, list[StreamingScore]] = {}
     for score in scores:
         words = "one period" if own else f"{1000 * score.setting.latency_s:g} ms"
         parts.setdefault(words, []).append(score)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.evaluate.classes import map_classes
+from streamdet.evaluate.class_map import map_classes
 from streamdet.evaluate.coco_ap import CocoAp, coco_ap
-from streamdet.evaluate.found import FoundObjects, ImageRecord, record_of
+from streamdet.evaluate.coco_detections import CocoDetections, ImageDetections, image_detections
+from streamdet.evaluate.ground_truth import AnnotatedImage, CocoGroundTruth
 from streamdet.evaluate.mot import MotResult, MotSequence, evaluate_sequences
-from streamdet.evaluate.truth import Truth, TruthImage
 from streamdet.inference.detector import ModelDetector
 from streamdet.picture import Picture
 from streamdet.scenes.street.options import StreetOptions
@@ -22,7 +22,7 @@ from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections
 
-LEAST_VISIBLE = 0.25
+MIN_VISIBLE = 0.25
 """An object of which less can be seen is neither to be found nor wrong to find: COCO's crowds. The share that the
 benchmarks of pedestrian tracking use (MOT16, Milan et al. 2016)."""
 
@@ -51,12 +51,12 @@ class StreetSet:
         scenes = f"{len(self.seeds)} scenes (seeds {self.seeds[0]} to {self.seeds[-1]})"
         return f"{len(self.seeds) * len(self.frames)} pictures of {scenes}, {options.width}x{options.height}"
 
-    def views(self) -> Iterator[Shown]:
+    def pictures(self) -> Iterator[Shown]:
         """Yields its pictures, and what is in them."""
-        return views(self.seeds, self.frames, self.options)
+        return pictures(self.seeds, self.frames, self.options)
 
 
-def views(seeds: Sequence[int], frames: Sequence[int], options: StreetOptions | None = None) -> Iterator[Shown]:
+def pictures(seeds: Sequence[int], frames: Sequence[int], options: StreetOptions | None = None) -> Iterator[Shown]:
     """Yields pictures of scenes, and what is in them.
 
     Args:
@@ -75,32 +75,34 @@ HELD_OUT = StreetSet(tuple(range(1, 61)), (0, 75, 150, 225))
 """What the demo detector is measured with: scenes as `synthetic:street` shows them, none of which it learned from."""
 
 
-def coco_truth(seen: Sequence[StreetTruth], size: tuple[int, int], least_visible: float = LEAST_VISIBLE) -> Truth:
+def coco_ground_truth(
+    seen: Sequence[StreetTruth], size: tuple[int, int], min_visible: float = MIN_VISIBLE
+) -> CocoGroundTruth:
     """Returns what is in a number of pictures in COCO's terms; categories are numbered from 1, pictures from 0."""
     boxes = [truth.boxes_xyxy.astype(np.float64) for truth in seen]
     corners = np.concatenate([*boxes, np.empty((0, 4))])
     sides = corners[:, 2:] - corners[:, :2]
     visible = np.concatenate([*(truth.visible for truth in seen), np.empty(0, np.float32)])
     shown = visible > 0
-    truth = Truth(
+    truth = CocoGroundTruth(
         name="synthetic:street",
         sha256="",
-        images=tuple(TruthImage(i, f"{i}", *size) for i in range(len(seen))),
+        images=tuple(AnnotatedImage(i, f"{i}", *size) for i in range(len(seen))),
         categories={number: label for number, label in enumerate(LABELS, 1)},
         image_ids=np.repeat(np.arange(len(seen)), [len(part) for part in boxes])[shown],
         category_ids=np.concatenate([*(t.class_ids.astype(np.int64) for t in seen), np.empty(0, np.int64)])[shown] + 1,
         boxes_xywh=np.concatenate([corners[:, :2], sides], axis=1)[shown],
         areas=sides.prod(axis=1)[shown],
-        crowd=visible[shown] < least_visible,
+        crowd=visible[shown] < min_visible,
     )
     return truth
 
 
-def moments(
-    exact: Sequence[StreetTruth], least_visible: float = LEAST_VISIBLE
+def mot_ground_truth(
+    exact: Sequence[StreetTruth], min_visible: float = MIN_VISIBLE
 ) -> tuple[list[Detections], list[NDArray[np.bool_]]]:
-    """Returns what is there in each frame, with identities, and which of it need not be shown: see `LEAST_VISIBLE`."""
-    return [truth.detections(least_visible=0.0) for truth in exact], [truth.visible < least_visible for truth in exact]
+    """Returns what is there in each frame, with identities, and which of it need not be shown: see `MIN_VISIBLE`."""
+    return [truth.detections(least_visible=0.0) for truth in exact], [truth.visible < min_visible for truth in exact]
 
 
 def track_street(
@@ -108,7 +110,7 @@ def track_street(
     scenes: Sequence[StreetOptions],
     frames: int,
     on_progress: Callable[[int], None] = lambda done: None,
-    least_visible: float = LEAST_VISIBLE,
+    min_visible: float = MIN_VISIBLE,
 ) -> MotResult:
     """Runs a detector and the tracker over scenes, every frame of them, and compares what they show with the truth.
 
@@ -117,7 +119,7 @@ def track_street(
         scenes: one video each.
         frames: of each scene, from the first on.
         on_progress: told after each frame how many are done.
-        least_visible: what less can be seen of is ignored.
+        min_visible: what less can be seen of is ignored.
     """
     options = TrackerOptions.for_threshold(detector.conf)
     detector.report_from(options.low_score)
@@ -131,7 +133,7 @@ def track_street(
             shown.append(tracker.update(detected.detections, float(frame / scene_options.fps), picture=picture))
             exact.append(scene.full_ground_truth(frame))
             on_progress(k * frames + frame + 1)
-        truth, ignored = moments(exact, least_visible)
+        truth, ignored = mot_ground_truth(exact, min_visible)
         found[f"seed {scene_options.seed}"] = MotSequence(truth, shown, ignored)
     return evaluate_sequences(found)
 
@@ -140,7 +142,7 @@ def evaluate_street(
     detector: ModelDetector,
     shown: Iterator[Shown],
     on_progress: Callable[[int], None] = lambda done: None,
-    least_visible: float = LEAST_VISIBLE,
+    min_visible: float = MIN_VISIBLE,
 ) -> CocoAp:
     """Runs a detector over pictures of the street and evaluates what it finds as COCO does.
 
@@ -148,19 +150,19 @@ def evaluate_street(
         detector: with a threshold made for evaluation: low.
         shown: pictures of one size, and what is in them.
         on_progress: told after each picture how many are done.
-        least_visible: what less can be seen of is ignored.
+        min_visible: what less can be seen of is ignored.
 
     Raises:
         UsageError: none of the detector's classes is in the scene.
     """
     categories = map_classes(detector.spec.labels, dict(enumerate(LABELS, 1)), "synthetic:street").category_ids
-    records: list[ImageRecord] = []
+    records: list[ImageDetections] = []
     seen: list[StreetTruth] = []
     size = (0, 0)
     for i, (picture, truth) in enumerate(shown):
         (found,) = detector.detect([picture])
-        records.append(record_of(i, found.detections, categories, found.times))
+        records.append(image_detections(i, found.detections, categories, found.times))
         seen.append(truth)
         size = picture.width, picture.height
         on_progress(i + 1)
-    return coco_ap(coco_truth(seen, size, least_visible), FoundObjects.of(records))
+    return coco_ap(coco_ground_truth(seen, size, min_visible), CocoDetections.of(records))

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import UsageError
-from streamdet.evaluate.detecting import read_annotated
-from streamdet.evaluate.truth import Truth, find_files
+from streamdet.evaluate.detect_images import read_annotated
+from streamdet.evaluate.ground_truth import CocoGroundTruth, find_image_files
 from streamdet.models.ssd_small import Plan
 from streamdet.picture import Picture
 from streamdet.train.assign import LabeledObjects
@@ -29,8 +29,8 @@ class CocoSamples:
         UsageError: there is no such folder, none or not all of the photos are in it, or nothing that is to be learned.
     """
 
-    def __init__(self, plan: Plan, truth: Truth, folder: Path) -> None:
-        files = find_files(truth, folder)
+    def __init__(self, plan: Plan, truth: CocoGroundTruth, folder: Path) -> None:
+        files = find_image_files(truth, folder)
         missing = [image.file_name for image in truth.images if image.id not in files]
         if missing:
             raise UsageError(

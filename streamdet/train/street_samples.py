@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.evaluate.street import FIRST_TRAINING_SEED, LEAST_VISIBLE
+from streamdet.evaluate.street import FIRST_TRAINING_SEED, MIN_VISIBLE
 from streamdet.inference.providers import available_cpus
 from streamdet.interrupts import deferred_interrupts
 from streamdet.models.ssd_small import Plan
@@ -174,7 +174,7 @@ def objects_in(truth: StreetTruth, left: float, top: float, width: float, height
     visible = truth.visible * kept_share(boxes)
     inside = visible > 0
     boxes = boxes.clip(0, 1)
-    return LabeledObjects(boxes[inside], truth.class_ids.astype(np.int64)[inside], (visible < LEAST_VISIBLE)[inside])
+    return LabeledObjects(boxes[inside], truth.class_ids.astype(np.int64)[inside], (visible < MIN_VISIBLE)[inside])
 
 
 def kept_share(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from streamdet.cli.eval.eval_progress import EvalProgress
 from streamdet.cli.eval.print_coco import coco_lines
 from streamdet.evaluate.coco_ap import CocoNumbers
 from streamdet.models.bundled import SHAPES
-from tests.evaluate.making import write_scene
+from tests.evaluate.coco_files import write_scene
 from tests.running import Running
 
 

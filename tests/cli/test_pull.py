@@ -22,7 +22,7 @@ from streamdet.cli.main import execute
 from streamdet.errors import ModelError
 from streamdet.models import catalog
 from streamdet.models.shapes_detector import shapes_model
-from tests.evaluate.making import write_scene
+from tests.evaluate.coco_files import write_scene
 from tests.mirror import Mirror, Reply
 from tests.running import Running
 

@@ -16,18 +16,18 @@ import pytest
 from streamdet.errors import SourceError, UsageError
 from streamdet.evaluate.coco import CocoOptions, evaluate_coco
 from streamdet.evaluate.coco_ap import coco_ap
-from streamdet.evaluate.detecting import read_annotated
-from streamdet.evaluate.found import FoundObjects
+from streamdet.evaluate.coco_detections import CocoDetections
+from streamdet.evaluate.detect_images import read_annotated
+from streamdet.evaluate.ground_truth import AnnotatedImage, parse_ground_truth, read_ground_truth
 from streamdet.evaluate.open_model_zoo import coco_precision
 from streamdet.evaluate.published import YOLOX_NANO
-from streamdet.evaluate.truth import TruthImage, parse_truth, read_truth
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.labels import COCO_IDS
 from streamdet.models.bundled import SHAPES
 from streamdet.models.onnx_file import ModelFile, read_model
 from streamdet.models.provenance import CONVERTED_KEY
 from streamdet.picture import Picture
-from tests.evaluate.making import write_scene
+from tests.evaluate.coco_files import write_scene
 
 OPTIONS = CocoOptions(conf=0.01, iou=0.65, provider="cpu")
 
@@ -56,7 +56,7 @@ def numbers_of(result):
 
 
 def test_equals_pycocotools_on_the_same_detections(data_dir, result, tmp_path):
-    (tmp_path / "results.json").write_text(json.dumps(result.found.rows()))
+    (tmp_path / "results.json").write_text(json.dumps(result.detections.rows()))
     annotations = data_dir / "images" / "instances.json"
     theirs = numbers_of_pycocotools(annotations, str(tmp_path / "results.json"))
     assert numbers_of(result) == pytest.approx(theirs, abs=1e-6)
@@ -93,18 +93,23 @@ def test_the_built_in_detector_on_its_own_scene(scene):
     result = evaluate_coco(SHAPES, folder, annotations, on_progress=lambda *counts: seen.append(counts))
     assert result.ap50 > 0.9
     assert seen == [(done, 6) for done in range(7)]
-    assert (result.resumed, result.missing, result.published, result.random_weights) == (0, 0, None, False)
-    assert (result.classes.unmapped, result.classes.never_found) == ((), ())
+    assert (result.resumed_images, result.missing_images, result.published, result.random_weights) == (
+        0,
+        0,
+        None,
+        False,
+    )
+    assert (result.classes.unmapped_classes, result.classes.unmapped_categories) == ((), ())
     assert (result.identity.conf, result.identity.max_detections) == (0.01, 200)
 
 
 def test_a_detector_brings_its_own_thresholds(scene):
     folder, annotations = scene
     with load_detector(SHAPES, DetectorOptions(conf=0.9, iou=0.3, max_detections=2)) as detector:
-        result = evaluate_coco(detector, folder, read_truth(annotations), CocoOptions(conf=0.1))
+        result = evaluate_coco(detector, folder, read_ground_truth(annotations), CocoOptions(conf=0.1))
     assert (result.identity.conf, result.identity.iou, result.identity.max_detections) == (0.9, 0.3, 2)
-    assert len(result.found) <= 12
-    assert result.found.scores.min() > 0.9
+    assert len(result.detections) <= 12
+    assert result.detections.scores.min() > 0.9
 
 
 def test_goes_on_from_what_was_kept(scene, tmp_path):
@@ -123,9 +128,9 @@ def test_goes_on_from_what_was_kept(scene, tmp_path):
     seen = []
     again = evaluate_coco(SHAPES, folder, annotations, options, lambda *counts: seen.append(counts))
     assert seen == [(4, 6), (5, 6), (6, 6)]
-    assert again.resumed == 4
+    assert again.resumed_images == 4
     assert again.coco.numbers == whole.coco.numbers
-    assert again.found.rows() == whole.found.rows()
+    assert again.detections.rows() == whole.found.rows()
     with pytest.raises(UsageError, match=r"made with conf 0\.01, this run has 0\.5"):
         evaluate_coco(SHAPES, folder, annotations, replace(options, conf=0.5))
     with load_detector(SHAPES) as detector, pytest.raises(UsageError, match="given by its name or file"):
@@ -137,8 +142,8 @@ def test_kept_detections_of_more_pictures_serve_fewer(scene, tmp_path):
     options = CocoOptions(detections=tmp_path / "run.jsonl")
     evaluate_coco(SHAPES, folder, annotations, options)
     fewer = evaluate_coco(SHAPES, folder, annotations, replace(options, max_images=2))
-    assert (len(fewer.truth.images), fewer.resumed) == (2, 2)
-    assert set(fewer.found.image_ids.tolist()) == {1, 2}
+    assert (len(fewer.ground_truth.images), fewer.resumed_images) == (2, 2)
+    assert set(fewer.detections.image_ids.tolist()) == {1, 2}
     assert fewer.coco.numbers == evaluate_coco(SHAPES, folder, annotations, CocoOptions(max_images=2)).coco.numbers
 
 
@@ -149,7 +154,7 @@ def test_missing_pictures(scene, tmp_path):
     with pytest.raises(UsageError, match=r"4 of the 6 pictures of .* \(as 001\.png\): --allow-missing evaluates"):
         evaluate_coco(SHAPES, tmp_path, annotations)
     result = evaluate_coco(SHAPES, tmp_path, annotations, CocoOptions(allow_missing=True))
-    assert (result.missing, [image.id for image in result.truth.images]) == (4, [1, 4])
+    assert (result.missing_images, [image.id for image in result.ground_truth.images]) == (4, [1, 4])
     assert result.ap50 > 0.9
     (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match=r"6 of the 6 pictures .* give the folder they are in"):
@@ -160,8 +165,8 @@ def test_pictures_without_objects_only(scene, tmp_path):
     tree = json.loads(scene[1].read_text())
     tree["annotations"] = [row for row in tree["annotations"] if row["image_id"] > 2]
     with pytest.raises(UsageError, match="no annotated object in the pictures"):
-        evaluate_coco(SHAPES, scene[0], parse_truth(tree, "truth.json"), CocoOptions(max_images=2))
-    result = evaluate_coco(SHAPES, scene[0], parse_truth(tree, "truth.json"))
+        evaluate_coco(SHAPES, scene[0], parse_ground_truth(tree, "truth.json"), CocoOptions(max_images=2))
+    result = evaluate_coco(SHAPES, scene[0], parse_ground_truth(tree, "truth.json"))
     assert result.ap < 0.9  # what is found in the two pictures without objects is wrong
 
 
@@ -186,7 +191,7 @@ TURNED = 6  # a quarter clockwise
     ids=["annotated as stored", "annotated turned", "not said"],
 )
 def test_pictures_are_read_as_they_were_annotated(tmp_path, width, height, white):
-    picture = read_annotated(oriented(tmp_path, TURNED), TruthImage(1, "6.jpg", width, height))
+    picture = read_annotated(oriented(tmp_path, TURNED), AnnotatedImage(1, "6.jpg", width, height))
     if width:
         assert picture.shape == (height, width, 3)
     assert picture[white].min() > 200  # row, column
@@ -196,7 +201,7 @@ def test_pictures_are_read_as_they_were_annotated(tmp_path, width, height, white
 
 def test_pictures_of_another_size_are_refused(tmp_path):
     with pytest.raises(SourceError, match=r"6\.jpg has 40x60 pixels, its annotations are for 320x240"):
-        read_annotated(oriented(tmp_path, TURNED), TruthImage(1, "6.jpg", 320, 240))
+        read_annotated(oriented(tmp_path, TURNED), AnnotatedImage(1, "6.jpg", 320, 240))
 
 
 def test_a_broken_picture_ends_it(scene, tmp_path):
@@ -217,9 +222,9 @@ def test_a_model_may_be_what_is_in_a_file(data_dir, result):
     """As a quantiser has it, which asks for the score of a model that was never written."""
     file = read_model(data_dir / "models" / "yolox_nano.onnx")
     options = replace(OPTIONS, max_images=5)
-    again = evaluate_coco(file, data_dir / "images", read_truth(data_dir / "images" / "instances.json"), options)
-    ids = {image.id for image in again.truth.images}
-    assert again.found.rows() == [row for row in result.found.rows() if row["image_id"] in ids]
+    again = evaluate_coco(file, data_dir / "images", read_ground_truth(data_dir / "images" / "instances.json"), options)
+    ids = {image.id for image in again.ground_truth.images}
+    assert again.detections.rows() == [row for row in result.detections.rows() if row["image_id"] in ids]
     assert again.identity.model_sha256 == result.identity.model_sha256
 
 
@@ -240,11 +245,11 @@ def test_a_converted_model_is_judged_as_its_source_was(data_dir):
 
 def test_open_model_zoo_equals_coco_where_they_do_not_differ(result):
     """Without crowds, and with one detection of a class in a picture, nothing is left that tells them apart."""
-    crowded = set(result.truth.image_ids[result.truth.crowd].tolist())
-    truth = result.truth.only([image.id for image in result.truth.images if image.id not in crowded])
-    keys = list(zip(result.found.image_ids.tolist(), result.found.category_ids.tolist(), strict=True))
+    crowded = set(result.ground_truth.image_ids[result.ground_truth.crowd].tolist())
+    truth = result.ground_truth.only([image.id for image in result.ground_truth.images if image.id not in crowded])
+    keys = list(zip(result.detections.image_ids.tolist(), result.detections.category_ids.tolist(), strict=True))
     best = [i for i, key in enumerate(keys) if keys.index(key) == i and key[0] not in crowded]
-    found = FoundObjects(*(column[best] for column in astuple(result.found)[:4]))
+    found = CocoDetections(*(column[best] for column in astuple(result.detections)[:4]))
     expected = coco_ap(truth, found).numbers.ap
     assert 0.2 < expected < 0.4
     assert coco_precision(truth, found) == pytest.approx(expected, abs=1e-6)

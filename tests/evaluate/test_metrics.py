@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdet.evaluate.coco_ap import coco_ap
-from streamdet.evaluate.found import FoundObjects
+from streamdet.evaluate.coco_detections import CocoDetections
+from streamdet.evaluate.ground_truth import CocoGroundTruth, read_ground_truth
 from streamdet.evaluate.open_model_zoo import coco_precision, voc_map
-from streamdet.evaluate.truth import Truth, read_truth
-from tests.evaluate.making import CAT, CATEGORIES, DOG, ONE, TWO, found_of, truth_of
+from tests.evaluate.coco_files import CAT, CATEGORIES, DOG, ONE, TWO, found_of, truth_of
 
 BOX, FAR, FARTHER = (0, 0, 10, 10), (200, 200, 10, 10), (400, 0, 10, 10)
 HERD = (0, 0, 100, 100)
@@ -156,9 +156,9 @@ def test_classes_are_counted():
     assert math.isnan(dog.ap)
 
 
-def perfect(truth: Truth) -> FoundObjects:
+def perfect(truth: CocoGroundTruth) -> CocoDetections:
     scores = np.linspace(1, 0.1, len(truth))
-    return FoundObjects(truth.image_ids, truth.category_ids, scores, truth.boxes_xywh)
+    return CocoDetections(truth.image_ids, truth.category_ids, scores, truth.boxes_xywh)
 
 
 sides = st.integers(1, 60)
@@ -177,7 +177,7 @@ def test_a_perfect_detector_gets_everything(rows):
 
 
 def test_a_perfect_detector_of_photos_gets_everything(data_dir):
-    truth = read_truth(data_dir / "images" / "instances.json")
+    truth = read_ground_truth(data_dir / "images" / "instances.json")
     found = perfect(truth)
     assert ap(truth, found) == pytest.approx(1)
     assert coco_precision(truth, found) == pytest.approx(1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamdet.evaluate.mot import MotSequence, evaluate_mot, evaluate_sequences
-from streamdet.evaluate.mot_text import read_tracks, read_truth
+from streamdet.evaluate.mot_text import read_ground_truth, read_tracks
 from streamdet.types import Detections
 
 
@@ -24,7 +24,7 @@ def at(*objects):
 
 def test_published_row_of_sort_on_tud_campus(data_dir):
     mot = data_dir / "mot"
-    truth = read_truth(mot / "TUD-Campus" / "gt.txt")
+    truth = read_ground_truth(mot / "TUD-Campus" / "gt.txt")
     numbers = evaluate_mot(truth.frames, read_tracks(mot / "sort_reference_output" / "TUD-Campus.txt", 71))
     percents = {name: round(100 * getattr(numbers, name), 3) for name in ("hota", "mota", "motp", "idf1")}
     assert percents == {"hota": 45.257, "mota": 62.674, "motp": 73.677, "idf1": 60.645}
@@ -83,9 +83,9 @@ def test_shuffled_identities_are_found_but_not_followed():
     assert numbers.id_switches > 200
 
 
-@pytest.mark.parametrize(("least_iou", "matches"), [(0.5, 0), (0.3, 4)])
-def test_overlap_decides(least_iou, matches):
-    numbers = evaluate_mot([at((0, 1))] * 4, [at((0.2, 1))] * 4, least_iou=least_iou)  # IoU 30/70
+@pytest.mark.parametrize(("min_iou", "matches"), [(0.5, 0), (0.3, 4)])
+def test_overlap_decides(min_iou, matches):
+    numbers = evaluate_mot([at((0, 1))] * 4, [at((0.2, 1))] * 4, min_iou=min_iou)  # IoU 30/70
     assert numbers.matches == matches
     assert numbers.det_a == pytest.approx(8 / 19), "HOTA takes 0.05 to 0.95 in turn, and 0.43 reaches 8 of 19"
 

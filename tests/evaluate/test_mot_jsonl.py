@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamdet.errors import UsageError
-from streamdet.evaluate.mot_jsonl import read_shown
+from streamdet.evaluate.mot_jsonl import read_jsonl_tracks
 from streamdet.sinks.jsonl import json_line
 from streamdet.types import Detections, Frame, Result
 from tests.sinks.making import picture
@@ -32,16 +32,16 @@ def file(tmp_path):
 
 def test_reads_what_the_sink_writes(file):
     path = file(line(0, [4, -1, 7]), line(2, []), line(3, [7]))
-    frames = read_shown(path)
+    frames = read_jsonl_tracks(path)
     assert [frame.track_ids.tolist() for frame in frames] == [[4, 7], [], [], [7]], "what has no track is left out"
     assert frames[0].boxes_xyxy.tolist() == [[0, 5, 8, 20], [20, 5, 28, 20]]
     assert frames[0].class_ids.tolist() == [0, 0]
-    assert len(read_shown(path, length=6)) == 6
-    assert read_shown(file()) == []
+    assert len(read_jsonl_tracks(path, length=6)) == 6
+    assert read_jsonl_tracks(file()) == []
 
 
 def test_records_without_schema_are_read(file):
-    frames = read_shown(file(line(0, [4]).replace('"schema":1,', "")))
+    frames = read_jsonl_tracks(file(line(0, [4]).replace('"schema":1,', "")))
     assert [frame.track_ids.tolist() for frame in frames] == [[4]]
 
 
@@ -71,4 +71,4 @@ def test_records_without_schema_are_read(file):
 )
 def test_bad_files(file, lines, message):
     with pytest.raises(UsageError, match=message):
-        read_shown(file(*lines), length=5)
+        read_jsonl_tracks(file(*lines), length=5)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.mot_sequences import find_sequences, info_beside, read_info
-from streamdet.evaluate.mot_text import read_detections, read_tracks, read_truth, write_tracks
+from streamdet.evaluate.mot_text import read_detections, read_ground_truth, read_tracks, write_tracks
 from streamdet.types import Detections
 
 
@@ -40,20 +40,20 @@ def test_scores_of_another_range(file):
 
 
 def test_truth_of_2015(file):
-    truth = read_truth(file("1,4,0,0,9,9,1,-1,-1,-1\n1,5,0,0,9,9,0,-1,-1,-1\n2,4,0,0,9,9,1,7,2,8\n"))
+    truth = read_ground_truth(file("1,4,0,0,9,9,1,-1,-1,-1\n1,5,0,0,9,9,0,-1,-1,-1\n2,4,0,0,9,9,1,7,2,8\n"))
     assert [frame.track_ids.tolist() for frame in truth.frames] == [[4], [4]]
     assert [mask.tolist() for mask in truth.ignored] == [[False], [False]], "a place in the world is no class"
 
 
 def test_truth_since_2016(file):
     rows = ["1,1,0,0,9,9,1,1,0.9", "1,2,0,0,9,9,0,7,1", "1,3,0,0,9,9,0,3,1", "1,4,0,0,9,9,0,1,0", "2,2,0,0,9,9,0,12,1"]
-    truth = read_truth(file("\n".join(rows)))
+    truth = read_ground_truth(file("\n".join(rows)))
     assert [frame.track_ids.tolist() for frame in truth.frames] == [[1, 2], [2]], "cars and persons marked 0 are out"
     assert [mask.tolist() for mask in truth.ignored] == [[False, True], [True]]
 
 
 def test_truth_without_a_column_more_than_it_needs(file):
-    truth = read_truth(file("1,4,0,0,9,9,1\n1,5,0,0,9,9,0\n"))
+    truth = read_ground_truth(file("1,4,0,0,9,9,1\n1,5,0,0,9,9,0\n"))
     assert [frame.track_ids.tolist() for frame in truth.frames] == [[4]]
     assert [mask.tolist() for mask in truth.ignored] == [[False]]
 
@@ -116,7 +116,7 @@ BAD = [
 
 @pytest.mark.parametrize(("text", "message"), BAD)
 def test_bad_files(file, text, message):
-    for read in (read_tracks, read_truth):
+    for read in (read_tracks, read_ground_truth):
         with pytest.raises(UsageError, match=message) as caught:
             read(file(text))
         assert "a.txt" in str(caught.value)
@@ -131,16 +131,16 @@ def test_files_that_do_not_belong_together(file):
 @pytest.mark.parametrize("text", ["", "1,1,0,0,9,9,0,-1,-1,-1\n", "1,1,0,0,9,9,0,7,1\n"])
 def test_truth_in_which_nothing_counts(file, text):
     with pytest.raises(UsageError, match="there is no object that counts in it"):
-        read_truth(file(text))
+        read_ground_truth(file(text))
 
 
 def test_no_file(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
-        read_truth(tmp_path / "no.txt")
+        read_ground_truth(tmp_path / "no.txt")
     with pytest.raises(UsageError, match="is a folder"):
-        read_truth(tmp_path)
+        read_ground_truth(tmp_path)
     with pytest.raises(UsageError, match="cannot read"):
-        read_truth(tmp_path / ("x" * 3000))
+        read_ground_truth(tmp_path / ("x" * 3000))
 
 
 INFO = "[Sequence]\nname=Street\nimDir=img1\nframeRate=25\nseqLength=71\n"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from streamdet.evaluate.coco import CocoOptions, detector_options
+from streamdet.evaluate.ground_truth import AnnotatedImage, CocoGroundTruth
 from streamdet.evaluate.published import AP, COCO_PRECISION, FLAGSHIP, VOC_MAP, YOLOX_NANO, is_val2017, published
-from streamdet.evaluate.truth import Truth, TruthImage
 from streamdet.inference.detector import DetectorOptions
 from streamdet.labels import COCO90
 from streamdet.model_spec.spec import Contract
@@ -57,8 +57,8 @@ def test_only_all_of_val2017_can_be_compared():
     def of(images, objects):
         zeros = np.zeros(objects)
         ids = zeros.astype(np.int64)
-        pictures = tuple(TruthImage(i, "a.jpg") for i in range(images))
-        return Truth("", "", pictures, {0: "a"}, ids, ids, np.zeros((objects, 4)), zeros, zeros > 0)
+        pictures = tuple(AnnotatedImage(i, "a.jpg") for i in range(images))
+        return CocoGroundTruth("", "", pictures, {0: "a"}, ids, ids, np.zeros((objects, 4)), zeros, zeros > 0)
 
     assert is_val2017(of(5000, 36781))
     assert not is_val2017(of(4952, 36781))

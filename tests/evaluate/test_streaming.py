@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from streamdet.errors import UsageError
-from streamdet.evaluate.streaming import MODES, Play, Setting, evaluate, overlaps_by_id
+from streamdet.evaluate.streaming import MODES, ModeSimulation, Setting, evaluate_streaming, overlaps_by_id
+from streamdet.evaluate.streaming_ground_truth import GroundTruthFrames, GroundTruthOptions
 from streamdet.evaluate.streaming_report import latencies, report
-from streamdet.evaluate.streaming_truth import FramesWithTruth, TruthOptions
 from streamdet.picture import Picture
 from streamdet.types import Detections, Frame
 
@@ -40,25 +40,25 @@ def test_overlaps_are_of_the_same_id_and_missing_ones_are_told_apart():
 
 def test_hold_last_by_hand():
     # 10 frames/s, 2 detections/s, 0.3 s late: frames 0, 5, 10 are detected and arrive at 3, 8, 13.
-    play = Play("hold-last", Setting(2, 0.3))
+    play = ModeSimulation("hold-last", Setting(2, 0.3))
     for frame, truth in video(15, lambda k: known([box_at(k)], [1])):
         play.frame(frame, truth)
     score = play.score()
     lags = [k - (0 if k < 8 else 5 if k < 13 else 10) for k in range(3, 15)]
-    assert score.frames == score.boxes == 12  # from the arrival of the first detections on
+    assert score.frames == score.true_boxes == 12  # from the arrival of the first detections on
     assert score.quality == pytest.approx(np.mean([max(0, 10 - lag) / (10 + lag) for lag in lags]), rel=1e-6)
-    assert score.age_s == pytest.approx(np.median(lags) / FPS)
-    assert (score.missing, score.extra, score.between, score.delay_s) == (0, 0, 0, 0)
+    assert score.detection_age_s == pytest.approx(np.median(lags) / FPS)
+    assert (score.missing, score.extra, score.between_detections, score.delay_s) == (0, 0, 0, 0)
 
 
 def test_missing_and_extra_boxes_are_counted():
     # Object 1 is there until frame 6, object 2 from frame 4 on; detections of each frame 0, 5, ... come at once.
     truth = lambda k: known([box_at(0)] * ((k < 7) + (k >= 4)), [1] * (k < 7) + [2] * (k >= 4))  # noqa: E731
-    play = Play("hold-last", Setting(2, 0.0))
+    play = ModeSimulation("hold-last", Setting(2, 0.0))
     for frame, true in video(10, truth):
         play.frame(frame, true)
     score = play.score()
-    assert score.boxes == 7 + 6
+    assert score.true_boxes == 7 + 6
     assert score.missing == pytest.approx(1 / 13)  # object 2 in frame 4
     assert score.extra == pytest.approx(3 / 13)  # object 1 in frames 7, 8, 9
     assert score.quality == pytest.approx(12 / 13)
@@ -66,29 +66,31 @@ def test_missing_and_extra_boxes_are_counted():
 
 def test_smooth_interpolates_where_the_delay_suffices_and_degrades_where_not():
     truth = lambda k: known([box_at(k)], [1])  # noqa: E731
-    enough = Play("smooth", Setting(2, 0.3, delay_s=0.8))
-    short = Play("smooth", Setting(2, 0.3, delay_s=0.2))
+    enough = ModeSimulation("smooth", Setting(2, 0.3, delay_s=0.8))
+    short = ModeSimulation("smooth", Setting(2, 0.3, delay_s=0.2))
     for play in (enough, short):
         for frame, true in video(31, truth):
             play.frame(frame, true)
         play.finish()
-    assert enough.score().between == 1.0
+    assert enough.score().between_detections == 1.0
     assert enough.score().quality == pytest.approx(1, abs=1e-3)  # a straight line is what it draws
     assert enough.score().delay_s == 0.8
-    assert short.score().between < 0.5
+    assert short.score().between_detections < 0.5
     assert short.score().quality > 0.5
     assert short.score().frames == enough.score().frames == 28
 
 
 def test_every_mode_is_perfect_with_detections_of_every_frame_at_once():
-    for score in evaluate(video(20, lambda k: known([box_at(k)], [1])), [Setting(FPS, 0.0)]):
+    for score in evaluate_streaming(video(20, lambda k: known([box_at(k)], [1])), [Setting(FPS, 0.0)]):
         assert score.quality == pytest.approx(1, abs=1e-6), score.mode
 
 
 def test_the_same_in_every_run_but_for_the_time_it_takes():
     def once():
-        frames = FramesWithTruth(TruthOptions("synthetic:street?frames=24&objects=6&size=640x360"))
-        return [{**row, "motion_ms": 0} for row in report(evaluate(frames, [Setting(5, 0.2)]), "s", "t")["scores"]]
+        frames = GroundTruthFrames(GroundTruthOptions("synthetic:street?frames=24&objects=6&size=640x360"))
+        return [
+            {**row, "motion_ms": 0} for row in report(evaluate_streaming(frames, [Setting(5, 0.2)]), "s", "t")["scores"]
+        ]
 
     first = once()
     assert first == once()
@@ -97,7 +99,7 @@ def test_the_same_in_every_run_but_for_the_time_it_takes():
 
 def test_latencies_are_told_in_words():
     video_of = video(12, lambda k: known([box_at(k)], [1]))
-    scores = evaluate(video_of, [Setting(2, 0.5), Setting(5, 0.2), Setting(5, 0.5)])
+    scores = evaluate_streaming(video_of, [Setting(2, 0.5), Setting(5, 0.2), Setting(5, 0.5)])
     told = {words: len(part) for words, part in latencies(scores).items()}
     assert told == {"500 ms": 8, "200 ms": 4}, "a rate whose period is one of the latencies stays in its curve"
     assert {words: len(part) for words, part in latencies(scores[:8]).items()} == {"one period": 8}
@@ -106,13 +108,13 @@ def test_latencies_are_told_in_words():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (TruthOptions("synthetic:street?live=1"), "give a video file or synthetic:"),
-        (TruthOptions("synthetic:street?frames=0"), "never ends: say how many frames"),
+        (GroundTruthOptions("synthetic:street?live=1"), "give a video file or synthetic:"),
+        (GroundTruthOptions("synthetic:street?frames=0"), "never ends: say how many frames"),
     ],
 )
 def test_what_has_no_end_or_no_truth_is_refused(options, words):
     with pytest.raises(UsageError, match=words):
-        list(FramesWithTruth(options))
+        list(GroundTruthFrames(options))
 
 
 def test_a_video_needs_a_model(tmp_path):
@@ -120,12 +122,12 @@ def test_a_video_needs_a_model(tmp_path):
 
     clip = encode(tmp_path / "clip.mp4", 4, (64, 48))
     with pytest.raises(UsageError, match="no model given"):
-        FramesWithTruth(TruthOptions(str(clip)))
+        GroundTruthFrames(GroundTruthOptions(str(clip)))
 
 
 def reached(source, settings, model=None, **options):
-    truth = TruthOptions(source, None if model is None else str(model), **options)
-    scores = evaluate(FramesWithTruth(truth), settings)
+    truth = GroundTruthOptions(source, None if model is None else str(model), **options)
+    scores = evaluate_streaming(GroundTruthFrames(truth), settings)
     return {(score.mode, score.setting.rate_hz): score for score in scores}
 
 

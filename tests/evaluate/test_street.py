@@ -10,11 +10,11 @@ from streamdet.errors import UsageError
 from streamdet.evaluate.street import (
     FIRST_TRAINING_SEED,
     HELD_OUT,
-    LEAST_VISIBLE,
+    MIN_VISIBLE,
     StreetSet,
-    coco_truth,
+    coco_ground_truth,
     evaluate_street,
-    views,
+    pictures,
 )
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.scenes.street.options import StreetOptions
@@ -27,7 +27,7 @@ OPTIONS = StreetOptions(width=640, height=360, objects=8)
 
 @pytest.fixture(scope="module")
 def shown():
-    return list(views((3, 4), (0, 60), OPTIONS))
+    return list(pictures((3, 4), (0, 60), OPTIONS))
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Oracle:
     shown: list
     labels: tuple = LABELS
     moved_px: float = 0.0
-    least_visible: float = 0.02
+    min_visible: float = 0.02
     invented: bool = False
 
     @property
@@ -47,7 +47,7 @@ class Oracle:
     def detect(self, pictures):
         (picture,) = pictures
         (truth,) = (truth for known, truth in self.shown if known is picture)
-        seen = truth.visible >= self.least_visible
+        seen = truth.visible >= self.min_visible
         boxes = truth.boxes_xyxy[seen] + np.float32(self.moved_px)
         class_ids = np.array([self.labels.index(LABELS[k]) for k in truth.class_ids[seen]], np.int32)
         scores = np.full(len(boxes), 0.8, np.float32)
@@ -80,12 +80,10 @@ def test_less_exact_boxes_and_invented_ones_cost_points(shown):
 
 
 def test_what_hardly_shows_need_not_be_found_and_may_be(shown):
-    hardly = sum(int(((t.visible > 0) & (t.visible < LEAST_VISIBLE)).sum()) for _, t in shown)
+    hardly = sum(int(((t.visible > 0) & (t.visible < MIN_VISIBLE)).sum()) for _, t in shown)
     assert hardly > 0, "choose other scenes"
-    assert ap_of(shown, least_visible=LEAST_VISIBLE).ap == pytest.approx(1)
-    assert (
-        evaluate_street(Oracle(shown, least_visible=LEAST_VISIBLE), iter(shown), least_visible=1e-6).numbers.ap < 0.99
-    )
+    assert ap_of(shown, min_visible=MIN_VISIBLE).ap == pytest.approx(1)
+    assert evaluate_street(Oracle(shown, min_visible=MIN_VISIBLE), iter(shown), min_visible=1e-6).numbers.ap < 0.99
 
 
 def test_a_detector_of_something_else(shown):
@@ -98,22 +96,22 @@ def test_truth_in_cocos_terms():
     numbers = np.arange(3)
     truth = StreetTruth(boxes, boxes, np.array([1, 0, 0.2], np.float32), numbers.astype(np.int32), numbers)
     empty = StreetTruth(boxes[:0], boxes[:0], np.empty(0, np.float32), np.empty(0, np.int32), numbers[:0])
-    coco = coco_truth([empty, truth], (100, 90))
+    coco = coco_ground_truth([empty, truth], (100, 90))
     assert [(image.id, image.width, image.height) for image in coco.images] == [(0, 100, 90), (1, 100, 90)]
     assert coco.categories == {1: "person", 2: "cyclist", 3: "car"}
     assert coco.boxes_xywh.tolist() == [[10, 20, 30, 60], [50, 50, 10, 40]]
     assert (coco.image_ids.tolist(), coco.category_ids.tolist()) == ([1, 1], [1, 3])
     assert (coco.areas.tolist(), coco.crowd.tolist()) == ([1800, 400], [False, True])
-    assert len(coco_truth([], (0, 0))) == len(coco_truth([empty], (9, 9))) == 0
+    assert len(coco_ground_truth([], (0, 0))) == len(coco_ground_truth([empty], (9, 9))) == 0
 
 
 def test_a_set_shows_its_scenes_frame_by_frame():
     some = StreetSet((5, 6), (0, 30), replace(OPTIONS, width=320, height=180))
     assert str(some) == "4 pictures of 2 scenes (seeds 5 to 6), 320x180"
-    pictures = [picture for picture, _ in some.views()]
+    pictures = [picture for picture, _ in some.pictures()]
     assert [(p.width, p.height) for p in pictures] == [(320, 180)] * 4
     assert len({p.bgr().tobytes() for p in pictures}) == 4
-    again = next(iter(some.views()))[0]
+    again = next(iter(some.pictures()))[0]
     np.testing.assert_array_equal(again.bgr(), pictures[0].bgr())
 
 
@@ -127,5 +125,5 @@ def test_the_demo_detector_finds_most_on_streets_it_has_never_seen():
     """A few of the pictures that it is measured with; the floor is far below what it reaches on all of them."""
     some = StreetSet(HELD_OUT.seeds[:4], HELD_OUT.frames[:2])
     with load_detector("ssd-demo", DetectorOptions(conf=0.01, max_detections=100)) as detector:
-        numbers = evaluate_street(detector, some.views()).numbers
+        numbers = evaluate_street(detector, some.pictures()).numbers
     assert numbers.ap50 > 0.6

@@ -8,7 +8,7 @@ import pytest
 
 import streamdet
 from streamdet.evaluate.mot import evaluate_mot
-from streamdet.evaluate.street import HELD_OUT, StreetSet, evaluate_street, moments, track_street
+from streamdet.evaluate.street import HELD_OUT, StreetSet, evaluate_street, mot_ground_truth, track_street
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.scenes.frame_code import read_frame_code
 from streamdet.scenes.street.options import StreetOptions
@@ -38,7 +38,7 @@ class Mixed:
 @pytest.fixture(scope="module")
 def evaluated():
     with load_detector("ssd-demo", EVALUATED) as detector:
-        return evaluate_street(detector, FEW.views()), evaluate_street(Mixed(detector), FEW.views())
+        return evaluate_street(detector, FEW.pictures()), evaluate_street(Mixed(detector), FEW.pictures())
 
 
 def test_the_detector_finds_what_it_has_never_seen(evaluated):
@@ -83,7 +83,7 @@ def live_quality(mode, tmp_path, seed=5):
         on_result=lambda result: shown.append((result.frame.pts, result.detections)),
     )
     scene = StreetScene(StreetOptions(seed=seed, width=640, height=360, fps=10))
-    truth, ignored = moments([scene.full_ground_truth(number) for number, _ in shown])
+    truth, ignored = mot_ground_truth([scene.full_ground_truth(number) for number, _ in shown])
     return evaluate_mot(truth, [detections for _, detections in shown], ignored), report.streams[0]
 
 
@@ -117,7 +117,7 @@ def test_latency_can_be_read_from_the_pixels():
 def test_a_detection_on_nothing_is_a_false_positive():
     """The measure itself: everything shown twice halves the precision."""
     scene = StreetScene(StreetOptions(seed=4, width=640, height=360))
-    truth, ignored = moments([scene.full_ground_truth(number) for number in range(5)])
+    truth, ignored = mot_ground_truth([scene.full_ground_truth(number) for number in range(5)])
     twice = []
     for frame in truth:
         shifted = frame.boxes_xyxy + np.float32(1000)

@@ -9,7 +9,7 @@ from streamdet.types import Detections
 
 RATE_HZ = 10
 FRAMES = 250
-LEAST_VISIBLE = 0.3
+MIN_VISIBLE = 0.3
 """Objects hidden more than this need not be found."""
 
 
@@ -22,7 +22,7 @@ def street(seed):
     for index in range(FRAMES):
         exact = scene.full_ground_truth(index)
         truth.append(exact.detections(0.0))
-        ignored.append(exact.visible < LEAST_VISIBLE)
+        ignored.append(exact.visible < MIN_VISIBLE)
         found.append(_detect(exact, errors, generator))
     return truth, ignored, found
 

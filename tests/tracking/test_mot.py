@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streamdet.evaluate.mot import evaluate_mot
-from streamdet.evaluate.mot_text import read_detections, read_tracks, read_truth
+from streamdet.evaluate.mot_text import read_detections, read_ground_truth, read_tracks
 from streamdet.tracking.matching import iou_matrix
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections
@@ -13,7 +13,7 @@ RATES_HZ = {"TUD-Campus": 25, "ADL-Rundle-6": 30, "ETH-Sunnyday": 14, "KITTI-17"
 
 
 def truth_of(folder):
-    return read_truth(folder / "gt.txt").frames
+    return read_ground_truth(folder / "gt.txt").frames
 
 
 def detections_of(folder):

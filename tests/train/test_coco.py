@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streamdet.errors import SourceError, UsageError
-from streamdet.evaluate.truth import parse_truth, read_truth
+from streamdet.evaluate.ground_truth import parse_ground_truth, read_ground_truth
 from streamdet.models.ssd_small import Plan
 from streamdet.train.coco import CocoSamples
 from tests.train.sample_data import write_rectangles
@@ -30,7 +30,7 @@ def samples_of(folder, *annotations, plan=PLAN, sizes=True):
     picture = np.zeros((100, 200, 3), np.uint8)
     picture[:, 100:] = (10, 100, 200)  # BGR
     cv2.imwrite(str(folder / "p.png"), picture)
-    return CocoSamples(plan, parse_truth(tree_of(*annotations, sizes=sizes), "made.json"), folder)
+    return CocoSamples(plan, parse_ground_truth(tree_of(*annotations, sizes=sizes), "made.json"), folder)
 
 
 def test_pictures_come_as_the_network_takes_them(tmp_path):
@@ -75,16 +75,16 @@ def test_a_picture_without_objects(tmp_path):
     path = write_rectangles(tmp_path, 2)
     tree = json.loads(path.read_text())
     tree["annotations"] = [row for row in tree["annotations"] if row["image_id"] == 2]
-    objects = CocoSamples(PLAN, parse_truth(tree, "made.json"), tmp_path).objects(0)
+    objects = CocoSamples(PLAN, parse_ground_truth(tree, "made.json"), tmp_path).objects(0)
     assert (objects.boxes_xyxy.shape, len(objects.class_ids), len(objects.ignored)) == ((0, 4), 0, 0)
 
 
 def test_objects_belong_to_their_picture(tmp_path):
     path = write_rectangles(tmp_path, 5, seed=3)
-    samples = CocoSamples(PLAN, read_truth(path), tmp_path)
+    samples = CocoSamples(PLAN, read_ground_truth(path), tmp_path)
     tree = json.loads(path.read_text())
     tree["annotations"].reverse()  # in whatever order they are
-    reversed_samples = CocoSamples(PLAN, parse_truth(tree, "made.json"), tmp_path)
+    reversed_samples = CocoSamples(PLAN, parse_ground_truth(tree, "made.json"), tmp_path)
     size = np.array([128, 96] * 2)
     for index in range(5):
         wanted = [row["bbox"] for row in tree["annotations"] if row["image_id"] == index + 1]
@@ -94,7 +94,7 @@ def test_objects_belong_to_their_picture(tmp_path):
 
 
 def test_pictures_that_are_not_there_are_told_before_anything_begins(tmp_path):
-    truth = read_truth(write_rectangles(tmp_path, 3))
+    truth = read_ground_truth(write_rectangles(tmp_path, 3))
     (tmp_path / "002.png").unlink()
     with pytest.raises(UsageError, match=rf"1 of the 3 pictures of .* are not in {tmp_path} \(as 002\.png\)"):
         CocoSamples(PLAN, truth, tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from streamdet.boxes import pairwise_iou
 from streamdet.errors import HardwareError, SinkError, UsageError
-from streamdet.evaluate.truth import read_truth
+from streamdet.evaluate.ground_truth import read_ground_truth
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.inference.providers import available_cpus
 from streamdet.models.ssd_small import Plan, weights_of
@@ -44,7 +44,7 @@ def few_samples(count=4):
 
 @pytest.mark.timeout(300)
 def test_it_learns_to_find_rectangles_it_has_never_seen(tmp_path):
-    samples = CocoSamples(PLAN, read_truth(write_rectangles(tmp_path, 32)), tmp_path)
+    samples = CocoSamples(PLAN, read_ground_truth(write_rectangles(tmp_path, 32)), tmp_path)
     recipe = Recipe(epochs=36, batch=8, rate=3e-3, seed=1, device="cpu", threads=1)
     steps = []
     path = tmp_path / "rectangles.onnx"

@@ -63,8 +63,8 @@ def coco(
     """
     from streamdet.build import parse_contract
     from streamdet.evaluate.coco import CocoOptions, evaluate_coco
+    from streamdet.evaluate.coco_report import write_report, write_results
     from streamdet.evaluate.plot import check_plot, plot_precision_recall
-    from streamdet.evaluate.report import write_report, write_results
     from streamdet.sinks.output_path import InputFiles, check_output_file
 
     outputs = [path for path in (detections, results, report, plot) if path is not None]
@@ -106,7 +106,7 @@ def coco(
     if report is not None:
         write_report(result, report)
     if plot is not None:
-        title = f"{result.identity.model}: {len(result.truth.images)} pictures, COCO AP {result.ap:.4f}"
+        title = f"{result.identity.model}: {len(result.ground_truth.images)} pictures, COCO AP {result.ap:.4f}"
         plot_precision_recall(result.coco, plot, title)
     print_coco_result(result)  # last: whoever reads it may stop (`| head`)
     for path in outputs:

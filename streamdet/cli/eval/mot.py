@@ -82,7 +82,7 @@ def mot(
     options = MotOptions(
         tracker=TrackerOptions() if conf is None else TrackerOptions.for_threshold(conf),
         score_range=_range(score_range),
-        least_iou=iou,
+        min_iou=iou,
     )
     run = evaluate_mot_files(jobs, options)
     written = [] if results is None else _write_tracks(run, results, several, read)

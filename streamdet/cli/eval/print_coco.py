@@ -54,14 +54,14 @@ def coco_lines(numbers: CocoNumbers) -> list[str]:
 
 
 def _about(result: CocoResult) -> list[str]:
-    run, truth = result.identity, result.truth
-    preprocess, infer, postprocess = result.found.times_ms.mean(axis=0)
+    run, truth = result.identity, result.ground_truth
+    preprocess, infer, postprocess = result.detections.times_ms.mean(axis=0)
     crowds = int(truth.crowd.sum())
     return [
         f"{run.model} on {result.explain.partition(' (')[0]}",
         f"{len(truth.images)} pictures of {truth.name}: {len(truth) - crowds} objects, {crowds} crowds",
-        f"{len(result.found)} detections: score over {run.conf:g}, NMS at IoU {run.iou:g}, best {run.max_detections} "
-        f"of a picture (pycocotools then counts the best {MAX_DETECTIONS} of each class)",
+        f"{len(result.detections)} detections: score over {run.conf:g}, NMS at IoU {run.iou:g}, "
+        f"best {run.max_detections} of a picture (pycocotools then counts the best {MAX_DETECTIONS} of each class)",
         f"a picture took {preprocess:.2f} + {infer:.2f} + {postprocess:.2f} ms: preprocess, infer, postprocess",
     ]
 
@@ -86,21 +86,21 @@ def _metrics(result: CocoResult) -> Table:
 
 def _remarks(result: CocoResult) -> list[str]:
     remarks = []
-    if result.published and not is_val2017(result.truth):
+    if result.published and not is_val2017(result.ground_truth):
         remarks.append(
             f"the published figures are of all {VAL2017_IMAGES} pictures of val2017: not comparable with these"
         )
     if result.random_weights:
         remarks.append(f"{result.identity.model} has random weights: these numbers mean nothing")
-    if result.missing:
-        remarks.append(f"pictures left out because they are not in the folder: {result.missing}")
-    if result.resumed:
-        remarks.append(f"pictures whose detections were known from an earlier run: {result.resumed}")
-    if result.classes.unmapped:
-        names = _some(result.classes.unmapped)
+    if result.missing_images:
+        remarks.append(f"pictures left out because they are not in the folder: {result.missing_images}")
+    if result.resumed_images:
+        remarks.append(f"pictures whose detections were known from an earlier run: {result.resumed_images}")
+    if result.classes.unmapped_classes:
+        names = _some(result.classes.unmapped_classes)
         remarks.append(f"classes that are no category of the file, and do not count: {names}")
-    if result.classes.never_found:
-        names = _some(result.classes.never_found)
+    if result.classes.unmapped_categories:
+        names = _some(result.classes.unmapped_categories)
         remarks.append(f"categories that the model does not know, and that count as missed: {names}")
     return remarks
 

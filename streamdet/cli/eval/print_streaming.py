@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from streamdet.evaluate.streaming import EVERY_FRAME, HOLD_LAST, Score
+from streamdet.evaluate.streaming import EVERY_FRAME, HOLD_LAST, StreamingScore
 from streamdet.evaluate.streaming_report import MEASURE
 
 
-def print_scores(scores: Sequence[Score], source: str, truth: str) -> None:
+def print_scores(scores: Sequence[StreamingScore], source: str, truth: str) -> None:
     """Prints a row for each setting and mode on standard output, and what the columns mean."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 140  # a file or a pipe has no width of its own
-    boxes = max((score.boxes for score in scores), default=0)
+    boxes = max((score.true_boxes for score in scores), default=0)
     console.print(f"{source}: {boxes} true boxes, by {truth}", markup=False, soft_wrap=True)
     console.print(f"quality: {MEASURE}", markup=False, soft_wrap=True)
     table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
@@ -39,18 +39,18 @@ def print_scores(scores: Sequence[Score], source: str, truth: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _pace(score: Score, before: object) -> tuple[str, str]:
+def _pace(score: StreamingScore, before: object) -> tuple[str, str]:
     if score.setting == before:
         return "", ""
     return f"{score.setting.rate_hz:g} per second", f"{1000 * score.setting.latency_s:.0f} ms"
 
 
-def _cells(score: Score) -> tuple[str, ...]:
+def _cells(score: StreamingScore) -> tuple[str, ...]:
     return (
         _number(score.quality, "", 1, 3),
         _number(score.shown_iou, "", 1, 3),
-        *(_number(share, " %", 100) for share in (score.missing, score.extra, score.between)),
-        _number(score.age_s, " ms", 1000),
+        *(_number(share, " %", 100) for share in (score.missing, score.extra, score.between_detections)),
+        _number(score.detection_age_s, " ms", 1000),
         f"{score.delay_s:.0f} s" if score.delay_s >= 10 else f"{score.delay_s:.1f} s",
         "-" if score.mode in (HOLD_LAST, EVERY_FRAME) else f"{score.motion_ms:.1f} ms",
     )

@@ -48,9 +48,9 @@ def streaming(
     Example: streamdet eval streaming video.mp4 -m yolox-nano --rates 2,5 --report streaming.json --plot streaming.png
     """
     from streamdet.evaluate.plot import check_plot
-    from streamdet.evaluate.streaming import evaluate
+    from streamdet.evaluate.streaming import evaluate_streaming
+    from streamdet.evaluate.streaming_ground_truth import GroundTruthFrames, GroundTruthOptions
     from streamdet.evaluate.streaming_report import plot_streaming, write_report
-    from streamdet.evaluate.streaming_truth import FramesWithTruth, TruthOptions
     from streamdet.inference.detector import DetectorOptions
     from streamdet.sinks.output_path import InputFiles, check_output_file
     from streamdet.tracking.carried import MotionOptions
@@ -72,11 +72,11 @@ def streaming(
     named = tuple(name.strip() for name in (classes or "").split(",") if name.strip())
     detector = DetectorOptions(conf=conf, classes=named, provider=provider, threads=threads)
     with DownloadProgress(quiet) as downloading, EvalProgress(quiet, long_end=False) as progress:
-        truth = TruthOptions(source, model, detector, max_frames)
-        frames = FramesWithTruth(truth, progress, getter(downloading))
+        truth = GroundTruthOptions(source, model, detector, max_frames)
+        frames = GroundTruthFrames(truth, progress, getter(downloading))
         for path in outputs:
             check_output_file(path, overwrite=True, inputs=InputFiles(frames.source.files))
-        scores = evaluate(frames, settings, MotionOptions(looks=flow))
+        scores = evaluate_streaming(frames, settings, MotionOptions(looks=flow))
     if report is not None:
         write_report(scores, frames.source.url, frames.truth, report)
     if plot is not None:

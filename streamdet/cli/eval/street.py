@@ -32,7 +32,7 @@ def street(
     not be found, and may be.
     """
     from streamdet.cli.eval.eval_progress import EvalProgress
-    from streamdet.evaluate.as_json import json_text
+    from streamdet.evaluate.json_output import json_text
     from streamdet.evaluate.street import HELD_OUT, evaluate_street, track_street
     from streamdet.inference.detector import DetectorOptions, load_detector
 
@@ -43,7 +43,7 @@ def street(
     with EvalProgress(quiet or as_json) as progress:
         progress(0, total)
         with load_detector(model, replace(options, conf=0.01, max_detections=100)) as detector:
-            accuracy = evaluate_street(detector, held_out.views(), lambda done: progress(done, total), least_visible)
+            accuracy = evaluate_street(detector, held_out.pictures(), lambda done: progress(done, total), least_visible)
             explain = detector.explain
         tracking = None
         if followed:

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from streamdet.evaluate.as_json import write_json
 from streamdet.evaluate.coco import CocoResult
 from streamdet.evaluate.coco_ap import MAX_DETECTIONS
+from streamdet.evaluate.json_output import write_json
 from streamdet.evaluate.published import is_val2017
 from streamdet.sinks.output_path import write_error
 
@@ -20,7 +20,7 @@ def write_results(result: CocoResult, path: Path) -> None:
     Raises:
         SinkError: the file cannot be written.
     """
-    text = json.dumps(result.found.rows(), separators=(",", ":"))
+    text = json.dumps(result.detections.rows(), separators=(",", ":"))
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -39,7 +39,7 @@ def write_report(result: CocoResult, path: Path) -> None:
 def report(result: CocoResult) -> dict[str, Any]:
     """Returns what `write_report` writes."""
     figures = result.published.figures if result.published else ()
-    preprocess, infer, postprocess = result.found.times_ms.mean(axis=0).round(3).tolist()
+    preprocess, infer, postprocess = result.detections.times_ms.mean(axis=0).round(3).tolist()
     return {
         "coco": asdict(result.coco.numbers),
         "open_model_zoo": {
@@ -48,23 +48,23 @@ def report(result: CocoResult) -> dict[str, Any]:
             "map": result.voc_map,
         },
         "published": [asdict(figure) for figure in figures],
-        "comparable_with_published": bool(figures) and is_val2017(result.truth),
+        "comparable_with_published": bool(figures) and is_val2017(result.ground_truth),
         "classes": [asdict(row) for row in result.coco.classes],
-        "classes_without_category": list(result.classes.unmapped),
-        "categories_without_class": list(result.classes.never_found),
+        "classes_without_category": list(result.classes.unmapped_classes),
+        "categories_without_class": list(result.classes.unmapped_categories),
         "run": {**asdict(result.identity), "explain": result.explain, "random_weights": result.random_weights},
         "pycocotools_max_detections": MAX_DETECTIONS,
-        "annotations": result.truth.name,
-        "images": len(result.truth.images),
-        "images_missing": result.missing,
-        "objects": len(result.truth),
-        "crowds": int(result.truth.crowd.sum()),
-        "detections": len(result.found),
+        "annotations": result.ground_truth.name,
+        "images": len(result.ground_truth.images),
+        "images_missing": result.missing_images,
+        "objects": len(result.ground_truth),
+        "crowds": int(result.ground_truth.crowd.sum()),
+        "detections": len(result.detections),
         "timing": {
             "preprocess_ms": preprocess,
             "infer_ms": infer,
             "postprocess_ms": postprocess,
             "wall_s": round(result.wall_s, 3),
-            "images_from_an_earlier_run": result.resumed,
+            "images_from_an_earlier_run": result.resumed_images,
         },
     }

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import SourceError
-from streamdet.evaluate.found import ImageRecord, record_of
-from streamdet.evaluate.truth import TruthImage
+from streamdet.evaluate.coco_detections import ImageDetections, image_detections
+from streamdet.evaluate.ground_truth import AnnotatedImage
 from streamdet.inference.detector import ModelDetector
 from streamdet.picture import Picture
 from streamdet.sources.images import read_image
@@ -23,8 +23,8 @@ _MAX_PIXELS = SourceOptions().max_pixels
 
 
 def detect_images(
-    detector: ModelDetector, images: Sequence[TruthImage], files: Mapping[int, Path], categories: NDArray[np.int64]
-) -> Iterator[ImageRecord]:
+    detector: ModelDetector, images: Sequence[AnnotatedImage], files: Mapping[int, Path], categories: NDArray[np.int64]
+) -> Iterator[ImageDetections]:
     """Yields what is found in each picture, in their order; as many go together as the detector takes.
 
     Args:
@@ -40,10 +40,10 @@ def detect_images(
         batch = images[start : start + detector.max_batch]
         pictures = [Picture.from_bgr(read_annotated(files[image.id], image)) for image in batch]
         for image, found in zip(batch, detector.detect(pictures), strict=True):
-            yield record_of(image.id, found.detections, categories, found.times)
+            yield image_detections(image.id, found.detections, categories, found.times)
 
 
-def read_annotated(path: Path, image: TruthImage) -> NDArray[np.uint8]:
+def read_annotated(path: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
     """Returns a picture on the grid of pixels that its annotations refer to, (height, width, 3) uint8 BGR.
 
     A photo may say in its EXIF data that it is to be turned. Whether those who drew the boxes saw it turned is told by

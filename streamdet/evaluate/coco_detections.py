@@ -16,7 +16,7 @@ _SCORE_PLACES = 9  # float32 has 7 digits: different scores stay different
 
 
 @dataclass(frozen=True, slots=True)
-class ImageRecord:
+class ImageDetections:
     """What was found in one picture: one line of a file of detections.
 
     Attributes:
@@ -34,7 +34,9 @@ class ImageRecord:
     times_ms: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-def record_of(image_id: int, detections: Detections, categories: NDArray[np.int64], times: StageTimes) -> ImageRecord:
+def image_detections(
+    image_id: int, detections: Detections, categories: NDArray[np.int64], times: StageTimes
+) -> ImageDetections:
     """Returns the detections of one picture in COCO's terms, rounded as they are kept in files.
 
     Args:
@@ -47,7 +49,7 @@ def record_of(image_id: int, detections: Detections, categories: NDArray[np.int6
     known = numbers >= 0
     boxes = detections.boxes_xyxy[known].astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
-    return ImageRecord(
+    return ImageDetections(
         image_id,
         tuple(numbers[known].tolist()),
         tuple(detections.scores[known].astype(np.float64).round(_SCORE_PLACES).tolist()),
@@ -57,7 +59,7 @@ def record_of(image_id: int, detections: Detections, categories: NDArray[np.int6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FoundObjects:
+class CocoDetections:
     """All detections of a run as parallel arrays, picture after picture.
 
     Attributes:
@@ -78,7 +80,7 @@ class FoundObjects:
         return len(self.scores)
 
     @classmethod
-    def of(cls, records: Iterable[ImageRecord]) -> FoundObjects:
+    def of(cls, records: Iterable[ImageDetections]) -> CocoDetections:
         """Joins what was found in each picture."""
         records = list(records)
         return cls(

@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class TruthOptions:
+class GroundTruthOptions:
     """Where truth comes from.
 
     Attributes:
@@ -36,11 +36,11 @@ class TruthOptions:
     max_frames: int = 0
 
 
-class FramesWithTruth:
+class GroundTruthFrames:
     """The frames of a video with what is true of each; may be iterated once.
 
     Args:
-        options: see `TruthOptions`.
+        options: see `GroundTruthOptions`.
         progress: told of every frame.
         get: see `load_detector`.
 
@@ -49,7 +49,7 @@ class FramesWithTruth:
         SourceError, ModelError, HardwareError: a part cannot be made.
     """
 
-    def __init__(self, options: TruthOptions, progress: Progress = lambda *_: None, get: Get = not_here) -> None:
+    def __init__(self, options: GroundTruthOptions, progress: Progress = lambda *_: None, get: Get = not_here) -> None:
         self._source = create_source(options.source)
         self._max_frames = options.max_frames
         self._progress = progress

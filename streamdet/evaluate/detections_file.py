@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from streamdet.errors import UsageError
-from streamdet.evaluate.found import ImageRecord
+from streamdet.evaluate.coco_detections import ImageDetections
 from streamdet.sinks.output_path import InputFiles, check_output_file, write_error
 
 _KIND = "streamdet detections"
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class RunIdentity:
     """What detections depend on: a file is only continued where all of it is the same.
 
     Attributes:
@@ -74,10 +74,10 @@ class DetectionsFile:
         SinkError: it cannot be written.
     """
 
-    def __init__(self, path: Path, identity: Identity, inputs: InputFiles | None = None) -> None:
+    def __init__(self, path: Path, identity: RunIdentity, inputs: InputFiles | None = None) -> None:
         check_output_file(path, overwrite=True, inputs=inputs or InputFiles())
         self._path = path
-        self.records: dict[int, ImageRecord] = {}
+        self.records: dict[int, ImageDetections] = {}
         header = json.dumps({"kind": _KIND, **asdict(identity)}) + "\n"
         try:
             data = path.read_bytes() if path.is_file() else b""
@@ -90,7 +90,7 @@ class DetectionsFile:
         except OSError as error:
             raise write_error(path, error) from None
 
-    def add(self, record: ImageRecord) -> None:
+    def add(self, record: ImageDetections) -> None:
         """Keeps one picture's detections.
 
         Raises:
@@ -114,7 +114,7 @@ class DetectionsFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, data: bytes, header: str, identity: Identity) -> int:
+    def _read(self, data: bytes, header: str, identity: RunIdentity) -> int:
         """Reads the records of an earlier run; returns how many bytes of the file are whole lines."""
         if header.encode().startswith(data):  # nothing yet, or stopped within the very first line
             return 0
@@ -129,7 +129,7 @@ class DetectionsFile:
         return len(data) - len(lines[-1]) if lines else 0
 
 
-def _check_header(line: bytes, path: Path, identity: Identity) -> None:
+def _check_header(line: bytes, path: Path, identity: RunIdentity) -> None:
     try:
         header = json.loads(line)
     except ValueError:
@@ -146,12 +146,12 @@ def _check_header(line: bytes, path: Path, identity: Identity) -> None:
             )
 
 
-def _record(row: Any) -> ImageRecord:
+def _record(row: Any) -> ImageDetections:
     count = len(row["scores"])
     if not count == len(row["category_ids"]) == len(row["boxes_xywh"]) or any(len(b) != 4 for b in row["boxes_xywh"]):
         raise ValueError("columns of different lengths")
     preprocess, infer, postprocess = row["times_ms"]
-    return ImageRecord(
+    return ImageDetections(
         int(row["image_id"]),
         tuple(row["category_ids"]),
         tuple(row["scores"]),

@@ -5,8 +5,8 @@ import json
 import cv2
 import numpy as np
 
-from streamdet.evaluate.found import FoundObjects
-from streamdet.evaluate.truth import Truth, TruthImage
+from streamdet.evaluate.coco_detections import CocoDetections
+from streamdet.evaluate.ground_truth import AnnotatedImage, CocoGroundTruth
 from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
 
 CAT, DOG = 1, 2
@@ -18,10 +18,10 @@ ONE, TWO = 10, 20
 def truth_of(*objects, images=(ONE, TWO)):
     """Each object: picture, category, (left, top, width, height), and "crowd" where it is one."""
     boxes = np.array([row[2] for row in objects], np.float64).reshape(-1, 4)
-    return Truth(
+    return CocoGroundTruth(
         name="made.json",
         sha256="",
-        images=tuple(TruthImage(number, f"{number}.jpg") for number in images),
+        images=tuple(AnnotatedImage(number, f"{number}.jpg") for number in images),
         categories=CATEGORIES,
         image_ids=np.array([row[0] for row in objects], np.int64),
         category_ids=np.array([row[1] for row in objects], np.int64),
@@ -33,7 +33,7 @@ def truth_of(*objects, images=(ONE, TWO)):
 
 def found_of(*detections):
     """Each detection: picture, category, score, (left, top, width, height)."""
-    return FoundObjects(
+    return CocoDetections(
         np.array([row[0] for row in detections], np.int64),
         np.array([row[1] for row in detections], np.int64),
         np.array([row[2] for row in detections], np.float64),

@@ -6,7 +6,7 @@ import pytest
 
 from streamdet.cli.main import execute
 from streamdet.errors import SinkError
-from streamdet.evaluate.as_json import json_text, plain, write_json
+from streamdet.evaluate.json_output import json_text, plain, write_json
 
 
 def strict(text):

@@ -18,13 +18,13 @@ class ClassMap:
 
     Attributes:
         category_ids: (classes,) int64; -1 for a class that is no category of the file.
-        unmapped: classes that the file does not know: what is found of them does not count.
-        never_found: categories that the model does not know: they count as missed.
+        unmapped_classes: classes that the file does not know: what is found of them does not count.
+        unmapped_categories: categories that the model does not know: they count as missed.
     """
 
     category_ids: NDArray[np.int64]
-    unmapped: tuple[str, ...]
-    never_found: tuple[str, ...]
+    unmapped_classes: tuple[str, ...]
+    unmapped_categories: tuple[str, ...]
 
 
 def map_classes(labels: Sequence[str], categories: Mapping[int, str], name: str = "the file") -> ClassMap:

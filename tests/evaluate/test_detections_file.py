@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdet.errors import SinkError, UsageError
-from streamdet.evaluate.found import FoundObjects, ImageRecord
-from streamdet.evaluate.kept import DetectionsFile, Identity
+from streamdet.evaluate.coco_detections import CocoDetections, ImageDetections
+from streamdet.evaluate.detections_file import DetectionsFile, RunIdentity
 from streamdet.sinks.output_path import InputFiles
 
-IDENTITY = Identity("net.onnx", "a" * 64, "b" * 64, "c" * 64, 0.05, 0.5, 200, "cpu", "auto", "0.1.0")
+IDENTITY = RunIdentity("net.onnx", "a" * 64, "b" * 64, "c" * 64, 0.05, 0.5, 200, "cpu", "auto", "0.1.0")
 RECORDS = [
-    ImageRecord(139, (1, 62), (0.9, 0.123456789), ((1.5, 2.0, 3.25, 4.0), (0.0, 0.0, 9.0, 9.0)), (1.0, 2.0, 3.0)),
-    ImageRecord(285),
-    ImageRecord(632, (62,), (0.5,), ((7.0, 7.0, 7.0, 7.0),), (1.0, 2.0, 3.0)),
+    ImageDetections(139, (1, 62), (0.9, 0.123456789), ((1.5, 2.0, 3.25, 4.0), (0.0, 0.0, 9.0, 9.0)), (1.0, 2.0, 3.0)),
+    ImageDetections(285),
+    ImageDetections(632, (62,), (0.5,), ((7.0, 7.0, 7.0, 7.0),), (1.0, 2.0, 3.0)),
 ]
 
 
@@ -131,8 +131,8 @@ def test_a_disk_that_takes_half_a_line_is_full(tmp_path, whole):
 
 
 def test_records_join_to_columns():
-    found = FoundObjects.of(RECORDS)
+    found = CocoDetections.of(RECORDS)
     assert found.image_ids.tolist() == [139, 139, 632]
     assert found.times_ms.shape == (3, 3)
     assert found.rows()[1] == {"image_id": 139, "category_id": 62, "bbox": [0, 0, 9, 9], "score": 0.123456789}
-    assert len(FoundObjects.of([])) == 0
+    assert len(CocoDetections.of([])) == 0

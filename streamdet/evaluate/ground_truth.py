@@ -23,7 +23,7 @@ _LARGE = 1e12  # pixels, of a side or an area; JSON also knows numbers that no f
 
 
 @dataclass(frozen=True, slots=True)
-class TruthImage:
+class AnnotatedImage:
     """One picture.
 
     Attributes:
@@ -40,7 +40,7 @@ class TruthImage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Truth:
+class CocoGroundTruth:
     """The objects of a set of pictures as parallel arrays.
 
     Attributes:
@@ -57,7 +57,7 @@ class Truth:
 
     name: str
     sha256: str
-    images: tuple[TruthImage, ...]
+    images: tuple[AnnotatedImage, ...]
     categories: Mapping[int, str]
     image_ids: NDArray[np.int64]
     category_ids: NDArray[np.int64]
@@ -68,7 +68,7 @@ class Truth:
     def __len__(self) -> int:
         return len(self.image_ids)
 
-    def only(self, image_ids: Collection[int]) -> Truth:
+    def only(self, image_ids: Collection[int]) -> CocoGroundTruth:
         """Returns what is in some of the pictures."""
         wanted = set(image_ids)
         inside = np.isin(self.image_ids, list(wanted))
@@ -83,7 +83,7 @@ class Truth:
         )
 
 
-def read_truth(path: Path) -> Truth:
+def read_ground_truth(path: Path) -> CocoGroundTruth:
     """Reads annotations in COCO's format (``instances_*.json``). Masks are not read; boxes count.
 
     Raises:
@@ -94,11 +94,11 @@ def read_truth(path: Path) -> Truth:
         tree = json.loads(data)
     except (ValueError, RecursionError):
         raise UsageError(f"{path} is not JSON, or only a part of it: give COCO's instances_*.json") from None
-    return parse_truth(tree, str(path), hashlib.sha256(data).hexdigest())
+    return parse_ground_truth(tree, str(path), hashlib.sha256(data).hexdigest())
 
 
-def parse_truth(tree: Any, name: str, sha256: str = "") -> Truth:
-    """Makes a `Truth` of what is in a file.
+def parse_ground_truth(tree: Any, name: str, sha256: str = "") -> CocoGroundTruth:
+    """Makes a `CocoGroundTruth` of what is in a file.
 
     Raises:
         UsageError: it is of another kind, or contradicts itself.
@@ -111,7 +111,7 @@ def parse_truth(tree: Any, name: str, sha256: str = "") -> Truth:
     reader = _Objects(name, {image.id for image in images}, {number for number, _ in categories})
     rows = [reader.row(row, i) for i, row in enumerate(tree["annotations"])]
     table = np.array(rows, np.float64).reshape(-1, 8)
-    return Truth(
+    return CocoGroundTruth(
         name=name,
         sha256=sha256,
         images=images,
@@ -124,7 +124,7 @@ def parse_truth(tree: Any, name: str, sha256: str = "") -> Truth:
     )
 
 
-def find_files(truth: Truth, folder: Path) -> dict[int, Path]:
+def find_image_files(truth: CocoGroundTruth, folder: Path) -> dict[int, Path]:
     """Returns the path of each picture that is in a folder, by its id.
 
     A file name with folders in it, as ``val2017/1.jpg``, is also looked for without them, unless that is the name of
@@ -182,7 +182,7 @@ def _check_kind(tree: Any, name: str) -> None:
         raise UsageError(f"{name} has no annotation: there is nothing to compare detections with")
 
 
-def _image(row: Any, where: str) -> TruthImage:
+def _image(row: Any, where: str) -> AnnotatedImage:
     number, file_name = _id(row, "id", where), row.get("file_name")
     if not isinstance(file_name, str) or not file_name:
         raise UsageError(f"{where} has no file_name")
@@ -192,7 +192,7 @@ def _image(row: Any, where: str) -> TruthImage:
     width, height = (row.get(key, 0) for key in ("width", "height"))
     if not all(isinstance(side, int) and side >= 0 for side in (width, height)):
         raise UsageError(f"{where}: width and height must be whole numbers of pixels, got {width!r} and {height!r}")
-    return TruthImage(number, file_name, width, height)
+    return AnnotatedImage(number, file_name, width, height)
 
 
 def _category(row: Any, where: str) -> tuple[int, str]:

@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 
-import streamdet.evaluate.truth as module
+import streamdet.evaluate.ground_truth as module
 from streamdet.errors import UsageError
-from streamdet.evaluate.classes import map_classes
+from streamdet.evaluate.class_map import map_classes
 from streamdet.evaluate.coco_ap import coco_ap
-from streamdet.evaluate.found import FoundObjects
-from streamdet.evaluate.truth import find_files, parse_truth, read_truth
+from streamdet.evaluate.coco_detections import CocoDetections
+from streamdet.evaluate.ground_truth import find_image_files, parse_ground_truth, read_ground_truth
 from streamdet.labels import COCO80, COCO90, COCO_IDS
 
 GOOD = {
@@ -36,7 +36,7 @@ def changed(where, value):
 
 
 def test_reads():
-    truth = parse_truth(GOOD, "good.json")
+    truth = parse_ground_truth(GOOD, "good.json")
     assert [(image.id, image.file_name, image.width, image.height) for image in truth.images] == [
         (7, "val/7.jpg", 64, 48),
         (8, "8.jpg", 0, 0),
@@ -53,8 +53,8 @@ def test_reads():
 def test_ids_of_objects_may_be_0_or_the_same():
     """What pycocotools itself would count as never found."""
     tree = changed("annotations.1.iscrowd", 0)
-    truth = parse_truth(tree, "good.json")
-    found = FoundObjects(truth.image_ids, truth.category_ids, np.array([0.9, 0.8]), truth.boxes_xywh)
+    truth = parse_ground_truth(tree, "good.json")
+    found = CocoDetections(truth.image_ids, truth.category_ids, np.array([0.9, 0.8]), truth.boxes_xywh)
     assert coco_ap(truth, found).numbers.ap == pytest.approx(1)
 
 
@@ -93,7 +93,7 @@ BAD = {
 def test_refuses(name):
     tree, words = BAD[name]
     with pytest.raises(UsageError) as caught:
-        parse_truth(tree, "bad.json")
+        parse_ground_truth(tree, "bad.json")
     assert str(caught.value).startswith("bad.json")
     assert words in str(caught.value)
 
@@ -101,44 +101,44 @@ def test_refuses(name):
 def test_refuses_files(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     with pytest.raises(UsageError, match=r"a\.json does not exist: give COCO's"):
-        read_truth(path)
+        read_ground_truth(path)
     with pytest.raises(UsageError, match="is a folder: give the annotations file in it"):
-        read_truth(tmp_path)
+        read_ground_truth(tmp_path)
     path.write_text(json.dumps(GOOD)[:-9])
     with pytest.raises(UsageError, match="is not JSON, or only a part of it"):
-        read_truth(path)
+        read_ground_truth(path)
     path.write_bytes(b"[" * 100_000)
     with pytest.raises(UsageError, match="is not JSON"):
-        read_truth(path)
+        read_ground_truth(path)
     monkeypatch.setattr(module, "MAX_BYTES", 100)
     with pytest.raises(UsageError, match="annotations of up to"):
-        read_truth(path)
+        read_ground_truth(path)
 
 
 def test_reads_a_file_and_knows_it_again(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps(GOOD))
-    truth = read_truth(path)
+    truth = read_ground_truth(path)
     assert (truth.name, len(truth), len(truth.sha256)) == (str(path), 2, 64)
 
 
 def test_one_file_does_not_stand_for_two_pictures(tmp_path):
     tree = changed("images.1.file_name", "train/7.jpg")
     (tmp_path / "7.jpg").touch()
-    assert find_files(parse_truth(tree, "two.json"), tmp_path) == {}
+    assert find_image_files(parse_ground_truth(tree, "two.json"), tmp_path) == {}
 
 
 def test_finds_files_with_and_without_their_folders(tmp_path):
-    truth = parse_truth(GOOD, "good.json")
-    assert find_files(truth, tmp_path) == {}
+    truth = parse_ground_truth(GOOD, "good.json")
+    assert find_image_files(truth, tmp_path) == {}
     (tmp_path / "7.jpg").touch()
     (tmp_path / "8.jpg").touch()
-    assert find_files(truth, tmp_path) == {7: tmp_path / "7.jpg", 8: tmp_path / "8.jpg"}
+    assert find_image_files(truth, tmp_path) == {7: tmp_path / "7.jpg", 8: tmp_path / "8.jpg"}
     (tmp_path / "val").mkdir()
     (tmp_path / "val" / "7.jpg").touch()
-    assert find_files(truth, tmp_path)[7] == tmp_path / "val" / "7.jpg"
+    assert find_image_files(truth, tmp_path)[7] == tmp_path / "val" / "7.jpg"
     with pytest.raises(UsageError, match="there is no folder"):
-        find_files(truth, tmp_path / "no")
+        find_image_files(truth, tmp_path / "no")
 
 
 COCO_CATEGORIES = dict(zip(COCO_IDS, COCO80, strict=True))
@@ -151,21 +151,21 @@ def test_coco_classes_get_coco_ids(data_dir):
 
 
 def test_coco_classes_get_coco_ids_by_their_old_names(data_dir):
-    truth = read_truth(data_dir / "images" / "instances.json")
+    truth = read_ground_truth(data_dir / "images" / "instances.json")
     assert {"tvmonitor", "sofa"} <= set(truth.categories.values())
     assert map_classes(COCO80, truth.categories).category_ids.tolist() == list(COCO_IDS)
 
 
 def test_networks_with_gaps_in_their_numbers_have_no_class_left_over():
     classes = map_classes(COCO90, COCO_CATEGORIES)
-    assert classes.unmapped == classes.never_found == ()
+    assert classes.unmapped_classes == classes.unmapped_categories == ()
     assert [number for number in classes.category_ids.tolist() if number >= 0] == list(COCO_IDS)
 
 
 def test_what_only_one_side_knows_is_said():
     classes = map_classes(("Traffic Light", "unicorn"), {5: "traffic_light", 6: "dog"})
     assert classes.category_ids.tolist() == [5, -1]
-    assert (classes.unmapped, classes.never_found) == (("unicorn",), ("dog",))
+    assert (classes.unmapped_classes, classes.unmapped_categories) == (("unicorn",), ("dog",))
 
 
 def test_classes_that_do_not_agree():
