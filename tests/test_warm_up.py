@@ -11,14 +11,14 @@ from tests.sources.clips import encode
 
 ROOT = Path(__file__).parent.parent
 
-# Sources make their own kernels ready while they are opened, before their first frame.
+# A synthetic source compiles the kernels of its scene while it is opened, before its first frame.
 SCRIPT = """
 import json, sys
 from streamdet.build import build
 from streamdet.config import parse_config
 from streamdet.kernels import KERNELS
 def compiled():
-    return {f"{k.__module__}.{k.__name__}": len(k.signatures) for k in KERNELS if "sources" not in k.__module__}
+    return {f"{k.__module__}.{k.__name__}": len(k.signatures) for k in KERNELS if ".scenes." not in k.__module__}
 
 job = build(parse_config(json.loads(sys.argv[1])))
 before = compiled()
