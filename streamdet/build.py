@@ -13,8 +13,8 @@ from streamdet.auto_mode import choose_modes
 from streamdet.config import Config
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.errors import UsageError
-from streamdet.gate.motion import MotionGate
-from streamdet.gate.motion import warm_up as warm_up_gate
+from streamdet.gate.motion_gate import MotionGate
+from streamdet.gate.motion_gate import warm_up as warm_up_gate
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.model_spec.spec import Contract
 from streamdet.models.bundled import DEMO, SHAPES
@@ -32,10 +32,10 @@ from streamdet.sinks.factory import check_distinct, create_sink
 from streamdet.sinks.output_path import InputFiles
 from streamdet.sources.base import Source
 from streamdet.sources.factory import create_source
-from streamdet.tracking.carried import MotionOptions
-from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import LiveMover
-from streamdet.tracking.motion import warm_up as warm_up_motion
+from streamdet.tracking.live_mover import LiveMover
+from streamdet.tracking.live_mover import warm_up as warm_up_motion
+from streamdet.tracking.motion_options import MotionOptions
+from streamdet.tracking.smoother import Smoother
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker import warm_up as warm_up_tracking
 from streamdet.types import Result
@@ -179,7 +179,7 @@ def _mover(config: Config, mode: TimingMode) -> LiveMover | Smoother | None:
     if config.model == NO_MODEL or mode is TimingMode.EVERY_FRAME:
         return None
     options = MotionOptions(
-        looks=config.motion.flow, coast_s=config.tracker.coast_s, score_half_life_s=config.tracker.score_half_life_s
+        flow=config.motion.flow, coast_s=config.tracker.coast_s, score_half_life_s=config.tracker.score_half_life_s
     )
     if mode is TimingMode.SMOOTH:
         return Smoother(options)

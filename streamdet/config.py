@@ -19,7 +19,7 @@ from streamdet.pipeline.timing_mode import MAX_DELAY_S
 from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
-from streamdet.tracking.options import GOES_ON, TrackerOptions
+from streamdet.tracking.tracker_options import HIGH_SCORE_SHARE, TrackerOptions
 from streamdet.yaml_file import read_yaml
 
 _MAX_BYTES = 256 << 10
@@ -56,8 +56,8 @@ class TrackerConfig:
     class_agnostic: bool = _TRACKER.class_agnostic
 
     def __post_init__(self) -> None:
-        if self.low_score is not None and not 0 <= self.low_score <= GOES_ON:
-            limit = f"{GOES_ON:g} of detector.conf, which is 1 at most"
+        if self.low_score is not None and not 0 <= self.low_score <= HIGH_SCORE_SHARE:
+            limit = f"{HIGH_SCORE_SHARE:g} of detector.conf, which is 1 at most"
             raise ConfigError(f"tracker.low_score must be at least 0 and at most {limit}, got {self.low_score}")
         self.options(1.0)  # complains about what cannot work
 
@@ -69,7 +69,7 @@ class TrackerConfig:
         """
         options = TrackerOptions.for_threshold(conf, self.class_agnostic)
         if self.low_score is not None and self.low_score > options.high_score + 1e-6:
-            limit = f"{options.high_score:.3g}, {GOES_ON:g} of detector.conf ({conf:g})"
+            limit = f"{options.high_score:.3g}, {HIGH_SCORE_SHARE:g} of detector.conf ({conf:g})"
             fix = f"lower it, raise detector.conf (--conf), or leave it out for {options.low_score:.3g}"
             raise ConfigError(f"tracker.low_score: {self.low_score:g} is more than {limit}: {fix}")
         return replace(

@@ -40,12 +40,12 @@ class Tracker(Protocol):
         self,
         detections: Detections,
         time_s: float,
-        camera: NDArray[np.float64] | None = None,
+        camera_motion: NDArray[np.float64] | None = None,
         picture: Picture | None = None,
     ) -> Detections:
         """Takes the detections of a later time, and the picture they are from; returns the tracks seen now.
 
-        `camera` (2, 3) says how the picture moved since the last update, where that is known.
+        `camera_motion` (2, 3) says how the picture moved since the last update, where that is known.
         """
 
     def predict(self, time_s: float) -> Detections:
@@ -61,7 +61,7 @@ class Mover(Protocol):
     def update(self, detections: Detections, time_s: float) -> None:
         """Takes the tracks of a frame that was observed, in order."""
 
-    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+    def camera_motion(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """Returns how the picture moved from one observed frame to a later one, (2, 3), as trackers take it."""
 
     def show(self, time_s: float) -> Detections:

@@ -12,8 +12,8 @@ from streamdet.errors import ConfigError
 from streamdet.inference.detector import ModelDetector
 from streamdet.inference.session import Session
 from streamdet.pipeline.timing_mode import TimingMode
-from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import LiveMover
+from streamdet.tracking.live_mover import LiveMover
+from streamdet.tracking.smoother import Smoother
 from tests.running import Running, records
 
 SCENE = "synthetic:shapes?frames=45&size=320x240&live=1"
@@ -74,7 +74,7 @@ def test_live_takes_how_long_to_show_what_is_missed_from_the_tracker():
     tree = {"sources": [SCENE], "mode": "live", "tracker": {"coast_s": 0.25, "score_half_life_s": 3.0}}
     job = build(parse_config(tree))
     options = job.pipeline.streams[0].plan.mover.options
-    assert (options.coast_s, options.score_half_life_s, options.looks) == (0.25, 3.0, True)
+    assert (options.coast_s, options.score_half_life_s, options.flow) == (0.25, 3.0, True)
     job.close()
 
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from streamdet.bench.timing import Timing
 from streamdet.scenes.street.options import StreetOptions
 from streamdet.scenes.street.scene import StreetScene
-from streamdet.tracking.flow import LEAST_SLOPE, WINDOW, corners, follow, squares
-from streamdet.tracking.motion import LiveMover, warm_up
-from streamdet.tracking.pyramid import Pyramid, pyramid
-from streamdet.tracking.steps import CELL_PX, CHANGED, SPARSE, spread
+from streamdet.tracking.frame_motion import CELL_PX, CHANGE_THRESHOLD, SPARSE_STRIDE, thin_out
+from streamdet.tracking.live_mover import LiveMover, warm_up
+from streamdet.tracking.optical_flow import MIN_GRADIENT, WINDOW, find_corners, select_cells, track_points
+from streamdet.tracking.pyramid import Pyramid, build_pyramid
 from streamdet.types import Detections
 
 FRAMES = 30
@@ -37,7 +37,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     scene = StreetScene(StreetOptions(objects=24, seed=7))
     pictures = [scene.render(60 + k) for k in range(FRAMES)]
     truths = [scene.ground_truth(60 + k) for k in range(FRAMES)]
-    pyramids = [made for made in map(pyramid, pictures) if made is not None]
+    pyramids = [made for made in map(build_pyramid, pictures) if made is not None]
     points = [_points(before, after, truth) for (before, after), truth in zip(pairwise(pyramids), truths, strict=False)]
 
     def whole() -> None:
@@ -51,7 +51,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
 
     def ours() -> None:
         for (before, after), at in zip(pairwise(pyramids), points, strict=True):
-            follow(before.levels, after.levels, at, np.zeros_like(at))
+            track_points(before.levels, after.levels, at, np.zeros_like(at))
 
     greys = [_bytes(made) for made in pyramids]
 
@@ -61,7 +61,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
 
     candidates = {
         "streamdet: all of a frame's motion": (whole, FRAMES),
-        "streamdet: pyramid": (lambda: [pyramid(picture) for picture in pictures], FRAMES),
+        "streamdet: pyramid": (lambda: [build_pyramid(picture) for picture in pictures], FRAMES),
         "streamdet: following points": (ours, FRAMES - 1),
         "OpenCV: following the same points": (rival, FRAMES - 1),
         "OpenCV: farneback on the pyramid's finest level": (lambda: _farneback(greys[:4]), 3),
@@ -79,8 +79,8 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
 
 def _points(before: Pyramid, after: Pyramid, truth: Detections) -> NDArray[np.float32]:
     boxes = truth.boxes_xyxy.astype(np.float64) / before.scale - 0.5
-    wanted = squares(before.levels[0], after.levels[0], CELL_PX, boxes, CHANGED, SPARSE)
-    return spread(corners(before.levels[0], CELL_PX, wanted, LEAST_SLOPE))
+    wanted = select_cells(before.levels[0], after.levels[0], CELL_PX, boxes, CHANGE_THRESHOLD, SPARSE_STRIDE)
+    return thin_out(find_corners(before.levels[0], CELL_PX, wanted, MIN_GRADIENT))
 
 
 def _bytes(made: Pyramid) -> NDArray[np.uint8]:
@@ -100,11 +100,11 @@ def _agreement(pyramids: list[Pyramid], points: list[NDArray[np.float32]], greys
 
     apart = []
     for k, at in enumerate(points):
-        shifts, left_over = follow(pyramids[k].levels, pyramids[k + 1].levels, at, np.zeros_like(at))
+        shifts, residual = track_points(pyramids[k].levels, pyramids[k + 1].levels, at, np.zeros_like(at))
         found, ok, _ = cv2.calcOpticalFlowPyrLK(
             greys[k], greys[k + 1], at, None, winSize=(WINDOW + 1, WINDOW + 1), maxLevel=3
         )
-        both = np.isfinite(left_over) & (ok.ravel() > 0)
+        both = np.isfinite(residual) & (ok.ravel() > 0)
         apart.append(np.hypot(*(found - at - shifts)[both].T))
     middle, far = np.percentile(np.concatenate(apart), [50, 90])
     return f"ours and OpenCV's end {middle:.2f} px apart in the median, {far:.2f} px at the 90th percentile"

@@ -36,8 +36,8 @@ from streamdet.sinks.base import Sink
 from streamdet.sinks.factory import create_sink
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.factory import create_source
-from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
+from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Result, SourceInfo
 
 _WIDTH, _HEIGHT, _FPS = 1920, 1080, 30

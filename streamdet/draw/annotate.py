@@ -9,7 +9,7 @@ import numpy as np
 
 from streamdet.color import ColorSpace
 from streamdet.draw.canvas import Canvas, Rect, canvas_for
-from streamdet.draw.labels import place
+from streamdet.draw.label_placement import place
 from streamdet.draw.palette import BLACK, WHITE, Rgb, color_of, text_color_on
 from streamdet.draw.text import Typeface, joined
 from streamdet.draw.trails import Trails

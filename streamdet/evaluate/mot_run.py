@@ -14,8 +14,8 @@ from streamdet.evaluate.mot import MIN_IOU, MotResult, MotSequence, evaluate_seq
 from streamdet.evaluate.mot_jsonl import read_jsonl_tracks
 from streamdet.evaluate.mot_sequences import SequenceFiles
 from streamdet.evaluate.mot_text import read_detections, read_ground_truth, read_tracks
-from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker, warm_up
+from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Detections
 
 

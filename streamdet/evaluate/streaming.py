@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from streamdet.picture import Picture
 from streamdet.pipeline.stages import BoxSynchronizer, Inferred
-from streamdet.tracking.carried import MotionOptions
-from streamdet.tracking.interpolate import Smoother
-from streamdet.tracking.motion import LiveMover
+from streamdet.tracking.live_mover import LiveMover
+from streamdet.tracking.motion_options import MotionOptions
+from streamdet.tracking.smoother import Smoother
 from streamdet.types import Detected, Detections, Frame
 
 HOLD_LAST, LIVE, SMOOTH, EVERY_FRAME = "hold-last", "live", "smooth", "every-frame"
@@ -94,7 +94,7 @@ class HoldLast:
         """Takes the newest detections."""
         self._last = detections
 
-    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+    def camera_motion(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """Knows of no camera."""
         return np.eye(2, 3)
 

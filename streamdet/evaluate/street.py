@@ -18,8 +18,8 @@ from streamdet.picture import Picture
 from streamdet.scenes.street.options import StreetOptions
 from streamdet.scenes.street.scene import StreetScene, StreetTruth
 from streamdet.scenes.street.trajectories import LABELS
-from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
+from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Detections
 
 MIN_VISIBLE = 0.25

@@ -59,8 +59,8 @@ class BoxSynchronizer:
             self._last = inferred.detected.detections
             self._times = inferred.detected.times
             if self._tracker is not None:
-                camera = self._camera_until(at_s)
-                self._last = self._tracker.update(self._last, at_s, camera, inferred.frame.picture)
+                camera_motion = self._camera_motion_until(at_s)
+                self._last = self._tracker.update(self._last, at_s, camera_motion, inferred.frame.picture)
             self._detected_s.append(at_s)
             tracked = time.perf_counter()
             self._track_s += tracked - start
@@ -68,11 +68,11 @@ class BoxSynchronizer:
                 self._mover.update(self._last, at_s)
                 self._spent_s += time.perf_counter() - tracked
 
-    def _camera_until(self, time_s: float) -> NDArray[np.float64] | None:
+    def _camera_motion_until(self, time_s: float) -> NDArray[np.float64] | None:
         """Returns what the tracker is told of the camera since its last update."""
         if self._mover is None or not self._detected_s:
             return None
-        return self._mover.camera(self._detected_s[-1], time_s)
+        return self._mover.camera_motion(self._detected_s[-1], time_s)
 
     def show(self, frame: Frame) -> Result:
         """Returns the result for a frame that was observed, the oldest that was not shown."""

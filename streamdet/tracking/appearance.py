@@ -11,8 +11,8 @@ What it is worth to the tracker, IDF1 and MOTA on 24 streets with the detections
     with      0.864 0.849  0.869 0.845   0.868 0.841  0.815 0.765
 
 On 36 more streets at 30 per second: IDF1 0.841 and 0.856. On the filmed crowd (YOLOX-nano, 26 s) ids fall from 80 to
-71. The optimum is flat: a `STD` of 0.7 or 1.4 of this, half or twice the `MEMORY_S`, a `FLOOR` of 0.2 or 0.6 change
-IDF1 by -0.009 to 0.008.
+71. The optimum is flat: `APPEARANCE_STD` times 0.7 or 1.4, `MEMORY_S` times 0.5 or 2, and an `APPEARANCE_FLOOR` of 0.2
+or 0.6 change IDF1 by -0.009 to 0.008.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from numpy.typing import NDArray
 from streamdet.kernels import kernel
 from streamdet.picture import Picture, PixelFormat
 
-Looks = NDArray[np.float32]
+Appearances = NDArray[np.float32]
 """(N, 6) float32: mean Y, U, V of the upper half, then of the lower half; rows of NaN where nothing is known."""
 Similarity = NDArray[np.float64]
 
-LOOK = 6
+APPEARANCE_SIZE = 6
 BANDS = np.array([[0.15, 0.5], [0.5, 0.9]])
 """Where the halves begin and end, in heights of a box: below a head, above the feet."""
-MIDDLE = 0.5
+SAMPLED_WIDTH = 0.5
 """What of a box's width is looked at: beside it is background."""
 SAMPLES = 8
 """Points in each direction of each half, so that the cost of an object does not depend on its size."""
-STD = np.array([18, 6, 6, 18, 6, 6], np.float32)
+APPEARANCE_STD = np.array([18, 6, 6, 18, 6, 6], np.float32)
 """What is a large difference: three times what occlusion, shade and posture change within a second."""
-FLOOR = 0.4
+APPEARANCE_FLOOR = 0.4
 """So much of the similarity is left to who looks quite different: a box of two objects looks like both."""
 MEMORY_S = 1.5
 """Time constant with which an object's look follows its detections."""
@@ -45,7 +45,7 @@ _FROM_BGR = np.array([[0.098, 0.439, -0.071], [0.504, -0.291, -0.368], [0.257, -
 """Columns Y, U, V; ITU-R BT.601 in limited range, without offsets: only differences count."""
 
 
-def look_at(picture: Picture, boxes_xyxy: NDArray[np.float32]) -> Looks:
+def extract_appearances(picture: Picture, boxes_xyxy: NDArray[np.float32]) -> Appearances:
     """Returns the looks of what is in (N, 4) float32 boxes of a picture; rows of NaN where a half is outside it."""
     boxes = np.ascontiguousarray(boxes_xyxy, np.float64)
     width, height = picture.width, picture.height
@@ -66,8 +66,8 @@ def look_at(picture: Picture, boxes_xyxy: NDArray[np.float32]) -> Looks:
             ],
             axis=2,
         )
-    looks: Looks = means.reshape(len(boxes), LOOK).astype(np.float32)
-    return looks
+    appearances: Appearances = means.reshape(len(boxes), APPEARANCE_SIZE).astype(np.float32)
+    return appearances
 
 
 @kernel
@@ -98,14 +98,14 @@ def band_means(
         left, top = boxes_xyxy[i, 0], boxes_xyxy[i, 1]
         box_width, box_height = boxes_xyxy[i, 2] - left, boxes_xyxy[i, 3] - top
         for band in range(2):
-            begins, ends = BANDS[band, 0], BANDS[band, 1]
+            start, end = BANDS[band, 0], BANDS[band, 1]
             total, count = 0, 0
             for r in range(SAMPLES):
-                y = int(np.floor(scale * (top + box_height * (begins + (ends - begins) * (r + 0.5) / SAMPLES))))
+                y = int(np.floor(scale * (top + box_height * (start + (end - start) * (r + 0.5) / SAMPLES))))
                 if y < 0 or y >= height:
                     continue
                 for c in range(SAMPLES):
-                    share = 0.5 + MIDDLE * ((c + 0.5) / SAMPLES - 0.5)
+                    share = 0.5 + SAMPLED_WIDTH * ((c + 0.5) / SAMPLES - 0.5)
                     x = int(np.floor(scale * (left + box_width * share)))
                     if 0 <= x < width:
                         total += plane[y, first + x * step]
@@ -130,9 +130,9 @@ def band_means_reference(
     middles = (np.arange(SAMPLES) + 0.5) / SAMPLES
     out = np.full((len(boxes_xyxy), 2), np.nan)
     for i, (left, top, right, bottom) in enumerate(boxes_xyxy):
-        x = np.floor(scale * (left + (right - left) * (0.5 + MIDDLE * (middles - 0.5)))).astype(np.int64)
-        for band, (begins, ends) in enumerate(BANDS):
-            y = np.floor(scale * (top + (bottom - top) * (begins + (ends - begins) * middles))).astype(np.int64)
+        x = np.floor(scale * (left + (right - left) * (0.5 + SAMPLED_WIDTH * (middles - 0.5)))).astype(np.int64)
+        for band, (start, end) in enumerate(BANDS):
+            y = np.floor(scale * (top + (bottom - top) * (start + (end - start) * middles))).astype(np.int64)
             inside = np.ix_(y[(y >= 0) & (y < height)], x[(x >= 0) & (x < width)])
             if samples[inside].size:
                 out[i, band] = samples[inside].mean()
@@ -141,24 +141,24 @@ def band_means_reference(
 
 
 @kernel
-def likeness(known: Looks, count: int, looks: Looks) -> Similarity:
+def compare_appearances(known: Appearances, count: int, appearances: Appearances) -> Similarity:
     """Returns how much (M, 6) looks are like the first `count` known ones, (count, M) in [0, 1]; 1 where unknown."""
-    out = np.ones((count, len(looks)), np.float64)
+    out = np.ones((count, len(appearances)), np.float64)
     for i in range(count):
         if np.isnan(known[i, 0]):
             continue
-        for j in range(len(looks)):
+        for j in range(len(appearances)):
             total = 0.0
-            for k in range(LOOK):
-                off = (known[i, k] - looks[j, k]) / STD[k]
+            for k in range(APPEARANCE_SIZE):
+                off = (known[i, k] - appearances[j, k]) / APPEARANCE_STD[k]
                 total += off * off
             if not np.isnan(total):
-                out[i, j] = np.exp(-0.5 * total / LOOK)
+                out[i, j] = np.exp(-0.5 * total / APPEARANCE_SIZE)
     return out
 
 
-def likeness_reference(known: Looks, count: int, looks: Looks) -> Similarity:
-    """The same as `likeness` in plain numpy."""
-    off = (known[:count, None].astype(np.float64) - looks[None]) / STD
+def compare_appearances_reference(known: Appearances, count: int, appearances: Appearances) -> Similarity:
+    """The same as `compare_appearances` in plain numpy."""
+    off = (known[:count, None].astype(np.float64) - appearances[None]) / APPEARANCE_STD
     alike: Similarity = np.nan_to_num(np.exp(-0.5 * np.square(off).mean(axis=2)), nan=1.0)
     return alike

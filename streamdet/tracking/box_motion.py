@@ -13,46 +13,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.camera_motion import Camera, shift_at, shift_at_reference
+from streamdet.tracking.camera_motion import CameraMotion, shift_at, shift_at_reference
 
 Boxes = NDArray[np.float64]
 """(N, 4) float64: left, top, right, bottom in pixels of the picture."""
 
 
-class Ways(NamedTuple):
+class PointWeights(NamedTuple):
     """How much each point of a box counts. Lengths are in half sizes of the box unless said otherwise.
 
     Attributes:
         spread_x: standard deviation of the weight around the middle.
         spread_y: likewise.
         middle_y: where the middle is: above the box's own, because legs swing.
-        front: a box whose lower edge is lower by this share of a box's height stands in front of it.
+        front_share: a box whose lower edge is lower by this share of a box's height stands in front of it.
         hidden: weight of a point in a box in front.
         still: weight of a point that moves as the camera says.
         still_px: what counts as moving as the camera says, in pixels, plus the same for each 300 px of height.
-        inlier: points within so many pixels of the median, per 100 px of height and at least so many, tell growth.
+        inlier_px: points within so many pixels of the median, per 100 px of height and at least so many, tell growth.
         growth_prior: how firmly a box is believed not to grow: weight of the prior over that of all its points.
-        least: least sum of weights that tells anything.
-        surprise: weight of a point that moves quite unlike what the box is expected to do; one that does so has 1 more.
-        slack_px: standard deviation of what is expected, in pixels, plus the same for each 300 px of height.
+        min_total: least sum of weights that tells anything.
+        unexpected: weight of a point that moves quite unlike what the box is expected to do; one that does so has
+            1 more.
+        expected_std_px: standard deviation of what is expected, in pixels, plus the same for each 300 px of height.
     """
 
     spread_x: float = 0.5
     spread_y: float = 0.6
     middle_y: float = -0.2
-    front: float = 0.1
+    front_share: float = 0.1
     hidden: float = 0.05
     still: float = 0.5
     still_px: float = 0.8
-    inlier: float = 1.0
+    inlier_px: float = 1.0
     growth_prior: float = 0.5
-    least: float = 1.0
-    surprise: float = 0.1
-    slack_px: float = 1.5
+    min_total: float = 1.0
+    unexpected: float = 0.1
+    expected_std_px: float = 1.5
 
 
-WAYS = Ways()
-TOLD = 1e-9
+POINT_WEIGHTS = PointWeights()
+HIDDEN_SUPPORT = 1e-9
 """Support of a box of which only hidden points tell: more than nothing."""
 
 
@@ -83,8 +84,8 @@ def box_motions(
     solid: NDArray[np.bool_],
     points: NDArray[np.float32],
     shifts: NDArray[np.float32],
-    camera: Camera,
-    ways: Ways,
+    camera: CameraMotion,
+    point_weights: PointWeights,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns how the content of each box moves beyond what the camera does, and how much is known of it.
 
@@ -95,7 +96,7 @@ def box_motions(
         points: (M, 2) float32 x, y in the earlier picture, in pixels.
         shifts: (M, 2) float32, where they went, in pixels.
         camera: what the camera did.
-        ways: see `Ways`.
+        point_weights: see `PointWeights`.
 
     Returns:
         (N, 3) float64: shift in x and y in pixels, growth as a share of the size; (N,) float64 the sum of weights of
@@ -115,42 +116,42 @@ def box_motions(
         half_width, half_height = 0.5 * (right - left), 0.5 * (bottom - top)
         if not (half_width > 0 and half_height > 0):
             continue
-        tolerance = ways.still_px * (1.0 + half_height / 150.0)
+        tolerance = point_weights.still_px * (1.0 + half_height / 150.0)
         known = not np.isnan(expected[i, 0])
-        slack = ways.slack_px * (1.0 + half_height / 150.0)
+        slack = point_weights.expected_std_px * (1.0 + half_height / 150.0)
         found, total, in_sight = 0, 0.0, 0.0
         for k in range(m):
             x, y = points[k, 0], points[k, 1]
             if x <= left or x >= right or y <= top or y >= bottom:
                 continue
-            dx = ((x - left) / half_width - 1.0) / ways.spread_x
-            dy = ((y - top) / half_height - 1.0 - ways.middle_y) / ways.spread_y
+            dx = ((x - left) / half_width - 1.0) / point_weights.spread_x
+            dy = ((y - top) / half_height - 1.0 - point_weights.middle_y) / point_weights.spread_y
             hidden = False
             weight = np.exp(-0.5 * (dx * dx + dy * dy))
             for j in range(n):
-                if j != i and solid[j] and boxes_xyxy[j, 3] > bottom + ways.front * 2 * half_height:
+                if j != i and solid[j] and boxes_xyxy[j, 3] > bottom + point_weights.front_share * 2 * half_height:
                     inside = boxes_xyxy[j, 0] < x < boxes_xyxy[j, 2] and boxes_xyxy[j, 1] < y < boxes_xyxy[j, 3]
                     if inside:
-                        weight *= ways.hidden
+                        weight *= point_weights.hidden
                         hidden = True
             total += weight
             if not hidden:
                 in_sight += weight
             if own[k, 0] * own[k, 0] + own[k, 1] * own[k, 1] < tolerance * tolerance:
-                weight *= ways.still
+                weight *= point_weights.still
             if known:
                 off_x, off_y = own[k, 0] - expected[i, 0], own[k, 1] - expected[i, 1]
-                weight *= ways.surprise + np.exp(-0.5 * (off_x * off_x + off_y * off_y) / (slack * slack))
+                weight *= point_weights.unexpected + np.exp(-0.5 * (off_x * off_x + off_y * off_y) / (slack * slack))
             picked[found], weights[found] = k, weight
             found += 1
-        if found < 2 or total < ways.least:
+        if found < 2 or total < point_weights.min_total:
             continue
         chosen, weight_of = picked[:found], weights[:found]
         ux = weighted_median(own[chosen, 0], weight_of)
         uy = weighted_median(own[chosen, 1], weight_of)
         motions[i, 0], motions[i, 1] = ux, uy
-        motions[i, 2] = growth(points, own, chosen, weight_of, ux, uy, 2 * half_height, ways)
-        support[i] = in_sight + TOLD
+        motions[i, 2] = growth(points, own, chosen, weight_of, ux, uy, 2 * half_height, point_weights)
+        support[i] = in_sight + HIDDEN_SUPPORT
     return motions, support
 
 
@@ -163,10 +164,10 @@ def growth(
     ux: float,
     uy: float,
     height: float,
-    ways: Ways,
+    point_weights: PointWeights,
 ) -> float:
     """Returns by which share the chosen points move apart: weighted least squares, drawn towards 0."""
-    limit = ways.inlier * max(1.0, height / 100.0)
+    limit = point_weights.inlier_px * max(1.0, height / 100.0)
     total, mx, my, mu, mv, used = 0.0, 0.0, 0.0, 0.0, 0.0, 0
     for n in range(len(chosen)):
         k = chosen[n]
@@ -187,7 +188,7 @@ def growth(
             x, y = points[k, 0] - mx, points[k, 1] - my
             along += weights[n] * (x * (u - mu) + y * (v - mv))
             spread += weights[n] * (x * x + y * y)
-    return along / (spread + ways.growth_prior * total * height * height / 12.0)
+    return along / (spread + point_weights.growth_prior * total * height * height / 12.0)
 
 
 def growth_reference(
@@ -196,16 +197,16 @@ def growth_reference(
     weights: NDArray[np.float64],
     shift: NDArray[np.float64],
     height: float,
-    ways: Ways,
+    point_weights: PointWeights,
 ) -> float:
     """The same as `growth` in plain numpy, of (N, 2) points all chosen."""
-    near = np.square(own - shift).sum(axis=1) < (ways.inlier * max(1.0, height / 100)) ** 2
+    near = np.square(own - shift).sum(axis=1) < (point_weights.inlier_px * max(1.0, height / 100)) ** 2
     if near.sum() < 4:
         return 0.0
     weight = weights[near, None]
     at = points[near] - (weight * points[near]).sum(axis=0) / weight.sum()
     moved = own[near] - (weight * own[near]).sum(axis=0) / weight.sum()
-    prior = ways.growth_prior * weight.sum() * height**2 / 12
+    prior = point_weights.growth_prior * weight.sum() * height**2 / 12
     return float((weight * at * moved).sum() / ((weight * at * at).sum() + prior))
 
 
@@ -215,8 +216,8 @@ def box_motions_reference(
     solid: NDArray[np.bool_],
     points: NDArray[np.float32],
     shifts: NDArray[np.float32],
-    camera: Camera,
-    ways: Ways,
+    camera: CameraMotion,
+    point_weights: PointWeights,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same as `box_motions` in plain numpy, box by box."""
     at = points.astype(np.float64)
@@ -229,20 +230,24 @@ def box_motions_reference(
         if not (half > 0).all():
             continue
         roomy = 1 + half[1] / 150
-        offset = (at - box[:2]) / half - 1 - (0, ways.middle_y)
-        weights = np.exp(-0.5 * np.square(offset / (ways.spread_x, ways.spread_y)).sum(axis=1))
-        in_front = solid & (boxes_xyxy[:, 3] > box[3] + 2 * ways.front * half[1]) & (np.arange(len(boxes_xyxy)) != i)
+        offset = (at - box[:2]) / half - 1 - (0, point_weights.middle_y)
+        weights = np.exp(-0.5 * np.square(offset / (point_weights.spread_x, point_weights.spread_y)).sum(axis=1))
+        in_front = (
+            solid
+            & (boxes_xyxy[:, 3] > box[3] + 2 * point_weights.front_share * half[1])
+            & (np.arange(len(boxes_xyxy)) != i)
+        )
         covers = inside[in_front].sum(axis=0)
-        weights = weights * ways.hidden**covers
+        weights = weights * point_weights.hidden**covers
         total, in_sight = weights[inside[i]].sum(), weights[inside[i] & (covers == 0)].sum()
-        if inside[i].sum() < 2 or total < ways.least:
+        if inside[i].sum() < 2 or total < point_weights.min_total:
             continue
-        weights = weights * np.where(np.hypot(*own.T) < ways.still_px * roomy, ways.still, 1.0)
+        weights = weights * np.where(np.hypot(*own.T) < point_weights.still_px * roomy, point_weights.still, 1.0)
         if not np.isnan(expected[i, 0]):
-            surprise = np.square(own - expected[i, :2]).sum(axis=1) / (ways.slack_px * roomy) ** 2
-            weights = weights * (ways.surprise + np.exp(-0.5 * surprise))
+            unexpected = np.square(own - expected[i, :2]).sum(axis=1) / (point_weights.expected_std_px * roomy) ** 2
+            weights = weights * (point_weights.unexpected + np.exp(-0.5 * unexpected))
         weights, moved = weights[inside[i]], own[inside[i]]
         shift = np.array([weighted_median_reference(moved[:, k], weights) for k in range(2)])
-        motions[i] = *shift, growth_reference(at[inside[i]], moved, weights, shift, 2 * half[1], ways)
-        support[i] = in_sight + TOLD
+        motions[i] = *shift, growth_reference(at[inside[i]], moved, weights, shift, 2 * half[1], point_weights)
+        support[i] = in_sight + HIDDEN_SUPPORT
     return motions, support

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamdet.kernels import kernel
 
 
-class Camera(NamedTuple):
+class CameraMotion(NamedTuple):
     """A similarity: a point x, y is shifted by ``move_x + zoom * x - roll * y, move_y + roll * x + zoom * y``.
 
     Attributes:
@@ -26,19 +26,19 @@ class Camera(NamedTuple):
     roll: float
 
 
-STILL = Camera(0.0, 0.0, 0.0, 0.0)
-LEAST_POINTS = 16
+NO_CAMERA_MOTION = CameraMotion(0.0, 0.0, 0.0, 0.0)
+MIN_POINTS = 16
 """Fewer points than this tell nothing of the camera."""
-LEAST_AGREED = 0.6
+MIN_INLIERS = 0.6
 """Nor do points of which less than this share agree to 2 px."""
-LEAST_SPREAD = 0.1
+MIN_SPREAD = 0.1
 """Nor do points whose standard deviation in x or y is less than this share of the picture's size."""
-MOST_TURN = 0.1
+MAX_CHANGE = 0.1
 """No camera zooms by more than this share, or rolls by more radians, from one frame to the next."""
 
 
 @kernel
-def shift_at(camera: Camera, x: float, y: float) -> tuple[float, float]:
+def shift_at(camera: CameraMotion, x: float, y: float) -> tuple[float, float]:
     """Returns by how much the camera's motion shifts the picture at a point."""
     return (
         camera.move_x + camera.zoom * x - camera.roll * y,
@@ -46,7 +46,7 @@ def shift_at(camera: Camera, x: float, y: float) -> tuple[float, float]:
     )
 
 
-def shift_at_reference(camera: Camera, points: NDArray[np.floating]) -> NDArray[np.float64]:
+def shift_at_reference(camera: CameraMotion, points: NDArray[np.floating]) -> NDArray[np.float64]:
     """The same as `shift_at` in plain numpy, for (N, 2) points: (N, 2)."""
     turn = np.array([[camera.zoom, -camera.roll], [camera.roll, camera.zoom]])
     shifts: NDArray[np.float64] = points @ turn.T + np.array([camera.move_x, camera.move_y])
@@ -54,9 +54,9 @@ def shift_at_reference(camera: Camera, points: NDArray[np.floating]) -> NDArray[
 
 
 @kernel
-def camera_motion(
+def estimate_camera_motion(
     points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_], width: int, height: int
-) -> Camera:
+) -> CameraMotion:
     """Fits the camera's motion to the points that are `outside` all objects, robustly.
 
     Least squares that are repeated with weights 1 / (1 + (residual / scale)^2)^2 (Geman and McClure), from the median
@@ -75,8 +75,8 @@ def camera_motion(
     count = 0
     for k in range(len(points)):
         count += outside[k]
-    if count < LEAST_POINTS:
-        return Camera(0.0, 0.0, 0.0, 0.0)
+    if count < MIN_POINTS:
+        return CameraMotion(0.0, 0.0, 0.0, 0.0)
     x, y = np.empty(count, np.float64), np.empty(count, np.float64)
     u, v = np.empty(count, np.float64), np.empty(count, np.float64)
     n = 0
@@ -114,12 +114,14 @@ def camera_motion(
         if du * du + dv * dv < 4.0:
             agreed += 1
             sum_x, sum_y, sum_xx, sum_yy = sum_x + x[k], sum_y + y[k], sum_xx + x[k] * x[k], sum_yy + y[k] * y[k]
-    if agreed < LEAST_POINTS or agreed < LEAST_AGREED * count or abs(zoom) > MOST_TURN or abs(roll) > MOST_TURN:
-        return Camera(0.0, 0.0, 0.0, 0.0)
-    least_x, least_y = LEAST_SPREAD * width, LEAST_SPREAD * height
+    if agreed < MIN_POINTS or agreed < MIN_INLIERS * count or abs(zoom) > MAX_CHANGE or abs(roll) > MAX_CHANGE:
+        return CameraMotion(0.0, 0.0, 0.0, 0.0)
+    least_x, least_y = MIN_SPREAD * width, MIN_SPREAD * height
     if sum_xx / agreed - (sum_x / agreed) ** 2 < least_x**2 or sum_yy / agreed - (sum_y / agreed) ** 2 < least_y**2:
-        return Camera(0.0, 0.0, 0.0, 0.0)  # a large object that nobody knows of yet
-    return Camera(move_x - zoom * middle_x + roll * middle_y, move_y - roll * middle_x - zoom * middle_y, zoom, roll)
+        return CameraMotion(0.0, 0.0, 0.0, 0.0)  # a large object that nobody knows of yet
+    return CameraMotion(
+        move_x - zoom * middle_x + roll * middle_y, move_y - roll * middle_x - zoom * middle_y, zoom, roll
+    )
 
 
 @kernel
@@ -128,12 +130,12 @@ def _weight(u: float, v: float, scale: float) -> float:
     return share * share
 
 
-def camera_motion_reference(
+def estimate_camera_motion_reference(
     points: NDArray[np.float32], shifts: NDArray[np.float32], outside: NDArray[np.bool_], width: int, height: int
-) -> Camera:
-    """The same as `camera_motion` in plain numpy."""
-    if outside.sum() < LEAST_POINTS:
-        return STILL
+) -> CameraMotion:
+    """The same as `estimate_camera_motion` in plain numpy."""
+    if outside.sum() < MIN_POINTS:
+        return NO_CAMERA_MOTION
     middle = points[outside].astype(np.float64).mean(axis=0)
     at, moved = points[outside] - middle, shifts[outside].astype(np.float64)
     turned = np.stack([-at[:, 1], at[:, 0]], axis=1)
@@ -150,16 +152,16 @@ def camera_motion_reference(
         roll = float((weights * (around[:, 0] * rest[:, 1] - around[:, 1] * rest[:, 0])).sum() / spread)
         move = shift - zoom * centre - roll * np.array([-centre[1], centre[0]])
     agreed = np.square(moved - move - zoom * at - roll * turned).sum(axis=1) < 4.0
-    if agreed.sum() < max(LEAST_POINTS, LEAST_AGREED * len(at)) or max(abs(zoom), abs(roll)) > MOST_TURN:
-        return STILL
-    if (at[agreed].std(axis=0) < LEAST_SPREAD * np.array([width, height])).any():
-        return STILL
+    if agreed.sum() < max(MIN_POINTS, MIN_INLIERS * len(at)) or max(abs(zoom), abs(roll)) > MAX_CHANGE:
+        return NO_CAMERA_MOTION
+    if (at[agreed].std(axis=0) < MIN_SPREAD * np.array([width, height])).any():
+        return NO_CAMERA_MOTION
     move = move - zoom * middle - roll * np.array([-middle[1], middle[0]])
-    return Camera(float(move[0]), float(move[1]), zoom, roll)
+    return CameraMotion(float(move[0]), float(move[1]), zoom, roll)
 
 
 @kernel
-def outside_all(points: NDArray[np.float32], boxes_xyxy: NDArray[np.float64]) -> NDArray[np.bool_]:
+def points_outside(points: NDArray[np.float32], boxes_xyxy: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Returns (M,) bool: which points (M, 2) are in none of the boxes (N, 4)."""
     out = np.ones(len(points), np.bool_)
     for k in range(len(points)):
@@ -171,8 +173,8 @@ def outside_all(points: NDArray[np.float32], boxes_xyxy: NDArray[np.float64]) ->
     return out
 
 
-def outside_all_reference(points: NDArray[np.float32], boxes_xyxy: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The same as `outside_all` in plain numpy."""
+def points_outside_reference(points: NDArray[np.float32], boxes_xyxy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The same as `points_outside` in plain numpy."""
     x, y = points[:, :1], points[:, 1:]
     left, top, right, bottom = boxes_xyxy.T
     inside = (left < x) & (x < right) & (top < y) & (y < bottom)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.appearance import LOOK, MEMORY_S
-from streamdet.tracking.store import CANDIDATES, Tracks
+from streamdet.tracking.appearance import APPEARANCE_SIZE, MEMORY_S
+from streamdet.tracking.tracks import CANDIDATES, Tracks
 
 VOTE_MEMORY = 0.95
 """Each vote weighs this much less with every later one, so that a wrong start is outvoted in bounded time."""
@@ -51,23 +51,23 @@ def vote_reference(tracks: Tracks, row: int, class_id: int, score: float) -> Non
 
 
 @kernel
-def remember(tracks: Tracks, row: int, look: NDArray[np.float32], time_s: float) -> None:
-    """Lets a track's look follow that of its newest detection (6,); to be called before `hits` and `seen_s` change."""
-    if np.isnan(look[0]):
+def update_appearance(tracks: Tracks, row: int, appearance: NDArray[np.float32], time_s: float) -> None:
+    """Moves a track's appearance towards its newest detection (6,). Call it before `hits` and `last_seen_s` change."""
+    if np.isnan(appearance[0]):
         return
-    share = max(1.0 - math.exp((tracks.seen_s[row] - time_s) / MEMORY_S), 1.0 / (tracks.hits[row] + 1.0))
-    if np.isnan(tracks.looks[row, 0]):
+    share = max(1.0 - math.exp((tracks.last_seen_s[row] - time_s) / MEMORY_S), 1.0 / (tracks.hits[row] + 1.0))
+    if np.isnan(tracks.appearances[row, 0]):
         share = 1.0
-    for k in range(LOOK):
-        known = look[k] if share == 1.0 else tracks.looks[row, k]
-        tracks.looks[row, k] = known + share * (look[k] - known)
+    for k in range(APPEARANCE_SIZE):
+        known = appearance[k] if share == 1.0 else tracks.appearances[row, k]
+        tracks.appearances[row, k] = known + share * (appearance[k] - known)
 
 
-def remember_reference(tracks: Tracks, row: int, look: NDArray[np.float32], time_s: float) -> None:
-    """The same as `remember` in plain numpy: a running mean at first, which becomes one of the last `MEMORY_S`."""
-    if np.isnan(look[0]):
+def update_appearance_reference(tracks: Tracks, row: int, appearance: NDArray[np.float32], time_s: float) -> None:
+    """The same as `update_appearance` in plain numpy: a running mean at first, then one of the last `MEMORY_S`."""
+    if np.isnan(appearance[0]):
         return
-    forgotten = 1.0 - np.exp((tracks.seen_s[row] - time_s) / MEMORY_S)
+    forgotten = 1.0 - np.exp((tracks.last_seen_s[row] - time_s) / MEMORY_S)
     share = np.maximum(forgotten, 1.0 / (1 + tracks.hits[row]))
-    known = tracks.looks[row]
-    tracks.looks[row] = look if np.isnan(known[0]) else (1.0 - share) * known + share * look
+    known = tracks.appearances[row]
+    tracks.appearances[row] = appearance if np.isnan(known[0]) else (1.0 - share) * known + share * appearance

@@ -2,7 +2,7 @@
 
 The eight states fall apart into four independent pairs (position, velocity), because nothing in the model couples two
 coordinates. A covariance is therefore three numbers per coordinate instead of 64 per track, and a step is a few scalar
-operations instead of 8x8 matrix products. `advance_reference` and `correct_reference` do the same with full matrices.
+operations instead of 8x8 matrix products. `predict_reference` and `correct_reference` do the same with full matrices.
 (The ratio of width to height instead of the width would tie two coordinates together and predicts no better: mean IoU
 0.7244 against 0.7242.)
 
@@ -31,27 +31,27 @@ MIN_VARIANCE = 1e-12
 """Rounding must not make a variance zero or negative."""
 
 
-class Motion(NamedTuple):
+class MotionModel(NamedTuple):
     """How objects and detectors behave.
 
     Lengths are in longer sides of the box, so that near and far objects are alike, and cars and people too: seen from
     the side, a car drives four of its heights in a second.
 
     Attributes:
-        measured_std: standard deviation of a measured coordinate.
-        jitter: random walk of the value itself, per square root of a second.
-        push: random change of the velocity, per second and square root of a second.
-        start_velocity_std: standard deviation of the unknown first velocity, per second.
-        move_memory_s: time constant after which a velocity of the centre is forgotten.
-        size_memory_s: the same for width and height.
+        measurement_std: standard deviation of a measured coordinate.
+        position_noise: random walk of the value itself, per square root of a second.
+        velocity_noise: random change of the velocity, per second and square root of a second.
+        initial_velocity_std: standard deviation of the unknown first velocity, per second.
+        centre_decay_s: time constant after which a velocity of the centre is forgotten.
+        size_decay_s: the same for width and height.
     """
 
-    measured_std: float
-    jitter: float
-    push: float
-    start_velocity_std: float
-    move_memory_s: float
-    size_memory_s: float
+    measurement_std: float
+    position_noise: float
+    velocity_noise: float
+    initial_velocity_std: float
+    centre_decay_s: float
+    size_decay_s: float
 
 
 @kernel
@@ -75,7 +75,7 @@ def transition(dt_s: float, memory_s: float) -> tuple[float, float, float, float
 
 
 @kernel
-def start(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion: Motion) -> None:
+def initiate(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion: MotionModel) -> None:
     """Begins the track in `row` at a detection (4,) float32, at rest and with unknown velocity; writes the row."""
     left, top, right, bottom = box_xyxy[0], box_xyxy[1], box_xyxy[2], box_xyxy[3]
     height = np.float64(bottom) - np.float64(top)
@@ -86,35 +86,41 @@ def start(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion:
     side = max(mean[row, 2, 0], height)
     for k in range(4):
         mean[row, k, 1] = 0.0
-        covariance[row, k, 0] = (motion.measured_std * side) ** 2
+        covariance[row, k, 0] = (motion.measurement_std * side) ** 2
         covariance[row, k, 1] = 0.0
-        covariance[row, k, 2] = (motion.start_velocity_std * side) ** 2
+        covariance[row, k, 2] = (motion.initial_velocity_std * side) ** 2
 
 
 @kernel
-def advance(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion: Motion) -> None:
+def predict(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion: MotionModel) -> None:
     """Carries the first `count` tracks `dt_s` >= 0 seconds forward, in place."""
-    moves, grows = transition(dt_s, motion.move_memory_s), transition(dt_s, motion.size_memory_s)
+    moves, grows = transition(dt_s, motion.centre_decay_s), transition(dt_s, motion.size_decay_s)
     for i in range(count):
         side2 = max(mean[i, 2, 0], mean[i, 3, 0]) ** 2
-        strength = motion.push**2 * side2
+        strength = motion.velocity_noise**2 * side2
         for k in range(4):
-            reach, keep, q_value, q_cross, q_velocity = moves if k < 2 else grows
+            reach, decay, q_value, q_cross, q_velocity = moves if k < 2 else grows
             c0, c1, c2 = covariance[i, k, 0], covariance[i, k, 1], covariance[i, k, 2]
             covariance[i, k, 0] = (
-                c0 + 2.0 * reach * c1 + reach * reach * c2 + strength * q_value + motion.jitter**2 * side2 * dt_s
+                c0
+                + 2.0 * reach * c1
+                + reach * reach * c2
+                + strength * q_value
+                + motion.position_noise**2 * side2 * dt_s
             )
-            covariance[i, k, 1] = keep * (c1 + reach * c2) + strength * q_cross
-            covariance[i, k, 2] = keep * keep * c2 + strength * q_velocity
+            covariance[i, k, 1] = decay * (c1 + reach * c2) + strength * q_cross
+            covariance[i, k, 2] = decay * decay * c2 + strength * q_velocity
             mean[i, k, 0] += reach * mean[i, k, 1]
-            mean[i, k, 1] *= keep
+            mean[i, k, 1] *= decay
             if k >= 2 and mean[i, k, 0] < MIN_SIZE_PX:
                 mean[i, k, 0] = MIN_SIZE_PX
                 mean[i, k, 1] = 0.0
 
 
 @kernel
-def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, doubt: float, motion: Motion) -> None:
+def correct(
+    mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, ambiguity: float, motion: MotionModel
+) -> None:
     """Takes a detection (4,) float32 into the track in `row`, in place.
 
     Args:
@@ -122,13 +128,13 @@ def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, doubt
         covariance: of all tracks.
         row: which track.
         box_xyxy: the detection.
-        doubt: >= 0, how doubtful it is that the detection shows this object and no other: velocities learn from it as
-            if its noise were 1 + `doubt` times as great. The box follows it all the same.
+        ambiguity: >= 0, how doubtful it is that the detection shows this object and no other: velocities learn from it
+            as if its noise were 1 + `ambiguity` times as great. The box follows it all the same.
         motion: how objects and detectors behave.
     """
     left, top = np.float64(box_xyxy[0]), np.float64(box_xyxy[1])
     right, bottom = np.float64(box_xyxy[2]), np.float64(box_xyxy[3])
-    noise = (motion.measured_std * max(mean[row, 2, 0], mean[row, 3, 0])) ** 2
+    noise = (motion.measurement_std * max(mean[row, 2, 0], mean[row, 3, 0])) ** 2
     for k in range(4):
         if k == 0:
             measured = 0.5 * (left + right)
@@ -139,10 +145,10 @@ def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, doubt
         else:
             measured = bottom - top
         c0, c1, c2 = covariance[row, k, 0], covariance[row, k, 1], covariance[row, k, 2]
-        gain_value, gain_velocity = c0 / (c0 + noise), c1 / (c0 + noise * (1.0 + doubt) ** 2)
-        surprise = measured - mean[row, k, 0]
-        mean[row, k, 0] += gain_value * surprise
-        mean[row, k, 1] += gain_velocity * surprise
+        gain_value, gain_velocity = c0 / (c0 + noise), c1 / (c0 + noise * (1.0 + ambiguity) ** 2)
+        innovation = measured - mean[row, k, 0]
+        mean[row, k, 0] += gain_value * innovation
+        mean[row, k, 1] += gain_velocity * innovation
         # Joseph's form, which holds for any gain.
         covariance[row, k, 0] = max((1.0 - gain_value) ** 2 * c0 + gain_value**2 * noise, MIN_VARIANCE)
         covariance[row, k, 1] = (1.0 - gain_value) * (c1 - gain_velocity * c0) + gain_value * gain_velocity * noise
@@ -153,7 +159,9 @@ def correct(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, doubt
 
 
 @kernel
-def surprise(mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, motion: Motion) -> NDArray[np.float64]:
+def squared_mahalanobis(
+    mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, motion: MotionModel
+) -> NDArray[np.float64]:
     """Returns how badly (M, 4) detections fit the first `count` tracks: squared Mahalanobis distance, (count, M).
 
     4 on average for an object that moves as the filter believes; larger is worse. Unlike an overlap it knows how
@@ -170,7 +178,7 @@ def surprise(mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, 
         measured[3, j] = bottom - top
     out = np.zeros((count, m), np.float64)
     for i in range(count):
-        noise = (motion.measured_std * max(mean[i, 2, 0], mean[i, 3, 0])) ** 2
+        noise = (motion.measurement_std * max(mean[i, 2, 0], mean[i, 3, 0])) ** 2
         for k in range(4):
             weight = 1.0 / (covariance[i, k, 0] + noise)
             for j in range(m):
@@ -179,10 +187,10 @@ def surprise(mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, 
 
 
 @kernel
-def boxes_after(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: Motion) -> Boxes:
+def predict_boxes(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: MotionModel) -> Boxes:
     """Returns the boxes (len(rows), 4) float32 that the tracks in `rows` will have in `dt_s` >= 0 seconds."""
-    move = transition(dt_s, motion.move_memory_s)[0]
-    grow = transition(dt_s, motion.size_memory_s)[0]
+    move = transition(dt_s, motion.centre_decay_s)[0]
+    grow = transition(dt_s, motion.size_decay_s)[0]
     boxes = np.empty((len(rows), 4), np.float32)
     for i in range(len(rows)):
         track = mean[rows[i]]
@@ -219,29 +227,29 @@ def _measured(box_xyxy: Boxes) -> NDArray[np.float64]:
     return np.array([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
 
 
-def start_reference(box_xyxy: Boxes, motion: Motion) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def initiate_reference(box_xyxy: Boxes, motion: MotionModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns the state (8,), (8, 8) of a track that begins at a detection (4,)."""
     measured = _measured(box_xyxy)
-    std = np.repeat([motion.measured_std, motion.start_velocity_std], 4) * measured[2:].max()
+    std = np.repeat([motion.measurement_std, motion.initial_velocity_std], 4) * measured[2:].max()
     return np.concatenate([measured, np.zeros(4)]), np.diag(std**2)
 
 
-def advance_reference(
-    state: NDArray[np.float64], matrix: NDArray[np.float64], dt_s: float, motion: Motion
+def predict_reference(
+    state: NDArray[np.float64], matrix: NDArray[np.float64], dt_s: float, motion: MotionModel
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Carries one track (8,), (8, 8) forward by matrix products; the noise is the textbook integral, summed up."""
-    memory_s = np.array([motion.move_memory_s] * 2 + [motion.size_memory_s] * 2)
+    memory_s = np.array([motion.centre_decay_s] * 2 + [motion.size_decay_s] * 2)
 
     def transition_matrix(seconds: float) -> NDArray[np.float64]:
-        keep = np.exp(-seconds / memory_s)
-        reach = memory_s * (1 - keep)
-        return np.block([[np.eye(4), np.diag(reach)], [np.zeros((4, 4)), np.diag(keep)]])
+        decay = np.exp(-seconds / memory_s)
+        reach = memory_s * (1 - decay)
+        return np.block([[np.eye(4), np.diag(reach)], [np.zeros((4, 4)), np.diag(decay)]])
 
     side2 = state[2:4].max() ** 2
-    strength = np.diag([0.0] * 4 + [motion.push**2 * side2] * 4)
+    strength = np.diag([0.0] * 4 + [motion.velocity_noise**2 * side2] * 4)
     # Gauss-Legendre over the step: exact to rounding for these smooth exponentials.
     nodes, weights = np.polynomial.legendre.leggauss(40)
-    noise = np.diag([motion.jitter**2 * side2 * dt_s] * 4 + [0.0] * 4)
+    noise = np.diag([motion.position_noise**2 * side2 * dt_s] * 4 + [0.0] * 4)
     for node, weight in zip(nodes, weights, strict=True):
         f = transition_matrix(0.5 * dt_s * (1 + node))
         noise += 0.5 * dt_s * weight * f @ strength @ f.T
@@ -254,32 +262,32 @@ def advance_reference(
 
 
 def correct_reference(
-    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, doubt: float, motion: Motion
+    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, ambiguity: float, motion: MotionModel
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Takes a detection (4,) into one track (8,), (8, 8) by matrix products."""
     observe = np.eye(4, 8)
-    noise = np.eye(4) * (motion.measured_std * state[2:4].max()) ** 2
+    noise = np.eye(4) * (motion.measurement_std * state[2:4].max()) ** 2
     spread = observe @ matrix @ observe.T
     gain = matrix @ observe.T @ np.linalg.inv(spread + noise)
-    gain[4:] = (matrix @ observe.T @ np.linalg.inv(spread + noise * (1 + doubt) ** 2))[4:]
+    gain[4:] = (matrix @ observe.T @ np.linalg.inv(spread + noise * (1 + ambiguity) ** 2))[4:]
     left_over = np.eye(8) - gain @ observe
     moved = state + gain @ (_measured(box_xyxy) - observe @ state)
     return moved, left_over @ matrix @ left_over.T + gain @ noise @ gain.T
 
 
-def surprise_reference(
-    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: Motion
+def squared_mahalanobis_reference(
+    state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: MotionModel
 ) -> float:
     """The squared Mahalanobis distance of one detection (4,) from one track (8,), (8, 8)."""
     observe = np.eye(4, 8)
-    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measured_std * state[2:4].max()) ** 2
+    total = observe @ matrix @ observe.T + np.eye(4) * (motion.measurement_std * state[2:4].max()) ** 2
     difference = _measured(box_xyxy) - observe @ state
     return float(difference @ np.linalg.solve(total, difference))
 
 
-def boxes_after_reference(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: Motion) -> Boxes:
-    """The same as `boxes_after` in plain numpy: how far a velocity carries that decays meanwhile."""
-    memory_s = np.array([motion.move_memory_s] * 2 + [motion.size_memory_s] * 2)
+def predict_boxes_reference(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: MotionModel) -> Boxes:
+    """The same as `predict_boxes` in plain numpy: how far a velocity carries that decays meanwhile."""
+    memory_s = np.array([motion.centre_decay_s] * 2 + [motion.size_decay_s] * 2)
     value = mean[rows, :, 0] - memory_s * np.expm1(-dt_s / memory_s) * mean[rows, :, 1]
     centre, half = value[:, :2], np.maximum(value[:, 2:], MIN_SIZE_PX) / 2
     return np.hstack([centre - half, centre + half]).astype(np.float32)

@@ -49,12 +49,12 @@ def iou_matrix_reference(a_xyxy: Boxes, b_xyxy: Boxes) -> Similarity:
     return iou
 
 
-INSIDE = 0.75
+MIN_NESTED_SHARE = 0.75
 """Share of the smaller box from which one of two boxes lies inside the other."""
 
 
 @kernel
-def inside_seen(boxes_xyxy: Boxes, class_ids: NDArray[np.int32], new: Mask, class_agnostic: bool) -> Mask:
+def nested_in_tracked(boxes_xyxy: Boxes, class_ids: NDArray[np.int32], new: Mask, class_agnostic: bool) -> Mask:
     """Returns which of the `new` detections lie inside one that is not new, or the other way round.
 
     Args:
@@ -82,19 +82,19 @@ def inside_seen(boxes_xyxy: Boxes, class_ids: NDArray[np.int32], new: Mask, clas
             other = (np.float64(boxes_xyxy[j, 2]) - boxes_xyxy[j, 0]) * (
                 np.float64(boxes_xyxy[j, 3]) - boxes_xyxy[j, 1]
             )
-            if width > 0.0 and height > 0.0 and width * height >= INSIDE * min(area, other):
+            if width > 0.0 and height > 0.0 and width * height >= MIN_NESTED_SHARE * min(area, other):
                 out[i] = True
     return out
 
 
-def inside_seen_reference(
+def nested_in_tracked_reference(
     boxes_xyxy: Boxes, class_ids: NDArray[np.int32], new: Mask, class_agnostic: bool
 ) -> NDArray[np.bool_]:
-    """The same as `inside_seen` in plain numpy."""
+    """The same as `nested_in_tracked` in plain numpy."""
     boxes = boxes_xyxy.astype(np.float64)
     size = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    inside = (size > 0).all(axis=2) & (size.prod(axis=2) >= INSIDE * np.minimum(areas[:, None], areas[None]))
+    inside = (size > 0).all(axis=2) & (size.prod(axis=2) >= MIN_NESTED_SHARE * np.minimum(areas[:, None], areas[None]))
     same = (class_ids[:, None] == class_ids[None]) | class_agnostic
     found: NDArray[np.bool_] = (inside & same & new[:, None] & ~new[None]).any(axis=1)
     return found

@@ -21,7 +21,7 @@ TARGET_PX = 640
 """Width of the finest level, at least: below 640 a person in the distance is too few pixels for a window of 8."""
 LEVELS = 4
 """With a window of 8 and 4 levels a motion of 32 px of the finest level is found."""
-LEAST_PX = 16
+MIN_LEVEL_PX = 16
 """No level is smaller than this: a window and its border must fit."""
 
 
@@ -134,14 +134,14 @@ def scale_for(width: int, height: int) -> int:
     return max(1, min(max(width, height) // TARGET_PX, min(width, height) // 320))
 
 
-def pyramid(picture: Picture) -> Pyramid | None:
+def build_pyramid(picture: Picture) -> Pyramid | None:
     """Returns the pyramid of a picture (of its green channel where it is BGR); None for one too small for motion."""
     width, height = picture.width, picture.height
     scale = scale_for(width, height)
-    if min(width, height) // scale < LEAST_PX:
+    if min(width, height) // scale < MIN_LEVEL_PX:
         return None
     step, first = (3, 1) if picture.format is PixelFormat.BGR24 else (1, 0)
     levels = [shrink(picture.planes[0], width, height, scale, step, first)]
-    while len(levels) < LEVELS and min(levels[-1].shape) >= 2 * LEAST_PX:
+    while len(levels) < LEVELS and min(levels[-1].shape) >= 2 * MIN_LEVEL_PX:
         levels.append(halve(levels[-1]))
     return Pyramid(scale, width, height, tuple(levels))

@@ -7,18 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture
-from streamdet.tracking.appearance import LOOK, Looks, likeness, look_at
-from streamdet.tracking.associate import associate, doubts, similarity
-from streamdet.tracking.camera import Affine, checked, move_with_camera
-from streamdet.tracking.kalman import Motion, boxes_after
-from streamdet.tracking.lifecycle import absorb, begin, carry, usable
-from streamdet.tracking.matching import inside_seen
-from streamdet.tracking.options import TrackerOptions
-from streamdet.tracking.reidentify import find_again, weigh_by_look
-from streamdet.tracking.store import Tracks, show
+from streamdet.tracking.appearance import APPEARANCE_SIZE, Appearances, compare_appearances, extract_appearances
+from streamdet.tracking.associate import associate, compare_positions, measure_ambiguity
+from streamdet.tracking.camera_compensation import Affine, compensate_camera_motion, validated_affine
+from streamdet.tracking.kalman import MotionModel, predict_boxes
+from streamdet.tracking.lifecycle import advance_tracks, start_tracks, update_tracks, usable_detections
+from streamdet.tracking.matching import nested_in_tracked
+from streamdet.tracking.reidentify import reidentify, weigh_by_appearance
+from streamdet.tracking.tracker_options import TrackerOptions
+from streamdet.tracking.tracks import Tracks, shown_tracks
 from streamdet.types import Detections
 
-MOTION = Motion(measured_std=0.05, jitter=0.1, push=0.5, start_velocity_std=2.0, move_memory_s=8.0, size_memory_s=0.2)
+MOTION_MODEL = MotionModel(
+    measurement_std=0.05,
+    position_noise=0.1,
+    velocity_noise=0.5,
+    initial_velocity_std=2.0,
+    centre_decay_s=8.0,
+    size_decay_s=0.2,
+)
 """Fitted to the overlap of predicted boxes with later detections, on 210 tracks of five MOT15 sequences (Faster R-CNN)
 and three videos (YOLOX-nano), ahead by 0.04, 0.1, 0.2 and 0.5 s at as many seconds between detections: mean IoU 0.724,
 where boxes that stay put reach 0.654. The optimum is flat (a value halved or doubled costs 0.012 at most, and most of
@@ -72,10 +79,10 @@ class ByteTracker:
     0.715, halfway between them 0.732, of boxes that show somebody), and its size trembles less than a third as much.
     """
 
-    def __init__(self, options: TrackerOptions | None = None, motion: Motion = MOTION) -> None:
+    def __init__(self, options: TrackerOptions | None = None, motion: MotionModel = MOTION_MODEL) -> None:
         self.options = options or TrackerOptions()
         self._motion = motion
-        self._shown_motion = motion._replace(move_memory_s=self.options.damping_s)
+        self._shown_motion = motion._replace(centre_decay_s=self.options.damping_s)
         self._next_id = 1
         self.reset()
 
@@ -102,33 +109,33 @@ class ByteTracker:
             The confirmed tracks seen in this frame, with `track_ids`, oldest first.
 
         Raises:
-            ValueError: `time_s` is before the last update, or not finite; `camera` is nothing a camera does.
+            ValueError: `time_s` is before the last update, or not finite; no camera moves like `camera`.
         """
         elapsed_s = self._elapsed(time_s)
-        affine = None if camera is None else checked(camera)
+        affine = None if camera is None else validated_affine(camera)
         first = math.isnan(self._time_s)
         self._time_s, self._labels = time_s, detections.labels
-        if elapsed_s > self.options.gap_s:
+        if elapsed_s > self.options.max_gap_s:
             self._count = 0
         boxes_xyxy, scores, class_ids = detections.boxes_xyxy, detections.scores, detections.class_ids
-        chosen = usable(boxes_xyxy, scores, self.options.low_score)
+        chosen = usable_detections(boxes_xyxy, scores, self.options.low_score)
         if len(chosen) < len(scores):
             boxes_xyxy, scores, class_ids = boxes_xyxy[chosen], scores[chosen], class_ids[chosen]
         if picture is None or not self.options.appearance:
-            looks = np.full((len(scores), LOOK), np.nan, np.float32)
+            appearances = np.full((len(scores), APPEARANCE_SIZE), np.nan, np.float32)
         else:
-            looks = look_at(picture, boxes_xyxy)
-        unmatched = self._continue(boxes_xyxy, scores, class_ids, looks, elapsed_s, affine)
+            appearances = extract_appearances(picture, boxes_xyxy)
+        unmatched = self._continue(boxes_xyxy, scores, class_ids, appearances, elapsed_s, affine)
         # Nothing came before the first frame that could confirm anything, and a single picture has no second one.
         at_once = first or elapsed_s > self.options.confirm_wait_s
-        self._begin(boxes_xyxy, scores, class_ids, looks, unmatched, at_once)
+        self._begin(boxes_xyxy, scores, class_ids, appearances, unmatched, at_once)
         return self._show(time_s, lost_for_s=-1.0)
 
     def predict(self, time_s: float) -> Detections:
         """Carries what is shown to `time_s`, at least the time of the last update, without changing any state.
 
         Confirmed tracks move on with their velocity, which fades (see `kalman`), and so does their score. One that the
-        last update did not see disappears `coast_s` after it was last seen, and every one after `gap_s`.
+        last update did not see disappears `coast_s` after it was last seen, and every one after `max_gap_s`.
 
         Raises:
             ValueError: `time_s` is before the last update, or not finite.
@@ -143,12 +150,12 @@ class ByteTracker:
             time_s=self._time_s,
             ids=tracks.ids[:n].copy(),
             states=tracks.states[:n].copy(),
-            boxes_xyxy=boxes_after(tracks.mean, np.arange(n), 0.0, self._motion),
+            boxes_xyxy=predict_boxes(tracks.mean, np.arange(n), 0.0, self._motion),
             velocities_px_s=tracks.mean[:n, :2, 1].astype(np.float32),
             class_ids=tracks.class_ids[:n].copy(),
             scores=tracks.scores[:n].copy(),
-            ages_s=self._time_s - tracks.born_s[:n],
-            unseen_s=self._time_s - tracks.seen_s[:n],
+            ages_s=self._time_s - tracks.first_seen_s[:n],
+            unseen_s=self._time_s - tracks.last_seen_s[:n],
             hits=tracks.hits[:n].copy(),
         )
 
@@ -165,21 +172,23 @@ class ByteTracker:
         boxes_xyxy: NDArray[np.float32],
         scores: NDArray[np.float32],
         class_ids: NDArray[np.int32],
-        looks: Looks,
+        appearances: Appearances,
         elapsed_s: float,
         camera: Affine | None,
     ) -> NDArray[np.bool_]:
         """Moves the tracks to now and gives them their detections; returns (M,) bool, the detections left over."""
         options, tracks, motion = self.options, self._tracks, self._motion
         kept_s = options.max_lost_s, options.reidentify_s
-        count = carry(tracks, self._count, self._time_s, elapsed_s, *kept_s, motion)
+        count = advance_tracks(tracks, self._count, self._time_s, elapsed_s, *kept_s, motion)
         if camera is not None:
-            move_with_camera(tracks.mean, tracks.covariance, count, camera)
-        alike = similarity(tracks.mean, tracks.covariance, count, boxes_xyxy, elapsed_s, motion)
-        like = likeness(tracks.looks, count, looks)
-        weight = weigh_by_look(alike, like, tracks.missed_s, self._time_s, options.max_lost_s)
+            compensate_camera_motion(tracks.mean, tracks.covariance, count, camera)
+        similarity = compare_positions(tracks.mean, tracks.covariance, count, boxes_xyxy, elapsed_s, motion)
+        appearance_similarity = compare_appearances(tracks.appearances, count, appearances)
+        weight = weigh_by_appearance(
+            similarity, appearance_similarity, tracks.lost_since_s, self._time_s, options.max_lost_s
+        )
         detection_of_track = associate(
-            alike,
+            similarity,
             weight,
             tracks.states,
             tracks.class_ids,
@@ -191,10 +200,10 @@ class ByteTracker:
             options.match_low,
             options.match_new,
         )
-        find_again(
+        reidentify(
             tracks,
-            like,
-            looks,
+            appearance_similarity,
+            appearances,
             detection_of_track,
             boxes_xyxy,
             scores,
@@ -203,16 +212,16 @@ class ByteTracker:
             options.new_track_score,
             self._time_s,
         )
-        self._count, unmatched = absorb(
+        self._count, unmatched = update_tracks(
             tracks,
             count,
             detection_of_track,
             boxes_xyxy,
             scores,
             class_ids,
-            looks,
+            appearances,
             self._time_s,
-            doubts(alike, tracks.states, detection_of_track, elapsed_s),
+            measure_ambiguity(similarity, tracks.states, detection_of_track, elapsed_s),
             motion,
         )
         return unmatched
@@ -222,42 +231,42 @@ class ByteTracker:
         boxes_xyxy: NDArray[np.float32],
         scores: NDArray[np.float32],
         class_ids: NDArray[np.int32],
-        looks: Looks,
+        appearances: Appearances,
         unmatched: NDArray[np.bool_],
         at_once: bool,
     ) -> None:
         """Starts tracks from what was left over."""
         options = self.options
         self._tracks = self._tracks.grown(self._count, self._count + len(scores))
-        begun = begin(
+        started = start_tracks(
             self._tracks,
             self._count,
             boxes_xyxy,
             scores,
             class_ids,
-            looks,
+            appearances,
             unmatched,
-            inside_seen(boxes_xyxy, class_ids, unmatched, options.class_agnostic),
+            nested_in_tracked(boxes_xyxy, class_ids, unmatched, options.class_agnostic),
             self._time_s,
             self._next_id,
             options.new_track_score,
-            0.0 if at_once else options.sure_score,
+            0.0 if at_once else options.confirm_score,
             options.confirm_hits,
             self._motion,
         )
-        self._next_id += begun
-        self._count += begun
+        self._next_id += started
+        self._count += started
 
     def _show(self, time_s: float, lost_for_s: float) -> Detections:
         """Returns the believed tracks moved to `time_s`; lost ones for so many seconds after they were last seen."""
         ahead_s = 0.0 if math.isnan(self._time_s) else time_s - self._time_s
         options = self.options
-        boxes_xyxy, scores, class_ids, ids = show(
+        boxes_xyxy, scores, class_ids, ids = shown_tracks(
             self._tracks,
             self._count,
             time_s,
             ahead_s,
-            options.gap_s,
+            options.max_gap_s,
             lost_for_s,
             options.score_half_life_s,
             self._shown_motion,

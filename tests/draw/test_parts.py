@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamdet.color import ColorSpace
 from streamdet.draw.canvas import canvas_for
-from streamdet.draw.labels import place
+from streamdet.draw.label_placement import place
 from streamdet.draw.palette import color_of, contrast, luminance, text_color_on
 from streamdet.draw.text import Typeface, joined, printable
 from streamdet.draw.trails import Trails, taper, taper_reference

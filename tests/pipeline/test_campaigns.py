@@ -21,7 +21,7 @@ from streamdet.boxes import pairwise_iou
 from streamdet.cli.malloc_threshold import lower_mmap_threshold
 from streamdet.config import TrackerConfig
 from streamdet.draw.annotate import BoxAnnotator
-from streamdet.gate.motion import MotionGate, warm_up
+from streamdet.gate.motion_gate import MotionGate, warm_up
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.picture import Picture
 from streamdet.pipeline import accounting

@@ -48,7 +48,7 @@ def test_the_age_of_detections_is_the_distance_to_the_nearest(looked_at, shown):
 class GoesOn:
     """A tracker whose boxes move on, out of the picture of 8 x 6 pixels."""
 
-    def update(self, detections, time_s, camera=None, picture=None):
+    def update(self, detections, time_s, camera_motion=None, picture=None):
         return detections
 
     def predict(self, time_s):

@@ -21,8 +21,8 @@ from streamdet.pipeline.region import crop, moved
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stream import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
-from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.tracker import ByteTracker
+from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Detections, Frame
 
 from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until

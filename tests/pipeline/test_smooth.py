@@ -63,7 +63,7 @@ class FakeMover:
         assert not self.updated or time_s > self.updated[-1]
         self.updated.append(time_s)
 
-    def camera(self, start_s, end_s):
+    def camera_motion(self, start_s, end_s):
         return np.eye(2, 3)
 
     def show(self, time_s):

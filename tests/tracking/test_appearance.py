@@ -6,12 +6,12 @@ from hypothesis.extra.numpy import arrays
 
 from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.appearance import (
-    LOOK,
+    APPEARANCE_SIZE,
     band_means,
     band_means_reference,
-    likeness,
-    likeness_reference,
-    look_at,
+    compare_appearances,
+    compare_appearances_reference,
+    extract_appearances,
 )
 
 WIDTH, HEIGHT = 160, 120
@@ -32,13 +32,13 @@ def test_band_means_equal_reference(plane, boxes_xyxy, kind):
 
 
 @given(
-    arrays(np.float32, (4, LOOK), elements=st.floats(0, 255, width=32) | st.just(np.nan)),
-    arrays(np.float32, (3, LOOK), elements=st.floats(0, 255, width=32)),
+    arrays(np.float32, (4, APPEARANCE_SIZE), elements=st.floats(0, 255, width=32) | st.just(np.nan)),
+    arrays(np.float32, (3, APPEARANCE_SIZE), elements=st.floats(0, 255, width=32)),
     st.integers(0, 4),
 )
-def test_likeness_equals_reference(known, looks, count):
-    ours = likeness(known, count, looks)
-    np.testing.assert_allclose(ours, likeness_reference(known, count, looks), atol=1e-6)
+def test_likeness_equals_reference(known, appearances, count):
+    ours = compare_appearances(known, count, appearances)
+    np.testing.assert_allclose(ours, compare_appearances_reference(known, count, appearances), atol=1e-6)
     assert ((ours >= 0) & (ours <= 1)).all()
 
 
@@ -69,7 +69,11 @@ def in_format(bgr, format):
 @pytest.mark.parametrize("format", list(PixelFormat))
 def test_shirt_and_trousers_are_told_apart_in_every_format(format):
     alike, *others = (
-        likeness(look_at(in_format(person(RED, BLUE), format), BOX), 1, look_at(in_format(other, format), BOX))[0, 0]
+        compare_appearances(
+            extract_appearances(in_format(person(RED, BLUE), format), BOX),
+            1,
+            extract_appearances(in_format(other, format), BOX),
+        )[0, 0]
         for other in (person(RED, BLUE), person(BLUE, RED), person(RED, GREEN), person(GREEN, BLUE))
     )
     assert alike > 0.99
@@ -79,24 +83,24 @@ def test_shirt_and_trousers_are_told_apart_in_every_format(format):
 def test_the_light_may_change_a_little():
     clothed = person((90, 110, 150), (120, 90, 80))
     dim = (clothed * 0.85).astype(np.uint8)
-    looks = [look_at(in_format(bgr, PixelFormat.I420), BOX) for bgr in (clothed, dim)]
-    assert likeness(looks[0], 1, looks[1])[0, 0] > 0.7
+    appearances = [extract_appearances(in_format(bgr, PixelFormat.I420), BOX) for bgr in (clothed, dim)]
+    assert compare_appearances(appearances[0], 1, appearances[1])[0, 0] > 0.7
 
 
 def test_a_box_half_outside_is_looked_at_and_one_outside_is_not():
     picture = in_format(person(RED, BLUE), PixelFormat.I420)
-    half, out, far = look_at(
+    half, out, far = extract_appearances(
         picture, np.array([[140, 60, 180, 160], [200, 0, 220, 20], [-1e6, 0, 1e6, 1e6]], np.float32)
     )
     assert np.isfinite(half).all()
     assert np.isnan(out).all()
     assert np.isnan(far).all()  # all of its samples lie beyond
-    (legs_out,) = look_at(picture, np.array([[60, 60, 100, 190]], np.float32))
+    (legs_out,) = extract_appearances(picture, np.array([[60, 60, 100, 190]], np.float32))
     assert np.isnan(legs_out).all()
-    assert look_at(picture, np.empty((0, 4), np.float32)).shape == (0, LOOK)
+    assert extract_appearances(picture, np.empty((0, 4), np.float32)).shape == (0, APPEARANCE_SIZE)
 
 
 def test_what_is_not_known_is_like_everything():
-    unknown = np.full((1, LOOK), np.nan, np.float32)
-    look = look_at(in_format(person(RED, BLUE), PixelFormat.I420), BOX)
-    assert likeness(unknown, 1, look)[0, 0] == likeness(look, 1, unknown)[0, 0] == 1
+    unknown = np.full((1, APPEARANCE_SIZE), np.nan, np.float32)
+    appearance = extract_appearances(in_format(person(RED, BLUE), PixelFormat.I420), BOX)
+    assert compare_appearances(unknown, 1, appearance)[0, 0] == compare_appearances(appearance, 1, unknown)[0, 0] == 1

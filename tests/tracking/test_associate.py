@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamdet.tracking import associate, kalman
-from streamdet.tracking.store import TrackState
-from streamdet.tracking.tracker import MOTION
+from streamdet.tracking.tracker import MOTION_MODEL
+from streamdet.tracking.tracks import TrackState
 
-from .some_tracks import seeds
+from .random_tracks import seeds
 
 box_lists = st.lists(
     st.tuples(st.floats(-50, 50, width=32), st.floats(-50, 50, width=32), st.integers(1, 60), st.integers(1, 60)),
@@ -20,36 +20,38 @@ box_lists = st.lists(
 def test_similarity_equals_reference(tracks, boxes_xyxy, elapsed_s):
     mean, covariance = np.zeros((len(tracks), 4, 2)), np.zeros((len(tracks), 4, 3))
     for row, box in enumerate(tracks):
-        kalman.start(mean, covariance, row, box, MOTION)
-    kalman.advance(mean, covariance, len(tracks), elapsed_s, MOTION)
-    alike = associate.similarity(mean, covariance, len(tracks), boxes_xyxy, elapsed_s, MOTION)
-    expected = associate.similarity_reference(mean, covariance, boxes_xyxy, elapsed_s, MOTION)
-    np.testing.assert_allclose(alike, expected, atol=1e-9)
-    assert ((alike >= 0) & (alike <= 1 + 1e-9)).all()
+        kalman.initiate(mean, covariance, row, box, MOTION_MODEL)
+    kalman.predict(mean, covariance, len(tracks), elapsed_s, MOTION_MODEL)
+    similarity = associate.compare_positions(mean, covariance, len(tracks), boxes_xyxy, elapsed_s, MOTION_MODEL)
+    expected = associate.compare_positions_reference(mean, covariance, boxes_xyxy, elapsed_s, MOTION_MODEL)
+    np.testing.assert_allclose(similarity, expected, atol=1e-9)
+    assert ((similarity >= 0) & (similarity <= 1 + 1e-9)).all()
 
 
 @st.composite
 def matched(draw):
     n, m = draw(st.integers(0, 6)), draw(st.integers(0, 6))
-    alike = draw(arrays(np.float64, (n, m), elements=st.floats(0, 1)))
+    similarity = draw(arrays(np.float64, (n, m), elements=st.floats(0, 1)))
     states = draw(arrays(np.int8, n, elements=st.sampled_from([int(state) for state in TrackState])))
     columns = draw(st.permutations(range(-n, m)))[:n]
-    return alike, states, np.array([max(column, -1) for column in columns], np.int64)
+    return similarity, states, np.array([max(column, -1) for column in columns], np.int64)
 
 
 @given(matched(), st.floats(0, 2))
 def test_doubts_equal_reference(scene, elapsed_s):
-    alike, states, detection_of_track = scene
-    ours = associate.doubts(alike, states, detection_of_track, elapsed_s)
-    np.testing.assert_allclose(ours, associate.doubts_reference(alike, states, detection_of_track, elapsed_s))
+    similarity, states, detection_of_track = scene
+    ours = associate.measure_ambiguity(similarity, states, detection_of_track, elapsed_s)
+    np.testing.assert_allclose(
+        ours, associate.measure_ambiguity_reference(similarity, states, detection_of_track, elapsed_s)
+    )
     assert (ours[detection_of_track < 0] == 0).all()
 
 
-def some_scene(seed, n, m):
+def random_scene(seed, n, m):
     """Similarities and weights at random, so that no two choices of pairs are equally good."""
     rng = np.random.default_rng(seed)
-    alike = rng.uniform(0, 1, (n, m)) * (rng.uniform(size=(n, m)) < 0.8)
-    return rng, alike, rng.uniform(0.4, 1, (n, m))
+    similarity = rng.uniform(0, 1, (n, m)) * (rng.uniform(size=(n, m)) < 0.8)
+    return rng, similarity, rng.uniform(0.4, 1, (n, m))
 
 
 sizes = st.integers(0, 7)
@@ -57,13 +59,13 @@ limits = st.sampled_from([0.0, 0.2, 0.5, 0.7])
 
 
 @given(seeds, sizes, sizes, limits)
-def test_match_equals_reference(seed, n, m, least):
-    rng, gain, weight = some_scene(seed, n, m)
+def test_match_equals_reference(seed, n, m, min_gain):
+    rng, gain, weight = random_scene(seed, n, m)
     rows, columns = rng.uniform(size=n) < 0.7, rng.uniform(size=m) < 0.7
-    expected = associate.match_reference(gain, weight, rows, columns, least)
+    expected = associate.match_reference(gain, weight, rows, columns, min_gain)
     wanted = rows & (expected < 0), columns & ~np.isin(np.arange(m), expected)
     found = np.full(n, -1, np.int64)
-    associate.match(gain, weight, rows, columns, least, found)
+    associate.match(gain, weight, rows, columns, min_gain, found)
     np.testing.assert_array_equal(found, expected)
     for ours, theirs in zip((rows, columns), wanted, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -71,26 +73,28 @@ def test_match_equals_reference(seed, n, m, least):
 
 @given(seeds, sizes, sizes, st.booleans(), limits, limits, limits, st.sampled_from([0.3, 0.5, 0.7, 1.0]))
 def test_associate_equals_reference(seed, n, m, class_agnostic, match_high, match_low, match_new, high_score):
-    rng, alike, weight = some_scene(seed, n, m)
+    rng, similarity, weight = random_scene(seed, n, m)
     states = rng.choice([int(state) for state in TrackState], n + 2).astype(np.int8)
     track_classes, class_ids = rng.integers(0, 2, n + 2).astype(np.int32), rng.integers(0, 2, m).astype(np.int32)
     scores = rng.choice([high_score, 1.0, rng.uniform(0.1, 1)], m).astype(np.float32)
     close = rng.uniform(size=(n, m)) < 0.3
-    alike[close] = match_high + rng.uniform(-0.01, 0.1, close.sum())  # to the limit, which is lowered for the lost
+    similarity[close] = match_high + rng.uniform(-0.01, 0.1, close.sum())  # to the limit, which is lowered for the lost
     rest = weight, states, track_classes, scores, class_ids, class_agnostic, high_score
-    expected, alike_then = associate.associate_reference(alike, *rest, match_high, match_low, match_new)
-    found = associate.associate(alike, *rest, match_high, match_low, match_new)
+    expected, alike_then = associate.associate_reference(similarity, *rest, match_high, match_low, match_new)
+    found = associate.associate(similarity, *rest, match_high, match_low, match_new)
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(alike, alike_then)
+    np.testing.assert_array_equal(similarity, alike_then)
 
 
 def test_doubt_is_about_other_believed_tracks_and_short_steps():
-    alike = np.array([[0.9, 0.1], [0.6, 0.8], [0.7, 0.0]])
+    similarity = np.array([[0.9, 0.1], [0.6, 0.8], [0.7, 0.0]])
     states = np.array([TrackState.CONFIRMED, TrackState.LOST, TrackState.TENTATIVE], np.int8)
     pairs = np.array([0, 1, -1])
-    np.testing.assert_allclose(associate.doubts(alike, states, pairs, 0.04), [4 * 0.6, 4 * 0.1, 0.0])
-    np.testing.assert_allclose(associate.doubts(alike, states, pairs, 0.4), [0.4 * 0.6, 0.4 * 0.1, 0.0])
-    assert associate.doubts(alike, states, pairs, 0.0) == pytest.approx([8 * 0.6, 8 * 0.1, 0.0]), "not infinite"
+    np.testing.assert_allclose(associate.measure_ambiguity(similarity, states, pairs, 0.04), [4 * 0.6, 4 * 0.1, 0.0])
+    np.testing.assert_allclose(associate.measure_ambiguity(similarity, states, pairs, 0.4), [0.4 * 0.6, 0.4 * 0.1, 0.0])
+    assert associate.measure_ambiguity(similarity, states, pairs, 0.0) == pytest.approx([8 * 0.6, 8 * 0.1, 0.0]), (
+        "not infinite"
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamdet.tracking import kalman
-from streamdet.tracking.tracker import MOTION
+from streamdet.tracking.tracker import MOTION_MODEL
 
 position = st.floats(-2000, 4000, width=32)
 size = st.floats(1, 2000, width=32)
@@ -20,20 +20,20 @@ def boxes(draw):
 
 def started(box):
     mean, covariance = np.zeros((1, 4, 2)), np.zeros((1, 4, 3))
-    kalman.start(mean, covariance, 0, box, MOTION)
+    kalman.initiate(mean, covariance, 0, box, MOTION_MODEL)
     return mean, covariance
 
 
 @given(boxes())
 def test_start_equals_full_matrices(box):
-    assert_same(*started(box), *kalman.start_reference(box, MOTION))
+    assert_same(*started(box), *kalman.initiate_reference(box, MOTION_MODEL))
 
 
 @given(boxes(), boxes(), step_s)
 def test_full_matrices_are_told_from_the_kernels_numbers_and_back(first, second, dt_s):
     mean, covariance = started(first)
-    kalman.advance(mean, covariance, 1, dt_s, MOTION)
-    kalman.correct(mean, covariance, 0, second, 0.0, MOTION)
+    kalman.predict(mean, covariance, 1, dt_s, MOTION_MODEL)
+    kalman.correct(mean, covariance, 0, second, 0.0, MOTION_MODEL)
     for ours, again in zip(
         (mean[0], covariance[0]), kalman.from_matrices(*kalman.to_matrices(mean[0], covariance[0])), strict=True
     ):
@@ -47,9 +47,11 @@ def test_full_matrices_are_told_from_the_kernels_numbers_and_back(first, second,
 )
 def test_boxes_after_equals_reference(mean, rows, dt_s):
     rows = np.array(rows, np.int64)
-    ours = kalman.boxes_after(mean, rows, dt_s, MOTION)
+    ours = kalman.predict_boxes(mean, rows, dt_s, MOTION_MODEL)
     # Rounded to float32 at the end, so that one ulp of 1e4 px is all they may differ by.
-    np.testing.assert_allclose(ours, kalman.boxes_after_reference(mean, rows, dt_s, MOTION), rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose(
+        ours, kalman.predict_boxes_reference(mean, rows, dt_s, MOTION_MODEL), rtol=1e-6, atol=1e-3
+    )
     assert (ours[:, 2:] >= ours[:, :2]).all()
 
 
@@ -63,12 +65,12 @@ def assert_same(mean, covariance, state, matrix):
 def test_equals_full_matrices(first, steps):
     mean, covariance = started(first)
     state, matrix = kalman.to_matrices(mean[0], covariance[0])
-    for dt_s, box, doubt in steps:
-        kalman.advance(mean, covariance, 1, dt_s, MOTION)
-        state, matrix = kalman.advance_reference(state, matrix, dt_s, MOTION)
+    for dt_s, box, ambiguity in steps:
+        kalman.predict(mean, covariance, 1, dt_s, MOTION_MODEL)
+        state, matrix = kalman.predict_reference(state, matrix, dt_s, MOTION_MODEL)
         assert_same(mean, covariance, state, matrix)
-        kalman.correct(mean, covariance, 0, box, doubt, MOTION)
-        state, matrix = kalman.correct_reference(state, matrix, box, doubt, MOTION)
+        kalman.correct(mean, covariance, 0, box, ambiguity, MOTION_MODEL)
+        state, matrix = kalman.correct_reference(state, matrix, box, ambiguity, MOTION_MODEL)
         assert_same(mean, covariance, state, matrix)
         if state[2] < 1 or state[3] < 1:  # the noise of so small a box is below the floor that the kernel keeps
             break
@@ -77,10 +79,11 @@ def test_equals_full_matrices(first, steps):
 @given(boxes(), boxes(), step_s)
 def test_surprise_equals_full_matrices(first, second, dt_s):
     mean, covariance = started(first)
-    kalman.advance(mean, covariance, 1, dt_s, MOTION)
-    ours = kalman.surprise(mean, covariance, 1, np.stack([first, second]), MOTION)
+    kalman.predict(mean, covariance, 1, dt_s, MOTION_MODEL)
+    ours = kalman.squared_mahalanobis(mean, covariance, 1, np.stack([first, second]), MOTION_MODEL)
     expected = [
-        kalman.surprise_reference(*kalman.to_matrices(mean[0], covariance[0]), box, MOTION) for box in (first, second)
+        kalman.squared_mahalanobis_reference(*kalman.to_matrices(mean[0], covariance[0]), box, MOTION_MODEL)
+        for box in (first, second)
     ]
     np.testing.assert_allclose(ours, [expected], rtol=1e-6, atol=1e-9)
 
@@ -88,14 +91,14 @@ def test_surprise_equals_full_matrices(first, second, dt_s):
 @given(boxes(), boxes(), step_s, step_s)
 def test_two_steps_equal_one(first, second, one_s, two_s):
     mean, covariance = started(first)
-    kalman.advance(mean, covariance, 1, 0.1, MOTION)
-    kalman.correct(mean, covariance, 0, second, 0.0, MOTION)
+    kalman.predict(mean, covariance, 1, 0.1, MOTION_MODEL)
+    kalman.correct(mean, covariance, 0, second, 0.0, MOTION_MODEL)
     mean[0, 2:, 1] = 0.0  # the noise goes with the height, which must not change for this to be exact
     covariance[0, 2:, 1] = 0.0
     whole_mean, whole_covariance = mean.copy(), covariance.copy()
-    kalman.advance(mean, covariance, 1, one_s, MOTION)
-    kalman.advance(mean, covariance, 1, two_s, MOTION)
-    kalman.advance(whole_mean, whole_covariance, 1, one_s + two_s, MOTION)
+    kalman.predict(mean, covariance, 1, one_s, MOTION_MODEL)
+    kalman.predict(mean, covariance, 1, two_s, MOTION_MODEL)
+    kalman.predict(whole_mean, whole_covariance, 1, one_s + two_s, MOTION_MODEL)
     np.testing.assert_allclose(mean, whole_mean, rtol=1e-7, atol=1e-6)
     np.testing.assert_allclose(covariance, whole_covariance, rtol=1e-6, atol=1e-9 * covariance.max())
 
@@ -103,12 +106,12 @@ def test_two_steps_equal_one(first, second, one_s, two_s):
 @given(boxes(), boxes(), step_s)
 def test_boxes_after_equals_advance(first, second, dt_s):
     mean, covariance = started(first)
-    kalman.advance(mean, covariance, 1, 0.2, MOTION)
-    kalman.correct(mean, covariance, 0, second, 0.0, MOTION)
+    kalman.predict(mean, covariance, 1, 0.2, MOTION_MODEL)
+    kalman.correct(mean, covariance, 0, second, 0.0, MOTION_MODEL)
     rows = np.array([0])
-    ahead = kalman.boxes_after(mean, rows, dt_s, MOTION)
-    kalman.advance(mean, covariance, 1, dt_s, MOTION)
-    np.testing.assert_allclose(ahead, kalman.boxes_after(mean, rows, 0.0, MOTION), rtol=1e-5, atol=1e-3)
+    ahead = kalman.predict_boxes(mean, rows, dt_s, MOTION_MODEL)
+    kalman.predict(mean, covariance, 1, dt_s, MOTION_MODEL)
+    np.testing.assert_allclose(ahead, kalman.predict_boxes(mean, rows, 0.0, MOTION_MODEL), rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize("dt_s", [0.0, 1e-9, 1e-3, 0.00199, 0.00201, 0.5, 3600.0])
@@ -125,10 +128,10 @@ def test_transition_has_no_jump_between_series_and_closed_form(dt_s):
 
 def test_velocity_learns_little_from_a_doubtful_detection_but_the_box_follows():
     means = []
-    for doubt in (0.0, 5.0):
+    for ambiguity in (0.0, 5.0):
         mean, covariance = started(np.array([0, 0, 50, 100], np.float32))
-        kalman.advance(mean, covariance, 1, 0.1, MOTION)
-        kalman.correct(mean, covariance, 0, np.array([20, 0, 70, 100], np.float32), doubt, MOTION)
+        kalman.predict(mean, covariance, 1, 0.1, MOTION_MODEL)
+        kalman.correct(mean, covariance, 0, np.array([20, 0, 70, 100], np.float32), ambiguity, MOTION_MODEL)
         means.append(mean[0, 0])
     assert means[0][0] == means[1][0] > 40
     assert 0 < means[1][1] < 0.6 * means[0][1]
@@ -139,9 +142,9 @@ def test_velocity_learns_little_from_a_doubtful_detection_but_the_box_follows():
 )
 def test_stays_finite_and_positive(steps):
     mean, covariance = started(steps[0][1])
-    for dt_s, box, doubt in steps:
-        kalman.advance(mean, covariance, 1, dt_s, MOTION)
-        kalman.correct(mean, covariance, 0, box * np.float32(400), doubt, MOTION)
+    for dt_s, box, ambiguity in steps:
+        kalman.predict(mean, covariance, 1, dt_s, MOTION_MODEL)
+        kalman.correct(mean, covariance, 0, box * np.float32(400), ambiguity, MOTION_MODEL)
         assert np.isfinite(mean).all()
         assert np.isfinite(covariance).all()
         assert (covariance[..., [0, 2]] > 0).all()

@@ -83,8 +83,10 @@ def test_inside_seen_equals_reference(boxes_xyxy, data):
     class_ids = data.draw(arrays(np.int32, m, elements=st.integers(0, 1)))
     new = data.draw(arrays(np.bool_, m))
     for class_agnostic in (False, True):
-        ours = matching.inside_seen(boxes_xyxy, class_ids, new, class_agnostic)
-        np.testing.assert_array_equal(ours, matching.inside_seen_reference(boxes_xyxy, class_ids, new, class_agnostic))
+        ours = matching.nested_in_tracked(boxes_xyxy, class_ids, new, class_agnostic)
+        np.testing.assert_array_equal(
+            ours, matching.nested_in_tracked_reference(boxes_xyxy, class_ids, new, class_agnostic)
+        )
         assert not ours[~new].any()
 
 
@@ -94,7 +96,7 @@ def test_inside_seen():
     )
     class_ids = np.array([0, 0, 0, 0, 1], np.int32)
     new = np.array([False, True, True, True, True])
-    inside = matching.inside_seen(boxes_xyxy, class_ids, new, False)
+    inside = matching.nested_in_tracked(boxes_xyxy, class_ids, new, False)
     assert inside.tolist() == [False, True, False, True, False], "a part, a neighbour, one around both, another class"
-    assert matching.inside_seen(boxes_xyxy, class_ids, new, True).tolist() == [False, True, False, True, True]
-    assert not matching.inside_seen(boxes_xyxy, class_ids, np.ones(5, bool), True).any(), "no one is seen yet"
+    assert matching.nested_in_tracked(boxes_xyxy, class_ids, new, True).tolist() == [False, True, False, True, True]
+    assert not matching.nested_in_tracked(boxes_xyxy, class_ids, np.ones(5, bool), True).any(), "no one is seen yet"

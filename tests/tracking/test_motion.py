@@ -4,13 +4,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamdet.picture import Picture, PixelFormat
-from streamdet.tracking.box_motion import WAYS, box_motions
-from streamdet.tracking.carried import MotionOptions
-from streamdet.tracking.interpolate import Pairs, Smoother, between
-from streamdet.tracking.motion import LiveMover
+from streamdet.tracking.box_motion import POINT_WEIGHTS, box_motions
+from streamdet.tracking.live_mover import LiveMover
+from streamdet.tracking.motion_options import MotionOptions
+from streamdet.tracking.smoother import MatchedRows, Smoother, interpolate_boxes
 from streamdet.types import Detections
 
-from .moving import SIZE, Thing, iou, picture, tracks
+from .moving_pictures import SIZE, Thing, iou, picture, tracks
 
 FPS = 15.0
 
@@ -86,7 +86,7 @@ def test_what_leaves_the_picture_is_removed_and_nothing_is_shown_outside_it():
 
 def test_what_is_hidden_is_removed_rather_than_left_to_drift():
     thing, wall = Thing((200, 120, 260, 240), (5.0, 0.0)), Thing((330, 60, 520, 330), seed=3)
-    mover = LiveMover(MotionOptions(hidden_s=0.2))
+    mover = LiveMover(MotionOptions(max_hidden_s=0.2))
     play(mover, 1, [thing, wall])
     mover.update(tracks([thing.at(0), wall.at(0)]), 0.0)
     there = []
@@ -151,7 +151,7 @@ def test_detections_without_ids_are_moved_too_and_do_not_pile_up():
 
 
 def test_nothing_is_shown_before_the_first_detections_or_long_after_the_last():
-    mover = LiveMover(MotionOptions(gap_s=1.0))
+    mover = LiveMover(MotionOptions(max_unseen_s=1.0))
     play(mover, 2, [])
     assert len(mover.show(1 / FPS)) == 0
     mover.update(tracks([(10, 10, 60, 90)]), 1 / FPS)
@@ -161,7 +161,7 @@ def test_nothing_is_shown_before_the_first_detections_or_long_after_the_last():
 
 
 def test_without_looking_boxes_go_on_as_from_detection_to_detection():
-    mover = LiveMover(MotionOptions(looks=False))
+    mover = LiveMover(MotionOptions(flow=False))
     thing = Thing((100, 80, 180, 280), (5.0, 0.0))
     for k in range(13):
         mover.observe(picture(0), k / FPS)  # the picture does not move: nothing can be taken from it
@@ -188,12 +188,16 @@ def test_a_speed_that_is_expected_wins_over_a_background_that_is_seen_through():
     points = rng.uniform(20, 80, (40, 2)).astype(np.float32)
     shifts = np.where(np.arange(40)[:, None] < 12, [[6.0, 0.0]], [[0.0, 0.0]]).astype(np.float32)
     box, still = np.array([[10.0, 10.0, 90.0, 90.0]]), (0.0, 0.0, 0.0, 0.0)
-    from streamdet.tracking.camera_motion import Camera
+    from streamdet.tracking.camera_motion import CameraMotion
 
-    camera = Camera(*still)
-    told, _ = box_motions(box, np.array([[6.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera, WAYS)
+    camera_motion = CameraMotion(*still)
+    told, _ = box_motions(
+        box, np.array([[6.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera_motion, POINT_WEIGHTS
+    )
     assert told[0, 0] == pytest.approx(6.0, abs=0.2)
-    rest, _ = box_motions(box, np.array([[0.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera, WAYS)
+    rest, _ = box_motions(
+        box, np.array([[0.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera_motion, POINT_WEIGHTS
+    )
     assert rest[0, 0] == pytest.approx(0.0, abs=0.2)
 
 
@@ -276,7 +280,7 @@ def test_before_any_detections_smooth_shows_nothing():
 
 
 def test_pairs_are_by_id_and_nobody_is_minus_one():
-    pairs = Pairs.of(np.array([5, -1, 7]), np.array([-1, 7, 8, 5]))
+    pairs = MatchedRows.of(np.array([5, -1, 7]), np.array([-1, 7, 8, 5]))
     assert list(zip(pairs.before.tolist(), pairs.after.tolist(), strict=True)) == [(0, 3), (2, 1)]
     assert pairs.only_before.tolist() == [False, True, False]
     assert pairs.only_after.tolist() == [True, False, True, False]
@@ -284,9 +288,9 @@ def test_pairs_are_by_id_and_nobody_is_minus_one():
 
 def test_motion_that_was_measured_wrong_gives_way_to_the_straight_line():
     line = np.array([[10.0, 10, 30, 50]])
-    right = between(line, line + 4, line + 4, np.zeros((1, 4)), np.zeros((1, 4)), 0.5)
+    right = interpolate_boxes(line, line + 4, line + 4, np.zeros((1, 4)), np.zeros((1, 4)), 0.5)
     assert np.allclose(right, line + 4)
-    wrong = between(line, line + 4, line + 4, np.full((1, 4), 60.0), np.full((1, 4), -60.0), 0.5)
+    wrong = interpolate_boxes(line, line + 4, line + 4, np.full((1, 4), 60.0), np.full((1, 4), -60.0), 0.5)
     assert np.allclose(wrong, line, atol=0.1)
 
 
@@ -309,7 +313,7 @@ def test_an_object_that_got_a_new_id_is_not_shown_twice():
 def test_nothing_that_comes_can_break_it(seed, kind):
     """Any times, gaps, sizes of pictures, boxes and ids: what is shown is finite, in the picture, and of known ids."""
     rng = np.random.default_rng(seed)
-    mover = LiveMover(MotionOptions(looks=kind == "live")) if kind != "smooth" else Smoother()
+    mover = LiveMover(MotionOptions(flow=kind == "live")) if kind != "smooth" else Smoother()
     now_s, last_s, seen, size = float(rng.uniform(-5, 1e6)), -np.inf, [], (320, 180)
     known, shown_s = set(), []
     for _ in range(25):
@@ -330,7 +334,7 @@ def test_nothing_that_comes_can_break_it(seed, kind):
             ids = rng.choice(8, n, replace=False) if rng.uniform() < 0.8 else np.full(n, -1)
             known |= set(ids.tolist())
             mover.update(tracks(boxes, ids=ids), last_s)
-            whole = mover.camera(seen[0], now_s)
+            whole = mover.camera_motion(seen[0], now_s)
             assert np.isfinite(whole).all()
         if kind == "smooth" and rng.uniform() < 0.3:
             continue  # it is shown later

@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamdet.picture import Picture, PixelFormat
-from streamdet.tracking.options import TrackerOptions
 from streamdet.tracking.reidentify import (
-    FLOOR,
-    find_again,
-    find_again_reference,
-    nearness,
-    nearness_reference,
-    weigh_by_look,
-    weigh_by_look_reference,
+    APPEARANCE_FLOOR,
+    proximity,
+    proximity_reference,
+    reidentify,
+    reidentify_reference,
+    weigh_by_appearance,
+    weigh_by_appearance_reference,
 )
 from streamdet.tracking.tracker import ByteTracker
+from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Detections
 
-from .some_tracks import NOW_S, seeds, some_boxes, some_looks, some_tracks
+from .random_tracks import NOW_S, random_appearances, random_boxes, random_tracks, seeds
 
 STEP_S = 0.1
 RED, BLUE, GREEN = (30, 30, 200), (200, 30, 30), (40, 180, 40)
@@ -32,10 +32,12 @@ RED, BLUE, GREEN = (30, 30, 200), (200, 30, 30), (40, 180, 40)
     arrays(np.float64, 4, elements=st.floats(0, 5) | st.just(np.inf)),
     st.floats(0, 3),
 )
-def test_weighing_equals_reference(alike, like, missed_s, max_lost_s):
-    expected, weights = weigh_by_look_reference(alike, like, missed_s, 5.0, max_lost_s)
-    np.testing.assert_allclose(weigh_by_look(alike, like, missed_s, 5.0, max_lost_s), weights)
-    np.testing.assert_allclose(alike, expected)
+def test_weighing_equals_reference(similarity, appearance_similarity, lost_since_s, max_lost_s):
+    expected, weights = weigh_by_appearance_reference(similarity, appearance_similarity, lost_since_s, 5.0, max_lost_s)
+    np.testing.assert_allclose(
+        weigh_by_appearance(similarity, appearance_similarity, lost_since_s, 5.0, max_lost_s), weights
+    )
+    np.testing.assert_allclose(similarity, expected)
 
 
 @given(
@@ -45,27 +47,27 @@ def test_weighing_equals_reference(alike, like, missed_s, max_lost_s):
 )
 def test_nearness_equals_reference(mean, box_xyxy, lost_s):
     for row in range(2):
-        expected = nearness_reference(mean, row, box_xyxy, lost_s)
-        assert nearness(mean, row, box_xyxy, lost_s) == pytest.approx(expected, abs=1e-5)
+        expected = proximity_reference(mean, row, box_xyxy, lost_s)
+        assert proximity(mean, row, box_xyxy, lost_s) == pytest.approx(expected, abs=1e-5)
 
 
 @given(seeds, st.integers(0, 7), st.integers(0, 7), st.booleans(), st.sampled_from([0.3, 0.5, 0.7]))
 def test_find_again_equals_reference(seed, n, m, class_agnostic, new_track_score):
     """Where several are lost and several are new, many of them near, so that pairs exclude each other."""
     rng = np.random.default_rng(seed)
-    tracks, boxes_xyxy, looks = some_tracks(rng, n), some_boxes(rng, m), some_looks(rng, m)
+    tracks, boxes_xyxy, appearances = random_tracks(rng, n), random_boxes(rng, m), random_appearances(rng, m)
     tracks.mean[:, 2:, 0] = rng.uniform(60, 140, (n + 3, 2))
     tracks.class_ids[:] = rng.integers(0, 2, n + 3)
-    tracks.missed_s[:] = NOW_S - rng.integers(0, 3, n + 3) / 2
-    tracks.seen_s[:] = tracks.missed_s - 1
-    like = rng.uniform(0.6, 1, (n, m))
+    tracks.lost_since_s[:] = NOW_S - rng.integers(0, 3, n + 3) / 2
+    tracks.last_seen_s[:] = tracks.lost_since_s - 1
+    appearance_similarity = rng.uniform(0.6, 1, (n, m))
     scores = np.where(rng.uniform(size=m) < 0.3, new_track_score, rng.uniform(0.2, 1, m)).astype(np.float32)
     class_ids = rng.integers(0, 2, m).astype(np.int32)
     found = np.where(rng.uniform(size=n) < 0.3, np.resize(np.append(rng.permutation(m), -1), n), -1)
     found[m:] = -1
     rest = boxes_xyxy, scores, class_ids, class_agnostic, new_track_score, NOW_S
-    expected = find_again_reference(tracks, like, looks, found, *rest)
-    find_again(tracks, like, looks, found, *rest)
+    expected = reidentify_reference(tracks, appearance_similarity, appearances, found, *rest)
+    reidentify(tracks, appearance_similarity, appearances, found, *rest)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -151,4 +153,4 @@ def test_looks_weigh_but_do_not_forbid():
     """Who is where somebody was a moment ago is him, even if the light went out."""
     frames = [[(200, 60, RED)]] * 10 + [[(202, 60, (20, 20, 20))]] * 5
     assert play(frames)[-1] == {(20, 20, 20): 1}
-    assert 0 < FLOOR < 1
+    assert 0 < APPEARANCE_FLOOR < 1

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from streamdet import kernels
 from streamdet.errors import ConfigError
-from streamdet.tracking.options import TrackerOptions
-from streamdet.tracking.store import TrackState
 from streamdet.tracking.tracker import ByteTracker, warm_up
+from streamdet.tracking.tracker_options import TrackerOptions
+from streamdet.tracking.tracks import TrackState
 from streamdet.types import Detections
 
 
@@ -294,7 +294,7 @@ def test_predict_moves_on_and_fades():
 
 
 def test_predicted_boxes_disappear():
-    options = TrackerOptions(coast_s=0.5, gap_s=5.0)
+    options = TrackerOptions(coast_s=0.5, max_gap_s=5.0)
     tracker = ByteTracker(options)
     tracker.update(two_walkers(0), 0.0)
     tracker.update(two_walkers(0.1), 0.1)
@@ -306,7 +306,7 @@ def test_predicted_boxes_disappear():
 
 
 def test_a_long_gap_forgets_everything():
-    tracker = ByteTracker(TrackerOptions(gap_s=5.0))
+    tracker = ByteTracker(TrackerOptions(max_gap_s=5.0))
     tracker.update(two_walkers(0), 0.0)
     assert tracker.update(two_walkers(0), 4.9).track_ids.tolist() == [1, 2]
     assert tracker.update(two_walkers(0), 10.0).track_ids.tolist() == [3, 4]

@@ -65,7 +65,7 @@ def mot(
     from streamdet.evaluate.mot_report import write_report
     from streamdet.evaluate.mot_run import MotOptions, evaluate_mot_files
     from streamdet.sinks.output_path import InputFiles, check_output_file, check_output_folder
-    from streamdet.tracking.options import TrackerOptions
+    from streamdet.tracking.tracker_options import TrackerOptions
 
     jobs, without_truth = _jobs(folder, truth, tracks, detections, fps)
     if results is not None and results == report:

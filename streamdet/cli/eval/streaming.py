@@ -53,7 +53,7 @@ def streaming(
     from streamdet.evaluate.streaming_report import plot_streaming, write_report
     from streamdet.inference.detector import DetectorOptions
     from streamdet.sinks.output_path import InputFiles, check_output_file
-    from streamdet.tracking.carried import MotionOptions
+    from streamdet.tracking.motion_options import MotionOptions
 
     settings = _settings(rates, latency, delay)
     outputs = [path for path in (report, plot) if path is not None]
@@ -76,7 +76,7 @@ def streaming(
         frames = GroundTruthFrames(truth, progress, getter(downloading))
         for path in outputs:
             check_output_file(path, overwrite=True, inputs=InputFiles(frames.source.files))
-        scores = evaluate_streaming(frames, settings, MotionOptions(looks=flow))
+        scores = evaluate_streaming(frames, settings, MotionOptions(flow=flow))
     if report is not None:
         write_report(scores, frames.source.url, frames.truth, report)
     if plot is not None:

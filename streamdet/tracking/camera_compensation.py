@@ -12,7 +12,7 @@ Affine = NDArray[np.float64]
 _LEAST_AREA, _GREATEST_AREA = 0.1, 10.0
 
 
-def checked(camera: Affine) -> Affine:
+def validated_affine(camera: Affine) -> Affine:
     """Returns it as float64.
 
     Raises:
@@ -29,7 +29,7 @@ def checked(camera: Affine) -> Affine:
 
 
 @kernel
-def move_with_camera(mean: Mean, covariance: Covariance, count: int, camera: Affine) -> None:
+def compensate_camera_motion(mean: Mean, covariance: Covariance, count: int, camera: Affine) -> None:
     """Carries the first `count` tracks from the last update's picture into this one, in place.
 
     Centres and their velocities go through the matrix. Boxes stay upright: width and height grow with the square root
@@ -49,8 +49,8 @@ def move_with_camera(mean: Mean, covariance: Covariance, count: int, camera: Aff
                 covariance[i, k, part] *= area
 
 
-def move_with_camera_reference(mean: Mean, covariance: Covariance, camera: Affine) -> tuple[Mean, Covariance]:
-    """The same as `move_with_camera` in plain numpy; returns what it makes of all tracks."""
+def compensate_camera_motion_reference(mean: Mean, covariance: Covariance, camera: Affine) -> tuple[Mean, Covariance]:
+    """The same as `compensate_camera_motion` in plain numpy; returns what it makes of all tracks."""
     area = np.linalg.det(camera[:, :2])
     moved = mean * np.sqrt(area)
     moved[:, :2] = np.einsum("jk,nkv->njv", camera[:, :2], mean[:, :2])

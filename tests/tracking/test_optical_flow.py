@@ -4,14 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamdet.picture import Picture, PixelFormat
-from streamdet.tracking import box_motion, carry, flow, pyramid
-from streamdet.tracking import camera_motion as camera
-from streamdet.tracking.camera import checked
-from streamdet.tracking.steps import FlowMeter, History, Step
+from streamdet.tracking import box_motion, camera_motion, optical_flow, propagate, pyramid
+from streamdet.tracking.camera_compensation import validated_affine
+from streamdet.tracking.frame_motion import FrameMotion, MotionEstimator, MotionHistory
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections
 
-from .moving import SIZE, Texture, Thing, picture
+from .moving_pictures import SIZE, Texture, Thing, picture
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -44,8 +43,8 @@ def test_corners_equal_their_reference(seed, cell, slope):
     rng = np.random.default_rng(seed)
     level = random_level(seed)
     wanted = rng.uniform(size=((40 - 2) // cell, (60 - 2) // cell)) < 0.7
-    ours = flow.corners(level, cell, wanted, slope)
-    theirs = flow.corners_reference(level, cell, wanted, slope)
+    ours = optical_flow.find_corners(level, cell, wanted, slope)
+    theirs = optical_flow.find_corners_reference(level, cell, wanted, slope)
     # Rounding may decide a square whose slope is just the limit, or two equal pixels, the other way.
     assert len(set(map(tuple, ours)) ^ set(map(tuple, theirs))) <= 1
 
@@ -57,8 +56,8 @@ def test_squares_equal_their_reference(seed, cell, changed, sparse):
     before, after = random_level(seed), random_level(seed + 1)
     corner = rng.uniform(-20, 70, (3, 2))
     boxes = np.hstack([corner, corner + rng.uniform(1, 30, (3, 2))])
-    ours = flow.squares(before, after, cell, boxes, changed, sparse)
-    assert (ours != flow.squares_reference(before, after, cell, boxes, changed, sparse)).sum() <= 1
+    ours = optical_flow.select_cells(before, after, cell, boxes, changed, sparse)
+    assert (ours != optical_flow.select_cells_reference(before, after, cell, boxes, changed, sparse)).sum() <= 1
 
 
 @settings(max_examples=40)
@@ -75,10 +74,12 @@ def test_outside_all_equals_its_reference(seed):
     points = rng.uniform(0, 100, (50, 2)).astype(np.float32)
     corner = rng.uniform(0, 80, (rng.integers(0, 4), 2))
     boxes = np.hstack([corner, corner + rng.uniform(1, 40, corner.shape)])
-    assert np.array_equal(camera.outside_all(points, boxes), camera.outside_all_reference(points, boxes))
+    assert np.array_equal(
+        camera_motion.points_outside(points, boxes), camera_motion.points_outside_reference(points, boxes)
+    )
 
 
-def follow_reference(before, after, x, y):
+def search_window(before, after, x, y):
     """Where the 8 x 8 window around x, y of `before` fits `after` best, by trying every tenth of a pixel around."""
     window = before[y - 4 : y + 4, x - 4 : x + 4]
     best = (np.inf, 0.0, 0.0)
@@ -101,23 +102,23 @@ def test_a_window_is_found_where_trying_every_place_finds_it(shift):
     texture = Texture(3, shortest_px=9)
     before, after = texture(x, y), texture(x - shift[0], y - shift[1])
     for at in ((30, 30), (50, 25), (20, 40)):
-        dx, dy, left_over = flow.align(before, after, *at, 0.0, 0.0)
+        dx, dy, residual = optical_flow.align_window(before, after, *at, 0.0, 0.0)
         assert np.hypot(dx - shift[0], dy - shift[1]) < 0.1
-        tried = follow_reference(before, after, *at)
+        tried = search_window(before, after, *at)
         assert abs(dx - tried[0]) < 0.15
         assert abs(dy - tried[1]) < 0.15
-        assert left_over < 6
+        assert residual < 6
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.floats(-12, 12), st.floats(-12, 12))
 def test_points_are_followed_to_a_tenth_of_a_pixel(dx, dy):
-    before, after = (pyramid.pyramid(picture(k, pan=(dx, dy))) for k in (0, 1))
+    before, after = (pyramid.build_pyramid(picture(k, pan=(dx, dy))) for k in (0, 1))
     wanted = np.ones(((360 - 2) // 8, (640 - 2) // 8), np.bool_)
-    points = flow.corners(before.levels[0], 8, wanted, flow.LEAST_SLOPE)
-    shifts, left_over = flow.follow(before.levels, after.levels, points, np.zeros_like(points))
+    points = optical_flow.find_corners(before.levels[0], 8, wanted, optical_flow.MIN_GRADIENT)
+    shifts, residual = optical_flow.track_points(before.levels, after.levels, points, np.zeros_like(points))
     inner = (points > 30).all(axis=1) & (points < np.array(SIZE) - 30).all(axis=1)
-    found = (left_over < 8) & inner
+    found = (residual < 8) & inner
     assert found.sum() > 0.85 * inner.sum()
     errors = np.hypot(*(shifts[found] - (dx, dy)).T)
     assert np.median(errors) < 0.05
@@ -127,20 +128,20 @@ def test_points_are_followed_to_a_tenth_of_a_pixel(dx, dy):
 def test_a_blank_picture_has_no_points_and_nothing_that_moves():
     grey = np.full((360, 640), 90, np.uint8)
     blank = Picture(640, 360, PixelFormat.NV12, (grey, grey[:180]))
-    meter = FlowMeter()
+    meter = MotionEstimator()
     assert meter.measure(blank, 0.0, np.empty((0, 4))) is None
     step = meter.measure(blank, 0.1, np.empty((0, 4)))
     assert len(step.points) == 0
-    assert step.camera == camera.STILL
+    assert step.camera_motion == camera_motion.NO_CAMERA_MOTION
 
 
 def test_scales_cover_all_sizes_of_pictures():
     for width, height in ((16, 16), (31, 17), (640, 360), (1920, 1080), (7680, 4320)):
         grey = np.zeros((height, width), np.uint8)
-        small = pyramid.pyramid(
+        small = pyramid.build_pyramid(
             Picture(width, height, PixelFormat.NV12, (grey, np.zeros((-(-height // 2), width + width % 2), np.uint8)))
         )
-        assert small is None or min(small.levels[-1].shape) >= pyramid.LEAST_PX
+        assert small is None or min(small.levels[-1].shape) >= pyramid.MIN_LEVEL_PX
         assert small is None or small.levels[0].shape[1] < 1300
 
 
@@ -152,11 +153,11 @@ def test_the_camera_is_told_from_what_moves_by_itself(pan, zoom):
     things = [Thing((100, 60, 220, 300), (7, 0)), Thing((400, 100, 520, 320), (-6, 2), seed=2)]
     known = np.array([thing.at(0) for thing in things])
     for boxes in (known, np.empty((0, 4))):  # with nothing known, the two are outvoted
-        meter = FlowMeter()
+        meter = MotionEstimator()
         meter.measure(picture(0, things, pan, zoom), 0.0, boxes)
         step = meter.measure(picture(1, things, pan, zoom), 0.1, boxes)
         for x, y in ((50, 50), (600, 330), (320, 180)):
-            shift = np.array(camera.shift_at(step.camera, x, y))
+            shift = np.array(camera_motion.shift_at(step.camera_motion, x, y))
             true = np.array(pan) + (zoom - 1) * (np.array([x, y]) - (320, 180) - np.array(pan) * 0)
             assert np.hypot(*(shift - true)) < 0.35, (x, y, shift, true)
 
@@ -165,22 +166,25 @@ def test_a_picture_full_of_contradiction_moves_no_camera():
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 600, (200, 2)).astype(np.float32)
     shifts = rng.uniform(-20, 20, (200, 2)).astype(np.float32)
-    assert camera.camera_motion(points, shifts, np.ones(200, np.bool_), *SIZE) == camera.STILL
+    assert (
+        camera_motion.estimate_camera_motion(points, shifts, np.ones(200, np.bool_), *SIZE)
+        == camera_motion.NO_CAMERA_MOTION
+    )
 
 
 def test_a_step_read_backwards_leads_back():
     points, shifts = np.array([[10, 20]], np.float32), np.array([[3, -1]], np.float32)
-    back = Step(1.0, 2.0, points, shifts, camera.Camera(3, -1, 0.1, 0.2)).reversed()
+    back = FrameMotion(1.0, 2.0, points, shifts, camera_motion.CameraMotion(3, -1, 0.1, 0.2)).reversed()
     assert (back.points + back.shifts).tolist() == points.tolist()
     assert (back.start_s, back.end_s) == (2.0, 1.0)
 
 
 @given(st.lists(st.floats(0.001, 0.5), min_size=1, max_size=30), st.floats(0, 1), st.floats(0, 1))
 def test_history_gives_exactly_the_time_between(durations, a, b):
-    history, now = History(keep_s=100), 0.0
+    history, now = MotionHistory(keep_s=100), 0.0
     none = np.empty((0, 2), np.float32)
     for duration in durations:
-        history.add(Step(now, now + duration, none, none, camera.STILL))
+        history.add(FrameMotion(now, now + duration, none, none, camera_motion.NO_CAMERA_MOTION))
         now += duration
     start, end = sorted((a * now, b * now))
     parts = list(history.between(start, end))
@@ -189,37 +193,41 @@ def test_history_gives_exactly_the_time_between(durations, a, b):
 
 
 def test_history_adds_up_what_the_camera_did():
-    none, history = np.empty((0, 2), np.float32), History()
-    steps = [camera.Camera(3.0, -1.0, 0.02, 0.01), camera.Camera(-2.0, 4.0, -0.01, 0.03), camera.Camera(0.5, 0, 0, 0)]
+    none, history = np.empty((0, 2), np.float32), MotionHistory()
+    steps = [
+        camera_motion.CameraMotion(3.0, -1.0, 0.02, 0.01),
+        camera_motion.CameraMotion(-2.0, 4.0, -0.01, 0.03),
+        camera_motion.CameraMotion(0.5, 0, 0, 0),
+    ]
     point = np.array([100.0, 50.0])
     for k, moved in enumerate(steps):
-        history.add(Step(k / 10, (k + 1) / 10, none, none, moved))
+        history.add(FrameMotion(k / 10, (k + 1) / 10, none, none, moved))
         if k < 2:
-            point = point + camera.shift_at(moved, *point)
-    assert history.camera(0.0, 0.2) @ [100, 50, 1] == pytest.approx(point)
-    assert history.camera(0.2, 0.25) @ [0, 0, 1] == pytest.approx([0.25, 0])
-    assert np.array_equal(history.camera(0.3, 0.3), np.eye(2, 3))
+            point = point + camera_motion.shift_at(moved, *point)
+    assert history.camera_motion(0.0, 0.2) @ [100, 50, 1] == pytest.approx(point)
+    assert history.camera_motion(0.2, 0.25) @ [0, 0, 1] == pytest.approx([0.25, 0])
+    assert np.array_equal(history.camera_motion(0.3, 0.3), np.eye(2, 3))
 
 
 @pytest.mark.parametrize("period_s", [1.0, 3.0, 4.9])
 def test_a_slow_detector_does_not_lose_who_is_who_because_the_camera_swings(period_s):
     """Posts along a street; each look takes as long as the time to the next, and the camera turns to and fro."""
-    none, history, tracker = np.empty((0, 2), np.float32), History(), ByteTracker()
+    none, history, tracker = np.empty((0, 2), np.float32), MotionHistory(), ByteTracker()
     speed = np.repeat(np.random.default_rng(1).normal(0, 6, 40), 10)  # pixels a frame, of ten in a second
     pan = np.concatenate([[0], np.cumsum(speed)])
-    owners, changed, seen, looks = {}, 0, 0, 0
+    owners, changed, seen, inferences = {}, 0, 0, 0
     for k in range(300):
-        history.add(Step(k / 10, (k + 1) / 10, none, none, camera.Camera(speed[k], 0, 0, 0)))
-        at_s = looks * period_s
+        history.add(FrameMotion(k / 10, (k + 1) / 10, none, none, camera_motion.CameraMotion(speed[k], 0, 0, 0)))
+        at_s = inferences * period_s
         if (k + 1) / 10 < at_s + period_s:
             continue
-        moved = history.camera(at_s - period_s, at_s) if looks else None
+        moved = history.camera_motion(at_s - period_s, at_s) if inferences else None
         left = np.arange(-40, 40) * 110 + pan[round(10 * at_s)]
         posts = np.flatnonzero((left > 0) & (left < 1200))
         boxes = np.stack([left, 0 * left + 100, left + 60, 0 * left + 220], axis=1)[posts].astype(np.float32)
         found = Detections(boxes, np.ones(len(posts), np.float32), np.zeros(len(posts), np.int32))
         shown = tracker.update(found, at_s, moved)
-        looks += 1
+        inferences += 1
         for id, box in zip(shown.track_ids.tolist(), shown.boxes_xyxy, strict=True):
             post = posts[np.abs(boxes[:, 0] - box[0]).argmin()]
             seen += post in owners
@@ -230,21 +238,24 @@ def test_a_slow_detector_does_not_lose_who_is_who_because_the_camera_swings(peri
 
 
 def test_errors_of_the_camera_never_add_up_to_what_no_tracker_takes():
-    none, history = np.empty((0, 2), np.float32), History(keep_s=100)
+    none, history = np.empty((0, 2), np.float32), MotionHistory(keep_s=100)
     for k in range(300):
-        history.add(Step(k / 30, (k + 1) / 30, none, none, camera.Camera(1.0, 0.0, 0.09, 0.09)))
+        history.add(FrameMotion(k / 30, (k + 1) / 30, none, none, camera_motion.CameraMotion(1.0, 0.0, 0.09, 0.09)))
     for end_s in (0.1, 1.0, 10.0):
-        checked(history.camera(0.0, end_s))
+        validated_affine(history.camera_motion(0.0, end_s))
 
 
 def test_a_large_object_that_nobody_knows_of_is_no_camera():
     rng = np.random.default_rng(0)
     points = rng.uniform((200, 50), (240, 330), (60, 2)).astype(np.float32)
     shifts = np.tile(np.float32([[9, 2]]), (60, 1))
-    assert camera.camera_motion(points, shifts, np.ones(60, np.bool_), *SIZE) == camera.STILL
+    assert (
+        camera_motion.estimate_camera_motion(points, shifts, np.ones(60, np.bool_), *SIZE)
+        == camera_motion.NO_CAMERA_MOTION
+    )
     everywhere = rng.uniform((0, 0), SIZE, (60, 2)).astype(np.float32)
-    seen = camera.camera_motion(everywhere, shifts, np.ones(60, np.bool_), *SIZE)
-    assert camera.shift_at(seen, 320, 180) == pytest.approx((9, 2), abs=0.01)
+    seen = camera_motion.estimate_camera_motion(everywhere, shifts, np.ones(60, np.bool_), *SIZE)
+    assert camera_motion.shift_at(seen, 320, 180) == pytest.approx((9, 2), abs=0.01)
 
 
 numbers = st.floats(-50, 50)
@@ -252,8 +263,10 @@ numbers = st.floats(-50, 50)
 
 @given(st.tuples(*[numbers] * 4), st.lists(st.tuples(numbers, numbers), min_size=1, max_size=4))
 def test_shift_at_equals_its_reference(moved, points):
-    ours = [camera.shift_at(camera.Camera(*moved), *point) for point in points]
-    np.testing.assert_allclose(ours, camera.shift_at_reference(camera.Camera(*moved), np.array(points)), atol=1e-9)
+    ours = [camera_motion.shift_at(camera_motion.CameraMotion(*moved), *point) for point in points]
+    np.testing.assert_allclose(
+        ours, camera_motion.shift_at_reference(camera_motion.CameraMotion(*moved), np.array(points)), atol=1e-9
+    )
 
 
 @settings(max_examples=40)
@@ -261,15 +274,15 @@ def test_shift_at_equals_its_reference(moved, points):
 def test_camera_motion_equals_its_reference(seed, count, wild):
     rng = np.random.default_rng(seed)
     points = rng.uniform((0, 0), SIZE, (count, 2)).astype(np.float32)
-    true = camera.Camera(*rng.normal(0, (4, 4, 0.01, 0.01)))
-    shifts = np.array([camera.shift_at(true, *point) for point in points]).reshape(-1, 2) + rng.normal(
+    true = camera_motion.CameraMotion(*rng.normal(0, (4, 4, 0.01, 0.01)))
+    shifts = np.array([camera_motion.shift_at(true, *point) for point in points]).reshape(-1, 2) + rng.normal(
         0, 0.3, (count, 2)
     )
     odd = rng.uniform(size=count) < (0.7 if wild else 0.2)
     shifts[odd] += rng.normal(0, 15, (odd.sum(), 2))
     outside = rng.uniform(size=count) < 0.8
-    ours = camera.camera_motion(points, shifts.astype(np.float32), outside, *SIZE)
-    theirs = camera.camera_motion_reference(points, shifts.astype(np.float32), outside, *SIZE)
+    ours = camera_motion.estimate_camera_motion(points, shifts.astype(np.float32), outside, *SIZE)
+    theirs = camera_motion.estimate_camera_motion_reference(points, shifts.astype(np.float32), outside, *SIZE)
     assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
 
 
@@ -281,7 +294,7 @@ def a_scene(seed):
     points = rng.uniform((0, 0), SIZE, (m, 2)).astype(np.float32)
     shifts = rng.normal(0, 4, (m, 2)).astype(np.float32)
     speeds = np.where(rng.uniform(size=(n, 1)) < 0.3, np.nan, rng.normal(0, (60, 60, 0.1), (n, 3)))
-    moved = camera.Camera(*rng.normal(0, (3, 3, 0.01, 0.01)))
+    moved = camera_motion.CameraMotion(*rng.normal(0, (3, 3, 0.01, 0.01)))
     return rng, boxes, speeds, rng.uniform(size=n) < 0.7, points, shifts, moved
 
 
@@ -289,7 +302,7 @@ def a_scene(seed):
 @given(seeds)
 def test_box_motions_equal_their_reference(seed):
     _, boxes, speeds, solid, points, shifts, moved = a_scene(seed)
-    arguments = boxes, speeds / 30, solid, points, shifts, moved, box_motion.WAYS
+    arguments = boxes, speeds / 30, solid, points, shifts, moved, box_motion.POINT_WEIGHTS
     for ours, theirs in zip(
         box_motion.box_motions(*arguments), box_motion.box_motions_reference(*arguments), strict=True
     ):
@@ -303,9 +316,9 @@ def test_carry_equals_its_reference(seed, elapsed_s, share):
     n = len(boxes)
     state = [boxes, speeds, rng.uniform(0, 1, (n, 2)), rng.normal(0, 50, (n, 2)), *rng.normal(0, 9, (2, n, 2))]
     ours, theirs = [part.copy() for part in state], [part.copy() for part in state]
-    rest = solid, points, shifts, moved, elapsed_s, share, box_motion.WAYS
-    support = carry.carry(*ours, *rest)
-    assert np.allclose(support, carry.carry_reference(*theirs, *rest), rtol=1e-6, atol=1e-9)
+    rest = solid, points, shifts, moved, elapsed_s, share, box_motion.POINT_WEIGHTS
+    support = propagate.propagate(*ours, *rest)
+    assert np.allclose(support, propagate.propagate_reference(*theirs, *rest), rtol=1e-6, atol=1e-9)
     for mine, reference in zip(ours, theirs, strict=True):
         assert np.allclose(mine, reference, rtol=1e-6, atol=1e-6, equal_nan=True)
 
@@ -313,12 +326,12 @@ def test_carry_equals_its_reference(seed, elapsed_s, share):
 @settings(max_examples=10, deadline=None)
 @given(st.floats(-9, 9), st.floats(-9, 9), st.integers(0, 5))
 def test_follow_equals_its_reference(dx, dy, seed):
-    before, after = (pyramid.pyramid(picture(k, pan=(dx, dy), noise=2.0)) for k in (0, 1))
+    before, after = (pyramid.build_pyramid(picture(k, pan=(dx, dy), noise=2.0)) for k in (0, 1))
     rng = np.random.default_rng(seed)
     points = np.floor(rng.uniform((0, 0), SIZE, (60, 2))).astype(np.float32)
     guesses = rng.normal(0, 2, (60, 2)).astype(np.float32)
-    ours, ours_off = flow.follow(before.levels, after.levels, points, guesses)
-    theirs, theirs_off = flow.follow_reference(before.levels, after.levels, points, guesses)
+    ours, ours_off = optical_flow.track_points(before.levels, after.levels, points, guesses)
+    theirs, theirs_off = optical_flow.track_points_reference(before.levels, after.levels, points, guesses)
     same = np.isclose(ours, theirs, atol=1e-2).all(axis=1) & np.isclose(ours_off, theirs_off, rtol=1e-2, equal_nan=True)
     assert same.mean() > 0.95  # rounding decides whether a step is the last
 
@@ -326,15 +339,18 @@ def test_follow_equals_its_reference(dx, dy, seed):
 def test_no_camera_is_seen_where_everything_flies_apart():
     rng = np.random.default_rng(0)
     points = rng.uniform(-300, 300, (200, 2)).astype(np.float32)
-    assert camera.camera_motion(points, np.float32(0.3) * points, np.ones(200, np.bool_), *SIZE) == camera.STILL
+    assert (
+        camera_motion.estimate_camera_motion(points, np.float32(0.3) * points, np.ones(200, np.bool_), *SIZE)
+        == camera_motion.NO_CAMERA_MOTION
+    )
 
 
 def test_history_is_bounded_in_time_and_number():
     none = np.empty((0, 2), np.float32)
-    history = History(keep_s=1.0, most=50)
+    history = MotionHistory(keep_s=1.0, most=50)
     for k in range(1000):
-        history.add(Step(k / 20, (k + 1) / 20, none, none, camera.STILL))
+        history.add(FrameMotion(k / 20, (k + 1) / 20, none, none, camera_motion.NO_CAMERA_MOTION))
         assert len(history) <= 22
     for k in range(1000):
-        history.add(Step(50 + k / 1e4, 50 + (k + 1) / 1e4, none, none, camera.STILL))
+        history.add(FrameMotion(50 + k / 1e4, 50 + (k + 1) / 1e4, none, none, camera_motion.NO_CAMERA_MOTION))
     assert len(history) == 50

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.tracking.border import MOST, Shapes, touching
-from streamdet.tracking.motion import LiveMover
+from streamdet.tracking.live_mover import LiveMover
+from streamdet.tracking.truncation import MAX_WIDENING, AspectRatios, touched_borders
 
-from .moving import SIZE, Thing, iou, picture, tracks
+from .moving_pictures import SIZE, Thing, iou, picture, tracks
 
 WIDTH, HEIGHT = SIZE
 FPS = 15.0
@@ -21,7 +21,7 @@ def classes(*ids):
 
 
 def shapes_of(shape, class_id=0):
-    shapes = Shapes()
+    shapes = AspectRatios()
     shapes.learn(boxes((100, 100, 100 + 100 * shape, 200)), classes(class_id), WIDTH, HEIGHT)
     return shapes
 
@@ -60,7 +60,7 @@ def test_on_the_frame_of_its_detection_a_box_cut_off_is_shown_as_it_was_found():
     [
         ((600, 100, 640, 200), (600, 100, 650, 200)),
         ((0, 100, 40, 200), (-10, 100, 40, 200)),
-        ((639, 100, 640, 200), (639, 100, 639 + MOST, 200)),
+        ((639, 100, 640, 200), (639, 100, 639 + MAX_WIDENING, 200)),
         ((560, 100, 640, 200), (560, 100, 640, 200)),
         ((0, 100, 640, 360), (0, 100, 640, 360)),
         ((100, 0, 120, 200), (100, 0, 120, 200)),
@@ -90,7 +90,7 @@ def test_shapes_change_with_what_is_seen_but_not_at_once():
         widths.append(right - left)
     assert widths[0] < 55
     assert widths == sorted(widths)
-    assert widths[-1] == pytest.approx(MOST * 20)
+    assert widths[-1] == pytest.approx(MAX_WIDENING * 20)
 
 
 @given(
@@ -101,11 +101,11 @@ def test_shapes_change_with_what_is_seen_but_not_at_once():
 def test_completing_only_adds_beyond_the_border(rows, shape, ids):
     given_boxes = boxes(*[(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in rows])
     whole = shapes_of(shape).completed(given_boxes, classes(*ids[: len(rows)]), WIDTH, HEIGHT)
-    left, _, right, _ = touching(given_boxes, WIDTH, HEIGHT)
+    left, _, right, _ = touched_borders(given_boxes, WIDTH, HEIGHT)
     np.testing.assert_array_equal(whole[:, [1, 3]], given_boxes[:, [1, 3]])
     np.testing.assert_array_equal(whole[~left, 0], given_boxes[~left, 0])
     np.testing.assert_array_equal(whole[~right, 2], given_boxes[~right, 2])
     assert (whole[:, 0] <= given_boxes[:, 0]).all()
     assert (whole[:, 2] >= given_boxes[:, 2]).all()
     grown = whole[:, 2] - whole[:, 0]
-    assert (grown <= MOST * (given_boxes[:, 2] - given_boxes[:, 0]) + 1e-6).all()
+    assert (grown <= MAX_WIDENING * (given_boxes[:, 2] - given_boxes[:, 0]) + 1e-6).all()

@@ -19,23 +19,23 @@ from streamdet.tracking.pyramid import Level
 Points = NDArray[np.float32]
 """(N, 2) float32: x, y in pixels of the finest level; the centre of its first pixel is (0, 0)."""
 
-Squares = NDArray[np.bool_]
+Cells = NDArray[np.bool_]
 """(M, N) bool: squares of the finest level without its outermost pixels, row by row."""
 
 WINDOW = 8
 """Pixels of a window's side, on each level."""
-ROUNDS = 8
+MAX_ITERATIONS = 8
 """Most Gauss-Newton steps on a level."""
-STILL_PX = 0.03
+CONVERGED_PX = 0.03
 """A step smaller than this ends a level; 2 px of the picture make an IoU of 0.9 of a person 40 px wide."""
-LEAST_SLOPE = 2.0
+MIN_GRADIENT = 2.0
 """Mean squared slope, (levels of grey per pixel)^2, that a window needs in its weaker direction."""
 
 
 @kernel
-def squares(
+def select_cells(
     before: Level, after: Level, cell: int, boxes_xyxy: NDArray[np.float64], changed: float, sparse: int
-) -> Squares:
+) -> Cells:
     """Says where points are worth their cost: on known boxes, wherever the picture changes, and thinly elsewhere.
 
     What moves and is not known yet may be what the next detection finds, and that one will ask how it moved.
@@ -73,13 +73,13 @@ def squares(
     return wanted
 
 
-def squares_reference(
+def select_cells_reference(
     before: Level, after: Level, cell: int, boxes_xyxy: NDArray[np.float64], changed: float, sparse: int
-) -> Squares:
-    """The same as `squares` in plain numpy."""
+) -> Cells:
+    """The same as `select_cells` in plain numpy."""
     down, across = max(before.shape[0] - 2, 0) // cell, max(before.shape[1] - 2, 0) // cell
     used = np.abs(before - after)[1 : 1 + down * cell, 1 : 1 + across * cell].astype(np.float64)
-    wanted: Squares = used.reshape(down, cell, across, cell).mean(axis=(1, 3)) >= changed
+    wanted: Cells = used.reshape(down, cell, across, cell).mean(axis=(1, 3)) >= changed
     wanted[sparse // 2 :: sparse, sparse // 2 :: sparse] = True
     left, top = ((np.arange(n) * cell + 1) for n in (across, down))
     for box in boxes_xyxy:
@@ -90,14 +90,14 @@ def squares_reference(
 
 
 @kernel
-def corners(level: Level, cell: int, wanted: Squares, slope: float) -> Points:
+def find_corners(level: Level, cell: int, wanted: Cells, gradient: float) -> Points:
     """Returns the best point of each wanted cell x cell square that has slopes in two directions.
 
     Args:
         level: (rows, columns) float32.
         cell: side of the squares in pixels.
-        wanted: (M, N) bool, which squares to look at, see `squares`.
-        slope: least mean squared slope of a square in its weaker direction, see `LEAST_SLOPE`.
+        wanted: (M, N) bool, which squares to look at, see `select_cells`.
+        gradient: least mean squared slope of a square in its weaker direction, see `MIN_GRADIENT`.
 
     Returns:
         (N, 2) float32 x, y of whole pixels, row by row of squares.
@@ -121,8 +121,8 @@ def corners(level: Level, cell: int, wanted: Squares, slope: float) -> Points:
                     xy += dx * dy
                     yy += dy * dy
                     energy[y, x] = dx * dx + dy * dy
-            least = weaker_slope(xx, xy, yy) / np.float32(cell * cell)
-            if not least >= slope:
+            least = smaller_eigenvalue(xx, xy, yy) / np.float32(cell * cell)
+            if not least >= gradient:
                 continue
             best, at_y, at_x = np.float32(-1), 0, 0
             for y in range(cell):
@@ -136,14 +136,14 @@ def corners(level: Level, cell: int, wanted: Squares, slope: float) -> Points:
 
 
 @kernel
-def weaker_slope(xx: np.float32, xy: np.float32, yy: np.float32) -> np.float32:
+def smaller_eigenvalue(xx: np.float32, xy: np.float32, yy: np.float32) -> np.float32:
     """Returns the smaller eigenvalue of the symmetric matrix [[xx, xy], [xy, yy]]."""
     root: np.float32 = np.sqrt((xx - yy) * (xx - yy) + np.float32(4) * xy * xy)
     return np.float32(0.5) * (xx + yy - root)
 
 
-def corners_reference(level: Level, cell: int, wanted: Squares, slope: float) -> Points:
-    """The same as `corners` in plain numpy."""
+def find_corners_reference(level: Level, cell: int, wanted: Cells, gradient: float) -> Points:
+    """The same as `find_corners` in plain numpy."""
     down, across = wanted.shape
     dx = (level[1:-1, 2:] - level[1:-1, :-2]) / 2
     dy = (level[2:, 1:-1] - level[:-2, 1:-1]) / 2
@@ -159,11 +159,11 @@ def corners_reference(level: Level, cell: int, wanted: Squares, slope: float) ->
     index = np.arange(down * across)
     x = 1 + index % max(across, 1) * cell + best % cell
     y = 1 + index // max(across, 1) * cell + best // cell
-    return np.stack([x, y], axis=1)[wanted.ravel() & (weaker >= slope)].astype(np.float32)
+    return np.stack([x, y], axis=1)[wanted.ravel() & (weaker >= gradient)].astype(np.float32)
 
 
 @kernel(contract=True)
-def align(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> tuple[float, float, np.float32]:
+def align_window(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> tuple[float, float, np.float32]:
     """Finds where the window around a whole pixel of `before` is in `after`, from a first guess on.
 
     Args:
@@ -188,17 +188,17 @@ def align(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> 
     for j in range(WINDOW):
         for i in range(WINDOW):
             at = j * WINDOW + i
-            slope_x = np.float32(0.5) * (before[top + j, left + i + 1] - before[top + j, left + i - 1])
-            slope_y = np.float32(0.5) * (before[top + j + 1, left + i] - before[top + j - 1, left + i])
-            gx[at], gy[at], grey[at] = slope_x, slope_y, before[top + j, left + i]
-            xx += slope_x * slope_x
-            xy += slope_x * slope_y
-            yy += slope_y * slope_y
-    if not weaker_slope(xx, xy, yy) >= LEAST_SLOPE * 0.25 * WINDOW * WINDOW:
+            gradient_x = np.float32(0.5) * (before[top + j, left + i + 1] - before[top + j, left + i - 1])
+            gradient_y = np.float32(0.5) * (before[top + j + 1, left + i] - before[top + j - 1, left + i])
+            gx[at], gy[at], grey[at] = gradient_x, gradient_y, before[top + j, left + i]
+            xx += gradient_x * gradient_x
+            xy += gradient_x * gradient_y
+            yy += gradient_y * gradient_y
+    if not smaller_eigenvalue(xx, xy, yy) >= MIN_GRADIENT * 0.25 * WINDOW * WINDOW:
         return dx, dy, np.float32(np.inf)
     share = 1.0 / (np.float64(xx) * yy - np.float64(xy) * xy)
-    left_over = np.float32(np.inf)
-    for _ in range(ROUNDS):
+    residual = np.float32(np.inf)
+    for _ in range(MAX_ITERATIONS):
         column, row = int(np.floor(left + dx)), int(np.floor(top + dy))
         if column < 0 or row < 0 or column + WINDOW >= columns or row + WINDOW >= rows:
             return dx, dy, np.float32(np.inf)
@@ -220,26 +220,30 @@ def align(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> 
                 bx += difference * gx[at]
                 by += difference * gy[at]
                 off += abs(difference)
-        left_over = np.float32(off / np.float32(WINDOW * WINDOW))
+        residual = np.float32(off / np.float32(WINDOW * WINDOW))
         step_x = share * (np.float64(yy) * bx - np.float64(xy) * by)
         step_y = share * (np.float64(xx) * by - np.float64(xy) * bx)
         dx += step_x
         dy += step_y
-        if step_x * step_x + step_y * step_y < STILL_PX * STILL_PX:
+        if step_x * step_x + step_y * step_y < CONVERGED_PX * CONVERGED_PX:
             break
-    return dx, dy, left_over
+    return dx, dy, residual
 
 
-def align_reference(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> tuple[float, float, float]:
-    """The same as `align` in plain numpy."""
+def align_window_reference(
+    before: Level, after: Level, x: int, y: int, dx: float, dy: float
+) -> tuple[float, float, float]:
+    """The same as `align_window` in plain numpy."""
     left, top, half = x - WINDOW // 2, y - WINDOW // 2, WINDOW // 2
     around = before[top - 1 : top + WINDOW + 1, left - 1 : left + WINDOW + 1].astype(np.float64)
-    slopes = np.stack([around[1:-1, 2:] - around[1:-1, :-2], around[2:, 1:-1] - around[:-2, 1:-1]]).reshape(2, -1) / 2
-    matrix = slopes @ slopes.T
-    if not np.linalg.eigvalsh(matrix)[0] >= LEAST_SLOPE * half * half:
+    gradients = (
+        np.stack([around[1:-1, 2:] - around[1:-1, :-2], around[2:, 1:-1] - around[:-2, 1:-1]]).reshape(2, -1) / 2
+    )
+    matrix = gradients @ gradients.T
+    if not np.linalg.eigvalsh(matrix)[0] >= MIN_GRADIENT * half * half:
         return dx, dy, np.inf
-    left_over = np.inf
-    for _ in range(ROUNDS):
+    residual = np.inf
+    for _ in range(MAX_ITERATIONS):
         column, row = int(np.floor(left + dx)), int(np.floor(top + dy))
         if column < 0 or row < 0 or column + WINDOW >= after.shape[1] or row + WINDOW >= after.shape[0]:
             return dx, dy, np.inf
@@ -247,16 +251,16 @@ def align_reference(before: Level, after: Level, x: int, y: int, dx: float, dy: 
         part = after[row : row + WINDOW + 1, column : column + WINDOW + 1].astype(np.float64)
         rows = (1 - fy) * part[:-1] + fy * part[1:]
         difference = (around[1:-1, 1:-1] - (1 - fx) * rows[:, :-1] - fx * rows[:, 1:]).ravel()
-        left_over = float(np.abs(difference).mean())
-        step = np.linalg.solve(matrix, slopes @ difference)
+        residual = float(np.abs(difference).mean())
+        step = np.linalg.solve(matrix, gradients @ difference)
         dx, dy = dx + float(step[0]), dy + float(step[1])
-        if step @ step < STILL_PX**2:
+        if step @ step < CONVERGED_PX**2:
             break
-    return dx, dy, left_over
+    return dx, dy, residual
 
 
 @kernel
-def follow(
+def track_points(
     before: tuple[Level, ...], after: tuple[Level, ...], points: Points, guesses: Points
 ) -> tuple[Points, NDArray[np.float32]]:
     """Follows points from one pyramid to the next, coarse to fine.
@@ -272,7 +276,7 @@ def follow(
         could not be followed.
     """
     moved = np.empty((len(points), 2), np.float32)
-    left_over = np.empty(len(points), np.float32)
+    residual = np.empty(len(points), np.float32)
     last = len(before) - 1
     for n in range(len(points)):
         share = 1.0 / (1 << last)
@@ -287,7 +291,7 @@ def follow(
             reach = WINDOW // 2 + 1
             off = np.float32(np.inf)
             if reach <= x < level.shape[1] - reach and reach <= y < level.shape[0] - reach:
-                new_dx, new_dy, off = align(level, after[k], x, y, dx, dy)
+                new_dx, new_dy, off = align_window(level, after[k], x, y, dx, dy)
                 # A level that finds nothing, or runs away, leaves the next finer one its guess.
                 if off < np.inf and abs(new_dx - dx) < WINDOW // 2 and abs(new_dy - dy) < WINDOW // 2:
                     dx, dy = new_dx, new_dy
@@ -297,26 +301,26 @@ def follow(
                 dx, dy = 2.0 * dx, 2.0 * dy
         moved[n, 0] = dx
         moved[n, 1] = dy
-        left_over[n] = off
-    return moved, left_over
+        residual[n] = off
+    return moved, residual
 
 
-def follow_reference(
+def track_points_reference(
     before: tuple[Level, ...], after: tuple[Level, ...], points: Points, guesses: Points
 ) -> tuple[Points, NDArray[np.float32]]:
-    """The same as `follow` with `align_reference`, point by point."""
+    """The same as `track_points` with `align_window_reference`, point by point."""
     reach, far = WINDOW // 2 + 1, WINDOW // 2
-    moved, left_over = np.empty((len(points), 2), np.float32), np.empty(len(points), np.float32)
+    moved, residual = np.empty((len(points), 2), np.float32), np.empty(len(points), np.float32)
     for n, (point, guess) in enumerate(zip(points, guesses, strict=True)):
         shift, off = guess.astype(np.float64) / 2 ** len(before), np.inf
         for level, later, k in reversed(list(zip(before, after, range(len(before)), strict=True))):
             shift, off = 2 * shift, np.inf
             x, y = (int(np.floor((value + 0.5) / 2**k)) for value in point)
             if reach <= x < level.shape[1] - reach and reach <= y < level.shape[0] - reach:
-                dx, dy, off = align_reference(level, later, x, y, shift[0], shift[1])
+                dx, dy, off = align_window_reference(level, later, x, y, shift[0], shift[1])
                 if off < np.inf and abs(dx - shift[0]) < far and abs(dy - shift[1]) < far:
                     shift = np.array([dx, dy])
                 else:
                     off = np.inf
-        moved[n], left_over[n] = shift, off
-    return moved, left_over
+        moved[n], residual[n] = shift, off
+    return moved, residual

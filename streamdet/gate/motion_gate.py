@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamdet.gate.luma import Small, block_px, changed_blocks
+from streamdet.gate.block_change import Small, block_px, changed_blocks
 from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.pyramid import shrink
 

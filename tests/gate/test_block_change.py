@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamdet.gate.luma import changed_blocks, changed_blocks_reference
+from streamdet.gate.block_change import changed_blocks, changed_blocks_reference
 from streamdet.tracking.pyramid import shrink
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from streamdet.tracking.camera import move_with_camera, move_with_camera_reference
+from streamdet.tracking.camera_compensation import compensate_camera_motion, compensate_camera_motion_reference
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections
 
@@ -18,9 +18,9 @@ small = st.floats(-0.3, 0.3)
 )
 def test_equals_reference(mean, covariance, off):
     camera = np.eye(2, 3) + off * [1, 1, 100]
-    expected_mean, expected_covariance = move_with_camera_reference(mean, covariance, camera)
+    expected_mean, expected_covariance = compensate_camera_motion_reference(mean, covariance, camera)
     still = mean[2].copy()
-    move_with_camera(mean, covariance, 2, camera)
+    compensate_camera_motion(mean, covariance, 2, camera)
     np.testing.assert_allclose(mean[:2], expected_mean[:2], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(covariance[:2], expected_covariance[:2], rtol=1e-9)
     np.testing.assert_array_equal(mean[2], still)

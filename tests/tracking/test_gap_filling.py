@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from streamdet.picture import Picture
-from streamdet.tracking.bridge import BRIDGED_S, LastSeen, with_returned
-from streamdet.tracking.carried import MotionOptions
-from streamdet.tracking.interpolate import Smoother
+from streamdet.tracking.gap_filling import MAX_GAP_S, LastSeen, with_gaps_filled
+from streamdet.tracking.motion_options import MotionOptions
+from streamdet.tracking.smoother import Smoother
 from streamdet.types import Detections
 
 STEP_S = 0.05
@@ -24,36 +24,36 @@ def at(*objects):
 
 def test_who_returns_is_told_with_where_and_when():
     seen = LastSeen()
-    assert seen.returned(at((1, 10), (2, 50)), 0.0) == []
-    assert seen.returned(at((2, 52)), 0.2) == []
-    assert seen.returned(at((2, 54), (-1, 90)), 0.4) == []
-    (one,) = seen.returned(at((1, 70), (2, 56), (-1, 90)), 0.6)
+    assert seen.reappeared(at((1, 10), (2, 50)), 0.0) == []
+    assert seen.reappeared(at((2, 52)), 0.2) == []
+    assert seen.reappeared(at((2, 54), (-1, 90)), 0.4) == []
+    (one,) = seen.reappeared(at((1, 70), (2, 56), (-1, 90)), 0.6)
     assert (one.start_s, one.end_s) == (0.0, 0.6)
     assert [one.is_missed(t) for t in (0.0, 0.1, 0.5, 0.6)] == [False, True, True, False]
     np.testing.assert_allclose(one.at(0.3).boxes_xyxy, [[40, 20, 60, 60]], atol=1e-4)
-    assert seen.returned(at((1, 72)), 0.8) == []
+    assert seen.reappeared(at((1, 72)), 0.8) == []
 
 
 def test_who_returns_after_long_is_new():
     seen = LastSeen()
-    seen.returned(at((1, 10)), 0.0)
+    seen.reappeared(at((1, 10)), 0.0)
     for k in range(1, 7):
-        seen.returned(at((2, 50)), 0.2 * k)
-    assert BRIDGED_S < 1.4
-    assert seen.returned(at((1, 70)), 1.4) == []
+        seen.reappeared(at((2, 50)), 0.2 * k)
+    assert MAX_GAP_S < 1.4
+    assert seen.reappeared(at((1, 70)), 1.4) == []
 
 
 def test_who_is_shown_already_is_shown_once():
     seen = LastSeen()
-    seen.returned(at((1, 10)), 0.0)
-    seen.returned(at((2, 50)), 0.2)
-    returned = seen.returned(at((1, 30)), 0.4)
-    shown = with_returned(at((1, 90), (2, 51)), 0.2, returned)
+    seen.reappeared(at((1, 10)), 0.0)
+    seen.reappeared(at((2, 50)), 0.2)
+    reappeared = seen.reappeared(at((1, 30)), 0.4)
+    shown = with_gaps_filled(at((1, 90), (2, 51)), 0.2, reappeared)
     assert sorted(shown.track_ids.tolist()) == [1, 2]
     np.testing.assert_allclose(shown.boxes_xyxy[shown.track_ids == 1], [[20, 20, 40, 60]], atol=1e-4)
     assert shown.labels == ("person",)
     untouched = at((2, 51))
-    assert with_returned(untouched, 0.4, returned) is untouched
+    assert with_gaps_filled(untouched, 0.4, reappeared) is untouched
 
 
 def play(smoother, delay_s, latency_s=0.1, missed=(2, 3)):
@@ -78,14 +78,14 @@ def play(smoother, delay_s, latency_s=0.1, missed=(2, 3)):
     return lefts
 
 
-@pytest.mark.parametrize("looks", [True, False])
-def test_a_gap_is_closed_where_frames_wait_for_long_enough(looks):
-    lefts = play(Smoother(MotionOptions(looks=looks)), delay_s=1.0)
+@pytest.mark.parametrize("flow", [True, False])
+def test_a_gap_is_closed_where_frames_wait_for_long_enough(flow):
+    lefts = play(Smoother(MotionOptions(flow=flow)), delay_s=1.0)
     for number, left in list(enumerate(lefts))[:33]:
         assert left == pytest.approx(20 + 60 * number * STEP_S, abs=1.0), number
 
 
 def test_a_frame_that_was_shown_stays_as_it_was():
-    lefts = play(Smoother(MotionOptions(looks=False, coast_s=0.0)), delay_s=0.35)
+    lefts = play(Smoother(MotionOptions(flow=False, coast_s=0.0)), delay_s=0.35)
     assert lefts[2 * EVERY] is None, "he returns 0.4 s and a latency later, after this frame was shown"
     assert lefts[3 * EVERY] == pytest.approx(20 + 60 * 3 * EVERY * STEP_S, abs=1.0)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.appearance import LOOK, Looks
-from streamdet.tracking.kalman import Boxes, Covariance, Mean, Motion, boxes_after, boxes_after_reference
+from streamdet.tracking.appearance import APPEARANCE_SIZE, Appearances
+from streamdet.tracking.kalman import Boxes, Covariance, Mean, MotionModel, predict_boxes, predict_boxes_reference
 from streamdet.tracking.matching import Indices, Mask
 
 CANDIDATES = 4
@@ -39,14 +39,14 @@ class Tracks(NamedTuple):
         covariance: (C, 4, 3) float64, see `kalman`.
         scores: (C,) float32, of the last detection.
         hits: (C,) int64, detections so far.
-        needed: (C,) int64, detections that confirm a tentative track.
-        born_s: (C,) float64, time of the first detection.
-        seen_s: (C,) float64, time of the last detection.
-        missed_s: (C,) float64, time of the first update that did not see it; infinite while it is seen.
+        hits_to_confirm: (C,) int64, detections that confirm a tentative track.
+        first_seen_s: (C,) float64, time of the first detection.
+        last_seen_s: (C,) float64, time of the last detection.
+        lost_since_s: (C,) float64, time of the first update that did not see it; infinite while it is seen.
         class_ids: (C,) int32, the class that leads the vote.
         candidates: (C, CANDIDATES) int32, classes in the vote; -1 = free.
         votes: (C, CANDIDATES) float32, their weights.
-        looks: (C, 6) float32, see `appearance`; NaN where nobody looked.
+        appearances: (C, 6) float32, see `appearance`; NaN where nobody looked.
     """
 
     ids: Indices
@@ -55,14 +55,14 @@ class Tracks(NamedTuple):
     covariance: Covariance
     scores: NDArray[np.float32]
     hits: Indices
-    needed: Indices
-    born_s: NDArray[np.float64]
-    seen_s: NDArray[np.float64]
-    missed_s: NDArray[np.float64]
+    hits_to_confirm: Indices
+    first_seen_s: NDArray[np.float64]
+    last_seen_s: NDArray[np.float64]
+    lost_since_s: NDArray[np.float64]
     class_ids: NDArray[np.int32]
     candidates: NDArray[np.int32]
     votes: NDArray[np.float32]
-    looks: Looks
+    appearances: Appearances
 
     @classmethod
     def empty(cls, capacity: int) -> "Tracks":
@@ -74,14 +74,14 @@ class Tracks(NamedTuple):
             covariance=np.zeros((capacity, 4, 3)),
             scores=np.zeros(capacity, np.float32),
             hits=np.zeros(capacity, np.int64),
-            needed=np.zeros(capacity, np.int64),
-            born_s=np.zeros(capacity),
-            seen_s=np.zeros(capacity),
-            missed_s=np.zeros(capacity),
+            hits_to_confirm=np.zeros(capacity, np.int64),
+            first_seen_s=np.zeros(capacity),
+            last_seen_s=np.zeros(capacity),
+            lost_since_s=np.zeros(capacity),
             class_ids=np.zeros(capacity, np.int32),
             candidates=np.zeros((capacity, CANDIDATES), np.int32),
             votes=np.zeros((capacity, CANDIDATES), np.float32),
-            looks=np.zeros((capacity, LOOK), np.float32),
+            appearances=np.zeros((capacity, APPEARANCE_SIZE), np.float32),
         )
 
     def columns(self) -> tuple[NDArray[Any], ...]:
@@ -99,7 +99,7 @@ class Tracks(NamedTuple):
 
 
 @kernel
-def keep(tracks: Tracks, which: Mask) -> int:
+def keep_rows(tracks: Tracks, which: Mask) -> int:
     """Moves the rows where `which` (count,) is True to the front, in order, and returns how many they are."""
     kept = 0
     for row in range(len(which)):
@@ -110,10 +110,10 @@ def keep(tracks: Tracks, which: Mask) -> int:
             tracks.states[kept] = tracks.states[row]
             tracks.scores[kept] = tracks.scores[row]
             tracks.hits[kept] = tracks.hits[row]
-            tracks.needed[kept] = tracks.needed[row]
-            tracks.born_s[kept] = tracks.born_s[row]
-            tracks.seen_s[kept] = tracks.seen_s[row]
-            tracks.missed_s[kept] = tracks.missed_s[row]
+            tracks.hits_to_confirm[kept] = tracks.hits_to_confirm[row]
+            tracks.first_seen_s[kept] = tracks.first_seen_s[row]
+            tracks.last_seen_s[kept] = tracks.last_seen_s[row]
+            tracks.lost_since_s[kept] = tracks.lost_since_s[row]
             tracks.class_ids[kept] = tracks.class_ids[row]
             # Number by number: copying rows of two-dimensional arrays takes Numba five times as long to compile.
             for k in range(4):
@@ -124,19 +124,19 @@ def keep(tracks: Tracks, which: Mask) -> int:
             for k in range(CANDIDATES):
                 tracks.candidates[kept, k] = tracks.candidates[row, k]
                 tracks.votes[kept, k] = tracks.votes[row, k]
-            for k in range(LOOK):
-                tracks.looks[kept, k] = tracks.looks[row, k]
+            for k in range(APPEARANCE_SIZE):
+                tracks.appearances[kept, k] = tracks.appearances[row, k]
         kept += 1
     return kept
 
 
-def keep_reference(tracks: Tracks, which: Mask) -> Tracks:
-    """The rows that `keep` moves to the front, in plain numpy."""
+def keep_rows_reference(tracks: Tracks, which: Mask) -> Tracks:
+    """The rows that `keep_rows` moves to the front, in plain numpy."""
     return Tracks(*(column[: len(which)][which] for column in tracks.columns()))
 
 
 @kernel
-def show(
+def shown_tracks(
     tracks: Tracks,
     count: int,
     time_s: float,
@@ -144,7 +144,7 @@ def show(
     seen_for_s: float,
     lost_for_s: float,
     score_half_life_s: float,
-    motion: Motion,
+    motion: MotionModel,
 ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
     """Returns boxes, faded scores, classes and ids of the believed tracks, `ahead_s` seconds after their state.
 
@@ -154,17 +154,17 @@ def show(
     n = 0
     for row in range(count):
         limit_s = seen_for_s if tracks.states[row] == _CONFIRMED else lost_for_s
-        if tracks.states[row] != _TENTATIVE and time_s - tracks.seen_s[row] <= limit_s:
+        if tracks.states[row] != _TENTATIVE and time_s - tracks.last_seen_s[row] <= limit_s:
             rows[n] = row
             n += 1
     rows = rows[:n]
     scores = np.empty(n, np.float32)
     for i in range(n):
-        scores[i] = tracks.scores[rows[i]] * 2.0 ** ((tracks.seen_s[rows[i]] - time_s) / score_half_life_s)
-    return boxes_after(tracks.mean, rows, ahead_s, motion), scores, tracks.class_ids[rows], tracks.ids[rows]
+        scores[i] = tracks.scores[rows[i]] * 2.0 ** ((tracks.last_seen_s[rows[i]] - time_s) / score_half_life_s)
+    return predict_boxes(tracks.mean, rows, ahead_s, motion), scores, tracks.class_ids[rows], tracks.ids[rows]
 
 
-def show_reference(
+def shown_tracks_reference(
     tracks: Tracks,
     count: int,
     time_s: float,
@@ -172,11 +172,11 @@ def show_reference(
     seen_for_s: float,
     lost_for_s: float,
     score_half_life_s: float,
-    motion: Motion,
+    motion: MotionModel,
 ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
-    """The same as `show` in plain numpy."""
-    states, unseen_s = tracks.states[:count], time_s - tracks.seen_s[:count]
+    """The same as `shown_tracks` in plain numpy."""
+    states, unseen_s = tracks.states[:count], time_s - tracks.last_seen_s[:count]
     limit_s = np.where(states == _CONFIRMED, seen_for_s, lost_for_s)
     rows = np.flatnonzero((states != _TENTATIVE) & (unseen_s <= limit_s))
     faded = (tracks.scores[rows] * 0.5 ** (unseen_s[rows] / score_half_life_s)).astype(np.float32)
-    return boxes_after_reference(tracks.mean, rows, ahead_s, motion), faded, tracks.class_ids[rows], tracks.ids[rows]
+    return predict_boxes_reference(tracks.mean, rows, ahead_s, motion), faded, tracks.class_ids[rows], tracks.ids[rows]

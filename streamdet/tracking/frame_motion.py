@@ -11,28 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture
-from streamdet.tracking.camera_motion import STILL, Camera, camera_motion, outside_all
-from streamdet.tracking.flow import LEAST_SLOPE, corners, follow, squares
-from streamdet.tracking.pyramid import Pyramid, pyramid
+from streamdet.tracking.camera_motion import NO_CAMERA_MOTION, CameraMotion, estimate_camera_motion, points_outside
+from streamdet.tracking.optical_flow import MIN_GRADIENT, find_corners, select_cells, track_points
+from streamdet.tracking.pyramid import Pyramid, build_pyramid
 
 CELL_PX = 8
 """Side of the squares of which each gives one point, in pixels of the finest level."""
-SPARSE = 3
+SPARSE_STRIDE = 3
 """Of squares where nothing is known and nothing changes, one in so many of each row and column is looked at."""
-CHANGED = 4.0
+CHANGE_THRESHOLD = 4.0
 """Mean difference of grey of a square that changes: above the noise of a camera in the dark."""
-MOST_POINTS = 800
+MAX_POINTS = 800
 """Bounds the cost of a frame: 2 us each on one core of an AMD EPYC."""
-WORST = 8.0
+MAX_RESIDUAL = 8.0
 """Mean difference of grey within a window beyond which it was not found again."""
 
-_MOST_ZOOM = 4.0  # of areas, between two detections
+_MAX_ZOOM = 4.0  # of areas, between two detections
 
 _NO_POINTS = np.empty((0, 2), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class FrameMotion:
     """What happened between two frames.
 
     Attributes:
@@ -40,47 +40,47 @@ class Step:
         end_s: time of the later frame.
         points: (M, 2) float32 x, y in pixels of the earlier picture.
         shifts: (M, 2) float32, where each went, in pixels.
-        camera: what the camera did.
+        camera_motion: what the camera did.
     """
 
     start_s: float
     end_s: float
     points: NDArray[np.float32]
     shifts: NDArray[np.float32]
-    camera: Camera
+    camera_motion: CameraMotion
 
-    def reversed(self) -> Step:
+    def reversed(self) -> FrameMotion:
         """Returns the same as seen by one who goes back in time."""
-        camera = Camera(*(-value for value in self.camera))
-        return Step(self.end_s, self.start_s, self.points + self.shifts, -self.shifts, camera)
+        camera_motion = CameraMotion(*(-value for value in self.camera_motion))
+        return FrameMotion(self.end_s, self.start_s, self.points + self.shifts, -self.shifts, camera_motion)
 
 
-def spread(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns (N, 2) points thinned out evenly to at most `MOST_POINTS`."""
-    if len(points) <= MOST_POINTS:
+def thin_out(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns (N, 2) points thinned out evenly to at most `MAX_POINTS`."""
+    if len(points) <= MAX_POINTS:
         return points
-    return points[(np.arange(MOST_POINTS) * (len(points) / MOST_POINTS)).astype(np.int64)]
+    return points[(np.arange(MAX_POINTS) * (len(points) / MAX_POINTS)).astype(np.int64)]
 
 
-class FlowMeter:
+class MotionEstimator:
     """Measures the step from each picture to the next; holds one small pyramid, never a picture.
 
     Args:
-        looks: look at the pictures; else every step is one of which nothing is known.
+        use_flow: look at the pictures; else every step is one of which nothing is known.
     """
 
-    def __init__(self, looks: bool = True) -> None:
-        self._looks = looks
+    def __init__(self, use_flow: bool = True) -> None:
+        self._use_flow = use_flow
         self._before: Pyramid | None = None
         self._time_s: float | None = None
-        self._camera = STILL
+        self._camera_motion = NO_CAMERA_MOTION
 
     def measure(
         self,
         picture: Picture,
         time_s: float,
         boxes_xyxy: NDArray[np.float64],
-    ) -> Step | None:
+    ) -> FrameMotion | None:
         """Returns the step that leads to this picture; None for the first, and where time does not go on.
 
         A step between pictures that cannot be compared (tiny ones, or of two sizes) has no points.
@@ -91,33 +91,37 @@ class FlowMeter:
             boxes_xyxy: (N, 4) float64, where objects were in the picture before.
         """
         start_s, self._time_s = self._time_s, time_s
-        before, after = self._before, pyramid(picture) if self._looks else None
+        before, after = self._before, build_pyramid(picture) if self._use_flow else None
         self._before = after
         if start_s is None or not time_s > start_s:
             return None
         if before is None or after is None or (before.width, before.height) != (after.width, after.height):
-            self._camera = STILL
-            return Step(start_s, time_s, _NO_POINTS, _NO_POINTS, STILL)
+            self._camera_motion = NO_CAMERA_MOTION
+            return FrameMotion(start_s, time_s, _NO_POINTS, _NO_POINTS, NO_CAMERA_MOTION)
         scale = np.float64(after.scale)
-        wanted = squares(before.levels[0], after.levels[0], CELL_PX, boxes_xyxy / scale - 0.5, CHANGED, SPARSE)
-        points = spread(corners(before.levels[0], CELL_PX, wanted, LEAST_SLOPE))
+        wanted = select_cells(
+            before.levels[0], after.levels[0], CELL_PX, boxes_xyxy / scale - 0.5, CHANGE_THRESHOLD, SPARSE_STRIDE
+        )
+        points = thin_out(find_corners(before.levels[0], CELL_PX, wanted, MIN_GRADIENT))
         guesses = self._guesses(points, after.scale)
-        shifts, left_over = follow(before.levels, after.levels, points, guesses)
-        found = left_over < WORST
+        shifts, residual = track_points(before.levels, after.levels, points, guesses)
+        found = residual < MAX_RESIDUAL
         points, shifts = (points[found] + np.float32(0.5)) * np.float32(scale), shifts[found] * np.float32(scale)
-        self._camera = camera_motion(points, shifts, outside_all(points, boxes_xyxy), after.width, after.height)
-        return Step(start_s, time_s, points, shifts, self._camera)
+        self._camera_motion = estimate_camera_motion(
+            points, shifts, points_outside(points, boxes_xyxy), after.width, after.height
+        )
+        return FrameMotion(start_s, time_s, points, shifts, self._camera_motion)
 
     def _guesses(self, points: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
         """Returns where a camera that goes on as it did would shift the points, in pixels of the finest level."""
         x, y = points[:, 0], points[:, 1]
-        move_x, move_y, zoom, roll = self._camera
+        move_x, move_y, zoom, roll = self._camera_motion
         shift_x = move_x / scale + zoom * x - roll * y
         shift_y = move_y / scale + roll * x + zoom * y
         return np.stack([shift_x, shift_y], axis=1).astype(np.float32)
 
 
-class History:
+class MotionHistory:
     """The steps of the last seconds, oldest first.
 
     Args:
@@ -128,37 +132,37 @@ class History:
 
     def __init__(self, keep_s: float = 10.0, most: int = 1200) -> None:
         self._keep_s = keep_s
-        self._steps: deque[Step] = deque(maxlen=most)
+        self._motions: deque[FrameMotion] = deque(maxlen=most)
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._motions)
 
-    def add(self, step: Step) -> None:
+    def add(self, step: FrameMotion) -> None:
         """Takes the next step and forgets what is too old."""
-        self._steps.append(step)
-        while self._steps[0].end_s < step.end_s - self._keep_s:
-            self._steps.popleft()
+        self._motions.append(step)
+        while self._motions[0].end_s < step.end_s - self._keep_s:
+            self._motions.popleft()
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._steps.clear()
+        self._motions.clear()
 
-    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
-        """Returns what the camera did from one time to a later one, (2, 3) float64: see `tracking.camera.Affine`.
+    def camera_motion(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns what the camera did from one time to a later one, (2, 3) float64: see `camera_compensation.Affine`.
 
         Before the first step that is kept it is said to stand still, and so it is all the way where small errors have
         added up to what no camera does.
         """
         whole = np.eye(3)
         for step, share in self.between(start_s, end_s):
-            move_x, move_y, zoom, roll = (share * value for value in step.camera)
+            move_x, move_y, zoom, roll = (share * value for value in step.camera_motion)
             whole = np.array([[1 + zoom, -roll, move_x], [roll, 1 + zoom, move_y], [0, 0, 1]]) @ whole
         area = whole[0, 0] * whole[1, 1] - whole[0, 1] * whole[1, 0]
-        return whole[:2] if 1 / _MOST_ZOOM <= area <= _MOST_ZOOM else np.eye(2, 3)
+        return whole[:2] if 1 / _MAX_ZOOM <= area <= _MAX_ZOOM else np.eye(2, 3)
 
-    def between(self, start_s: float, end_s: float) -> Iterator[tuple[Step, float]]:
+    def between(self, start_s: float, end_s: float) -> Iterator[tuple[FrameMotion, float]]:
         """Yields the steps from one time to a later one, each with the share of it that lies between them."""
-        steps = list(self._steps)
+        steps = list(self._motions)
         first = bisect_right([step.end_s for step in steps], start_s)
         for step in steps[first:]:
             inside_s = min(step.end_s, end_s) - max(step.start_s, start_s)

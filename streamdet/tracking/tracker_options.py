@@ -6,7 +6,7 @@ from typing import Self
 
 from streamdet.errors import ConfigError
 
-GOES_ON, _KEEPS_ALIVE = 0.7, 0.4
+HIGH_SCORE_SHARE, LOW_SCORE_SHARE = 0.7, 0.4
 """Shares of the score that begins an object, from which on detections are strong, and from which on they count."""
 
 
@@ -18,7 +18,7 @@ class TrackerOptions:
         high_score: detections from here on are matched first, and to every track.
         low_score: detections between this and `high_score` only keep seen tracks alive; weaker ones are not looked at.
         new_track_score: an unmatched detection needs this to start a track.
-        sure_score: a new track whose first detection reaches this is confirmed at once.
+        confirm_score: a new track whose first detection reaches this is confirmed at once.
         confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown; one more where
             its box lies inside that of a seen object.
         confirm_wait_s: where updates are further apart than this, new tracks are confirmed at once: at two detections
@@ -31,7 +31,7 @@ class TrackerOptions:
             0.832).
         reidentify_s: the same where the look is known and a new object looks like it: see `find_again`.
         appearance: look at the pictures, where the tracker is given any: see `appearance`.
-        gap_s: after this many seconds without an update everything is forgotten.
+        max_gap_s: after this many seconds without an update everything is forgotten.
         coast_s: seconds that `predict` still shows a track which the last update did not see.
         damping_s: time constant with which a box that `predict` shows comes to rest, because people stop and turn. Mean
             IoU with the truth half a second ahead, at 2 detections per second, for 0.7, 2 and 8 s: on TUD-Campus 0.219,
@@ -44,7 +44,7 @@ class TrackerOptions:
     high_score: float = 0.5
     low_score: float = 0.1
     new_track_score: float = 0.6
-    sure_score: float = 0.8
+    confirm_score: float = 0.8
     confirm_hits: int = 2
     confirm_wait_s: float = 0.15
     match_high: float = 0.2
@@ -53,7 +53,7 @@ class TrackerOptions:
     max_lost_s: float = 1.0
     reidentify_s: float = 2.0
     appearance: bool = True
-    gap_s: float = 5.0
+    max_gap_s: float = 5.0
     coast_s: float = 0.5
     damping_s: float = 2.0
     score_half_life_s: float = 2.0
@@ -81,9 +81,9 @@ class TrackerOptions:
         tells no difference. Ask the detector for everything down to `low_score` of what is returned.
         """
         return cls(
-            high_score=GOES_ON * score,
-            low_score=_KEEPS_ALIVE * score,
+            high_score=HIGH_SCORE_SHARE * score,
+            low_score=LOW_SCORE_SHARE * score,
             new_track_score=score,
-            sure_score=max(0.8, score),
+            confirm_score=max(0.8, score),
             class_agnostic=class_agnostic,
         )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, example, given
 
 from streamdet.picture import Picture
-from streamdet.tracking.curve import CURVED_S, Turn, Turns
-from streamdet.tracking.interpolate import Smoother
+from streamdet.tracking.smoother import Smoother
+from streamdet.tracking.spline import MAX_INTERVAL_S, SplineCorrection, SplineFitter
 from streamdet.types import Detections
 
 SIZE = (4000, 4000)
@@ -27,7 +27,7 @@ def between(first, second, first_s, second_s, time_s):
 
 
 @given(
-    steps_s=st.lists(st.floats(0.05, CURVED_S), min_size=3, max_size=3),
+    steps_s=st.lists(st.floats(0.05, MAX_INTERVAL_S), min_size=3, max_size=3),
     share=st.floats(0.02, 0.98),
     start=st.tuples(*2 * [st.floats(900, 1300)], *2 * [st.floats(2900, 3100)]),
     speed=st.lists(st.floats(-300, 300), min_size=4, max_size=4),
@@ -43,14 +43,14 @@ def test_what_speeds_up_evenly_is_met_exactly_once_both_neighbours_are_known(ste
     assume(abs(now_s - times_s[1]) > 1e-3)
     assume(abs(now_s - times_s[2]) > 1e-3)
     detections = [at({3: box(t), 7: box(t) + 5}) for t in times_s]
-    turns = Turns()
+    fitter = SplineFitter()
     shown = None
     for number, (found, time_s) in enumerate(zip(detections, times_s, strict=True)):
-        turn = turns.add(found, time_s)
+        correction = fitter.add(found, time_s)
         if number == 2:
             shown = between(detections[1], detections[2], times_s[1], times_s[2], now_s)
         if number >= 2:
-            shown = turn.bent(shown, now_s, SIZE)
+            shown = correction.apply(shown, now_s, SIZE)
     np.testing.assert_allclose(shown.boxes_xyxy, [box(now_s), box(now_s) + 5], atol=0.01)
 
 
@@ -61,33 +61,33 @@ def test_a_turn_moves_only_what_all_three_have_and_only_between_them():
         at({1: [20, 10, 40, 50], 2: [20, 10, 40, 50], 4: [20, 10, 40, 50], -1: [30, 10, 50, 50]}),
         at({1: [50, 10, 70, 50], 4: [50, 10, 70, 50], -1: [90, 10, 99, 50]}),
     )
-    turn = Turn.of(times_s, found)
-    assert turn.ids.tolist() == [1]
+    correction = SplineCorrection.fit(times_s, found)
+    assert correction.ids.tolist() == [1]
     for time_s, step in ((0.1, -1.25), (0.3, -1.25)):  # slope 100 px/s at the middle, 50 and 150 on the lines
         shown = at({4: [35, 10, 55, 50], 1: [35, 10, 55, 50], -1: [0, 0, 9, 9]})
-        bent = turn.bent(shown, time_s, SIZE)
+        corrected = correction.apply(shown, time_s, SIZE)
         np.testing.assert_allclose(
-            bent.boxes_xyxy - shown.boxes_xyxy, [[0] * 4, [step, 0, step, 0], [0] * 4], atol=1e-4
+            corrected.boxes_xyxy - shown.boxes_xyxy, [[0] * 4, [step, 0, step, 0], [0] * 4], atol=1e-4
         )
         assert shown.boxes_xyxy[1, 0] == 35  # what was given is as it was
     for time_s in (-0.1, *times_s, 0.5):
-        assert turn.bent(shown, time_s, SIZE) is shown
+        assert correction.apply(shown, time_s, SIZE) is shown
 
 
 def test_a_curve_does_not_leave_the_picture():
     found = tuple(at({1: [left, 10, left + 20, 50]}) for left in (40, 0, 40))
-    turn = Turn.of((0.0, 0.2, 0.4), found)
-    bent = turn.bent(at({1: [1, 10, 21, 50]}), 0.1, (100, 100))
-    assert bent.boxes_xyxy.tolist() == [[0, 10, 16, 50]]
-    bent = turn.bent(at({1: [1, 10, 4, 50]}), 0.1, (100, 100))
-    assert bent.boxes_xyxy.tolist() == [[1, 10, 4, 50]], "the curve has left it"
+    correction = SplineCorrection.fit((0.0, 0.2, 0.4), found)
+    corrected = correction.apply(at({1: [1, 10, 21, 50]}), 0.1, (100, 100))
+    assert corrected.boxes_xyxy.tolist() == [[0, 10, 16, 50]]
+    corrected = correction.apply(at({1: [1, 10, 4, 50]}), 0.1, (100, 100))
+    assert corrected.boxes_xyxy.tolist() == [[1, 10, 4, 50]], "the curve has left it"
     found = tuple(at({1: [left, 10, left + 20, 50]}) for left in (40, 80, 40))
-    bent = Turn.of((0.0, 0.2, 0.4), found).bent(at({1: [79, 10, 99, 50]}), 0.3, (100, 100))
-    assert bent.boxes_xyxy.tolist() == [[84, 10, 100, 50]]
+    corrected = SplineCorrection.fit((0.0, 0.2, 0.4), found).apply(at({1: [79, 10, 99, 50]}), 0.3, (100, 100))
+    assert corrected.boxes_xyxy.tolist() == [[84, 10, 100, 50]]
 
 
 @given(
-    times_s=st.tuples(st.floats(0.01, CURVED_S), st.floats(0.01, CURVED_S)),
+    times_s=st.tuples(st.floats(0.01, MAX_INTERVAL_S), st.floats(0.01, MAX_INTERVAL_S)),
     sizes=st.lists(st.tuples(st.floats(1, 400), st.floats(1, 400)), min_size=3, max_size=3),
     share=st.floats(0.02, 0.98),
     first=st.booleans(),
@@ -99,18 +99,18 @@ def test_no_box_collapses_on_the_curve_however_suddenly_it_grows(times_s, sizes,
     middle_s, end_s = times_s[0], sum(times_s)
     now_s = share * middle_s if first else middle_s + share * times_s[1]
     line = between(*found[:2], 0.0, middle_s, now_s) if first else between(*found[1:], middle_s, end_s, now_s)
-    bent = Turn.of((0.0, middle_s, end_s), found).bent(line, now_s, SIZE)
-    assert (bent.boxes_xyxy[:, 2:] >= 0.499 * line.boxes_xyxy[:, 2:]).all()
+    corrected = SplineCorrection.fit((0.0, middle_s, end_s), found).apply(line, now_s, SIZE)
+    assert (corrected.boxes_xyxy[:, 2:] >= 0.499 * line.boxes_xyxy[:, 2:]).all()
 
 
-@pytest.mark.parametrize(("apart_s", "curves"), [(CURVED_S, True), (CURVED_S + 0.05, False)])
+@pytest.mark.parametrize(("apart_s", "curves"), [(MAX_INTERVAL_S, True), (MAX_INTERVAL_S + 0.05, False)])
 def test_detections_far_apart_say_nothing(apart_s, curves):
-    turns = Turns()
+    fitter = SplineFitter()
     one = at({1: [10, 10, 30, 50]})
-    assert turns.add(one, 0.0) is None
-    assert turns.add(one, apart_s) is None
-    assert (turns.add(one, 2 * apart_s) is not None) is curves
-    assert (turns.add(one, 3 * apart_s) is not None) is curves  # 3 * 0.4 - 2 * 0.4 is more than 0.4
+    assert fitter.add(one, 0.0) is None
+    assert fitter.add(one, apart_s) is None
+    assert (fitter.add(one, 2 * apart_s) is not None) is curves
+    assert (fitter.add(one, 3 * apart_s) is not None) is curves  # 3 * 0.4 - 2 * 0.4 is more than 0.4
 
 
 def test_smooth_mode_follows_who_speeds_up():

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture
-from streamdet.tracking.bridge import LastSeen, with_returned
-from streamdet.tracking.carried import MotionOptions
-from streamdet.tracking.curve import Turns
-from streamdet.tracking.motion import LiveMover
+from streamdet.tracking.gap_filling import LastSeen, with_gaps_filled
+from streamdet.tracking.live_mover import LiveMover
+from streamdet.tracking.motion_options import MotionOptions
+from streamdet.tracking.spline import SplineFitter
 from streamdet.types import Detections
 
-BELIEVED = 0.06
+TRUSTED_ERROR = 0.06
 """Where measured motion misses the other detection by this share of a box's size, it counts as much as a straight line
 does. On a street with its exact truth it is worth 0.02 of IoU over straight lines at two detections per second, on
 filmed crowds nothing: there a detector's boxes wander more than people do within half a second."""
@@ -24,7 +24,7 @@ _SAME_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
+class MatchedRows:
     """The objects that two successive detections share, and those that only one of them has.
 
     Attributes:
@@ -65,7 +65,7 @@ class Smoother:
         self._mover = LiveMover(options)
         self._settled: deque[tuple[float, Detections]] = deque()
         self._last_seen = LastSeen()
-        self._turns = Turns()
+        self._fitter = SplineFitter()
 
     def observe(self, picture: Picture, time_s: float) -> None:
         """Takes the next frame."""
@@ -75,23 +75,27 @@ class Smoother:
         """Takes the detections of a frame that was observed; settles the frames between the last ones and these."""
         self._settle(detections, time_s)
         self._mover.update(detections, time_s)
-        start_s, carried = self._mover.trail[0]
+        start_s, boxes = self._mover.path[0]
         if abs(start_s - time_s) > _SAME_S:
             return  # they came so late that nothing is shown of them any more
-        now = self._mover.shown(carried, time_s)
+        now = self._mover.to_detections(boxes, time_s)
         found = now[np.isin(now.track_ids, detections.track_ids)]
-        returned = self._last_seen.returned(found, time_s)
-        if returned:
-            self._settled = deque((at_s, with_returned(shown, at_s, returned)) for at_s, shown in self._settled)
-        turn = self._turns.add(found, time_s)
-        if turn is not None:
+        reappeared = self._last_seen.reappeared(found, time_s)
+        if reappeared:
+            self._settled = deque(
+                (at_s, with_gaps_filled(to_detections, at_s, reappeared)) for at_s, to_detections in self._settled
+            )
+        correction = self._fitter.add(found, time_s)
+        if correction is not None:
             size = self._mover.size
-            self._settled = deque((at_s, turn.bent(shown, at_s, size)) for at_s, shown in self._settled)
+            self._settled = deque(
+                (at_s, correction.apply(to_detections, at_s, size)) for at_s, to_detections in self._settled
+            )
         self._settled.append((time_s, now))
 
-    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
-        """Returns what `LiveMover.camera` returns."""
-        return self._mover.camera(start_s, end_s)
+    def camera_motion(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns what `LiveMover.camera_motion` returns."""
+        return self._mover.camera_motion(start_s, end_s)
 
     def show(self, time_s: float) -> Detections:
         """Returns what is to be seen on a frame that was observed; not before that of the last call."""
@@ -99,39 +103,39 @@ class Smoother:
             self._settled.popleft()
         if self._settled and self._settled[0][0] <= time_s + _SAME_S:
             return self._settled[0][1]
-        if not self._mover.trail or self._mover.trail[0][0] > time_s + _SAME_S:
+        if not self._mover.path or self._mover.path[0][0] > time_s + _SAME_S:
             return Detections.empty()
-        return self._mover.shown(self._mover.at(time_s), time_s)
+        return self._mover.to_detections(self._mover.at(time_s), time_s)
 
     def _settle(self, detections: Detections, time_s: float) -> None:
-        path = [(at_s, carried) for at_s, carried in self._mover.trail if at_s < time_s - _SAME_S]
+        path = [(at_s, boxes) for at_s, boxes in self._mover.path if at_s < time_s - _SAME_S]
         if not path:
             return
         start_s, first = path[0]
-        back = self._mover.back(detections, time_s, start_s)
-        back_at, (_, last), (_, back_first) = dict(back), back[0], back[-1]
-        pairs = Pairs.of(first.ids, last.ids)
+        backward_path = self._mover.backward_path(detections, time_s, start_s)
+        back_at, (_, last), (_, back_first) = dict(backward_path), backward_path[0], backward_path[-1]
+        pairs = MatchedRows.of(first.ids, last.ids)
         a, b = pairs.before, pairs.after
         off_ahead = last.boxes_xyxy[b] - self._mover.at(time_s).boxes_xyxy[a]
         off_back = first.boxes_xyxy[a] - back_first.boxes_xyxy[b]
         # What is missed for a second time was gone before: live could not know. On a filmed crowd, boxes that nothing
         # true stands behind fall from 33 to 22 of a hundred true ones, and the overlap from 0.871 to 0.867.
-        missed_once = pairs.only_before & (first.seen_s >= start_s - _SAME_S)
+        missed_once = pairs.only_before & (first.last_seen_s >= start_s - _SAME_S)
         for at_s, ahead in path:
             behind = back_at.get(at_s, back_first)
             share = (at_s - start_s) / (time_s - start_s)
-            both = ahead.picked(~pairs.only_before)
+            both = ahead.selected(~pairs.only_before)
             line = first.boxes_xyxy[a] + share * (last.boxes_xyxy[b] - first.boxes_xyxy[a])
             ahead_xyxy, behind_xyxy = ahead.boxes_xyxy[a], behind.boxes_xyxy[b]
-            both.boxes_xyxy = between(line, ahead_xyxy, behind_xyxy, off_ahead, off_back, share)
+            both.boxes_xyxy = interpolate_boxes(line, ahead_xyxy, behind_xyxy, off_ahead, off_back, share)
             both.scores = first.scores[a] + np.float32(share) * (last.scores[b] - first.scores[a])
-            both.seen_s[:] = at_s
-            both.known_s[:] = at_s
-            alone = ahead.picked(missed_once).joined(behind.picked(pairs.only_after))
-            self._settled.append((at_s, self._mover.shown(both.joined(alone), at_s)))
+            both.last_seen_s[:] = at_s
+            both.supported_s[:] = at_s
+            alone = ahead.selected(missed_once).concatenated(behind.selected(pairs.only_after))
+            self._settled.append((at_s, self._mover.to_detections(both.concatenated(alone), at_s)))
 
 
-def between(
+def interpolate_boxes(
     line_xyxy: NDArray[np.float64],
     ahead_xyxy: NDArray[np.float64],
     behind_xyxy: NDArray[np.float64],
@@ -152,7 +156,7 @@ def between(
     measured = 0.5 * (ahead_xyxy + share * off_ahead + behind_xyxy + (1.0 - share) * off_back)
     size = line_xyxy[:, 2:] - line_xyxy[:, :2]
     missed = 0.5 * (np.abs(off_ahead) + np.abs(off_back)).mean(axis=1) / np.maximum(size.mean(axis=1), 1e-6)
-    belief = 1.0 / (1.0 + np.square(missed / BELIEVED))
+    trust = 1.0 / (1.0 + np.square(missed / TRUSTED_ERROR))
     middle = 0.5 * (measured[:, :2] + measured[:, 2:] - line_xyxy[:, :2] - line_xyxy[:, 2:])  # sizes change in a line
-    bent: NDArray[np.float64] = line_xyxy + belief[:, None] * np.hstack([middle, middle])
-    return bent
+    apply: NDArray[np.float64] = line_xyxy + trust[:, None] * np.hstack([middle, middle])
+    return apply

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture, PixelFormat
-from streamdet.tracking.border import Shapes
-from streamdet.tracking.carried import Carried, MotionOptions
+from streamdet.tracking.frame_motion import FrameMotion, MotionEstimator, MotionHistory
 from streamdet.tracking.matching import iou_matrix
-from streamdet.tracking.steps import FlowMeter, History, Step
+from streamdet.tracking.motion_options import MotionOptions
+from streamdet.tracking.propagated_boxes import PropagatedBoxes
+from streamdet.tracking.truncation import AspectRatios
 from streamdet.types import Detections
 
 
@@ -24,23 +25,23 @@ class LiveMover:
 
     def __init__(self, options: MotionOptions | None = None) -> None:
         self.options = options or MotionOptions()
-        self._meter = FlowMeter(self.options.looks)
-        self._history = History()
+        self._estimator = MotionEstimator(self.options.flow)
+        self._history = MotionHistory()
         self._now_s = -np.inf
         self._detected_s = -np.inf
         self._labels: tuple[str, ...] = ()
-        self._carried = Carried.of(Detections.empty(), 0.0, self.options)
-        self._trail: list[tuple[float, Carried]] = []
+        self._boxes = PropagatedBoxes.of(Detections.empty(), 0.0, self.options)
+        self._path: list[tuple[float, PropagatedBoxes]] = []
         self._size = (0, 0)
-        self._shapes = Shapes()
+        self._aspect_ratios = AspectRatios()
 
     def observe(self, picture: Picture, time_s: float) -> None:
         """Takes the next frame: measures what moved, and moves the boxes with it."""
-        step = self._meter.measure(picture, time_s, self._carried.boxes_xyxy)
+        step = self._estimator.measure(picture, time_s, self._boxes.boxes_xyxy)
         self._now_s, self._size = time_s, (picture.width, picture.height)
         if step is None:
             self._history.clear()
-            self._trail.clear()
+            self._path.clear()
             return
         self._history.add(step)
         self._follow(step, 1.0)
@@ -54,41 +55,41 @@ class LiveMover:
         """
         self._labels = detections.labels
         old = self.at(time_s)
-        self._shapes.learn(detections.boxes_xyxy.astype(np.float64), detections.class_ids, *self._size)
+        self._aspect_ratios.learn(detections.boxes_xyxy.astype(np.float64), detections.class_ids, *self._size)
         new = self._learn(old, self._found(detections, time_s))
         missed = (old.ids >= 0) & ~np.isin(old.ids, new.ids)
-        missed &= time_s - old.seen_s <= self.options.coast_s * 1.02  # frames do not come at round times
-        missed &= ~_covered(old, new, self.options.covered)
-        self._carried = new.joined(old.picked(missed))
+        missed &= time_s - old.last_seen_s <= self.options.coast_s * 1.02  # frames do not come at round times
+        missed &= ~_overlapped(old, new, self.options.max_overlap)
+        self._boxes = new.concatenated(old.selected(missed))
         self._detected_s = time_s
-        self._trail = [(time_s, replace(self._carried))]
+        self._path = [(time_s, replace(self._boxes))]
         for step, share in self._history.between(time_s, self._now_s):
             self._follow(step, share)
 
     def show(self, time_s: float) -> Detections:
         """Returns what is to be seen on the newest frame, whose time is given."""
-        return self.shown(self._carried, time_s)
+        return self.to_detections(self._boxes, time_s)
 
-    def shown(self, carried: Carried, time_s: float) -> Detections:
+    def to_detections(self, boxes: PropagatedBoxes, time_s: float) -> Detections:
         """Returns what is to be seen of boxes at their time: cut to the picture, faded, without what is gone."""
         options = self.options
         width, height = self._size
-        boxes = np.clip(carried.boxes_xyxy, 0.0, np.array([width, height, width, height], np.float64))
-        visible = _areas(boxes) > options.visible * _areas(carried.boxes_xyxy)
-        age_s = time_s - carried.seen_s
-        shown = visible & (age_s <= options.gap_s) & (np.abs(time_s - carried.known_s) <= options.hidden_s)
-        scores = carried.scores * np.exp2(-np.maximum(age_s, 0.0) / options.score_half_life_s)
+        clipped_xyxy = np.clip(boxes.boxes_xyxy, 0.0, np.array([width, height, width, height], np.float64))
+        visible = _areas(clipped_xyxy) > options.min_visible * _areas(boxes.boxes_xyxy)
+        age_s = time_s - boxes.last_seen_s
+        shown = visible & (age_s <= options.max_unseen_s) & (np.abs(time_s - boxes.supported_s) <= options.max_hidden_s)
+        scores = boxes.scores * np.exp2(-np.maximum(age_s, 0.0) / options.score_half_life_s)
         return Detections(
-            boxes[shown].astype(np.float32),
+            clipped_xyxy[shown].astype(np.float32),
             scores[shown].astype(np.float32),
-            carried.class_ids[shown],
-            carried.ids[shown],
+            boxes.class_ids[shown],
+            boxes.ids[shown],
             self._labels,
         )
 
-    def camera(self, start_s: float, end_s: float) -> NDArray[np.float64]:
-        """Returns what the camera did from one time to a later one, (2, 3) float64: see `tracking.camera.Affine`."""
-        return self._history.camera(start_s, end_s)
+    def camera_motion(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """Returns the camera motion from one time to a later one, (2, 3) float64; see `camera_compensation.Affine`."""
+        return self._history.camera_motion(start_s, end_s)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -96,43 +97,45 @@ class LiveMover:
         return self._size
 
     @property
-    def trail(self) -> Sequence[tuple[float, Carried]]:
+    def path(self) -> Sequence[tuple[float, PropagatedBoxes]]:
         """Times and boxes of the frames since the last detections, theirs first; not to be changed."""
-        return self._trail
+        return self._path
 
-    def back(self, detections: Detections, time_s: float, until_s: float) -> list[tuple[float, Carried]]:
+    def backward_path(
+        self, detections: Detections, time_s: float, until_s: float
+    ) -> list[tuple[float, PropagatedBoxes]]:
         """Returns the times and boxes of detections on the frames before theirs, newest first, back to `until_s`."""
-        carried = self._found(detections, time_s)
-        path = [(time_s, carried)]
+        boxes = self._found(detections, time_s)
+        path = [(time_s, boxes)]
         for step, share in reversed(list(self._history.between(until_s, time_s))):
-            carried = carried.picked(np.ones(len(carried), np.bool_))
-            carried.step(step.reversed(), share, self.options)
-            path.append((step.start_s, carried))
+            boxes = boxes.selected(np.ones(len(boxes), np.bool_))
+            boxes.step(step.reversed(), share, self.options)
+            path.append((step.start_s, boxes))
         return path
 
-    def _found(self, detections: Detections, time_s: float) -> Carried:
-        carried = Carried.of(detections, time_s, self.options)
+    def _found(self, detections: Detections, time_s: float) -> PropagatedBoxes:
+        boxes = PropagatedBoxes.of(detections, time_s, self.options)
         if self._size[0] > 0:
-            carried.boxes_xyxy = self._shapes.completed(carried.boxes_xyxy, carried.class_ids, *self._size)
-        return carried
+            boxes.boxes_xyxy = self._aspect_ratios.completed(boxes.boxes_xyxy, boxes.class_ids, *self._size)
+        return boxes
 
-    def _follow(self, step: Step, share: float) -> None:
-        self._carried = self._carried.picked(np.ones(len(self._carried), np.bool_))
-        self._carried.step(step, share, self.options)
-        self._trail.append((step.end_s, self._carried))
-        while self._trail[0][0] < step.end_s - self.options.gap_s:
-            del self._trail[0]
+    def _follow(self, step: FrameMotion, share: float) -> None:
+        self._boxes = self._boxes.selected(np.ones(len(self._boxes), np.bool_))
+        self._boxes.step(step, share, self.options)
+        self._path.append((step.end_s, self._boxes))
+        while self._path[0][0] < step.end_s - self.options.max_unseen_s:
+            del self._path[0]
 
-    def at(self, time_s: float) -> Carried:
+    def at(self, time_s: float) -> PropagatedBoxes:
         """Returns the boxes on the last frame up to a time; the first after the last detections, if that is later."""
-        best = self._trail[0][1] if self._trail else self._carried
-        for end_s, carried in self._trail:
+        best = self._path[0][1] if self._path else self._boxes
+        for end_s, boxes in self._path:
             if end_s > time_s + 1e-6:
                 break
-            best = carried
+            best = boxes
         return best
 
-    def _learn(self, old: Carried, new: Carried) -> Carried:
+    def _learn(self, old: PropagatedBoxes, new: PropagatedBoxes) -> PropagatedBoxes:
         """Gives new rows what is known of their ids, and compares what was measured with what was detected."""
         options = self.options
         row_of = {int(id): row for row, id in enumerate(old.ids) if id >= 0}
@@ -140,30 +143,32 @@ class LiveMover:
         if not pairs:
             return new
         a, b = np.array(pairs).T
-        new.speeds[b] = old.speeds[a]
-        elapsed_s = np.maximum(new.seen_s[b] - old.seen_s[a], 1e-3)[:, None]
+        new.velocities[b] = old.velocities[a]
+        elapsed_s = np.maximum(new.last_seen_s[b] - old.last_seen_s[a], 1e-3)[:, None]
         size = new.boxes_xyxy[b, 2:] - new.boxes_xyxy[b, :2]
-        true = _centres(new.boxes_xyxy[b]) - _centres(old.boxes_xyxy[a]) + old.taken[a]
-        guesses = np.stack([old.raw[a], old.detected[a] * elapsed_s, np.zeros_like(true)], axis=1)
+        true = _centres(new.boxes_xyxy[b]) - _centres(old.boxes_xyxy[a]) + old.applied_shifts[a]
+        guesses = np.stack(
+            [old.measured_shifts[a], old.detected_velocities[a] * elapsed_s, np.zeros_like(true)], axis=1
+        )
         errors = (np.square((guesses - true[:, None]) / size[:, None])).sum(axis=2)
-        errors = errors / (1.0 + errors / options.most_error**2)
-        first = np.square([options.flow_error, options.line_error, options.rest_error])
-        new.errors[b] = options.memory * old.errors[a] + errors + (1 - options.memory) * first
-        new.detected[b] = true / elapsed_s
+        errors = errors / (1.0 + errors / options.max_error**2)
+        first = np.square([options.flow_error, options.linear_error, options.still_error])
+        new.errors[b] = options.error_memory * old.errors[a] + errors + (1 - options.error_memory) * first
+        new.detected_velocities[b] = true / elapsed_s
         shares = 1.0 / np.square(new.errors[b])
         shares /= shares.sum(axis=1, keepdims=True)
-        new.belief[b] = shares[:, :2]
-        old_speed = np.nan_to_num(old.speeds[a, :2])
-        new.speeds[b, :2] = shares[:, :1] * old_speed + shares[:, 1:2] * new.detected[b]
+        new.weights[b] = shares[:, :2]
+        old_speed = np.nan_to_num(old.velocities[a, :2])
+        new.velocities[b, :2] = shares[:, :1] * old_speed + shares[:, 1:2] * new.detected_velocities[b]
         return new
 
 
-def _covered(old: Carried, new: Carried, most: float) -> NDArray[np.bool_]:
+def _overlapped(old: PropagatedBoxes, new: PropagatedBoxes, most: float) -> NDArray[np.bool_]:
     """Says which old boxes (N,) overlap with a new one of their class by more than `most`: the same object by now."""
     alike = iou_matrix(old.boxes_xyxy.astype(np.float32), new.boxes_xyxy.astype(np.float32))
     alike[old.class_ids[:, None] != new.class_ids[None]] = 0.0
-    covered: NDArray[np.bool_] = np.logical_or.reduce(alike > most, axis=1)
-    return covered
+    max_overlap: NDArray[np.bool_] = np.logical_or.reduce(alike > most, axis=1)
+    return max_overlap
 
 
 def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -189,4 +194,4 @@ def warm_up() -> None:
                 mover.observe(Picture(320, 160, PixelFormat.NV12, (grey, grey[:80])), k / 10)
             mover.update(one, k / 10)
         mover.show(0.2)
-        mover.back(one, 0.2, 0.0)
+        mover.backward_path(one, 0.2, 0.0)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdet.color import ColorSpace
-from streamdet.gate.motion import MotionGate
+from streamdet.gate.motion_gate import MotionGate
 from streamdet.picture import Picture, PixelFormat
 
 WIDTH, HEIGHT = 640, 360

@@ -4,50 +4,50 @@ import numpy as np
 from hypothesis import strategies as st
 
 from streamdet.tracking import kalman
-from streamdet.tracking.appearance import LOOK
-from streamdet.tracking.store import CANDIDATES, Tracks, TrackState
-from streamdet.tracking.tracker import MOTION
+from streamdet.tracking.appearance import APPEARANCE_SIZE
+from streamdet.tracking.tracker import MOTION_MODEL
+from streamdet.tracking.tracks import CANDIDATES, Tracks, TrackState
 
 NOW_S = 8.0
 seeds = st.integers(0, 2**32 - 1)
 halves_s = st.integers(-1, 16).map(lambda k: k / 2)
-"""Limits that times of `some_tracks` meet exactly."""
+"""Limits that times of `random_tracks` meet exactly."""
 
 
-def some_boxes(rng, count):
+def random_boxes(rng, count):
     """(count, 4) float32 with whole corners near each other, which are exact in float32 and float64."""
     corner, size = rng.integers(0, 300, (count, 2)), rng.integers(10, 200, (count, 2))
     return np.hstack([corner, corner + size]).astype(np.float32)
 
 
-def some_looks(rng, count):
+def random_appearances(rng, count):
     """(count, 6) float32, one in three unknown."""
-    looks = rng.uniform(0, 255, (count, LOOK)).astype(np.float32)
-    looks[rng.uniform(size=count) < 0.3] = np.nan
-    return looks
+    appearances = rng.uniform(0, 255, (count, APPEARANCE_SIZE)).astype(np.float32)
+    appearances[rng.uniform(size=count) < 0.3] = np.nan
+    return appearances
 
 
-def some_tracks(rng, count, spare=3):
+def random_tracks(rng, count, spare=3):
     """`count` tracks, then `spare` rows of what was there before, at `NOW_S`; many of their numbers are equal."""
     n = count + spare
     tracks = Tracks.empty(n)
-    for row, box in enumerate(some_boxes(rng, n)):
-        kalman.start(tracks.mean, tracks.covariance, row, box, MOTION)
+    for row, box in enumerate(random_boxes(rng, n)):
+        kalman.initiate(tracks.mean, tracks.covariance, row, box, MOTION_MODEL)
     tracks.mean[:, :, 1] = rng.normal(0, 40, (n, 4))
-    kalman.advance(tracks.mean, tracks.covariance, n, 0.1, MOTION)
+    kalman.predict(tracks.mean, tracks.covariance, n, 0.1, MOTION_MODEL)
     tracks.ids[:] = rng.permutation(100)[:n]
     tracks.states[:] = rng.choice([int(state) for state in TrackState], n)
     tracks.scores[:] = rng.uniform(0.1, 1, n)
-    tracks.hits[:], tracks.needed[:] = rng.integers(1, 5, n), rng.integers(1, 5, n)
-    tracks.born_s[:] = rng.uniform(-5, 0, n)
-    tracks.seen_s[:] = rng.integers(0, 2 * NOW_S + 1, n) / 2
+    tracks.hits[:], tracks.hits_to_confirm[:] = rng.integers(1, 5, n), rng.integers(1, 5, n)
+    tracks.first_seen_s[:] = rng.uniform(-5, 0, n)
+    tracks.last_seen_s[:] = rng.integers(0, 2 * NOW_S + 1, n) / 2
     lost = tracks.states == TrackState.LOST
-    tracks.missed_s[:] = np.where(lost, np.minimum(tracks.seen_s + rng.integers(0, 3, n) / 2, NOW_S), np.inf)
+    tracks.lost_since_s[:] = np.where(lost, np.minimum(tracks.last_seen_s + rng.integers(0, 3, n) / 2, NOW_S), np.inf)
     tracks.candidates[:] = rng.permuted(np.tile(np.arange(2 * CANDIDATES), (n, 1)), axis=1)[:, :CANDIDATES]
     tracks.candidates[rng.uniform(size=(n, CANDIDATES)) < 0.2] = -1
     tracks.votes[:] = np.where(tracks.candidates >= 0, rng.integers(0, 4, (n, CANDIDATES)) / 2, 0)
     tracks.class_ids[:] = rng.integers(0, 2 * CANDIDATES, n)
-    tracks.looks[:] = some_looks(rng, n)
+    tracks.appearances[:] = random_appearances(rng, n)
     return tracks
 
 
@@ -59,9 +59,9 @@ def assert_same_tracks(ours, theirs):
     """Both as columns of the same length; what is computed in another order may differ by rounding."""
     for name in Tracks._fields:
         mine, reference = getattr(ours, name), getattr(theirs, name)
-        if name in ("mean", "covariance", "looks"):
+        if name in ("mean", "covariance", "appearances"):
             largest = np.nan_to_num(np.abs(reference)).max(initial=1.0)
-            rounding = (1e-5, 0.0) if name == "looks" else (1e-6, 1e-9 * largest)
+            rounding = (1e-5, 0.0) if name == "appearances" else (1e-6, 1e-9 * largest)
             np.testing.assert_allclose(mine, reference, *rounding, err_msg=name)
         else:
             np.testing.assert_array_equal(mine, reference, name)

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from streamdet.boxes import area, clip
 from streamdet.types import Detections
 
-CURVED_S = 0.4
+MAX_INTERVAL_S = 0.4
 """Detections further apart say nothing of how an object moved in between. At five per second a curve lifts the quality
 of smooth mode by 0.0005 to 0.002 on a street with its exact truth and on a filmed crowd; at two, it costs as much."""
-MOST_SHRUNK = 0.5
+MAX_SHRINK = 0.5
 """A box is no narrower and no lower on the curve than this share of what it is on the lines: where one that was cut off
 grows at once, the curve swings out so far before that the box would turn inside out."""
 _SAME_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Turn:
+class SplineCorrection:
     """What three successive detections of the same objects say of the way through the middle one.
 
     Attributes:
@@ -38,7 +38,7 @@ class Turn:
     after: NDArray[np.float64]
 
     @classmethod
-    def of(cls, times_s: tuple[float, float, float], detections: tuple[Detections, Detections, Detections]) -> Self:
+    def fit(cls, times_s: tuple[float, float, float], detections: tuple[Detections, Detections, Detections]) -> Self:
         """Works it out; ids of -1 are nobody's, others occur once in each."""
         first, middle, last = (found.track_ids for found in detections)
         ids = np.intersect1d(np.intersect1d(first, middle), last)
@@ -49,7 +49,7 @@ class Turn:
         slope = (slope_before * since_s + slope_after * until_s) / (until_s + since_s)
         return cls(times_s, ids, until_s * (slope - slope_before), since_s * (slope - slope_after))
 
-    def bent(self, shown: Detections, time_s: float, size: tuple[int, int]) -> Detections:
+    def apply(self, shown: Detections, time_s: float, size: tuple[int, int]) -> Detections:
         """Returns what is shown at a time with the objects that turn moved from the lines to the curve.
 
         The curve is the cubic that passes through the detections with the slope of the parabola through three at the
@@ -80,27 +80,27 @@ class Turn:
         return replace(shown, boxes_xyxy=boxes)
 
 
-class Turns:
+class SplineFitter:
     """Remembers the latest detections."""
 
     def __init__(self) -> None:
         self._latest: list[tuple[float, Detections]] = []
 
-    def add(self, detections: Detections, time_s: float) -> Turn | None:
+    def add(self, detections: Detections, time_s: float) -> SplineCorrection | None:
         """Takes the next detections; returns what they and the two before them say, if they are close enough."""
         self._latest = [*self._latest[-2:], (time_s, detections)]
         if len(self._latest) < 3:
             return None
         (first_s, first), (middle_s, middle), (last_s, last) = self._latest
-        if max(middle_s - first_s, last_s - middle_s) > CURVED_S + _SAME_S:
+        if max(middle_s - first_s, last_s - middle_s) > MAX_INTERVAL_S + _SAME_S:
             return None
-        return Turn.of((first_s, middle_s, last_s), (first, middle, last))
+        return SplineCorrection.fit((first_s, middle_s, last_s), (first, middle, last))
 
 
 def _limited(off: NDArray[np.float64], line_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns (N, 4) how far boxes are to move off the lines, less where they would shrink too much."""
     shrunk = (off[:, :2] - off[:, 2:]) / np.maximum(line_xyxy[:, 2:] - line_xyxy[:, :2], 1e-6)
-    limited: NDArray[np.float64] = off / np.maximum(1.0, shrunk.max(axis=1, keepdims=True) / MOST_SHRUNK)
+    limited: NDArray[np.float64] = off / np.maximum(1.0, shrunk.max(axis=1, keepdims=True) / MAX_SHRINK)
     return limited.astype(np.float32)
 
 
