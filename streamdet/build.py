@@ -17,9 +17,9 @@ from streamdet.gate.motion_gate import MotionGate
 from streamdet.gate.motion_gate import warm_up as warm_up_gate
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.model_spec.spec import Contract
-from streamdet.models.bundled import DEMO, SHAPES
-from streamdet.models.download_progress import LogWatcher, Watcher
-from streamdet.models.model_cache import getter, not_here
+from streamdet.models.bundled import DEMO_MODEL, SHAPES_MODEL
+from streamdet.models.download_listener import DownloadListener, DownloadLogger
+from streamdet.models.model_cache import downloader, refuse_download
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
@@ -78,7 +78,7 @@ def build(
     always_annotate: bool = False,
     on_warm_up: Callable[[], None] = lambda: None,
     abandon_busy: bool = False,
-    watcher: Watcher | None = None,
+    listener: DownloadListener | None = None,
 ) -> PreparedRun:
     """Makes everything a config asks for. What is cheap to check fails first; the model is loaded last.
 
@@ -89,7 +89,7 @@ def build(
         always_annotate: draw even where no sink wants pictures.
         on_warm_up: called once everything was found to be there, before what may take long: compiling and first runs.
         abandon_busy: see `Pipeline`.
-        watcher: is told of the download of a model that is not here yet; else the log is.
+        listener: is told of the download of a model that is not here yet; else the log is.
 
     Raises:
         UsageError: something asked for cannot work.
@@ -103,18 +103,19 @@ def build(
     sinks = [[*stream_sinks, *extra_sinks()] for stream_sinks in _open_sinks(config, sources)]
     tracked = [_is_tracked(config, source) for source in sources]
     is_live = config.mode != TimingMode.EVERY_FRAME.value and any(source.live for source in sources)
-    nice = config.detector.give_way if is_live else 0  # files wait for their detections anyway
+    nice = config.detector.niceness if is_live else 0  # files wait for their detections anyway
     # The runtime starts its threads while a model is loaded and first run.
-    detector = run_at_niceness(nice, lambda: _load_detector(config, watcher or LogWatcher()))
+    detector = run_at_niceness(nice, lambda: _load_detector(config, listener or DownloadLogger()))
     with ExitStack() as failing:  # an error keeps the session alive as long as anybody looks at it
         if detector is not None:
             failing.callback(detector.close)
             if any(tracked):  # a tracker's second stage lives on what is never shown on its own
-                detector.report_from(config.tracker.options(detector.conf).low_score)
+                detector.lower_report_threshold(config.tracker.options(detector.conf).low_score)
         on_warm_up()
         if detector is not None:
             run_at_niceness(nice, detector.warm_up)
-        picture_s = (lambda: run_at_niceness(nice, detector.seconds_per_picture)) if detector is not None else None
+        measure = None if detector is None else detector.measure_seconds_per_picture
+        picture_s = None if measure is None else (lambda: run_at_niceness(nice, measure))
         choices = choose_modes(config, sources, sinks, picture_s)
         if any(wanted.detect.gate for wanted in config.sources):
             warm_up_gate()
@@ -218,13 +219,13 @@ def output_for(uri: str, name: str, several: bool) -> str:
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
 
 
-def _load_detector(config: Config, watcher: Watcher) -> ModelDetector | None:
+def _load_detector(config: Config, listener: DownloadListener) -> ModelDetector | None:
     if config.model == NO_MODEL:
         _tell_of_no_effect(config)
         return None
     model = config.model or _embedded(config)
     contract = None if config.contract is None else parse_contract(config.contract)
-    get = getter(watcher) if config.download else not_here
+    get = downloader(listener) if config.download else refuse_download
     detector = load_detector(model, config.detector, contract, get)
     if detector.spec.random_weights:
         log.warning("%s has random weights: its boxes mean nothing", detector.spec.name)
@@ -242,7 +243,7 @@ def _embedded(config: Config) -> str:
         raise UsageError(
             "no model given: use -m with a name from 'streamdet models list', an .onnx file or a .yaml description"
         )
-    return SHAPES if scenes == {"shapes"} else DEMO
+    return SHAPES_MODEL if scenes == {"shapes"} else DEMO_MODEL
 
 
 def _tell_of_no_effect(config: Config) -> None:

@@ -28,6 +28,7 @@ RENAMED = {
     "tracker.find_again_s": "tracker.reidentify_s",
     "tracker.lost_after_s": "tracker.max_lost_s",
     "tracker.fade_s": "tracker.score_half_life_s",
+    "detector.give_way": "detector.niceness",
 }
 """Removed configuration keys and their new names. A removed key is an error that names the new one."""
 

@@ -94,10 +94,10 @@ def test_a_person_keeps_one_id_while_walking_freely(walk):
 
 def test_flagship_heads_run_through_the_same_pipeline(data_dir, tmp_path):
     """The architecture of the flagship at its smaller test size; random weights detect nothing."""
-    from streamdet.models.ssd_resnet34 import Form, build
+    from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 
     model = tmp_path / "heads.onnx"
-    model.write_bytes(build(Form.HEADS, size=448).SerializeToString())
+    model.write_bytes(build_ssd_resnet34(SsdOutputs.HEADS, size=448).SerializeToString())
     report = streamdet.run(str(data_dir / "videos" / "people-walking.mp4"), str(model), outputs=["null:"], max_frames=5)
     (stream,) = report.streams
     assert (stream.shown, stream.inferred) == (5, 5)

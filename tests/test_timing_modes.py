@@ -138,7 +138,7 @@ def takes(monkeypatch):
     measured = []
 
     def set(seconds):
-        monkeypatch.setattr(ModelDetector, "seconds_per_picture", lambda self: measured.append(1) or seconds)
+        monkeypatch.setattr(ModelDetector, "measure_seconds_per_picture", lambda self: measured.append(1) or seconds)
         return measured
 
     return set
@@ -198,7 +198,7 @@ def test_streams_share_the_detector(takes, tmp_path, options, expected):
 
 def test_a_detector_is_timed_from_pixels_to_boxes():
     job = build(parse_config({"sources": [SCENE]}))
-    assert 0 < job.detector.seconds_per_picture() < 5
+    assert 0 < job.detector.measure_seconds_per_picture() < 5
     job.close()
 
 

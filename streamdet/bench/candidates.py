@@ -14,14 +14,14 @@ from streamdet.bench.preprocess import synthetic_picture
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector
-from streamdet.inference.providers import Options, Precision, Provider, ProviderMissing
-from streamdet.inference.providers.checked_model import read_network
-from streamdet.inference.providers.onnx_runtime import runtime
+from streamdet.inference.providers import Precision, Provider, ProviderMissing, ProviderOptions
+from streamdet.inference.providers.checked_model import read_checked_model
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
 from streamdet.inference.session import Session
-from streamdet.model_spec.signature import fixed
+from streamdet.model_spec.signature import fixed_size
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.catalog import resolve
-from streamdet.models.model_cache import Get, not_here
+from streamdet.models.catalog import resolve_model
+from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.models.model_info import inspect_model
 from streamdet.models.onnx_file import ModelFile
 from streamdet.models.openvino_ir import is_ir, read_weights
@@ -77,19 +77,21 @@ class Candidate:
     explain: str = ""
 
 
-def load_benchmarked_model(model: str | Path, threads: int = 0, get: Get = not_here) -> BenchmarkedModel:
+def load_benchmarked_model(
+    model: str | Path, threads: int = 0, download: Downloader = refuse_download
+) -> BenchmarkedModel:
     """Reads a model.
 
     Args:
         model: as for `load_detector`.
         threads: for inference on the CPU; 0 chooses.
-        get: as for `load_detector`.
+        download: as for `load_detector`.
 
     Raises:
         ModelError: it is not there, or cannot be understood.
     """
-    spec, file = resolve(model, get=get)
-    network, threads = read_network(file, threads)
+    spec, file = resolve_model(model, download=download)
+    network, threads = read_checked_model(file, threads)
     graph = inspect_model(file, spec).graph
     gflop = graph.arithmetic.gflops if graph else 0.0
     return BenchmarkedModel(Path(file.name).name, spec, file, network.weights, threads, gflop)
@@ -141,12 +143,12 @@ def _candidate(model: BenchmarkedModel, provider: Provider, precision: Precision
         provider=provider.short,
         precision=precision.value,
         threads=model.threads,
-        options=Options(max_batch=8),
+        options=ProviderOptions(max_batch=8),
     )
     detector = ModelDetector(model.spec, session, DetectorOptions())
     detector.warm_up()
     picture = synthetic_picture()
-    open_batch = not fixed(session.input.shape[0])
+    open_batch = not fixed_size(session.input.shape[0])
     return Candidate(
         model,
         provider.short,
@@ -187,7 +189,7 @@ def _inference_only(
 
 
 def _plain_onnxruntime(model: BenchmarkedModel) -> _Infer:
-    onnxruntime = runtime()
+    onnxruntime = onnxruntime_module()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = model.threads
     session = onnxruntime.InferenceSession(model.file.data, options, providers=["CPUExecutionProvider"])

@@ -15,7 +15,7 @@ from streamdet.bench.timing import BenchmarkTable
 from streamdet.config import TrackerConfig
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
-from streamdet.models.model_cache import Get, not_here
+from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import report
@@ -94,7 +94,7 @@ class Trial:
 
 
 def run(
-    load: Load, limit: Limit, get: Get = not_here, on_trial: Callable[[Trial], None] = lambda _: None
+    load: Load, limit: Limit, download: Downloader = refuse_download, on_trial: Callable[[Trial], None] = lambda _: None
 ) -> BenchmarkTable:
     """Searches for the most streams within the limit.
 
@@ -104,10 +104,10 @@ def run(
     trials: dict[int, Trial] = {}
     with tempfile.TemporaryDirectory() as folder:
         options = DetectorOptions(provider=load.provider, threads=load.threads)
-        nice = options.give_way
-        load_it = partial(load_detector, load.model, options, get=get)
+        nice = options.niceness
+        load_it = partial(load_detector, load.model, options, download=download)
         with run_at_niceness(nice, load_it) as detector:
-            detector.report_from(TrackerConfig().options(detector.conf).low_score)
+            detector.lower_report_threshold(TrackerConfig().options(detector.conf).low_score)
             run_at_niceness(nice, detector.warm_up)
             clip = write_synthetic_clip(
                 Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps
@@ -163,7 +163,7 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDet
             duration_s=load.seconds,
         )
         plans.append(plan)
-    pipeline = Pipeline(plans, detector, infer_nice=DetectorOptions().give_way)
+    pipeline = Pipeline(plans, detector, infer_nice=DetectorOptions().niceness)
     pipeline.run()
     told = report(pipeline)
     for watch in watches:

@@ -26,8 +26,8 @@ from streamdet.config import Config, SourceConfig
 from streamdet.draw.annotate import AnnotateOptions, BoxAnnotator
 from streamdet.inference.detector import DetectorOptions
 from streamdet.model_spec.spec import Contract
-from streamdet.models.catalog import resolve
-from streamdet.models.model_cache import Get, not_here
+from streamdet.models.catalog import resolve_model
+from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.picture import Picture
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.report import Report, report
@@ -69,7 +69,7 @@ class PipelineBenchmark:
     preset: str = _FASTEST
 
 
-def run(wanted: PipelineBenchmark, rounds: int, get: Get = not_here) -> BenchmarkTable:
+def run(wanted: PipelineBenchmark, rounds: int, download: Downloader = refuse_download) -> BenchmarkTable:
     """Measures everything that is installed.
 
     Raises:
@@ -77,14 +77,14 @@ def run(wanted: PipelineBenchmark, rounds: int, get: Get = not_here) -> Benchmar
     """
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
-        candidates, notes = _candidates(wanted, clip, Path(folder), get)
+        candidates, notes = _candidates(wanted, clip, Path(folder), download)
         write_synthetic_clip(clip, _WIDTH, _HEIGHT, _FPS, wanted.frames)
         standings = compare(candidates, rounds)
     return _table(wanted, standings, notes)
 
 
 def _candidates(
-    wanted: PipelineBenchmark, clip: Path, folder: Path, get: Get
+    wanted: PipelineBenchmark, clip: Path, folder: Path, download: Downloader
 ) -> tuple[dict[str, WorkloadFactory], list[str]]:
     def out(name: str) -> Path:
         return folder / f"{name}.mp4"
@@ -102,7 +102,7 @@ def _candidates(
     mpeg4 = "OpenCV writes MPEG-4 Part 2 (its wheel has no H.264 encoder), which is cheaper and larger"
     if wanted.model is None:
         return stubbed, [mpeg4]
-    spec, file = resolve(wanted.model, get=get)
+    spec, file = resolve_model(wanted.model, download=download)
     config = Config(
         model=wanted.model,
         detector=DetectorOptions(provider=wanted.provider, threads=wanted.threads),
@@ -131,7 +131,7 @@ def ours(config: Config) -> Workload:
 
     assert config.model is not None
     detector = load_detector(config.model, config.detector)
-    detector.report_from(config.tracker.options(detector.conf).low_score)
+    detector.lower_report_threshold(config.tracker.options(detector.conf).low_score)
     detector.warm_up()
     build(replace(config, model="none", detector=DetectorOptions())).close()  # compiles what the detector does not
 

@@ -12,10 +12,10 @@ from streamdet.bench.timing import Timing, time_interleaved
 from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates, ssd_candidates_reference
 from streamdet.detect.nms import nms_reference
-from streamdet.detect.postprocess import Rules, suppress
-from streamdet.inference.providers.onnx_runtime import runtime
-from streamdet.model_spec.default_boxes import FLAGSHIP_SIZE, box_count, default_boxes_cxcywh
-from streamdet.models.ssd_resnet34 import CLASSES, tail
+from streamdet.detect.postprocess import PostprocessRules, apply_nms
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
+from streamdet.model_spec.default_boxes import FLAGSHIP_SIZE, flagship_box_count, flagship_boxes_cxcywh
+from streamdet.models.ssd_resnet34 import CLASSES, build_nms_tail
 
 Heads = tuple[NDArray[np.float32], NDArray[np.float32]]
 _CONF, _IOU = 0.05, 0.5  # MLPerf's thresholds, which the tail has built in
@@ -28,7 +28,7 @@ def synthetic_heads(seed: int = 0, objects: int = 20) -> Heads:
     towards it: some hundred candidates over the threshold, most of them to be suppressed.
     """
     random = np.random.default_rng(seed)
-    priors = default_boxes_cxcywh(FLAGSHIP_SIZE)
+    priors = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
     corners = cxcywh_to_xyxy(priors)
     loc = 0.3 * random.standard_normal((4, len(priors)), dtype=np.float32)
     conf = random.standard_normal((CLASSES, len(priors)), dtype=np.float32)
@@ -52,10 +52,10 @@ def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
 
     Straight on the runtime: a `Session` feeds one picture, this takes two arrays.
     """
-    onnxruntime = runtime()
+    onnxruntime = onnxruntime_module()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    graph = tail(default_boxes_cxcywh(FLAGSHIP_SIZE))
+    graph = build_nms_tail(flagship_boxes_cxcywh(FLAGSHIP_SIZE))
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
@@ -69,7 +69,7 @@ def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
 def undecided_heads(seed: int = 0) -> Heads:
     """Returns raw heads of a network that cannot tell: some four classes of every default box pass the threshold."""
     random = np.random.default_rng(seed)
-    conf = 2 * random.standard_normal((CLASSES, box_count(FLAGSHIP_SIZE)), dtype=np.float32)
+    conf = 2 * random.standard_normal((CLASSES, flagship_box_count(FLAGSHIP_SIZE)), dtype=np.float32)
     return synthetic_heads(seed, 0)[0], conf
 
 
@@ -88,8 +88,8 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     Returns:
         A title, the timings with ours first under each load, and notes on what was measured.
     """
-    priors = default_boxes_cxcywh(FLAGSHIP_SIZE)
-    rules = Rules(_CONF, _IOU, np.ones(CLASSES - 1, np.bool_))
+    priors = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
+    rules = PostprocessRules(_CONF, _IOU, np.ones(CLASSES - 1, np.bool_))
     run_tail = tail_runner()
     timings: list[Timing] = []
     notes = [f"raw heads (4, {len(priors)}) and ({CLASSES}, {len(priors)}), score > {_CONF}, IoU {_IOU}, best 200"]
@@ -105,7 +105,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         arguments = *heads, priors, rules.wanted, rules.conf, FLAGSHIP_SIZE, FLAGSHIP_SIZE
 
         def ours(arguments: Any = arguments) -> int:
-            return len(suppress(ssd_candidates(*arguments), rules))
+            return len(apply_nms(ssd_candidates(*arguments), rules))
 
         def numpy(arguments: Any = arguments) -> int:
             found = ssd_candidates_reference(*arguments)

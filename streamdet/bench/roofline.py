@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from streamdet.inference.providers import Options, Precision, Provider
+from streamdet.inference.providers import Precision, Provider, ProviderOptions
 from streamdet.inference.session import Session
 
 CHANNELS, SIZE, LENGTH = 256, 150, 3
@@ -56,7 +56,11 @@ def chain_runner(
     """
     model = convolution_chain(weights, *shape, signed=provider == Provider.TENSORRT.short)
     session = Session(
-        model.SerializeToString(), provider=provider, precision=precision, threads=threads, options=Options(max_batch=1)
+        model.SerializeToString(),
+        provider=provider,
+        precision=precision,
+        threads=threads,
+        options=ProviderOptions(max_batch=1),
     )
     channels, _ = shape
     batch = np.random.default_rng(0).random((1, channels, 1, 1)).astype(session.input.dtype)

@@ -66,10 +66,10 @@ def pipeline(
     """File to annotated file at 1080p: rate, processor time, memory; without -m the network is left out."""
     from streamdet.bench.pipeline import PipelineBenchmark, run
     from streamdet.cli.download_progress import DownloadProgress
-    from streamdet.models.model_cache import getter
+    from streamdet.models.model_cache import downloader
 
     with DownloadProgress() as downloading:
-        measured = run(PipelineBenchmark(model, provider, threads, frames, preset), rounds, getter(downloading))
+        measured = run(PipelineBenchmark(model, provider, threads, frames, preset), rounds, downloader(downloading))
     _show(measured)
 
 
@@ -89,7 +89,7 @@ def capacity(
     """How many live streams this machine carries within a stated limit, found by search."""
     from streamdet.bench.capacity import Limit, Load, Trial, run
     from streamdet.cli.download_progress import DownloadProgress
-    from streamdet.models.model_cache import getter
+    from streamdet.models.model_cache import downloader
 
     if not (parts := re.fullmatch(r"([0-9]{2,5})x([0-9]{2,5})", size)) or int(parts[1]) % 2 or int(parts[2]) % 2:
         raise UsageError(f"--size {size!r} is no size of a video: write for example 1280x720, both even")
@@ -101,7 +101,7 @@ def capacity(
         print(f"streamdet: {trial.streams} streams: {word}", file=sys.stderr)
 
     with DownloadProgress() as downloading:
-        _show(run(load, limit, getter(downloading), tell))
+        _show(run(load, limit, downloader(downloading), tell))
 
 
 def _timings(what: str, rounds: int) -> None:

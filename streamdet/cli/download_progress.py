@@ -11,13 +11,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.progress import TransferSpeedColumn as SpeedColumn
 
 from streamdet.model_spec.origin import Origin
-from streamdet.models.download_progress import Watcher, announcement
+from streamdet.models.download_listener import DownloadListener, download_announcement
 from streamdet.redact import redact
 
 _REFRESH_S = 0.1
 
 
-class DownloadProgress(Watcher):
+class DownloadProgress(DownloadListener):
     """Shows downloads; a context around them.
 
     Without a terminal there is no bar.
@@ -40,12 +40,12 @@ class DownloadProgress(Watcher):
     def __exit__(self, *_: object) -> None:
         self._end_bar()
 
-    def begins(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
+    def on_start(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
         """Says what comes from where."""
         self._name = origin.name
-        self._say(announcement(origin, url, path, have_bytes))
+        self._say(download_announcement(origin, url, path, have_bytes))
 
-    def arrived(self, have_bytes: int, total_bytes: int) -> None:
+    def on_progress(self, have_bytes: int, total_bytes: int) -> None:
         """Moves the bar, a few times a second at most."""
         if self._quiet or not self._console.is_terminal:
             return
@@ -61,7 +61,7 @@ class DownloadProgress(Watcher):
         if whole:
             self._end_bar()
 
-    def trouble(self, text: str) -> None:
+    def on_problem(self, text: str) -> None:
         """Says it, in a line of its own."""
         self._say(text)
 

@@ -124,7 +124,7 @@ def run(
 
         with DownloadProgress(quiet) as downloading:
             settings = load_config(config, typed)
-            job = build(settings, abandon_busy=True, on_warm_up=tell_of_compiling, watcher=downloading)
+            job = build(settings, abandon_busy=True, on_warm_up=tell_of_compiling, listener=downloading)
         with RunDisplay(job, quiet) as display:
             interrupts.stop = job.pipeline.stop
             job.run(display.tick)

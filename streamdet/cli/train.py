@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamdet.models.ssd_small import Plan, Weights
+    from streamdet.models.ssd_small import SmallSsdConfig, Weights
     from streamdet.train.training_loop import TrainingProgress
 
 app = typer.Typer(help="Train a small SSD: the demo detector again, or one for your own classes.", no_args_is_help=True)
@@ -121,14 +121,14 @@ def _check_output(output: Path) -> None:
         raise UsageError(f"train writes .onnx files: give -o {output.with_suffix('.onnx').name}")
 
 
-def _plan(labels: tuple[str, ...], size: str) -> Plan:
-    from streamdet.models.ssd_small import Plan
+def _plan(labels: tuple[str, ...], size: str) -> SmallSsdConfig:
+    from streamdet.models.ssd_small import SmallSsdConfig
 
     match = re.fullmatch(r"([0-9]{1,4})x([0-9]{1,4})", size)
     if not match:
         raise UsageError(f"--size {size!r} does not fit: write for example 416x256")
     try:
-        return Plan(labels, int(match[1]), int(match[2]))
+        return SmallSsdConfig(labels, int(match[1]), int(match[2]))
     except ValueError as error:
         raise UsageError(f"--size {size}: {error}") from None
 
@@ -136,12 +136,12 @@ def _plan(labels: tuple[str, ...], size: str) -> Plan:
 def _start(model: str) -> Weights | None:
     if model == "none":
         return None
-    from streamdet.models.catalog import resolve
-    from streamdet.models.onnx_file import parse_bytes
-    from streamdet.models.ssd_small import weights_of
+    from streamdet.models.catalog import resolve_model
+    from streamdet.models.onnx_file import parse_onnx
+    from streamdet.models.ssd_small import stored_weights
 
-    _, file = resolve(model)
-    weights = weights_of(parse_bytes(file.data, file.name))
+    _, file = resolve_model(model)
+    weights = stored_weights(parse_onnx(file.data, file.name))
     if "stem0.weight" not in weights:
         raise UsageError(f"--start {model}: it is no model that `streamdet train` made")
     return weights

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.boxes import pairwise_iou
-from streamdet.detect.postprocess import Found
+from streamdet.detect.postprocess import RawDetections
 
 CONF = 0.05
 IOU = 0.5
@@ -84,7 +84,7 @@ class Comparison:
         return self.unexplained == 0 and (few or self.share >= 0.97)
 
 
-def compare(reference: Found, result: Found, side: int, tolerance: Tolerance) -> Comparison:
+def compare(reference: RawDetections, result: RawDetections, side: int, tolerance: Tolerance) -> Comparison:
     """Compares what two networks found in one picture.
 
     Args:
@@ -112,7 +112,7 @@ def compare(reference: Found, result: Found, side: int, tolerance: Tolerance) ->
     )
 
 
-def _pairs(reference: Found, result: Found, side: int, tolerance: Tolerance) -> NDArray[np.int64]:
+def _pairs(reference: RawDetections, result: RawDetections, side: int, tolerance: Tolerance) -> NDArray[np.int64]:
     """Returns for each detection of the reference its partner in the result, -1 for none."""
     partners = np.full(len(reference), -1, np.int64)
     free = np.ones(len(result), np.bool_)
@@ -129,7 +129,9 @@ def _pairs(reference: Found, result: Found, side: int, tolerance: Tolerance) -> 
 _Two = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def _explained(reference: Found, result: Found, lonely: _Two, tolerance: Tolerance) -> list[NDArray[np.bool_]]:
+def _explained(
+    reference: RawDetections, result: RawDetections, lonely: _Two, tolerance: Tolerance
+) -> list[NDArray[np.bool_]]:
     """Returns which detections without partner a rounding explains, in each of the two."""
     found = (reference, result)
     overlaps = pairwise_iou(reference.boxes_xyxy, result.boxes_xyxy)
@@ -155,7 +157,7 @@ def _explained(reference: Found, result: Found, lonely: _Two, tolerance: Toleran
     return known
 
 
-def _first(reference: Found, result: Found, left: list[NDArray[np.int64]], side: int) -> str:
+def _first(reference: RawDetections, result: RawDetections, left: list[NDArray[np.int64]], side: int) -> str:
     texts = []
     for found, indices, whose in ((reference, left[0], "only the source"), (result, left[1], "only the result")):
         for i in indices[:1]:

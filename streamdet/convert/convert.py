@@ -14,7 +14,7 @@ from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecisio
 from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.onnx_file import ModelFile, parse_bytes
+from streamdet.models.onnx_file import ModelFile, parse_onnx
 
 
 def convert(
@@ -43,7 +43,7 @@ def convert(
         require_openvino()  # before anything takes long
     if options.precision is TargetPrecision.INT8 and quantise is None:
         raise UsageError("--precision int8 needs --calibration, a folder of photos like those it will see")
-    source = SourceModel(file, parse_bytes(*file), spec)
+    source = SourceModel(file, parse_onnx(*file), spec)
     if options.precision is not TargetPrecision.FP32:
         check_float32(source.model, file.name)
     flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED)
@@ -72,7 +72,7 @@ def _other_precision(
     progress: Progress,
 ) -> ConvertedModel:
     """Converts another network, which keeps its form: only its precision changes."""
-    made = DraftModel(parse_bytes(*source.file), without_origin(source.spec))
+    made = DraftModel(parse_onnx(*source.file), without_origin(source.spec))
     if options.precision is TargetPrecision.FP16:
         made.model = to_fp16(made.model)
     elif quantise is not None:

@@ -16,8 +16,8 @@ from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecisio
 from streamdet.convert.proof import FP16_TOLERANCE, FP32_TOLERANCE, INT8_TOLERANCE, Sample, prove
 from streamdet.errors import ModelError
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.onnx_file import ModelFile, parse_bytes, signature_of
-from streamdet.models.openvino_ir import signature_of_ir
+from streamdet.models.onnx_file import ModelFile, onnx_signature, parse_onnx
+from streamdet.models.openvino_ir import parse_ir_signature
 from streamdet.models.recognise import recognise
 from streamdet.redact import redact
 
@@ -74,7 +74,7 @@ def check_graph(model: onnx.ModelProto) -> None:
 def to_int8(made: DraftModel, quantise: Quantizer, name: str, progress: Progress) -> None:
     """Puts a model's INT8 form in its place, with the quantiser's report."""
     data, made.report_text = quantise(ModelFile(made.model.SerializeToString(), name), made.spec, progress)
-    made.model = parse_bytes(data, name)
+    made.model = parse_onnx(data, name)
     made.report = {entry.key: entry.value for entry in made.model.metadata_props}
 
 
@@ -116,9 +116,9 @@ def _runner_of(files: Files, spec: ModelSpec) -> ModelRunner:
 def check_round_trip(files: Files, spec: ModelSpec, name: str) -> None:
     """Checks that what is to be written, read as a user's would be, is infer_input_spec as what was proven."""
     if ".onnx" in files:
-        signature = signature_of(parse_bytes(files[".onnx"], name))
+        signature = onnx_signature(parse_onnx(files[".onnx"], name))
     else:
-        signature = signature_of_ir(files[".xml"], files[".bin"])
+        signature = parse_ir_signature(files[".xml"], files[".bin"])
     read = replace(recognise(signature, spec.name), about=spec.about)
     if read != spec:
         raise RuntimeError(f"the written description is read as {read}, meant was {spec}")

@@ -24,11 +24,11 @@ from streamdet.convert.options import Channels, ConvertOptions, FileFormat, Layo
 from streamdet.convert.output_nodes import add_decode_and_nms, add_top_k
 from streamdet.convert.proof import FP32_TOLERANCE, Proof, Sample, prove
 from streamdet.errors import ModelError, UsageError
-from streamdet.model_spec.default_boxes import box_count
+from streamdet.model_spec.default_boxes import flagship_box_count
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.description import SPEC_KEY
-from streamdet.models.find_ssd import Network, find, resize_input, set_batch, to_heads
-from streamdet.models.onnx_file import ModelFile, signature_of
+from streamdet.models.find_ssd import SsdNetwork, find_ssd, resize_input, set_batch, to_heads
+from streamdet.models.onnx_file import ModelFile, onnx_signature
 from streamdet.models.operation_count import value_shapes
 from streamdet.models.recognise import recognise
 
@@ -45,7 +45,7 @@ class Conversion:
     """
 
     source: SourceModel
-    network: Network
+    network: SsdNetwork
     options: ConvertOptions
     progress: Progress
 
@@ -57,7 +57,7 @@ class Conversion:
             ModelError: it is not there.
         """
         progress("looking for the heads")
-        return cls(source, find(source.model, source.file.name, source.spec.width), options, progress)
+        return cls(source, find_ssd(source.model, source.file.name, source.spec.width), options, progress)
 
     def run(self, samples: Sequence[Sample], quantise: Quantizer | None) -> ConvertedModel:
         """Makes the model step by step, each from the one before, and proves it."""
@@ -86,7 +86,7 @@ class Conversion:
         spec, size = self.source.spec, self.network.size
         if not transforms_input(heads):
             return spec, InputTransform.of(spec)
-        signature = signature_of(self.source.model)
+        signature = onnx_signature(self.source.model)
         known = {"contract": spec.contract, "width": spec.width, "height": spec.height}
         by_signature = recognise(replace(signature, metadata={}), spec.name, known)
         told = SPEC_KEY in signature.metadata or any(
@@ -190,12 +190,12 @@ def _published_spec(heads: ModelSpec) -> ModelSpec:
     return replace(heads, contract=Contract.SSD_PUBLISHED, label_offset=1)
 
 
-def _sized(heads: onnx.ModelProto, network: Network, size: int) -> onnx.ModelProto:
+def _sized(heads: onnx.ModelProto, network: SsdNetwork, size: int) -> onnx.ModelProto:
     """Returns the network with another input size: it is convolutions all through, so only shapes change."""
     sized = onnx.ModelProto()
     sized.CopyFrom(heads)
     resize_input(sized, size)
-    count = box_count(size)
+    count = flagship_box_count(size)
     for value in sized.graph.output:
         value.type.tensor_type.shape.dim[2].dim_value = count
     shapes = value_shapes(sized)

@@ -12,8 +12,8 @@ from streamdet.convert.options import Channels, InputType, Layout
 from streamdet.errors import ModelError
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.onnx_graph import Links, attribute, cut, free_names
-from streamdet.models.recognise import FAMILIES
+from streamdet.models.onnx_graph import GraphLinks, attribute, extract_subgraph, free_names
+from streamdet.models.recognise import CONTRACT_DEFAULTS
 
 INPUT_NODES = ("image_nchw", "image_float", "image_centred")
 """Nodes of a new front, in their order; each is called as what it gives."""
@@ -48,10 +48,10 @@ def first_conv(model: onnx.ModelProto) -> onnx.NodeProto:
     Raises:
         ModelError: there is not one that everything else follows.
     """
-    links = Links.of(model.graph)
+    links = GraphLinks.of(model.graph)
     after: set[str] = set()
     first: list[onnx.NodeProto] = []
-    for node in links.leading_to(value.name for value in model.graph.output):
+    for node in links.nodes_leading_to(value.name for value in model.graph.output):
         if after.intersection(node.input):
             after.update(node.output)
         elif node.op_type == "Conv":
@@ -64,7 +64,7 @@ def first_conv(model: onnx.ModelProto) -> onnx.NodeProto:
 
 def transforms_input(model: onnx.ModelProto) -> bool:
     """Whether the network does something to its input before the first convolution."""
-    return bool(Links.of(model.graph).origin(first_conv(model).input[0]) != model.graph.input[0].name)
+    return bool(GraphLinks.of(model.graph).origin(first_conv(model).input[0]) != model.graph.input[0].name)
 
 
 def measure_input_transform(model: onnx.ModelProto, spec: ModelSpec, size: int) -> InputTransform | None:
@@ -74,7 +74,7 @@ def measure_input_transform(model: onnx.ModelProto, spec: ModelSpec, size: int) 
         What the first convolution gets of a picture that is fed as `spec` says; None where the front does something
         else than choosing channels, adding and multiplying.
     """
-    data = cut(model, model.graph.input, [first_conv(model).input[0]]).SerializeToString()
+    data = extract_subgraph(model, model.graph.input, [first_conv(model).input[0]]).SerializeToString()
     random = np.random.default_rng(0)
     with Session(data, provider="cpu") as session:
 
@@ -126,7 +126,7 @@ def infer_input_spec(model: onnx.ModelProto, spec: ModelSpec, size: int) -> Mode
     inside = measure_input_transform(model, plain, size)
     if inside is None:
         return spec
-    usual = FAMILIES[spec.contract]
+    usual = CONTRACT_DEFAULTS[spec.contract]
     mean, std = np.array(usual["mean"]), np.array(usual["std"])
     for rgb in (True, False):
         colours = [colour if rgb else 2 - colour for colour in inside.colours]
@@ -153,7 +153,7 @@ def fold_input(
         ModelError: the first convolution's weights are not stored as they are (a quantised model).
     """
     first = first_conv(model)
-    links = Links.of(model.graph)
+    links = GraphLinks.of(model.graph)
     weights = links.stored.get(first.input[1])
     if weights is None or attribute(first, "group", 1) != 1:
         raise ModelError("its first convolution is quantised, so nothing can be folded into it: convert the original")
@@ -168,7 +168,7 @@ def fold_input(
     wanted = {"image", *INPUT_NODES, "image_mean", "stem_weights"}
     image = onnx.helper.make_tensor_value_info("image", _element_type(input_type), _image_shape(layout, size))
     outputs = [value.name for value in model.graph.output]
-    body = cut(model, [image], outputs, stop=frozenset([first.input[0]]))
+    body = extract_subgraph(model, [image], outputs, stop=frozenset([first.input[0]]))
     del body.graph.output[:]
     body.graph.output.extend(model.graph.output)
     del body.graph.input[:]

@@ -11,10 +11,10 @@ from typing import Any
 from streamdet.convert.artifacts import DraftModel, SourceModel
 from streamdet.convert.options import ConvertOptions
 from streamdet.convert.proof import Proof
-from streamdet.model_spec.signature import fixed
+from streamdet.model_spec.signature import fixed_size
 from streamdet.models.description import SPEC_KEY, metadata_text
-from streamdet.models.onnx_file import signature_of
-from streamdet.models.provenance import ACCURACY_KEY, CONVERTED_KEY, read_made_from
+from streamdet.models.onnx_file import onnx_signature
+from streamdet.models.provenance import ACCURACY_KEY, CONVERTED_KEY, read_provenance
 
 
 def conversion_metadata(
@@ -40,9 +40,9 @@ def conversion_metadata(
         "proof": proof.as_dict(),
         "notes": list(notes),
     }
-    if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_made_from(earlier)) is not None:
+    if (earlier := before.pop(CONVERTED_KEY, "")) and (origin := read_provenance(earlier)) is not None:
         done["before"] = {"from": origin.source, "sha256": origin.sha256, "options": origin.options}
-    open_size = any(not fixed(d) for d in signature_of(made.model).inputs[0].shape[1:])
+    open_size = any(not fixed_size(d) for d in onnx_signature(made.model).inputs[0].shape[1:])
     described = {SPEC_KEY: metadata_text(made.spec, open_size), CONVERTED_KEY: json.dumps(done)}
     properties = {**before, **made.report, **described}
     if made.accuracy:

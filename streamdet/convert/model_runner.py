@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.convert.comparison import CONF, IOU, MOST
-from streamdet.detect.output_contracts import Decoder, bind
-from streamdet.detect.postprocess import Found, Rules
+from streamdet.detect.output_contracts import Decoder, bind_decoder
+from streamdet.detect.postprocess import PostprocessRules, RawDetections
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.inference.providers import available_cpus
 from streamdet.inference.session import Session
-from streamdet.model_spec.signature import Tensor, fixed
+from streamdet.model_spec.signature import Tensor, fixed_size
 from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.onnx_file import ModelFile
 from streamdet.picture import Picture
@@ -51,7 +51,7 @@ class ModelRunner:
     _preprocess: Preprocessor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._decoder = bind(self.spec, self.network.outputs)
+        self._decoder = bind_decoder(self.spec, self.network.outputs)
         self._preprocess = Preprocessor(self.spec)
 
     @classmethod
@@ -68,15 +68,15 @@ class ModelRunner:
     def run(self, *images: NDArray[Any]) -> Outputs:
         """Runs a batch, which a network of fixed batch gets filled up."""
         batch = np.stack(images)
-        wanted = fixed(self.network.input.shape[0])
+        wanted = fixed_size(self.network.input.shape[0])
         if wanted and len(batch) < wanted:
             batch = np.concatenate([batch] * -(-wanted // len(batch)))[:wanted]
         return self.network.run(batch)
 
-    def found(self, outputs: Outputs, index: int = 0, spec: ModelSpec | None = None) -> Found:
+    def found(self, outputs: Outputs, index: int = 0, spec: ModelSpec | None = None) -> RawDetections:
         """Reads outputs; by another description where one is given."""
-        decoder = self._decoder if spec is None else bind(spec, self.network.outputs)
-        rules = Rules(CONF, IOU, np.ones(decoder.classes, np.bool_), MOST)
+        decoder = self._decoder if spec is None else bind_decoder(spec, self.network.outputs)
+        rules = PostprocessRules(CONF, IOU, np.ones(decoder.classes, np.bool_), MOST)
         return decoder.decode(outputs, index, rules)
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import ModelError, UsageError
-from streamdet.models.openvino_ir import port_of
+from streamdet.models.openvino_ir import openvino_tensor_info
 from streamdet.openvino_runtime import has_openvino, openvino_core, openvino_module
 from streamdet.redact import redact
 
@@ -56,8 +56,8 @@ class IrNetwork:
         model = core.read_model(xml, tensor)
         # Without the hint a CPU with AMX computes in BF16, and the proof would measure that.
         self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        self.input = port_of(model.inputs[0])
-        self.outputs = tuple(map(port_of, model.outputs))
+        self.input = openvino_tensor_info(model.inputs[0])
+        self.outputs = tuple(map(openvino_tensor_info, model.outputs))
 
     def run(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Runs it; the arrays belong to the caller."""

@@ -7,9 +7,9 @@ import onnx
 from onnx import helper
 
 from streamdet.errors import ModelError, UsageError
-from streamdet.model_spec.default_boxes import box_count, default_boxes_cxcywh
-from streamdet.models.onnx_graph import at_opset, free_names, opset_of, rename
-from streamdet.models.ssd_resnet34 import tail
+from streamdet.model_spec.default_boxes import flagship_box_count, flagship_boxes_cxcywh
+from streamdet.models.onnx_graph import free_names, opset_of, rename_values, upgrade_opset
+from streamdet.models.ssd_resnet34 import build_nms_tail
 
 
 def add_top_k(model: onnx.ModelProto, count: int, classes: int, size: int) -> onnx.ModelProto:
@@ -22,12 +22,12 @@ def add_top_k(model: onnx.ModelProto, count: int, classes: int, size: int) -> on
     Raises:
         UsageError: there are fewer boxes.
     """
-    boxes = box_count(size)
+    boxes = flagship_box_count(size)
     if count >= boxes:
         raise UsageError(f"--top-boxes must be less than the {boxes} there are, got {count}")
     graph = model.graph
     free_names(graph, {"raw_loc", "raw_conf"})
-    rename(graph, {"loc": "raw_loc", "conf": "raw_conf"})
+    rename_values(graph, {"loc": "raw_loc", "conf": "raw_conf"})
     values = {
         "top_first": np.array([1], np.int64),
         "top_end": np.array([classes], np.int64),
@@ -72,7 +72,7 @@ def add_decode_and_nms(model: onnx.ModelProto, classes: int, size: int) -> onnx.
     Raises:
         ModelError: the operators do not fit together.
     """
-    end = at_opset(tail(default_boxes_cxcywh(size), classes, padded=True), opset_of(model))
+    end = upgrade_opset(build_nms_tail(flagship_boxes_cxcywh(size), classes, padded=True), opset_of(model))
     end = onnx.compose.add_prefix(end, "tail/", rename_inputs=False, rename_outputs=False)
     end.ir_version = model.ir_version
     try:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from streamdet.convert.comparison import Comparison, Tolerance, compare
 from streamdet.convert.model_runner import ModelRunner, Outputs, convert_input_format
-from streamdet.detect.postprocess import Found
+from streamdet.detect.postprocess import RawDetections
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.errors import ModelError
-from streamdet.model_spec.signature import fixed
+from streamdet.model_spec.signature import fixed_size
 from streamdet.model_spec.spec import Contract
 from streamdet.picture import Picture
 
@@ -28,7 +28,7 @@ INT8_TOLERANCE = Tolerance(0.05, 0.1, 0.0)
 """For INT8: told, not judged. The quantiser judges by accuracy."""
 
 _ROUNDED_SAMPLES = 4  # on which rounding is looked at: the source runs once more for each
-_Seen = tuple[NDArray[Any], Found]  # what a network was fed with, and what it found
+_Seen = tuple[NDArray[Any], RawDetections]  # what a network was fed with, and what it found
 _Order = tuple[str, bool]  # box_order and box_normalized of a spec
 _ORDERS: tuple[_Order, ...] = (("xyxy", True), ("yxyx", True), ("xyxy", False), ("yxyx", False))
 
@@ -171,7 +171,7 @@ class _Comparison:
         to_bytes(picture, image)
         return convert_input_format(image, spec, self.source.spec), convert_input_format(image, spec, self.result.spec)
 
-    def _judge(self, outputs: Outputs, found: Found, name: str) -> None:
+    def _judge(self, outputs: Outputs, found: RawDetections, name: str) -> None:
         spec, side = self.source.spec, self.source.spec.width
         agreement = compare(self.source.found(outputs), found, side, self.strict)
         self.total += replace(agreement, first=agreement.first and f"{name}: {agreement.first}")
@@ -203,7 +203,7 @@ class _Comparison:
 
 def _batches(result: ModelRunner, first: _Seen | None, last: _Seen | None) -> list[str]:
     """Checks that a picture gives the same in a batch of two; where the network takes any batch."""
-    if first is None or last is None or fixed(result.network.input.shape[0]):
+    if first is None or last is None or fixed_size(result.network.input.shape[0]):
         return []
     if last is first:
         mirrored = np.ascontiguousarray(first[0][..., ::-1] if result.spec.nchw else first[0][:, ::-1])

@@ -17,7 +17,7 @@ from streamdet.evaluate.coco_ap import CocoNumbers
 from streamdet.evaluate.mot import MotNumbers
 from streamdet.evaluate.street import evaluate_street
 from streamdet.inference.detector import load_detector
-from streamdet.models.bundled import DEMO
+from streamdet.models.bundled import DEMO_MODEL
 from streamdet.pipeline.report import Report
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.sources.synthetic_url import parse_synthetic_url
@@ -103,6 +103,6 @@ class Demo:
 
     def _accuracy(self, scene: StreetScene, numbers: list[int]) -> CocoNumbers:
         options = replace(self.options.detector, conf=_EVALUATED_CONF)
-        with load_detector(DEMO, options) as detector:
+        with load_detector(DEMO_MODEL, options) as detector:
             shown = ((scene.render(number), scene.full_ground_truth(number)) for number in numbers)
             return evaluate_street(detector, shown).numbers

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions
-from streamdet.models.bundled import DEMO
+from streamdet.models.bundled import DEMO_MODEL
 from streamdet.sources.synthetic_url import parse_synthetic_url
 
 _VIDEOS = (".mp4", ".mkv", ".mov")
@@ -66,7 +66,7 @@ class DemoOptions:
         chosen = self.detector
         return {
             "sources": {"street": self.url},
-            "model": DEMO,
+            "model": DEMO_MODEL,
             "outputs": [str(self.output)],
             "show": self.show,
             "detector": {"provider": chosen.provider, "precision": chosen.precision, "threads": chosen.threads},

@@ -11,7 +11,7 @@ from streamdet.model_spec.spec import ModelSpec, Resize
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class LetterboxTransform:
     """How a picture was put on the network's input: ``input = frame * scale + offset``, in pixels, on each axis.
 
     Attributes:
@@ -26,10 +26,10 @@ class Fit:
     offset_x: float = 0.0
     offset_y: float = 0.0
 
-    def to_frame(self, boxes_xyxy: Boxes, width: int, height: int) -> Boxes:
+    def boxes_to_frame(self, boxes_xyxy: Boxes, width: int, height: int) -> Boxes:
         """Returns (N, 4) boxes in pixels of the frame, clipped to it, from boxes in pixels of the input.
 
-        >>> Fit(0.5, 0.5, 0, 10).to_frame(np.array([[5, 15, 500, 60]], np.float32), 640, 480).tolist()
+        >>> Fit(0.5, 0.5, 0, 10).boxes_to_frame(np.array([[5, 15, 500, 60]], np.float32), 640, 480).tolist()
         [[10.0, 10.0, 640.0, 100.0]]
         """
         offset = np.array([self.offset_x, self.offset_y] * 2, np.float32)
@@ -39,7 +39,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PictureArea:
     """The rectangle of the network's input that the picture fills, in input pixels; the rest is padding."""
 
     left: int
@@ -47,12 +47,12 @@ class Window:
     width: int
     height: int
 
-    def fit(self, picture_width: int, picture_height: int) -> Fit:
+    def fit(self, picture_width: int, picture_height: int) -> LetterboxTransform:
         """Returns the mapping of a picture of that size into this window."""
-        return Fit(self.width / picture_width, self.height / picture_height, self.left, self.top)
+        return LetterboxTransform(self.width / picture_width, self.height / picture_height, self.left, self.top)
 
 
-def place(spec: ModelSpec, width: int, height: int) -> Window:
+def letterbox(spec: ModelSpec, width: int, height: int) -> PictureArea:
     """Returns where a picture of `width` x `height` pixels goes on the input of `spec`.
 
     A letterbox keeps the picture's shape as well as whole pixels can. At the top left its size is rounded down, as
@@ -60,7 +60,7 @@ def place(spec: ModelSpec, width: int, height: int) -> Window:
     family does.
     """
     if spec.resize is Resize.STRETCH:
-        return Window(0, 0, spec.width, spec.height)
+        return PictureArea(0, 0, spec.width, spec.height)
     centred = spec.resize is Resize.LETTERBOX_CENTER
     fitted = [spec.width, spec.height]
     # In whole numbers: width * (input / width) in floats can come out a hair too small, and so lose a pixel.
@@ -69,7 +69,7 @@ def place(spec: ModelSpec, width: int, height: int) -> Window:
     else:
         fitted[0] = _share(spec.height * width, height, centred)
     left, top = ((spec.width - fitted[0]) // 2, (spec.height - fitted[1]) // 2) if centred else (0, 0)
-    return Window(left, top, fitted[0], fitted[1])
+    return PictureArea(left, top, fitted[0], fitted[1])
 
 
 def _share(pixels: int, parts: int, to_nearest: bool) -> int:

@@ -1,4 +1,4 @@
-"""Output contracts: what the tensors of a network mean. One small decoder each, all in `CONTRACTS` at the end."""
+"""Output contracts: what the tensors of a network mean. One small decoder each, all in `DECODER_BINDERS` at the end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 from streamdet.boxes import Boxes
 from streamdet.detect.decode_grid import fastestdet_candidates, yolox_candidates, yolox_grid
 from streamdet.detect.decode_ssd import ssd_candidates
-from streamdet.detect.postprocess import Found, Rules, choose, suppress
+from streamdet.detect.postprocess import PostprocessRules, RawDetections, apply_nms, select_detections
 from streamdet.errors import ModelError
-from streamdet.model_spec.default_boxes import boxes_cxcywh, grids_of
+from streamdet.model_spec.default_boxes import flagship_grids_for, grid_boxes_cxcywh
 from streamdet.model_spec.output_shapes import (
-    heads_index,
-    heads_outputs,
-    rows_output,
-    separate_outputs,
+    find_rows_output,
+    find_separate_outputs,
+    find_ssd_heads,
+    find_ssd_index,
     yolox_strides,
 )
-from streamdet.model_spec.signature import Tensor, describe, fixed
+from streamdet.model_spec.signature import Tensor, describe_tensors, fixed_size
 from streamdet.model_spec.spec import Contract, ModelSpec
 
 Outputs = Mapping[str, NDArray[Any]]
-Decode = Callable[[Outputs, int, Rules], Found]
+Decode = Callable[[Outputs, int, PostprocessRules], RawDetections]
 """Reads one picture: outputs by name, its place in the batch, what to keep. Broken values (NaN, infinite, absurdly far
 or large, numbers of no class) are dropped, never raised."""
 
@@ -45,7 +45,7 @@ class Decoder:
     classes: int
 
 
-def bind(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+def bind_decoder(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     """Returns the decoder of a model.
 
     Args:
@@ -55,7 +55,7 @@ def bind(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     Raises:
         ModelError: the outputs are not what the contract needs; the message says what was looked for and found.
     """
-    decoder = CONTRACTS[spec.contract](spec, outputs)
+    decoder = DECODER_BINDERS[spec.contract](spec, outputs)
     if spec.labels and decoder.classes != len(spec.labels):
         raise ModelError(
             f"{spec.name} has {decoder.classes} classes but {len(spec.labels)} labels are given: "
@@ -66,13 +66,14 @@ def bind(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
 
 def _mismatch(spec: ModelSpec, wanted: str, outputs: Sequence[Tensor]) -> ModelError:
     return ModelError(
-        f"{spec.name} does not fit the contract {spec.contract.value}: looked for {wanted}, found {describe(outputs)}; "
+        f"{spec.name} does not fit the contract {spec.contract.value}: looked for {wanted}, "
+        f"found {describe_tensors(outputs)}; "
         "give the right `contract` in a YAML description beside the model"
     )
 
 
 def _by_shape(outputs: Sequence[Tensor], matches: Callable[[tuple[int, ...]], bool]) -> Tensor | None:
-    return next((t for t in outputs if matches(tuple(fixed(d) for d in t.shape))), None)
+    return next((t for t in outputs if matches(tuple(fixed_size(d) for d in t.shape))), None)
 
 
 def _dense(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -93,23 +94,23 @@ def _dense(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> N
 
 
 def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
-    grids = spec.default_boxes or grids_of(spec.width, spec.height)
+    grids = spec.default_boxes or flagship_grids_for(spec.width, spec.height)
     if not grids:
         missing = f"`default_boxes` (none are known for an input of {spec.width}x{spec.height})"
         raise _mismatch(spec, f"loc (n, 4, P), conf (n, 1 + classes, P) and {missing}", outputs)
     count = sum(grid.count for grid in grids)
-    index = heads_index(outputs)
-    given = count if index is None else fixed(index.shape[1])
-    heads = heads_outputs(outputs, given)
+    index = find_ssd_index(outputs)
+    given = count if index is None else fixed_size(index.shape[1])
+    heads = find_ssd_heads(outputs, given)
     if heads is None or not 0 < given <= count:
         raise _mismatch(spec, f"loc (n, 4, {count}) and conf (n, 1 + classes, {count})", outputs)
-    loc_name, conf_name, classes = *(head.name for head in heads), fixed(heads[1].shape[1]) - 1
-    priors = boxes_cxcywh(grids)
+    loc_name, conf_name, classes = *(head.name for head in heads), fixed_size(heads[1].shape[1]) - 1
+    priors = grid_boxes_cxcywh(grids)
 
-    def decode(values: Outputs, picture: int, rules: Rules) -> Found:
+    def decode(values: Outputs, picture: int, rules: PostprocessRules) -> RawDetections:
         raw = _dense(values, loc_name, picture, (4, given)), _dense(values, conf_name, picture, (classes + 1, given))
         chosen = priors if index is None else _chosen(priors, values, index.name, picture, given)
-        return suppress(ssd_candidates(*raw, chosen, rules.wanted, rules.conf, spec.width, spec.height), rules)
+        return apply_nms(ssd_candidates(*raw, chosen, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
     return Decoder(decode, classes)
 
@@ -131,17 +132,17 @@ def _chosen(priors: Boxes, values: Outputs, name: str, picture: int, count: int)
 
 def _yolox(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     tensor = _by_shape(outputs, lambda s: len(s) == 3 and s[2] > 5)
-    cells = fixed(tensor.shape[1]) if tensor else 0
+    cells = fixed_size(tensor.shape[1]) if tensor else 0
     usual = sum((spec.width // s) * (spec.height // s) for s in (8, 16, 32))
     strides = yolox_strides(spec.width, spec.height, cells or usual)
     if tensor is None or not strides:
         raise _mismatch(spec, f"one output (n, {usual}, 5 + classes)", outputs)
-    name, classes = tensor.name, fixed(tensor.shape[2]) - 5
+    name, classes = tensor.name, fixed_size(tensor.shape[2]) - 5
     grid = yolox_grid(spec.width, spec.height, strides)
 
-    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+    def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
         found = _dense(values, name, index, (len(grid), classes + 5))
-        return suppress(yolox_candidates(found, grid, rules.wanted, rules.conf), rules)
+        return apply_nms(yolox_candidates(found, grid, rules.wanted, rules.conf), rules)
 
     return Decoder(decode, classes)
 
@@ -150,11 +151,11 @@ def _fastestdet(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     tensor = _by_shape(outputs, lambda s: len(s) == 4 and s[1] > 5)
     if tensor is None:
         raise _mismatch(spec, "one output (n, 5 + classes, rows, columns)", outputs)
-    name, classes = tensor.name, fixed(tensor.shape[1]) - 5
+    name, classes = tensor.name, fixed_size(tensor.shape[1]) - 5
 
-    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+    def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
         maps = _dense(values, name, index, (classes + 5, 0, 0))
-        return suppress(fastestdet_candidates(maps, rules.wanted, rules.conf, spec.width, spec.height), rules)
+        return apply_nms(fastestdet_candidates(maps, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
     return Decoder(decode, classes)
 
@@ -181,12 +182,12 @@ def _one(spec: ModelSpec, name: str, array: NDArray[Any], index: int, rank: int)
 
 
 def _rows(spec: ModelSpec, name: str) -> Decode:
-    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+    def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
         rows = _one(spec, name, values[name], index, 2) if values[name].size else np.empty((0, 6), np.float32)
         if rows.shape[1] != 6:
             raise ModelError(f"{spec.name} gave {name} of shape {values[name].shape}: expected rows of 6")
         class_ids = _class_ids(rows[:, 5], spec.label_offset)
-        return choose(_corners_px(spec, rows[:, :4]), rows[:, 4], class_ids, rules)
+        return select_detections(_corners_px(spec, rows[:, :4]), rows[:, 4], class_ids, rules)
 
     return decode
 
@@ -203,16 +204,18 @@ def _class_ids(labels: NDArray[Any], offset: int) -> NDArray[np.int64]:
 def _separate(spec: ModelSpec, names: tuple[str, str, str]) -> Decode:
     boxes_name, scores_name, labels_name = names
 
-    def decode(values: Outputs, index: int, rules: Rules) -> Found:
+    def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
         if 0 in (values[name].size for name in names):
-            return choose(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64), rules)
+            return select_detections(
+                np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64), rules
+            )
         boxes = _one(spec, boxes_name, values[boxes_name], index, 2)
         scores = _one(spec, scores_name, values[scores_name], index, 1)
         labels = _one(spec, labels_name, values[labels_name], index, 1)
         if boxes.shape != (len(scores), 4) or len(labels) != len(scores):
             found = f"boxes {boxes.shape}, scores {scores.shape}, labels {labels.shape}"
             raise ModelError(f"{spec.name} gave {found}: they do not belong together")
-        return choose(_corners_px(spec, boxes), scores, _class_ids(labels, spec.label_offset), rules)
+        return select_detections(_corners_px(spec, boxes), scores, _class_ids(labels, spec.label_offset), rules)
 
     return decode
 
@@ -225,9 +228,9 @@ def _end_to_end(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
             raise _mismatch(spec, f"boxes, scores and labels named {', '.join(spec.output_names)}", outputs)
         boxes, scores, labels = spec.output_names
         return Decoder(_separate(spec, (boxes, scores, labels)), classes)
-    if (rows := rows_output(outputs)) is not None:
+    if (rows := find_rows_output(outputs)) is not None:
         return Decoder(_rows(spec, rows), classes)
-    if (separate := separate_outputs(outputs)) is not None:
+    if (separate := find_separate_outputs(outputs)) is not None:
         return Decoder(_separate(spec, separate), classes)
     raise _mismatch(spec, "rows (n, 6), or outputs named like boxes (n, 4), scores (n) and labels (n)", outputs)
 
@@ -240,7 +243,7 @@ def _ssd_published(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     return Decoder(_separate(spec, names), len(spec.labels) or _ANY_CLASS)
 
 
-CONTRACTS: dict[Contract, Callable[[ModelSpec, Sequence[Tensor]], Decoder]] = {
+DECODER_BINDERS: dict[Contract, Callable[[ModelSpec, Sequence[Tensor]], Decoder]] = {
     Contract.SSD_HEADS: _ssd_heads,
     Contract.SSD_PUBLISHED: _ssd_published,
     Contract.YOLOX: _yolox,

@@ -11,7 +11,7 @@ from streamdet.detect.nms import nms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rules:
+class PostprocessRules:
     """What is kept of what a network gives.
 
     Attributes:
@@ -30,7 +30,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class RawDetections:
     """Detections of one picture, by falling score.
 
     Attributes:
@@ -47,7 +47,7 @@ class Found:
         return len(self.scores)
 
 
-def suppress(candidates: Candidates, rules: Rules) -> Found:
+def apply_nms(candidates: Candidates, rules: PostprocessRules) -> RawDetections:
     """Picks the best candidates by non-maximum suppression within each class.
 
     Best 200 of each class, then best 200 of all (MLPerf) is the same as best 200 of all: no class can hold more.
@@ -63,10 +63,12 @@ def suppress(candidates: Candidates, rules: Rules) -> Found:
         rules.max_detections,
     )
     boxes = candidates.boxes_xyxy[candidates.box_ids[kept]]
-    return Found(boxes, candidates.scores[kept], candidates.class_ids[kept])
+    return RawDetections(boxes, candidates.scores[kept], candidates.class_ids[kept])
 
 
-def choose(boxes_xyxy: Boxes, scores: NDArray[np.floating], class_ids: NDArray[np.integer], rules: Rules) -> Found:
+def select_detections(
+    boxes_xyxy: Boxes, scores: NDArray[np.floating], class_ids: NDArray[np.integer], rules: PostprocessRules
+) -> RawDetections:
     """Picks among the detections of a network that did its own suppression.
 
     Args:
@@ -82,4 +84,4 @@ def choose(boxes_xyxy: Boxes, scores: NDArray[np.floating], class_ids: NDArray[n
     kept = kept[rules.wanted[class_ids[kept].astype(np.int64)]]
     kept = kept[np.argsort(-scores[kept], kind="stable")][: rules.max_detections]
     best = np.minimum(scores[kept], 1).astype(np.float32)
-    return Found(boxes_xyxy[kept].astype(np.float32), best, class_ids[kept].astype(np.int32))
+    return RawDetections(boxes_xyxy[kept].astype(np.float32), best, class_ids[kept].astype(np.int32))

@@ -9,12 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.color import ColorSpace, Plane
-from streamdet.detect.letterbox import Fit, Window, place
-from streamdet.detect.resample import MAX_WIDTH, PACKED, PLANAR, SEMI_PLANAR, Axes, Color, Scratch, Target, resample
+from streamdet.detect.letterbox import LetterboxTransform, PictureArea, letterbox
+from streamdet.detect.resample import (
+    MAX_WIDTH,
+    PACKED,
+    PLANAR,
+    SEMI_PLANAR,
+    ChannelTransform,
+    SampleAxes,
+    Scratch,
+    TargetArea,
+    resample,
+)
 from streamdet.model_spec.spec import ModelSpec
 from streamdet.picture import Picture, PixelFormat
 
-__all__ = ["Fit", "Preprocessor"]
+__all__ = ["LetterboxTransform", "Preprocessor"]
 
 _LAYOUTS = {PixelFormat.I420: PLANAR, PixelFormat.NV12: SEMI_PLANAR, PixelFormat.BGR24: PACKED}
 _PLANS_KEPT = 8  # picture sizes change rarely: a stream that switches, a few cameras of different kinds
@@ -48,9 +58,9 @@ class Preprocessor:
         self.shape = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
         self._pad = ((spec.pad_value - mean) / std).astype(self.dtype)
         self._plans: dict[tuple[int, int], _Plan] = {}
-        self._colors: dict[ColorSpace, Color] = {}
+        self._colors: dict[ColorSpace, ChannelTransform] = {}
 
-    def __call__(self, picture: Picture, out: NDArray[np.float32] | NDArray[np.uint8]) -> Fit:
+    def __call__(self, picture: Picture, out: NDArray[np.float32] | NDArray[np.uint8]) -> LetterboxTransform:
         """Writes `picture` to `out` and returns where it landed.
 
         Args:
@@ -73,7 +83,7 @@ class Preprocessor:
             self._color(picture.color),
             plan.scratch,
             out.reshape(-1, self.shape[2]) if self._spec.nchw else out.reshape(self.shape[0], -1),
-            Target(not self._spec.nchw, int(self._spec.rgb), self._spec.height, plan.window.top, plan.window.left),
+            TargetArea(not self._spec.nchw, int(self._spec.rgb), self._spec.height, plan.window.top, plan.window.left),
         )
         return plan.fit
 
@@ -90,7 +100,7 @@ class Preprocessor:
             self._plans[key] = _make_plan(self._spec, width, height, self.dtype)
         return self._plans[key]
 
-    def _color(self, space: ColorSpace) -> Color:
+    def _color(self, space: ColorSpace) -> ChannelTransform:
         if space not in self._colors:
             to_bgr = space.yuv_to_rgb()[::-1].copy()
             to_bgr[:, 3] += np.float32(0.5)  # the kernel cuts off
@@ -99,10 +109,10 @@ class Preprocessor:
                 shift = shift + 0.5  # here too
             if self._spec.rgb:  # the kernel blends blue, green, red
                 scale, shift = scale[::-1], shift[::-1]
-            self._colors[space] = Color(to_bgr, scale.astype(np.float32), shift.astype(np.float32))
+            self._colors[space] = ChannelTransform(to_bgr, scale.astype(np.float32), shift.astype(np.float32))
         return self._colors[space]
 
-    def _fill_borders(self, window: Window, out: NDArray[np.float32] | NDArray[np.uint8]) -> None:
+    def _fill_borders(self, window: PictureArea, out: NDArray[np.float32] | NDArray[np.uint8]) -> None:
         rows = out if not self._spec.nchw else out.transpose(1, 2, 0)
         right, bottom = window.left + window.width, window.top + window.height
         for border in (rows[: window.top], rows[bottom:], rows[:, : window.left], rows[:, right:]):
@@ -114,26 +124,28 @@ class Preprocessor:
 class _Plan:
     """What depends only on the size of a picture."""
 
-    window: Window
-    fit: Fit
-    axes: Axes
+    window: PictureArea
+    fit: LetterboxTransform
+    axes: SampleAxes
     scratch: Scratch
 
 
 def _make_plan(spec: ModelSpec, width: int, height: int, dtype: np.dtype[Any]) -> _Plan:
     if width > MAX_WIDTH:
         raise ValueError(f"pictures wider than {MAX_WIDTH} pixels are not supported, got {width}x{height}")
-    window = place(spec, width, height)
+    window = letterbox(spec, width, height)
     scratch = Scratch.allocate(width, window.width, dtype)
     return _Plan(window, window.fit(width, height), make_axes(width, height, window), scratch)
 
 
-def make_axes(width: int, height: int, window: Window) -> Axes:
+def make_axes(width: int, height: int, window: PictureArea) -> SampleAxes:
     """Returns where the pixels of `window` come from in a picture of `width` x `height` pixels."""
     columns, column_share = _taps(width, window.width)
     rows, row_share = _taps(height, window.height)
     single = np.float32
-    return Axes(columns.astype(np.uint16), column_share.astype(single), rows.astype(np.int32), row_share.astype(single))
+    return SampleAxes(
+        columns.astype(np.uint16), column_share.astype(single), rows.astype(np.int32), row_share.astype(single)
+    )
 
 
 def _taps(samples: int, wanted: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -37,7 +37,7 @@ _16 = np.uint32(16)
 _32 = np.uint64(32)
 
 
-class Axes(NamedTuple):
+class SampleAxes(NamedTuple):
     """Where the samples of an output row and column come from: sample ``near[i]`` and, by ``share[i]``, the next one.
 
     Attributes:
@@ -53,7 +53,7 @@ class Axes(NamedTuple):
     row_share: Floats
 
 
-class Color(NamedTuple):
+class ChannelTransform(NamedTuple):
     """What the samples of a pixel go through: YUV to whole BGR values, blending, and then to the network's channels.
 
     Attributes:
@@ -90,7 +90,7 @@ class Scratch(NamedTuple):
         return cls(words, taps, np.zeros((2, 3, columns), np.float32), np.zeros((3, columns), dtype))
 
 
-class Target(NamedTuple):
+class TargetArea(NamedTuple):
     """Where on the network's input the picture goes.
 
     Attributes:
@@ -144,7 +144,7 @@ def pack_yuv(luma: Plane, second: Plane, third: Plane, step: int, width: int, m:
 
 
 @kernel(apart=True)
-def pack_triple(line: Plane, width: int, words: Words) -> None:
+def pack_bgr(line: Plane, width: int, words: Words) -> None:
     """Packs the three samples of each pixel into one word; one more word repeats the last."""
     for x in range(width):
         low = np.uint32(np.uint32(line[3 * x]) | np.uint32(np.uint32(line[3 * x + 1]) << _8))
@@ -153,7 +153,7 @@ def pack_triple(line: Plane, width: int, words: Words) -> None:
 
 
 @kernel  # not apart: as these may share memory for all it knows, LLVM keeps to plain loads, 1.5x faster than gathers
-def pick(words: Words, columns: Columns, taps: Pairs) -> None:
+def fetch_taps(words: Words, columns: Columns, taps: Pairs) -> None:
     """Fetches both taps of each output column; `taps` is `Scratch.taps`, two at a time.
 
     LLVM makes one load of the two. To read `words` as overlapping words of 64 bits would promise it, by Numba, that
@@ -181,7 +181,7 @@ def blend_taps(taps: Words, share: Floats, first: Floats, second: Floats, third:
 
 
 @kernel(apart=True, contract=True)
-def mix_row(
+def blend_rows(
     upper: NDArray[np.float32],
     lower: NDArray[np.float32],
     share: np.float32,
@@ -225,11 +225,11 @@ def resample(
     layout: int,
     planes: tuple[Plane, Plane, Plane],
     width: int,
-    axes: Axes,
-    color: Color,
+    axes: SampleAxes,
+    color: ChannelTransform,
     scratch: Scratch,
     out: Tensor,
-    target: Target,
+    target: TargetArea,
 ) -> None:
     """Writes a picture to its window on the network's input.
 
@@ -258,16 +258,18 @@ def resample(
             if kept[place] != row:
                 kept[place] = row
                 if layout == PACKED:
-                    pack_triple(luma[row], width, words)
+                    pack_bgr(luma[row], width, words)
                 elif layout == PLANAR:  # steps are written out: LLVM makes a kernel for each
                     pack_yuv(luma[row], second[row >> 1], third[row >> 1], 1, width, color.to_bgr, words)
                 else:
                     pack_yuv(luma[row], second[row >> 1], second[row >> 1, 1:], 2, width, color.to_bgr, words)
-                pick(words, axes.columns, pairs_of_taps)
+                fetch_taps(words, axes.columns, pairs_of_taps)
                 blend_taps(taps, axes.column_share, rows[place, 0], rows[place, 1], rows[place, 2])
         here, there, share = rows[upper & 1], rows[1 - (upper & 1)], axes.row_share[i]
         if target.interleaved:
-            mix_row(here, there, share, color.scale, color.shift, line[2 * red_first], line[1], line[2 - 2 * red_first])
+            blend_rows(
+                here, there, share, color.scale, color.shift, line[2 * red_first], line[1], line[2 - 2 * red_first]
+            )
             interleave(line, out[target.top + i, 3 * left : 3 * (left + columns)])
         else:
             row_b = 2 * red_first * target.height + target.top + i
@@ -276,11 +278,11 @@ def resample(
             blue_out = out[row_b, left : left + columns]
             green_out = out[row_g, left : left + columns]
             red_out = out[row_r, left : left + columns]
-            mix_row(here, there, share, color.scale, color.shift, blue_out, green_out, red_out)
+            blend_rows(here, there, share, color.scale, color.shift, blue_out, green_out, red_out)
 
 
 def resample_reference(
-    layout: int, planes: tuple[Plane, Plane, Plane], width: int, axes: Axes, color: Color
+    layout: int, planes: tuple[Plane, Plane, Plane], width: int, axes: SampleAxes, color: ChannelTransform
 ) -> NDArray[np.float32]:
     """The same as `resample` in plain numpy; returns (3, rows, columns) float32: blue, green, red."""
     luma, second, third = planes
@@ -299,7 +301,7 @@ def resample_reference(
     return np.stack(channels)
 
 
-def _bilinear_reference(plane: NDArray[np.float32], axes: Axes) -> NDArray[np.float32]:
+def _bilinear_reference(plane: NDArray[np.float32], axes: SampleAxes) -> NDArray[np.float32]:
     left = plane[:, axes.columns]
     right = plane[:, np.minimum(axes.columns.astype(np.int64) + 1, plane.shape[1] - 1)]
     rows = left + (right - left) * axes.column_share

@@ -66,11 +66,11 @@ def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None
         cuda: version that ONNX Runtime is built for.
         folders: where other versions may be; by default, where loaders and packages put them.
     """
-    from streamdet.inference.providers import preload
+    from streamdet.inference.providers import preload_libraries
 
     folders = library_search_folders() if folders is None else folders
     wanted = required_libraries(cuda[0])
-    preload()
+    preload_libraries()
     broken = [(library, why) for library in wanted if (why := _load_error(library, folders)) is not None]
     for library, why in broken:
         fix = f"pip install {library.package}" if len(broken) == 1 else INSTALL_CUDA

@@ -24,14 +24,14 @@ _REINSTALL = "pip install --force-reinstall onnxruntime-gpu (or onnxruntime, whe
 
 def probe(short: str) -> Iterator[CheckResult]:
     """Looks at one provider, or at what ``auto`` takes."""
-    from streamdet.inference.providers import Provider, ProviderMissing, runtime
+    from streamdet.inference.providers import Provider, ProviderMissing, onnxruntime_module
 
     name = f"provider {short}"
     if (absent := _absent(short)) is not None:
         yield absent
         return
     try:
-        runtime()
+        onnxruntime_module()
     except Exception as error:  # a broken installation raises anything
         if short == Provider.CPU.short:
             yield CheckResult(name, Status.FAIL, f"onnxruntime cannot be imported: {one_line(error)}", _REINSTALL)

@@ -85,10 +85,10 @@ def probe(_: str = "") -> Iterator[CheckResult]:
 
 def runtime_cuda_version() -> tuple[int, int] | None:
     """Returns the CUDA that the installed ONNX Runtime is built for; None where it is for none, or cannot start."""
-    from streamdet.inference.providers import runtime
+    from streamdet.inference.providers import onnxruntime_module
 
     try:
-        major, minor = str(getattr(runtime(), "cuda_version", "")).split(".")[:2]
+        major, minor = str(getattr(onnxruntime_module(), "cuda_version", "")).split(".")[:2]
         return int(major), int(minor)
     except (ImportError, ValueError):  # broken, which is another probe's finding; "" for no CUDA
         return None

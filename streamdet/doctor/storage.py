@@ -39,15 +39,15 @@ def probe(_: str = "") -> Iterator[CheckResult]:
 
 def _models(folder: Path) -> Iterator[CheckResult]:
     from streamdet.errors import ModelError
-    from streamdet.models.catalog import MODELS, file_name, locate
+    from streamdet.models.catalog import MODELS, model_file_name, read_catalog_model
 
     good = []
     for spec in MODELS:
-        path = folder / file_name(spec)
+        path = folder / model_file_name(spec)
         if not path.is_file():
             continue
         try:
-            locate(spec)
+            read_catalog_model(spec)
         except ModelError as error:
             fix = f"rm {abbreviate_home(path)} && streamdet models pull {spec.name}"
             yield CheckResult(f"model {spec.name}", Status.FAIL, abbreviate_home_in_text(str(error)), fix)

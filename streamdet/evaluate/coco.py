@@ -21,11 +21,11 @@ from streamdet.evaluate.published import Published, published
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.inference.providers import available_cpus
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.catalog import resolve
-from streamdet.models.model_cache import Get, not_here
+from streamdet.models.catalog import resolve_model
+from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.models.onnx_file import ModelFile
-from streamdet.models.openvino_ir import file_signature
-from streamdet.models.provenance import CONVERTED_KEY, read_made_from
+from streamdet.models.openvino_ir import model_signature
+from streamdet.models.provenance import CONVERTED_KEY, read_provenance
 from streamdet.sinks.output_path import InputFiles
 
 Progress = Callable[[int, int], None]
@@ -124,7 +124,7 @@ def evaluate_coco(
     annotations: Path | CocoGroundTruth,
     options: CocoOptions | None = None,
     on_progress: Progress = lambda done, total: None,
-    get: Get = not_here,
+    download: Downloader = refuse_download,
 ) -> CocoResult:
     """Runs a model over annotated pictures and evaluates what it finds.
 
@@ -134,7 +134,7 @@ def evaluate_coco(
         annotations: file in COCO's format, or what was read of it.
         options: thresholds and hardware.
         on_progress: told of each picture.
-        get: as for `load_detector`; asked once the annotations and the pictures were found to be there.
+        download: as for `load_detector`; asked once the annotations and the pictures were found to be there.
 
     Raises:
         UsageError: the annotations cannot be used, pictures are missing, classes do not agree, pycocotools is missing,
@@ -149,7 +149,7 @@ def evaluate_coco(
     work = _Work(truth, images, options, on_progress)
     if isinstance(model, ModelDetector):
         return work.run(model, "", published(model.spec, ""))
-    spec, file = resolve(model, options.contract, get)
+    spec, file = resolve_model(model, options.contract, download)
     sha256 = hashlib.sha256(file.data).hexdigest()
     # A converted model is held against the figures of its source, and judged with the same thresholds.
     known = published(spec, sha256) or published(spec, _source_sha256(file))
@@ -161,7 +161,7 @@ def evaluate_coco(
 
 
 def _source_sha256(file: ModelFile) -> str:
-    made_from = read_made_from(file_signature(file).metadata.get(CONVERTED_KEY, ""))
+    made_from = read_provenance(model_signature(file).metadata.get(CONVERTED_KEY, ""))
     return made_from.sha256 if made_from else ""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from streamdet.evaluate.ground_truth import CocoGroundTruth
 from streamdet.labels import COCO80
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.catalog import known
+from streamdet.models.catalog import find_model
 
 AP, COCO_PRECISION, VOC_MAP = "AP", "coco_precision", "mAP"
 """Names of the three metrics."""
@@ -89,7 +89,7 @@ def published(spec: ModelSpec, sha256: str) -> Published | None:
     flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED) and spec.labels == COCO80
     if flagship and (spec.width, spec.height) == (1200, 1200) and not spec.random_weights:
         return FLAGSHIP
-    nano = known(YOLOX_NANO.name)
+    nano = find_model(YOLOX_NANO.name)
     return YOLOX_NANO if nano is not None and sha256 == nano.sha256 else None
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from streamdet.config import TrackerConfig
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
-from streamdet.models.model_cache import Get, not_here
 from streamdet.sources.base import Source
 from streamdet.sources.factory import create_source
 from streamdet.sources.synthetic import SyntheticSource
@@ -57,9 +56,9 @@ class GroundTruthFrames:
             raise UsageError(f"{options.source}: give a video file or synthetic:, whose frames follow one another")
         self._detector: ModelDetector | None = None
         if options.model is not None:
-            self._detector = load_detector(options.model, options.detector, get=get)
+            self._detector = load_detector(options.model, options.detector, download=download)
             tracking = TrackerConfig().options(self._detector.conf)
-            self._detector.report_from(tracking.low_score)
+            self._detector.lower_report_threshold(tracking.low_score)
             self._tracker = ByteTracker(tracking)
         elif not isinstance(self._source, SyntheticSource):
             raise UsageError("no model given: -m names the detector whose boxes on every frame are taken for true")

@@ -122,7 +122,7 @@ def track_street(
         min_visible: what less can be seen of is ignored.
     """
     options = TrackerOptions.for_threshold(detector.conf)
-    detector.report_from(options.low_score)
+    detector.lower_report_threshold(options.low_score)
     found: dict[str, MotSequence] = {}
     for k, scene_options in enumerate(scenes):
         scene, tracker = StreetScene(scene_options), ByteTracker(options)

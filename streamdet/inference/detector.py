@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.color import ColorSpace
-from streamdet.detect.output_contracts import Decoder, bind
-from streamdet.detect.postprocess import Found, Rules
-from streamdet.detect.preprocess import Fit, Preprocessor
+from streamdet.detect.output_contracts import Decoder, bind_decoder
+from streamdet.detect.postprocess import PostprocessRules, RawDetections
+from streamdet.detect.preprocess import LetterboxTransform, Preprocessor
 from streamdet.errors import ModelError, UsageError
-from streamdet.inference.providers import Options
+from streamdet.inference.providers import ProviderOptions
 from streamdet.inference.providers.cpu_threads import check_threads
 from streamdet.inference.session import Session
 from streamdet.labels import select_classes
-from streamdet.model_spec.signature import Tensor, describe, fixed
+from streamdet.model_spec.signature import Tensor, describe_tensors, fixed_size
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.catalog import resolve
-from streamdet.models.model_cache import Get, not_here
+from streamdet.models.catalog import resolve_model
+from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.models.onnx_file import ModelFile
 from streamdet.picture import Picture, PixelFormat, plane_shapes
 from streamdet.types import Detected, Detections, StageTimes
@@ -55,7 +55,7 @@ class DetectorOptions:
         class_agnostic_nms: boxes of different classes suppress each other too.
         max_batch: how many pictures go together where the network takes any number; 0 chooses 8 on a GPU, else 1.
         batch_wait_ms: how long a picture may wait for those of other sources to go with it.
-        give_way: with a live source, how much inference on the processor gives way to decoding and encoding, 0 to 19.
+        niceness: with a live source, how much inference on the processor gives way to decoding and encoding, 0 to 19.
     """
 
     conf: float | None = None
@@ -69,7 +69,7 @@ class DetectorOptions:
     class_agnostic_nms: bool = False
     max_batch: int = 0
     batch_wait_ms: float = 2.0
-    give_way: int = 5
+    niceness: int = 5
 
     def __post_init__(self) -> None:
         if self.conf is not None and not 0 <= self.conf < 1:
@@ -81,8 +81,8 @@ class DetectorOptions:
             raise UsageError(f"max_batch must not be negative, got {self.max_batch}")
         if not 0 <= self.batch_wait_ms <= 1000:
             raise UsageError(f"batch_wait_ms must be from 0 to 1000, got {self.batch_wait_ms}")
-        if not 0 <= self.give_way <= 19:
-            raise UsageError(f"give_way must be from 0 (not at all) to 19, got {self.give_way}")
+        if not 0 <= self.niceness <= 19:
+            raise UsageError(f"niceness must be from 0 (not at all) to 19, got {self.niceness}")
         if self.max_detections < 1:
             raise UsageError(f"max_detections must be at least 1, got {self.max_detections}")
 
@@ -91,7 +91,7 @@ def load_detector(
     model: str | Path | ModelSpec | ModelFile,
     options: DetectorOptions | None = None,
     contract: Contract | None = None,
-    get: Get = not_here,
+    download: Downloader = refuse_download,
 ) -> ModelDetector:
     """Loads a model and makes it ready to detect; call `ModelDetector.warm_up` before the first frame that matters.
 
@@ -99,8 +99,8 @@ def load_detector(
         model: a known name, an ONNX file, a YAML description, a spec, or what is in a file.
         options: what to look for and on what to run.
         contract: what the outputs of a file mean, instead of recognising it.
-        get: is asked for a known or described model's file that is not there; see
-            `streamdet.models.model_cache.getter`. By
+        download: is asked for a known or described model's file that is not there; see
+            `streamdet.models.model_cache.downloader`. By
             default nothing is downloaded.
 
     Raises:
@@ -109,9 +109,9 @@ def load_detector(
         HardwareError: the provider asked for is not available.
     """
     options = options or DetectorOptions()
-    spec, file = resolve(model, contract, get)
+    spec, file = resolve_model(model, contract, download)
     select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
-    tuning = Options(max_batch=options.max_batch or _GPU_BATCH, cuda_graph=options.cuda_graph)
+    tuning = ProviderOptions(max_batch=options.max_batch or _GPU_BATCH, cuda_graph=options.cuda_graph)
     session = Session(
         file, provider=options.provider, precision=options.precision, threads=options.threads, options=tuning
     )
@@ -139,11 +139,11 @@ class ModelDetector:
         _check_input(spec, session.input)
         self.spec = spec
         self._session = session
-        self._decoder: Decoder = bind(spec, session.outputs)
+        self._decoder: Decoder = bind_decoder(spec, session.outputs)
         self.conf = spec.conf if options.conf is None else options.conf
         self.rules = _rules(spec, options, self._decoder.classes, self.conf)
         self._preprocess = Preprocessor(spec)
-        self._fixed_batch = fixed(session.input.shape[0])
+        self._fixed_batch = fixed_size(session.input.shape[0])
         self.max_batch = self._fixed_batch or options.max_batch or (_GPU_BATCH if session.provider in _GPU else 1)
         self._batch: NDArray[np.float32] | NDArray[np.uint8] = self._new_batch(self._fixed_batch or 1)
 
@@ -157,7 +157,7 @@ class ModelDetector:
         """Why it is that provider, for people."""
         return self._session.explain
 
-    def report_from(self, score: float) -> None:
+    def lower_report_threshold(self, score: float) -> None:
         """Reports detections down to `score` too, where that is less than `conf`: a tracker wants them."""
         self.rules = replace(self.rules, conf=min(self.conf, score))
 
@@ -178,9 +178,11 @@ class ModelDetector:
             self._preprocess(_gray(format), self._batch[0])
         outputs = self._session.run(self._batch)
         everything = replace(self.rules, conf=0.0)
-        self._in_frame(self._decoder.decode(outputs, 0, everything), Fit(1.0, 1.0), _gray(PixelFormat.I420))
+        self._in_frame(
+            self._decoder.decode(outputs, 0, everything), LetterboxTransform(1.0, 1.0), _gray(PixelFormat.I420)
+        )
 
-    def seconds_per_picture(self) -> float:
+    def measure_seconds_per_picture(self) -> float:
         """Measures what a 1080p picture takes alone, from pixels to boxes: the median of a few, after `warm_up`."""
         picture, taken = _gray(PixelFormat.I420, 1920, 1080), list[float]()
         while len(taken) < _MEASURED and sum(taken) < _MEASURED_S:
@@ -208,7 +210,7 @@ class ModelDetector:
             self._batch = self._new_batch(count)
         batch = self._batch[:count]
         ticks = [time.perf_counter()]
-        fits: list[Fit] = []
+        fits: list[LetterboxTransform] = []
         for picture, image in zip(pictures, batch, strict=False):
             fits.append(self._preprocess(picture, image))
             ticks.append(time.perf_counter())
@@ -224,18 +226,18 @@ class ModelDetector:
             start = end
         return detected
 
-    def _in_frame(self, found: Found, fit: Fit, picture: Picture) -> Detections:
-        boxes = fit.to_frame(found.boxes_xyxy, picture.width, picture.height)
+    def _in_frame(self, found: RawDetections, fit: LetterboxTransform, picture: Picture) -> Detections:
+        boxes = fit.boxes_to_frame(found.boxes_xyxy, picture.width, picture.height)
         inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # something of it is in the picture
         detections = Detections(boxes, found.scores, found.class_ids, labels=self.spec.labels)
         return detections if inside.all() else detections[inside]
 
 
-def _rules(spec: ModelSpec, options: DetectorOptions, classes: int, conf: float) -> Rules:
+def _rules(spec: ModelSpec, options: DetectorOptions, classes: int, conf: float) -> PostprocessRules:
     labels = spec.labels or tuple(str(i) for i in range(classes))
     iou = spec.iou if options.iou is None else options.iou
     wanted = select_classes(labels, options.classes)
-    return Rules(conf, iou, wanted, options.max_detections, options.class_agnostic_nms)
+    return PostprocessRules(conf, iou, wanted, options.max_detections, options.class_agnostic_nms)
 
 
 def _check_input(spec: ModelSpec, tensor: Tensor) -> None:
@@ -245,11 +247,11 @@ def _check_input(spec: ModelSpec, tensor: Tensor) -> None:
         ModelError: it does not.
     """
     image = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
-    sizes = [fixed(dimension) for dimension in tensor.shape]
+    sizes = [fixed_size(dimension) for dimension in tensor.shape]
     agrees = len(sizes) == 4 and all(size in (0, wanted) for size, wanted in zip(sizes[1:], image, strict=True))
     if not agrees:
         raise ModelError(
-            f"{spec.name} is described with input (n, {', '.join(map(str, image))}), takes {describe([tensor])}"
+            f"{spec.name} is described with input (n, {', '.join(map(str, image))}), takes {describe_tensors([tensor])}"
         )
     if (np.dtype(tensor.dtype) == np.uint8) != spec.uint8:
         raise ModelError(f"{spec.name} takes {np.dtype(tensor.dtype)}: correct `uint8` in its YAML description")

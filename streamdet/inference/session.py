@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.inference.providers import (
     AUTO_ORDER,
+    CheckedModel,
     Engine,
-    Network,
-    Options,
     Provider,
     ProviderMissing,
-    create,
+    ProviderOptions,
+    create_engine,
     missing_driver,
     parse_precision,
     parse_provider,
 )
-from streamdet.inference.providers.checked_model import read_network
+from streamdet.inference.providers.checked_model import read_checked_model
 from streamdet.models.onnx_file import ModelFile
 from streamdet.redact import redact
 
@@ -62,12 +62,12 @@ class Session:
         provider: str = "auto",
         precision: str = "auto",
         threads: int = 0,
-        options: Options | None = None,
+        options: ProviderOptions | None = None,
     ) -> None:
         wanted = parse_provider(provider)
         arithmetic = parse_precision(precision)
-        network, threads = read_network(model, threads)
-        options = replace(options or Options(), precision=arithmetic, threads=threads)
+        network, threads = read_checked_model(model, threads)
+        options = replace(options or ProviderOptions(), precision=arithmetic, threads=threads)
         self._name = network.name
         self._engine: Engine | None
         if wanted is None:
@@ -118,7 +118,7 @@ class Session:
         self.close()
 
 
-def _create_best(network: Network, options: Options) -> tuple[Engine, Provider, list[str]]:
+def _create_best(network: CheckedModel, options: ProviderOptions) -> tuple[Engine, Provider, list[str]]:
     """Returns the first that works, what it runs on, and why better ones were passed over."""
     passed_over = []
     for provider in AUTO_ORDER:
@@ -136,9 +136,9 @@ def _create_best(network: Network, options: Options) -> tuple[Engine, Provider, 
     raise AssertionError("the last provider returns or raises")
 
 
-def _create(network: Network, provider: Provider, options: Options) -> Engine:
+def _create(network: CheckedModel, provider: Provider, options: ProviderOptions) -> Engine:
     try:
-        return create(network, provider, options)
+        return create_engine(network, provider, options)
     except (HardwareError, UsageError):
         raise
     except ModelError as error:

@@ -30,7 +30,7 @@ class BoxGrid:
         return self.columns * self.rows * len(self.shapes)
 
 
-def boxes_cxcywh(grids: Sequence[BoxGrid]) -> NDArray[np.float32]:
+def grid_boxes_cxcywh(grids: Sequence[BoxGrid]) -> NDArray[np.float32]:
     """Returns the (P, 4) default boxes of grids in 0..1, ordered by grid, then shape, then row, then column.
 
     >>> boxes_cxcywh([BoxGrid(2, 1, ((0.5, 1.0),))]).tolist()
@@ -98,12 +98,12 @@ def flagship_grids(size: int) -> tuple[BoxGrid, ...]:
     return tuple(grids)
 
 
-def grids_of(width: int, height: int) -> tuple[BoxGrid, ...]:
+def flagship_grids_for(width: int, height: int) -> tuple[BoxGrid, ...]:
     """Returns the flagship's grids for an input, () where there are none of its size."""
     return flagship_grids(width) if width == height >= MIN_SIZE else ()
 
 
-def box_count(size: int) -> int:
+def flagship_box_count(size: int) -> int:
     """Returns how many default boxes the flagship has.
 
     >>> box_count(1200)
@@ -112,6 +112,6 @@ def box_count(size: int) -> int:
     return sum(grid * grid * boxes for grid, boxes in zip(head_grids(size), BOXES_PER_CELL, strict=True))
 
 
-def default_boxes_cxcywh(size: int) -> NDArray[np.float32]:
-    """Returns the flagship's (P, 4) default boxes in 0..1; see `boxes_cxcywh` and `flagship_grids`."""
-    return boxes_cxcywh(flagship_grids(size))
+def flagship_boxes_cxcywh(size: int) -> NDArray[np.float32]:
+    """Returns the flagship's (P, 4) default boxes in 0..1; see `grid_boxes_cxcywh` and `flagship_grids`."""
+    return grid_boxes_cxcywh(flagship_grids(size))

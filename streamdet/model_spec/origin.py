@@ -19,7 +19,7 @@ class Origin:
         sha384: hex digest or "".
         licence: SPDX identifier or a sentence.
         about: one line for people.
-        asked_as: what a user types for it where that is not its name: the path of its description.
+        typed_name: what a user types for it where that is not its name: the path of its description.
     """
 
     name: str
@@ -29,12 +29,12 @@ class Origin:
     sha384: str = ""
     licence: str = ""
     about: str = ""
-    asked_as: str = ""
+    typed_name: str = ""
 
     @property
     def argument(self) -> str:
         """What names the model on a command line."""
-        return shlex.quote(self.asked_as or self.name)
+        return shlex.quote(self.typed_name or self.name)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ def check_url(url: str) -> None:
         raise ValueError("give addresses that begin with https:// or http:// and hold no blanks")
 
 
-def megabytes(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Returns a size as people read it.
 
     >>> megabytes(80_363_696), megabytes(12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamdet.model_spec.signature import Tensor, fixed
+from streamdet.model_spec.signature import Tensor, fixed_size
 
 
 def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:
@@ -19,7 +19,7 @@ def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:
     return ()
 
 
-def heads_outputs(outputs: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor] | None:
+def find_ssd_heads(outputs: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor] | None:
     """Returns the raw heads loc (n, 4, count) and conf (n, 1 + classes, count) of a network; None where they are not.
 
     With three classes both have the same shape: then their names must tell.
@@ -34,10 +34,10 @@ def heads_outputs(outputs: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor
 
 def _picture_shape(tensor: Tensor) -> tuple[int, ...]:
     """Returns the shape of one picture's part of a head, () of what is none."""
-    return tuple(fixed(dimension) for dimension in tensor.shape[1:]) if len(tensor.shape) == 3 else ()
+    return tuple(fixed_size(dimension) for dimension in tensor.shape[1:]) if len(tensor.shape) == 3 else ()
 
 
-def heads_index(outputs: Sequence[Tensor]) -> Tensor | None:
+def find_ssd_index(outputs: Sequence[Tensor]) -> Tensor | None:
     """Returns the output (n, K) that tells which default boxes left a network of raw heads; None where all do."""
     return next((t for t in outputs if t.name == "index" and len(t.shape) == 2), None)
 
@@ -45,7 +45,7 @@ def heads_index(outputs: Sequence[Tensor]) -> Tensor | None:
 _ROLES = (("box",), ("score", "conf", "prob"), ("label", "class", "cls"))
 
 
-def separate_outputs(outputs: Sequence[Tensor]) -> tuple[str, str, str] | None:
+def find_separate_outputs(outputs: Sequence[Tensor]) -> tuple[str, str, str] | None:
     """Returns the names of the boxes, scores and labels outputs by what they are called, None where one is missing."""
     found: list[str] = []
     for words in _ROLES:
@@ -63,8 +63,8 @@ def separate_outputs(outputs: Sequence[Tensor]) -> tuple[str, str, str] | None:
     return (boxes, scores, labels) if plausible else None
 
 
-def rows_output(outputs: Sequence[Tensor]) -> str | None:
+def find_rows_output(outputs: Sequence[Tensor]) -> str | None:
     """Returns the name of the single output of (n, 6) or (1, n, 6) rows, None where there is none."""
-    if len(outputs) == 1 and len(outputs[0].shape) in (2, 3) and fixed(outputs[0].shape[-1]) == 6:
+    if len(outputs) == 1 and len(outputs[0].shape) in (2, 3) and fixed_size(outputs[0].shape[-1]) == 6:
         return outputs[0].name
     return None

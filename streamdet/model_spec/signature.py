@@ -31,7 +31,7 @@ class Tensor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Port:
+class TensorInfo:
     """One input or output, as the file or a session states it. See `Tensor`."""
 
     name: str
@@ -48,12 +48,12 @@ class Signature:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def fixed(dimension: int | str | None) -> int:
+def fixed_size(dimension: int | str | None) -> int:
     """Returns a dimension's size, 0 where it is only known when the network runs."""
     return dimension if isinstance(dimension, int) and dimension > 0 else 0
 
 
-def describe(tensors: Sequence[Tensor]) -> str:
+def describe_tensors(tensors: Sequence[Tensor]) -> str:
     """Returns names and shapes for a message.
 
     >>> describe([Port("scores", (1, "n"), np.dtype("float32"))])

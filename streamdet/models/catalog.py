@@ -14,12 +14,12 @@ from streamdet.errors import ConfigError, ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.origin import Origin
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.bundled import EMBEDDED, embedded
+from streamdet.models.bundled import BUNDLED_MODELS, bundled_model
 from streamdet.models.description import Description, read_description
-from streamdet.models.model_cache import Get, not_here, present, verify
+from streamdet.models.model_cache import Downloader, read_cached_model, refuse_download, verify_file
 from streamdet.models.onnx_file import ModelFile, read_model
-from streamdet.models.openvino_ir import AS_CONVERTED, file_signature, is_ir
-from streamdet.models.recognise import FAMILIES, recognise
+from streamdet.models.openvino_ir import CONVERTED_MODEL_FIELDS, is_ir, model_signature
+from streamdet.models.recognise import CONTRACT_DEFAULTS, recognise
 
 MODELS_VARIABLE = "STREAMDET_MODELS"
 """Environment variable naming the folder of downloaded models."""
@@ -40,7 +40,7 @@ MODELS: tuple[ModelSpec, ...] = (
         sha384="754dd59fdb244e6a93f6173efe26c45bce804305f71b1d0a8a3eb555b3a120894658a0b97475840b93f3c2a30c5efd99",
         licence="Apache-2.0",
         about="SSD with ResNet-34 at 1200x1200, 433 GFLOPs, 80 COCO classes, mAP 0.20 (MLPerf ssd-large)",
-        **FAMILIES[Contract.SSD_PUBLISHED],
+        **CONTRACT_DEFAULTS[Contract.SSD_PUBLISHED],
     ),
     ModelSpec(
         name="yolox-nano",
@@ -56,7 +56,7 @@ MODELS: tuple[ModelSpec, ...] = (
         sha256="695e750a5d5754bb5a8d5325643b59282191a7e7a564e435a415fd3c578eab14",
         licence="Apache-2.0",
         about="YOLOX-nano at 416x416, 1 GFLOP, 80 COCO classes, mAP 0.258: fast enough for any CPU",
-        **FAMILIES[Contract.YOLOX],
+        **CONTRACT_DEFAULTS[Contract.YOLOX],
     ),
 )
 
@@ -80,47 +80,49 @@ def models_dir() -> Path:
         raise ModelError(f"there is no home directory to keep models in: {fix}") from None
 
 
-def known(name: str) -> ModelSpec | None:
+def find_model(name: str) -> ModelSpec | None:
     """Returns the model of that name, None where there is none."""
     name = ALIASES.get(name, name)
     return next((spec for spec in MODELS if spec.name == name), None)
 
 
-def file_name(spec: ModelSpec) -> str:
+def model_file_name(spec: ModelSpec) -> str:
     """Returns how a named model's file is called in the models folder."""
     return f"{spec.name}.onnx"
 
 
-def locate(spec: ModelSpec, folder: Path | None = None, get: Get = not_here) -> ModelFile:
+def read_catalog_model(
+    spec: ModelSpec, folder: Path | None = None, download: Downloader = refuse_download
+) -> ModelFile:
     """Reads and checks the file of a named model, after getting it where it is missing.
 
     Args:
         spec: a model with its size and hash.
         folder: where to look; `models_dir()` by default.
-        get: is asked for a file that is not there; by default it only says how to get it.
+        download: is asked for a file that is not there; by default it only says how to get it.
 
     Raises:
         ModelError: it is not there, or is not the file it should be.
     """
-    return present(spec.origin, (folder or models_dir()) / file_name(spec), get)
+    return read_cached_model(spec.origin, (folder or models_dir()) / model_file_name(spec), download)
 
 
-def given_path(model: str | Path) -> Path:
+def expand_path(model: str | Path) -> Path:
     """Returns what was given for a model as a path; a home directory that is not known stays as it was written."""
     return Path(os.path.expanduser(model))
 
 
-def place(model: str) -> tuple[Origin, Path]:
+def find_origin(model: str) -> tuple[Origin, Path]:
     """Returns what the file of a named or described model should be, and where it is kept; nothing is read of it.
 
     Raises:
         ModelError: there is no such model, or it has no file.
         ConfigError: its description has an error.
     """
-    path = given_path(model)
-    if (named := known(model)) is not None and not os.path.isfile(path):
-        return named.origin, models_dir() / file_name(named)
-    if model in EMBEDDED:
+    path = expand_path(model)
+    if (named := find_model(model)) is not None and not os.path.isfile(path):
+        return named.origin, models_dir() / model_file_name(named)
+    if model in BUNDLED_MODELS:
         raise ModelError(f"{model} comes with streamdet: there is nothing to download")
     if not os.path.isfile(path):
         raise ModelError(_no_model(model))
@@ -137,8 +139,8 @@ def _file_of(description: Description) -> Path:
     return description.file
 
 
-def resolve(
-    model: str | Path | ModelSpec | ModelFile, contract: Contract | None = None, get: Get = not_here
+def resolve_model(
+    model: str | Path | ModelSpec | ModelFile, contract: Contract | None = None, download: Downloader = refuse_download
 ) -> tuple[ModelSpec, ModelFile]:
     """Returns the description of a model and what is in its file, read once and checked.
 
@@ -146,58 +148,58 @@ def resolve(
         model: a known name, an ONNX file (described by a YAML file of the same name beside it, where there is one), a
             YAML description, a spec of a model in the models folder, or what is in a file.
         contract: what the outputs of a file mean, instead of recognising it.
-        get: is asked for the file of a known or described model that is not there; by default it only says how to get
-            it, and nothing is downloaded.
+        download: called for the missing file of a known or described model. The default raises with instructions;
+            nothing is downloaded.
 
     Raises:
         ModelError: it is not there, or cannot be understood; the message says what to do.
         ConfigError: its description has an error.
     """
     if isinstance(model, ModelSpec):
-        return model, locate(model, get=get)
+        return model, read_catalog_model(model, download=download)
     if isinstance(model, ModelFile):
         return _recognised(model, {} if contract is None else {"contract": contract}), model
-    path = given_path(model)
-    if str(model) in EMBEDDED and not os.path.isfile(path):
-        return embedded(str(model))
-    if (named := known(str(model))) is not None and not os.path.isfile(path):
-        return named, locate(named, get=get)
+    path = expand_path(model)
+    if str(model) in BUNDLED_MODELS and not os.path.isfile(path):
+        return bundled_model(str(model))
+    if (named := find_model(str(model))) is not None and not os.path.isfile(path):
+        return named, read_catalog_model(named, download=download)
     if path.suffix.casefold() in (".yaml", ".yml"):
         description = read_description(path)
-        return _describe(_file_of(description), description, contract, get)
+        return _describe(_file_of(description), description, contract, download)
     if os.path.isdir(path):  # unlike Path's, these are false for names that cannot be
         raise ModelError(f"{path} is a folder: name an ONNX file in it")
     if not os.path.isfile(path):
         raise ModelError(_no_model(str(model)))
     beside = next((p for p in (path.with_suffix(".yaml"), path.with_suffix(".yml")) if p.is_file()), None)
-    return _describe(path, None if beside is None else read_description(beside), contract, get)
+    return _describe(path, None if beside is None else read_description(beside), contract, download)
 
 
 def _describe(
-    path: Path, description: Description | None, contract: Contract | None, get: Get
+    path: Path, description: Description | None, contract: Contract | None, download: Downloader
 ) -> tuple[ModelSpec, ModelFile]:
     if not path.is_file() and description is not None:
         if not description.origin.urls:
             raise ModelError(f"there is no model file {path}, named by {description.path}")
-        get(description.origin, path)
+        download(description.origin, path)
     given = {} if description is None else dict(description.fields)
     if contract is not None:
         given["contract"] = contract
     file = read_model(path)
     if description is not None:
-        verify(description.origin, file)
+        verify_file(description.origin, file)
     return _recognised(file, given), file
 
 
 def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
     name = os.path.basename(file.name)
-    signature = file_signature(file)
+    signature = model_signature(file)
     as_converted = is_ir(file) and not signature.metadata
-    return recognise(signature, name, {**AS_CONVERTED, **given} if as_converted else given)
+    return recognise(signature, name, {**CONVERTED_MODEL_FIELDS, **given} if as_converted else given)
 
 
 def _no_model(name: str) -> str:
-    names = [*(spec.name for spec in MODELS), *EMBEDDED]
+    names = [*(spec.name for spec in MODELS), *BUNDLED_MODELS]
     close = difflib.get_close_matches(name, [*names, *ALIASES], n=1)
     if close:
         return f"no model {name!r}: did you mean {ALIASES.get(close[0], close[0])!r}?"

@@ -47,7 +47,7 @@ class Description:
     def origin(self) -> Origin:
         """Where the model's file can be had, as far as the description says so."""
         known = {field.name: self.fields[field.name] for field in fields(Origin) if field.name in self.fields}
-        return Origin(**{"name": self.path.stem, **known, "asked_as": str(self.path)})
+        return Origin(**{"name": self.path.stem, **known, "typed_name": str(self.path)})
 
 
 def read_description(path: Path) -> Description:

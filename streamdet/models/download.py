@@ -13,12 +13,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamdet.errors import DownloadError, ModelError
-from streamdet.model_spec.origin import Origin, megabytes
+from streamdet.model_spec.origin import Origin, format_bytes
 from streamdet.models.download_help import download_help
-from streamdet.models.download_progress import Watcher
-from streamdet.models.http_client import Interrupted, MirrorFailed, RangeRefused, opened, read
+from streamdet.models.download_listener import DownloadListener
+from streamdet.models.http_client import (
+    MirrorError,
+    RangeNotSatisfiableError,
+    TemporaryMirrorError,
+    open_url,
+    read_chunk,
+)
 from streamdet.models.onnx_file import MAX_BYTES
-from streamdet.models.partial_download import Part, held_part, part_path
+from streamdet.models.partial_download import PartialDownload, locked_partial_download, partial_path
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _ELSEWHERE = "STREAMDET_MODELS may name another folder for known models"
@@ -26,7 +32,7 @@ _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class DownloadRetries:
     """How long to wait for servers.
 
     Attributes:
@@ -39,30 +45,30 @@ class Patience:
     waits_s: tuple[float, ...] = (1.0, 3.0, 9.0)
 
 
-class _Wrong(MirrorFailed):
+class _Wrong(MirrorError):
     """A whole file came, and it is another one."""
 
 
-def fetch(
+def download_file(
     origin: Origin,
     path: Path,
-    watcher: Watcher | None = None,
+    listener: DownloadListener | None = None,
     *,
     replace: bool = False,
-    patience: Patience | None = None,
+    retries: DownloadRetries | None = None,
 ) -> None:
     """Puts a file at `path`, from the first mirror that gives the right one.
 
-    It is written under another name in the same folder (`part_path`), and renamed once its size and digests are right.
-    An interrupted download leaves that part, and the next one, of any mirror, goes on from there. Of several processes
-    that want the same file one downloads it and the others wait.
+    The data go to a partial file in the same folder (`partial_path`), which is renamed once size and digests match. An
+    interrupted download leaves the partial file, and the next one, from any mirror, resumes there. If several processes
+    want the same file, one downloads it and the others wait.
 
     Args:
         origin: what it should be, and where it can be had.
         path: where it should be; its folder is made, closed to others.
-        watcher: is told how it goes.
+        listener: is told how it goes.
         replace: also where there is a file already; else that one is left as it is.
-        patience: how long to wait for servers.
+        retries: how long to wait for servers.
 
     Raises:
         DownloadError: no mirror gave it, with the reason of each; or it cannot be kept here.
@@ -75,30 +81,34 @@ def fetch(
         raise ModelError(f"only what can be checked is downloaded: {fix}, or {download_help(origin, path)}")
     if origin.size_bytes > MAX_BYTES:
         raise ModelError(f"{origin.name} has {origin.size_bytes} bytes; models of up to {MAX_BYTES} bytes are read")
-    watcher, patience = watcher or Watcher(), patience or Patience()
-    part = part_path(path, origin)
+    listener, retries = listener or DownloadListener(), retries or DownloadRetries()
+    part = partial_path(path, origin)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with held_part(part, lambda: watcher.trouble(f"another process is getting {origin.name}; waiting for it")) as p:
+        with locked_partial_download(
+            part, lambda: listener.on_problem(f"another process is getting {origin.name}; waiting for it")
+        ) as p:
             if replace or not path.exists():
-                _from_mirrors(origin, path, p, watcher, patience)
+                _from_mirrors(origin, path, p, listener, retries)
     except OSError as error:
         raise DownloadError(_not_kept(origin, path, part, error)) from None
 
 
-def _from_mirrors(origin: Origin, path: Path, part: Part, watcher: Watcher, patience: Patience) -> None:
+def _from_mirrors(
+    origin: Origin, path: Path, part: PartialDownload, listener: DownloadListener, retries: DownloadRetries
+) -> None:
     failures: list[str] = []
     for url in origin.urls:
         try:
-            watcher.begins(origin, url, path, part.size)
-            _from_mirror(_Download(origin, url, part, watcher, patience.timeout_s), patience.waits_s)
-            part.become(path)
+            listener.on_start(origin, url, path, part.size)
+            _from_mirror(_Download(origin, url, part, listener, retries.timeout_s), retries.waits_s)
+            part.finish_as(path)
             return
-        except MirrorFailed as failure:
+        except MirrorError as failure:
             failures.append(f"{_host(url)}: {failure}")
             if url is not origin.urls[-1]:
-                watcher.trouble(f"{failures[-1]}; trying the next mirror")
-    begun = f"; {megabytes(part.size)} of it are kept for the next try" if part.size else ""
+                listener.on_problem(f"{failures[-1]}; trying the next mirror")
+    begun = f"; {format_bytes(part.size)} of it are kept for the next try" if part.size else ""
     raise DownloadError(f"cannot get {origin.name}: {'; '.join(failures)}{begun}; {download_help(origin, path)}")
 
 
@@ -117,30 +127,32 @@ def _from_mirror(download: _Download, waits_s: tuple[float, ...]) -> None:
         except _Wrong as failure:
             if not begun_elsewhere:
                 raise
-            download.watcher.trouble(f"what was begun before does not fit ({failure}); starting anew")
-        except RangeRefused:
+            download.listener.on_problem(f"what was begun before does not fit ({failure}); starting anew")
+        except RangeNotSatisfiableError:
             if not download.part.size:
                 raise
             download.part.restart()
-        except Interrupted as failure:
+        except TemporaryMirrorError as failure:
             if download.part.size > most:
                 tries, most = 0, download.part.size
             if tries == len(waits_s):
                 raise
             wait_s = max(waits_s[tries], failure.after_s)
             tries += 1
-            download.watcher.trouble(f"{_host(download.url)}: {failure}; trying again in {wait_s:g} s")
+            download.listener.on_problem(f"{_host(download.url)}: {failure}; trying again in {wait_s:g} s")
             time.sleep(wait_s)
 
 
 class _Download:
     """A file on its way from one address into a part."""
 
-    def __init__(self, origin: Origin, url: str, part: Part, watcher: Watcher, timeout_s: float) -> None:
+    def __init__(
+        self, origin: Origin, url: str, part: PartialDownload, listener: DownloadListener, timeout_s: float
+    ) -> None:
         self.origin = origin
         self.url = url
         self.part = part
-        self.watcher = watcher
+        self.listener = listener
         self._timeout_s = timeout_s
         self._version: dict[str, str] = {}
 
@@ -163,14 +175,14 @@ class _Download:
 
     def _receive(self, limit: int) -> None:
         asked = {"Range": f"bytes={self.part.size}-", **self._version} if self.part.size else {}
-        with opened(self.url, asked, self._timeout_s) as response:
+        with open_url(self.url, asked, self._timeout_s) as response:
             start, total = _offered(response)
             if start not in (0, self.part.size):
-                raise MirrorFailed("it sends another part than was asked for")
+                raise MirrorError("it sends another part than was asked for")
             if self.origin.size_bytes and total and total != self.origin.size_bytes:
-                raise MirrorFailed(f"its file has {total} bytes, expected {self.origin.size_bytes}")
+                raise MirrorError(f"its file has {total} bytes, expected {self.origin.size_bytes}")
             if total > limit:
-                raise MirrorFailed(f"its file has {total} bytes, at most {limit} are read")
+                raise MirrorError(f"its file has {total} bytes, at most {limit} are read")
             if start != self.part.size or not start:
                 self.part.restart(self.url)
             elif self.part.source != self.url:
@@ -178,20 +190,20 @@ class _Download:
             self._version = _version(response)
             total = total or self.origin.size_bytes
             self._check_space(total - self.part.size)
-            self.watcher.arrived(self.part.size, total)
-            while data := read(response):
+            self.listener.on_progress(self.part.size, total)
+            while data := read_chunk(response):
                 if self.part.size + len(data) > limit:
                     self.part.restart()
-                    raise MirrorFailed(f"it sends more than {limit} bytes")
+                    raise MirrorError(f"it sends more than {limit} bytes")
                 self.part.append(data)
-                self.watcher.arrived(self.part.size, total)
+                self.listener.on_progress(self.part.size, total)
         if self.part.size < total:
-            raise Interrupted(f"the connection ended after {self.part.size} of {total} bytes")
+            raise TemporaryMirrorError(f"the connection ended after {self.part.size} of {total} bytes")
 
     def _check_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.part.path.parent).free
         if needed > free:
-            raise OSError(errno.ENOSPC, f"{megabytes(needed)} are needed, {megabytes(free)} are free")
+            raise OSError(errno.ENOSPC, f"{format_bytes(needed)} are needed, {format_bytes(free)} are free")
 
 
 def _offered(response: http.client.HTTPResponse) -> tuple[int, int]:
@@ -204,7 +216,7 @@ def _offered(response: http.client.HTTPResponse) -> tuple[int, int]:
         return 0, response.length or 0
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     if found is None:
-        raise MirrorFailed("it does not say which part of the file it sends")
+        raise MirrorError("it does not say which part of the file it sends")
     return int(found[1]), 0 if found[3] == "*" else int(found[3])
 
 
@@ -226,5 +238,5 @@ def _not_kept(origin: Origin, path: Path, part: Path, error: OSError) -> str:
     if error.errno not in _FULL:
         return f"cannot write {part}: {error.strerror or error}; {_ELSEWHERE}"
     have = part.stat().st_size if part.is_file() else 0
-    kept = f"; {megabytes(have)} are kept in {os.fspath(part)}, and the next try goes on from there" if have else ""
+    kept = f"; {format_bytes(have)} are kept in {os.fspath(part)}, and the next try goes on from there" if have else ""
     return f"no room for {origin.name} in {path.parent} ({error.strerror}): make some; {_ELSEWHERE}{kept}"

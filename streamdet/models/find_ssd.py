@@ -15,8 +15,16 @@ import numpy as np
 import onnx
 
 from streamdet.errors import ModelError
-from streamdet.model_spec.default_boxes import BOXES_PER_CELL, box_count, feature_sizes, head_grids
-from streamdet.models.onnx_graph import Links, at_opset, attribute, cut, free_names, rename, tidied
+from streamdet.model_spec.default_boxes import BOXES_PER_CELL, feature_sizes, flagship_box_count, head_grids
+from streamdet.models.onnx_graph import (
+    GraphLinks,
+    attribute,
+    extract_subgraph,
+    free_names,
+    rename_values,
+    simplified,
+    upgrade_opset,
+)
 from streamdet.models.operation_count import value_shapes
 from streamdet.models.ssd_resnet34 import FEATURE_CHANNELS
 
@@ -35,7 +43,7 @@ _PUBLISHED_NAMES = frozenset(f"Conv_{n}" for n in (338, 349, 360, 371, 382, 393,
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class SsdHead:
     """The two head convolutions of one feature map.
 
     Attributes:
@@ -48,7 +56,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class SsdNetwork:
     """The flagship's network as it was found in a file.
 
     Attributes:
@@ -63,10 +71,10 @@ class Network:
     image: str
     size: int
     classes: int
-    heads: tuple[Head, ...]
+    heads: tuple[SsdHead, ...]
 
 
-def find(model: onnx.ModelProto, name: str, size: int) -> Network:
+def find_ssd(model: onnx.ModelProto, name: str, size: int) -> SsdNetwork:
     """Finds the network in a graph.
 
     Args:
@@ -77,8 +85,8 @@ def find(model: onnx.ModelProto, name: str, size: int) -> Network:
     Raises:
         ModelError: the graph is not this network; the message says what was looked for and what was found.
     """
-    tidy = tidied(model)
-    links = Links.of(tidy.graph)
+    tidy = simplified(model)
+    links = GraphLinks.of(tidy.graph)
     convolutions = [node for node in tidy.graph.node if node.op_type == "Conv"]
     found = [node for node in convolutions if _is_head(node, links)]
     if len(found) != _HEADS:
@@ -90,8 +98,8 @@ def find(model: onnx.ModelProto, name: str, size: int) -> Network:
         counts = ", ".join(str(len(pair)) for pair in pairs.values())
         raise _refusal(name, f"found {len(pairs)} feature maps with {counts} such convolutions on them")
     image = _image(tidy.graph, name)
-    whole = cut(tidy, [image], [node.output[0] for node in found])
-    size = fixed_size(image) or size
+    whole = extract_subgraph(tidy, [image], [node.output[0] for node in found])
+    size = square_input_size(image) or size
     shapes = _shapes_at(whole, size)
     ordered = sorted(pairs, key=lambda feature: -_side(shapes.get(feature, ())))
     _check_maps(name, size, [shapes.get(feature, ()) for feature in ordered])
@@ -102,10 +110,10 @@ def find(model: onnx.ModelProto, name: str, size: int) -> Network:
         log.warning(
             "%s: only %d of its 12 heads are called as in the published file: is it an edited one?", name, named
         )
-    return Network(whole, image.name, size, classes, heads)
+    return SsdNetwork(whole, image.name, size, classes, heads)
 
 
-def to_heads(network: Network) -> onnx.ModelProto:
+def to_heads(network: SsdNetwork) -> onnx.ModelProto:
     """Returns a model of any batch that gives `loc` (n, 4, P) and `conf` (n, 1 + classes, P).
 
     Raises:
@@ -115,9 +123,9 @@ def to_heads(network: Network) -> onnx.ModelProto:
     model.CopyFrom(network.model)
     graph = model.graph
     renamed = free_names(graph, _new_names() | ({"image"} if network.image != "image" else set()))
-    rename(graph, {renamed.get(network.image, network.image): "image"})
+    rename_values(graph, {renamed.get(network.image, network.image): "image"})
     del graph.output[:]
-    boxes = box_count(network.size)
+    boxes = flagship_box_count(network.size)
     for name, rows in (("loc", 4), ("conf", network.classes)):
         graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, rows, -1], np.int64), f"{name}_shape"))
         parts = []
@@ -131,7 +139,7 @@ def to_heads(network: Network) -> onnx.ModelProto:
         graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     set_batch(model, 0)
     resize_input(model, network.size)  # default boxes belong to a size, so it is not left open
-    return at_opset(model, OPSET)
+    return upgrade_opset(model, OPSET)
 
 
 def _new_names() -> set[str]:
@@ -150,7 +158,7 @@ def set_batch(model: onnx.ModelProto, batch: int) -> None:
             dimension.dim_param = "batch"
 
 
-def fixed_size(image: onnx.ValueInfoProto) -> int:
+def square_input_size(image: onnx.ValueInfoProto) -> int:
     """Returns the side of a square image input; 0 where it is open or not square."""
     sides = [d.dim_value for d in image.type.tensor_type.shape.dim]
     sides = sides[2:] if sides[1] == 3 or sides[3] != 3 else sides[1:3]
@@ -168,7 +176,7 @@ def _image(graph: onnx.GraphProto, name: str) -> onnx.ValueInfoProto:
     return images[0]
 
 
-def _is_head(node: onnx.NodeProto, links: Links) -> bool:
+def _is_head(node: onnx.NodeProto, links: GraphLinks) -> bool:
     weights = links.stored.get(links.origin(node.input[1]))
     return (
         weights is not None
@@ -222,12 +230,12 @@ def _sorted_out(
     name: str,
     features: list[str],
     pairs: dict[str, list[onnx.NodeProto]],
-    links: Links,
+    links: GraphLinks,
     graph: onnx.GraphProto,
     shapes: dict[str, tuple[int, ...]],
-) -> tuple[tuple[Head, ...], int]:
+) -> tuple[tuple[SsdHead, ...], int]:
     """Tells the offsets from the logits of each pair; returns the heads and the number of classes."""
-    heads: list[Head] = []
+    heads: list[SsdHead] = []
     classes: set[int] = set()
     for feature, k in zip(features, BOXES_PER_CELL, strict=True):
         one, other = (node.output[0] for node in pairs[feature])
@@ -238,7 +246,7 @@ def _sorted_out(
         count = shapes.get(conf, (0, 0))[1]
         if shapes.get(loc, (0, 0))[1] != 4 * k or count % k or count // k < 2:
             raise _refusal(name, f"found {channels[0]} and {channels[1]} channels on {_text([shapes[feature][1:]])}")
-        heads.append(Head(loc, conf))
+        heads.append(SsdHead(loc, conf))
         classes.add(count // k)
     if len(classes) != 1:
         raise _refusal(name, f"found {', '.join(map(str, sorted(classes)))} classes on different feature maps")
@@ -247,7 +255,7 @@ def _sorted_out(
 
 def _meets_softmax(value: str, graph: onnx.GraphProto) -> bool:
     reached = {value}
-    for node in Links.of(graph).leading_to(output.name for output in graph.output):
+    for node in GraphLinks.of(graph).nodes_leading_to(output.name for output in graph.output):
         if reached.intersection(node.input):
             if node.op_type in ("Softmax", "LogSoftmax"):
                 return True

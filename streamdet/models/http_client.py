@@ -30,11 +30,11 @@ _AS_IT_IS = "%/:=&?~#+!$,;'@()*[]"
 """Not quoted in addresses, which may be quoted already; what is not ASCII or not allowed there is."""
 
 
-class MirrorFailed(Exception):
+class MirrorError(Exception):
     """A server cannot give the file; the message has no credentials."""
 
 
-class Interrupted(MirrorFailed):
+class TemporaryMirrorError(MirrorError):
     """A server failed in a way that may pass.
 
     Attributes:
@@ -46,12 +46,12 @@ class Interrupted(MirrorFailed):
         self.after_s = after_s
 
 
-class RangeRefused(MirrorFailed):
+class RangeNotSatisfiableError(MirrorError):
     """The file does not reach as far as the range that was asked for."""
 
 
 @contextmanager
-def opened(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[http.client.HTTPResponse]:
+def open_url(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[http.client.HTTPResponse]:
     """Asks for a file, follows redirects, and gives an answer whose status is 200 or 206.
 
     Proxies are those of the environment (`https_proxy`, `no_proxy`). Certificates are always checked.
@@ -62,12 +62,13 @@ def opened(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[h
         timeout_s: longest wait for a connection, and longest silence after that.
 
     Raises:
-        MirrorFailed: it cannot be had from there; `Interrupted` where trying again may help, `RangeRefused` for 416.
+        MirrorError: this server cannot give the file; `TemporaryMirrorError` if a retry may help,
+            `RangeNotSatisfiableError` for status 416.
     """
     try:
         check_url(url)
     except ValueError:
-        raise MirrorFailed("its address is neither http nor https") from None
+        raise MirrorError("its address is neither http nor https") from None
     opener = urllib.request.OpenerDirector()
     secure = urllib.request.HTTPSHandler(context=ssl.create_default_context())
     for handler in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), secure):
@@ -81,10 +82,10 @@ def opened(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[h
                 yield response
                 return
             url = _redirected(url, response.headers.get("Location", ""))
-    raise MirrorFailed(f"more than {_MOST_REDIRECTS} redirects")
+    raise MirrorError(f"more than {_MOST_REDIRECTS} redirects")
 
 
-def read(response: http.client.HTTPResponse) -> bytes:
+def read_chunk(response: http.client.HTTPResponse) -> bytes:
     """Returns what has come of a body; nothing at its end, or where the connection ended before.
 
     Raises:
@@ -124,10 +125,10 @@ def _redirected(url: str, location: str) -> str:
         target = urljoin(url, quote(location.encode("iso-8859-1"), safe=_AS_IT_IS))  # headers are read as that
         check_url(target)
     except ValueError:
-        raise MirrorFailed("it redirects to what is no http or https address") from None
+        raise MirrorError("it redirects to what is no http or https address") from None
     old, new = urlsplit(url), urlsplit(target)
     if old.scheme == "https" and new.scheme == "http":
-        raise MirrorFailed("it redirects from https to http, which anybody on the way could change")
+        raise MirrorError("it redirects from https to http, which anybody on the way could change")
     if (old.scheme, _host(old)) == (new.scheme, new.netloc):
         new = new._replace(netloc=old.netloc)
     return new.geturl()
@@ -138,16 +139,18 @@ def _check(response: http.client.HTTPResponse) -> None:
     if status in (200, 206):
         coding = response.headers.get("Content-Encoding", "identity")
         if coding.casefold() != "identity":
-            raise MirrorFailed("it sends the file packed, which was not asked for")
+            raise MirrorError("it sends the file packed, which was not asked for")
         return
     known = status in HTTPStatus.__members__.values()
     reason = f"HTTP {status}" + (f" {HTTPStatus(status).phrase}" if known else "")  # not the server's own words
     if status == 416:
-        raise RangeRefused(reason)
+        raise RangeNotSatisfiableError(reason)
     if status in _PASSING:
         after = response.headers.get("Retry-After", "")
-        raise Interrupted(reason, min(float(after), _LONGEST_WAIT_S) if after.isascii() and after.isdecimal() else 0.0)
-    raise MirrorFailed(reason)
+        raise TemporaryMirrorError(
+            reason, min(float(after), _LONGEST_WAIT_S) if after.isascii() and after.isdecimal() else 0.0
+        )
+    raise MirrorError(reason)
 
 
 @contextmanager
@@ -160,14 +163,14 @@ def _in_words(connected: bool = False) -> Iterator[None]:
     try:
         yield
     except urllib.error.URLError as error:  # while connecting
-        raise MirrorFailed(_unreachable(error.reason)) from None
+        raise MirrorError(_unreachable(error.reason)) from None
     except TimeoutError:
-        raise Interrupted("nothing came for too long") from None
+        raise TemporaryMirrorError("nothing came for too long") from None
     except (OSError, http.client.HTTPException) as error:
         kind = "the connection broke" if connected or isinstance(error, OSError) else "its answer is not HTTP"
-        raise Interrupted(kind) from None
+        raise TemporaryMirrorError(kind) from None
     except ValueError:  # an impossible host name, found only on the way
-        raise MirrorFailed("its address cannot work") from None
+        raise MirrorError("its address cannot work") from None
 
 
 def _unreachable(reason: object) -> str:

@@ -11,15 +11,15 @@ from typing import NamedTuple
 from streamdet.errors import ModelError
 from streamdet.model_spec.origin import Origin
 from streamdet.models.download_help import download_help
-from streamdet.models.download_progress import Watcher
-from streamdet.models.onnx_file import ModelFile, parse_bytes, read_model
-from streamdet.models.partial_download import part_path
+from streamdet.models.download_listener import DownloadListener
+from streamdet.models.onnx_file import ModelFile, parse_onnx, read_model
+from streamdet.models.partial_download import partial_path
 
-Get = Callable[[Origin, Path], object]
+Downloader = Callable[[Origin, Path], object]
 """Puts a model's file where it is missing, or raises ModelError."""
 
 
-def not_here(origin: Origin, path: Path) -> None:
+def refuse_download(origin: Origin, path: Path) -> None:
     """Gets nothing, and says how a person does.
 
     Raises:
@@ -29,25 +29,25 @@ def not_here(origin: Origin, path: Path) -> None:
     raise ModelError(f"{origin.name} is not on this machine: {pull_it}{download_help(origin, path)}")
 
 
-def getter(watcher: Watcher) -> Get:
-    """Returns what downloads missing models and tells `watcher`."""
-    return lambda origin, path: pull(origin, path, watcher)
+def downloader(listener: DownloadListener) -> Downloader:
+    """Returns what downloads missing models and tells `listener`."""
+    return lambda origin, path: pull_model(origin, path, listener)
 
 
-def present(origin: Origin, path: Path, get: Get = not_here) -> ModelFile:
+def read_cached_model(origin: Origin, path: Path, download: Downloader = refuse_download) -> ModelFile:
     """Reads and checks a model's file, after getting it where it is missing.
 
     Raises:
         ModelError: it is not there, or is not the file it should be.
     """
     if not path.is_file():
-        get(origin, path)
+        download(origin, path)
     file = read_model(path)
-    verify(origin, file)
+    verify_file(origin, file)
     return file
 
 
-def verify(origin: Origin, file: ModelFile) -> None:
+def verify_file(origin: Origin, file: ModelFile) -> None:
     """Checks a file against the size and digests that are known.
 
     Raises:
@@ -65,13 +65,13 @@ def verify(origin: Origin, file: ModelFile) -> None:
             )
 
 
-def pull(origin: Origin, path: Path, watcher: Watcher | None = None, *, replace: bool = False) -> bool:
+def pull_model(origin: Origin, path: Path, listener: DownloadListener | None = None, *, replace: bool = False) -> bool:
     """Makes sure that a model's file is at `path`, is the right one, and is a model that may be loaded.
 
     Args:
         origin: what it should be, and where it can be had.
         path: ends in .onnx: descriptions come from anywhere, and should not write other files than models.
-        watcher: is told how a download goes.
+        listener: is told how a download goes.
         replace: download it in any case, and replace what is there.
 
     Returns:
@@ -80,39 +80,41 @@ def pull(origin: Origin, path: Path, watcher: Watcher | None = None, *, replace:
     Raises:
         ModelError: it is not, and the message says what to do.
     """
-    from streamdet.models.download import fetch
+    from streamdet.models.download import download_file
 
     if path.suffix.casefold() != ".onnx":
         raise ModelError(f"{path} does not end in .onnx: only such files are downloaded")
     missing = replace or not path.exists()
     if missing:
-        fetch(origin, path, watcher, replace=replace)
+        download_file(origin, path, listener, replace=replace)
     file = read_model(path)
-    verify(origin, file)
-    parse_bytes(*file)
+    verify_file(origin, file)
+    parse_onnx(*file)
     return missing
 
 
-class State(Enum):
-    """What is here of a model's file, by a look at its size; `verify` reads it."""
+class FileState(Enum):
+    """What is here of a model's file, by a look at its size; `verify_file` reads it."""
 
-    HERE = "here"
+    PRESENT = "here"
     MISSING = "not downloaded"
-    PART = "begun"
+    PARTIAL = "begun"
     WRONG_SIZE = "damaged"
 
 
-class Found(NamedTuple):
+class FileStatus(NamedTuple):
     """The state of a file, and how many bytes are here."""
 
-    state: State
+    file_status: FileState
     size: int
 
 
-def state(origin: Origin, path: Path) -> Found:
+def file_status(origin: Origin, path: Path) -> FileStatus:
     """Looks what is here of a model's file."""
     if path.is_file():
         size = path.stat().st_size
-        return Found(State.HERE if size == origin.size_bytes or not origin.size_bytes else State.WRONG_SIZE, size)
-    part = part_path(path, origin)
-    return Found(State.PART, part.stat().st_size) if part.is_file() else Found(State.MISSING, 0)
+        return FileStatus(
+            FileState.PRESENT if size == origin.size_bytes or not origin.size_bytes else FileState.WRONG_SIZE, size
+        )
+    part = partial_path(path, origin)
+    return FileStatus(FileState.PARTIAL, part.stat().st_size) if part.is_file() else FileStatus(FileState.MISSING, 0)

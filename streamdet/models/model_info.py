@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from streamdet.errors import ModelError
 from streamdet.model_spec.signature import Signature
 from streamdet.model_spec.spec import ModelSpec
-from streamdet.models.onnx_file import ModelFile, parse_bytes, read_model, signature_of
+from streamdet.models.onnx_file import ModelFile, onnx_signature, parse_onnx, read_model
 from streamdet.models.onnx_graph import opset_of
 from streamdet.models.openvino_ir import ir_signature, is_ir, read_weights
-from streamdet.models.operation_count import Arithmetic, count_operations, count_parameters
+from streamdet.models.operation_count import OperationCount, count_operations, count_parameters
 from streamdet.models.recognise import recognise
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class GraphInfo:
 
     trainable: int
     stored: int
-    arithmetic: Arithmetic
+    arithmetic: OperationCount
     operators: Mapping[str, int] = field(repr=False)
     opset: int
     producer: str
@@ -93,8 +93,8 @@ def inspect_model(source: Path | bytes | ModelFile, given: ModelSpec | None = No
         signature = ir_signature(file)
         size_bytes += len(read_weights(file))
     else:
-        model = parse_bytes(*file)
-        signature, graph = signature_of(model), GraphInfo.of(model)
+        model = parse_onnx(*file)
+        signature, graph = onnx_signature(model), GraphInfo.of(model)
     spec, unknown = given, ""
     if spec is None:
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from streamdet.errors import ModelError
-from streamdet.model_spec.signature import Port, Signature
+from streamdet.model_spec.signature import Signature, TensorInfo
 from streamdet.redact import redact
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_model(model: Path | bytes | ModelFile) -> ModelFile:
         raise ModelError(f"cannot read {name}: {error.strerror}") from None
 
 
-def parse_bytes(data: bytes, name: str) -> onnx.ModelProto:
+def parse_onnx(data: bytes, name: str) -> onnx.ModelProto:
     """Parses a model, and refuses bytes that are no self-contained ONNX model.
 
     External data is refused because its paths could name any file; operators of other domains because nothing here
@@ -147,17 +147,17 @@ def _tensors(model: onnx.ModelProto) -> Iterator[Any]:
         yield tensor.indices
 
 
-def signature_of(model: onnx.ModelProto) -> Signature:
+def onnx_signature(model: onnx.ModelProto) -> Signature:
     """Returns the signature of a parsed model; weights that old files list among the inputs are left out."""
     import onnx
 
     weights = {tensor.name for tensor in model.graph.initializer}
 
-    def port(value: onnx.ValueInfoProto) -> Port:
+    def port(value: onnx.ValueInfoProto) -> TensorInfo:
         tensor = value.type.tensor_type
         shape = tuple(d.dim_value or d.dim_param or None for d in tensor.shape.dim)
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type) if tensor.elem_type else np.dtype(np.float32)
-        return Port(value.name, shape, dtype)
+        return TensorInfo(value.name, shape, dtype)
 
     inputs = tuple(port(value) for value in model.graph.input if value.name not in weights)
     metadata = {entry.key: entry.value for entry in model.metadata_props}

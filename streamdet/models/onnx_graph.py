@@ -13,12 +13,12 @@ import onnx
 from streamdet.errors import ModelError
 from streamdet.redact import redact
 
-PASSING = frozenset({"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"})
+PASS_THROUGH = frozenset({"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"})
 """Operators that hand their first input on, in another type at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class GraphLinks:
     """Which node makes each value, and which are stored.
 
     Attributes:
@@ -30,18 +30,18 @@ class Links:
     stored: Mapping[str, onnx.TensorProto]
 
     @classmethod
-    def of(cls, graph: onnx.GraphProto) -> Links:
+    def of(cls, graph: onnx.GraphProto) -> GraphLinks:
         """Reads them from a graph."""
         makers = {name: node for node in graph.node for name in node.output if name}
         return cls(makers, {tensor.name: tensor for tensor in graph.initializer})
 
     def origin(self, name: str) -> str:
         """Follows a value back through operators that only hand it on."""
-        while (node := self.makers.get(name)) is not None and node.op_type in PASSING:
+        while (node := self.makers.get(name)) is not None and node.op_type in PASS_THROUGH:
             name = node.input[0]
         return name
 
-    def leading_to(self, names: Iterable[str], stop: frozenset[str] = frozenset()) -> list[onnx.NodeProto]:
+    def nodes_leading_to(self, names: Iterable[str], stop: frozenset[str] = frozenset()) -> list[onnx.NodeProto]:
         """Returns the nodes that some values depend on, inputs before outputs; what is in `stop` is not looked behind.
 
         Raises:
@@ -78,7 +78,7 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
     return default
 
 
-def tidied(model: onnx.ModelProto) -> onnx.ModelProto:
+def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """Returns a copy where constants are initializers, and nothing is merely called by another name."""
     tidy = onnx.ModelProto()
     tidy.CopyFrom(model)
@@ -122,7 +122,7 @@ def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
     return None
 
 
-def cut(
+def extract_subgraph(
     model: onnx.ModelProto,
     inputs: Iterable[onnx.ValueInfoProto],
     outputs: Iterable[str],
@@ -137,8 +137,8 @@ def cut(
         stop: values whose makers are left out, since they are inputs now.
     """
     outputs = list(outputs)
-    links = Links.of(model.graph)
-    nodes = links.leading_to(outputs, stop)
+    links = GraphLinks.of(model.graph)
+    nodes = links.nodes_leading_to(outputs, stop)
     for node in nodes:
         if any(a.HasField("g") or a.graphs for a in node.attribute):
             raise ModelError(f"the part to keep holds control flow ({node.op_type}), which is not known here")
@@ -151,7 +151,7 @@ def cut(
     return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=model.ir_version)
 
 
-def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+def rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     """Renames values of a flat graph in place."""
     for node in graph.node:
         for field in (node.input, node.output):
@@ -172,7 +172,7 @@ def free_names(graph: onnx.GraphProto, wanted: Iterable[str]) -> dict[str, str]:
             node.name = _free(node.name, called | wanted)
             called.add(node.name)
     names = {name: _free(name, taken | wanted) for name in sorted(wanted & taken)}
-    rename(graph, names)
+    rename_values(graph, names)
     return names
 
 
@@ -182,7 +182,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 def sort_nodes(model: onnx.ModelProto) -> None:
     """Puts nodes in an order where each comes after those it depends on; those that nothing needs are left out."""
-    ordered = Links.of(model.graph).leading_to(value.name for value in model.graph.output)
+    ordered = GraphLinks.of(model.graph).nodes_leading_to(value.name for value in model.graph.output)
     ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
     del model.graph.node[:]
     model.graph.node.extend(ordered)
@@ -193,7 +193,7 @@ def opset_of(model: onnx.ModelProto) -> int:
     return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
 
 
-def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+def upgrade_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     """Returns the model in newer operators; as it is where it is that new already.
 
     Raises:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from streamdet.errors import ModelError
-from streamdet.model_spec.signature import Port, Signature
-from streamdet.models.onnx_file import ModelFile, parse_bytes, read_model, signature_of
+from streamdet.model_spec.signature import Signature, TensorInfo
+from streamdet.models.onnx_file import ModelFile, onnx_signature, parse_onnx, read_model
 from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.redact import redact
 
-AS_CONVERTED: dict[str, Any] = {"rgb": False, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+CONVERTED_MODEL_FIELDS: dict[str, Any] = {"rgb": False, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 """How Open Model Zoo's converted networks are fed: BGR, 0..255, with mean and scale folded into the graph."""
 
 _NOTES = "streamdet"
@@ -48,13 +48,13 @@ def ir_signature(file: ModelFile) -> Signature:
         )
     weights = read_weights(file)
     try:
-        return signature_of_ir(file.data, weights)
+        return parse_ir_signature(file.data, weights)
     except RuntimeError as error:
         reason = redact(" ".join(str(error).split()))[-200:]
         raise ModelError(f"OpenVINO cannot read {file.name}: {reason}; convert it again") from None
 
 
-def signature_of_ir(xml: bytes, weights: bytes) -> Signature:
+def parse_ir_signature(xml: bytes, weights: bytes) -> Signature:
     """Returns the same, of what is in the two files.
 
     Raises:
@@ -65,19 +65,21 @@ def signature_of_ir(xml: bytes, weights: bytes) -> Signature:
     if model.has_rt_info(_NOTES):
         found = model.get_rt_info(_NOTES).value
         notes = {f"{_NOTES}.{key}": str(getattr(value, "value", value)) for key, value in found.items()}
-    return Signature(tuple(map(port_of, model.inputs)), tuple(map(port_of, model.outputs)), notes)
+    return Signature(
+        tuple(map(openvino_tensor_info, model.inputs)), tuple(map(openvino_tensor_info, model.outputs)), notes
+    )
 
 
-def file_signature(file: ModelFile) -> Signature:
+def model_signature(file: ModelFile) -> Signature:
     """Returns inputs, outputs and metadata of a model file of either kind.
 
     Raises:
         ModelError: it cannot be read.
     """
-    return ir_signature(file) if is_ir(file) else signature_of(parse_bytes(*file))
+    return ir_signature(file) if is_ir(file) else onnx_signature(parse_onnx(*file))
 
 
-def port_of(port: Any) -> Port:
+def openvino_tensor_info(port: Any) -> TensorInfo:
     """Returns an input or output of an OpenVINO model under the name that the graph calls it by.
 
     OpenVINO gives a tensor several names where steps that change nothing were removed, in no order. An output's own is
@@ -86,4 +88,4 @@ def port_of(port: Any) -> Port:
     own = port.get_node().get_friendly_name().removesuffix("/sink_port_0")
     name = own if own in port.get_names() else port.get_any_name()
     shape = tuple(d.get_length() if d.is_static else None for d in port.get_partial_shape())
-    return Port(name, shape, np.dtype(port.get_element_type().to_dtype()))
+    return TensorInfo(name, shape, np.dtype(port.get_element_type().to_dtype()))

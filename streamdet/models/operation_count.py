@@ -51,7 +51,7 @@ _SMALL = 4096  # values; constants up to here (shapes, axes) stay in the graph f
 
 
 @dataclass(frozen=True, slots=True)
-class Arithmetic:
+class OperationCount:
     """Operations of one picture.
 
     Attributes:
@@ -73,7 +73,7 @@ class Arithmetic:
         return sum(self.products.values()) / 1e9
 
     @property
-    def gflops_in_all(self) -> float:
+    def total_gflops(self) -> float:
         """Products and element-wise operations, in 10^9."""
         return self.gflops + self.elementwise / 1e9
 
@@ -100,7 +100,7 @@ def count_parameters(model: onnx.ModelProto) -> tuple[int, int]:
     return sum(sizes[name] for name in trained), sum(sizes.values())
 
 
-def count_operations(model: onnx.ModelProto) -> Arithmetic:
+def count_operations(model: onnx.ModelProto) -> OperationCount:
     """Counts the arithmetic of one picture.
 
     Shapes come from ONNX's shape inference; dimensions the file leaves open count as 1 (the batch).
@@ -120,7 +120,7 @@ def count_operations(model: onnx.ModelProto) -> Arithmetic:
             integer += (count or 0) * (node.op_type in _INTEGER or dequantized.issuperset(node.input[:2]))
         else:
             elementwise += _elementwise(node, shapes)
-    return Arithmetic(dict(products), integer, elementwise, uncounted)
+    return OperationCount(dict(products), integer, elementwise, uncounted)
 
 
 def flops_by_node(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, int | None]]:

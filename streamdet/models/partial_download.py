@@ -41,14 +41,14 @@ else:
         return True
 
 
-def part_path(path: Path, origin: Origin) -> Path:
+def partial_path(path: Path, origin: Origin) -> Path:
     """Returns where the beginning of a file is kept. The name says of what: another version does not go on with it."""
     digest = next(iter(origin.digests.values()), "unknown")
     return path.with_name(f"{path.name}.{digest[:16]}.part")
 
 
 @contextmanager
-def held_part(path: Path, on_wait: Callable[[], None]) -> Iterator[Part]:
+def locked_partial_download(path: Path, on_wait: Callable[[], None]) -> Iterator[PartialDownload]:
     """Opens a part, or makes it, as the only process that does.
 
     Args:
@@ -58,18 +58,18 @@ def held_part(path: Path, on_wait: Callable[[], None]) -> Iterator[Part]:
     Raises:
         OSError: it cannot be made or locked here, or something else has its name.
     """
-    part = Part(path)
+    part = PartialDownload(path)
     try:
         while not part.lock(on_wait):  # the one that held it has given the file its final name, or removed it
             part.close()
-            part = Part(path)
+            part = PartialDownload(path)
         yield part
     finally:
         part.close()
 
 
-class Part:
-    """A file that grows; what was written stays when the process ends. See `held_part`.
+class PartialDownload:
+    """A file that grows; what was written stays when the process ends. See `locked_partial_download`.
 
     Attributes:
         path: of the part.
@@ -128,7 +128,7 @@ class Part:
                 return f"SHA-{algorithm.removeprefix('sha')} is {found}, expected {expected}"
         return ""
 
-    def become(self, path: Path) -> None:
+    def finish_as(self, path: Path) -> None:
         """Gives the part its final name in one step, replacing what has that name; a power cut leaves old or new.
 
         Raises:

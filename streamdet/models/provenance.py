@@ -17,7 +17,7 @@ _LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True)
-class MadeFrom:
+class Provenance:
     """Where a converted file says it comes from; whoever made the file could write anything there.
 
     Attributes:
@@ -37,7 +37,7 @@ class MadeFrom:
     notes: tuple[str, ...]
 
 
-def read_made_from(text: str) -> MadeFrom | None:
+def read_provenance(text: str) -> Provenance | None:
     """Returns what the metadata `CONVERTED_KEY` says; None where it says nothing that can be read.
 
     >>> read_made_from("[]") is None
@@ -52,7 +52,7 @@ def read_made_from(text: str) -> MadeFrom | None:
             f"within {float(proof['greatest_score_difference']):.1g}"
         )
         before = done.get("before")
-        return MadeFrom(
+        return Provenance(
             source=_line(done["from"]),
             sha256=_line(done["sha256"]),
             options=_line(done["options"]),

@@ -8,19 +8,25 @@ import numpy as np
 
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80, COCO90
-from streamdet.model_spec.default_boxes import grids_of
-from streamdet.model_spec.output_shapes import heads_index, heads_outputs, rows_output, separate_outputs, yolox_strides
-from streamdet.model_spec.signature import RANDOM_WEIGHTS_KEY, Signature, Tensor, describe, fixed
+from streamdet.model_spec.default_boxes import flagship_grids_for
+from streamdet.model_spec.output_shapes import (
+    find_rows_output,
+    find_separate_outputs,
+    find_ssd_heads,
+    find_ssd_index,
+    yolox_strides,
+)
+from streamdet.model_spec.signature import RANDOM_WEIGHTS_KEY, Signature, Tensor, describe_tensors, fixed_size
 from streamdet.model_spec.spec import Contract, ModelSpec, Resize
 from streamdet.models.description import read_metadata
 
 # ImageNet statistics times 255.
-IMAGENET: dict[str, Any] = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
+IMAGENET_NORMALIZATION: dict[str, Any] = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
 _UNIT: dict[str, Any] = {"std": (255.0, 255.0, 255.0)}
 
-FAMILIES: dict[Contract, dict[str, Any]] = {
-    Contract.SSD_HEADS: {**IMAGENET},
-    Contract.SSD_PUBLISHED: {**IMAGENET, "label_offset": 1},
+CONTRACT_DEFAULTS: dict[Contract, dict[str, Any]] = {
+    Contract.SSD_HEADS: {**IMAGENET_NORMALIZATION},
+    Contract.SSD_PUBLISHED: {**IMAGENET_NORMALIZATION, "label_offset": 1},
     Contract.YOLOX: {"rgb": False, "resize": Resize.LETTERBOX_TOP_LEFT, "conf": 0.3, "iou": 0.45},
     Contract.FASTESTDET: {**_UNIT, "rgb": False, "conf": 0.5, "iou": 0.45},
     Contract.END2END: {**_UNIT, "box_normalized": False, "resize": Resize.LETTERBOX_CENTER, "conf": 0.3},
@@ -60,7 +66,7 @@ def recognise(signature: Signature, name: str, given: Mapping[str, Any] | None =
     fields: dict[str, Any] = {}
     if contract is None:
         contract, fields = _contract(signature, image, name)
-    fields = {**FAMILIES[contract], "labels": _labels(contract, signature.outputs), **fields}
+    fields = {**CONTRACT_DEFAULTS[contract], "labels": _labels(contract, signature.outputs), **fields}
     if image.uint8:
         fields.update(uint8=True, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     if RANDOM_WEIGHTS_KEY in signature.metadata:
@@ -74,18 +80,18 @@ def _image_input(signature: Signature, name: str, given: Mapping[str, Any]) -> _
     if len(images) != 1 or len(signature.inputs) != 1:
         raise ModelError(
             f"{name} is not a detector streamdet can feed: looked for one image input (n, 3, height, width) or "
-            f"(n, height, width, 3), found {describe(signature.inputs)}"
+            f"(n, height, width, 3), found {describe_tensors(signature.inputs)}"
         )
     tensor = images[0]
-    sizes = [fixed(dimension) for dimension in tensor.shape]
+    sizes = [fixed_size(dimension) for dimension in tensor.shape]
     nchw = bool(given.get("nchw", sizes[1] == 3 or sizes[3] != 3))
     if sizes[1 if nchw else 3] not in (0, 3):
-        raise ModelError(f"{name} takes {describe([tensor])}: streamdet feeds 3 colour channels")
+        raise ModelError(f"{name} takes {describe_tensors([tensor])}: streamdet feeds 3 colour channels")
     height, width = sizes[2:] if nchw else sizes[1:3]
     height, width = height or given.get("height", 0), width or given.get("width", 0)
     if not height or not width:
         raise ModelError(
-            f"{name} takes pictures of any size ({describe([tensor])}): "
+            f"{name} takes pictures of any size ({describe_tensors([tensor])}): "
             "give `width` and `height` in a YAML description beside the model"
         )
     return _Input(tensor.name, nchw, width, height, tensor.dtype == np.uint8)
@@ -97,14 +103,14 @@ def _contract(signature: Signature, image: _Input, name: str) -> _Answer:
             return answer
     known = ", ".join(contract.value for contract in Contract)
     raise ModelError(
-        f"{name} is of no contract streamdet knows ({known}): it takes {describe(signature.inputs)} and gives "
-        f"{describe(signature.outputs)}; {_hint(signature.outputs)}"
+        f"{name} is of no contract streamdet knows ({known}): it takes {describe_tensors(signature.inputs)} and gives "
+        f"{describe_tensors(signature.outputs)}; {_hint(signature.outputs)}"
     )
 
 
 def _hint(outputs: tuple[Tensor, ...]) -> str:
     """Says what to do about outputs that are common but not supported."""
-    shapes = [tuple(fixed(d) for d in tensor.shape) for tensor in outputs]
+    shapes = [tuple(fixed_size(d) for d in tensor.shape) for tensor in outputs]
     if any(len(s) == 3 and 4 < s[1] < s[2] for s in shapes):
         return "it looks like raw boxes (n, 4 + classes, cells): export it with its NMS inside, as (1, n, 6) rows"
     if any(len(s) == 3 and s[1] % 3 == 0 and s[2] > 5 for s in shapes):
@@ -113,12 +119,12 @@ def _hint(outputs: tuple[Tensor, ...]) -> str:
 
 
 def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
-    index = heads_index(outputs)
+    index = find_ssd_index(outputs)
     if len(outputs) != (2 if index is None else 3):
         return None
-    grids = grids_of(image.width, image.height)
-    count = sum(grid.count for grid in grids) if index is None else fixed(index.shape[1])
-    return (Contract.SSD_HEADS, {}) if count and heads_outputs(outputs, count) else None
+    grids = flagship_grids_for(image.width, image.height)
+    count = sum(grid.count for grid in grids) if index is None else fixed_size(index.shape[1])
+    return (Contract.SSD_HEADS, {}) if count and find_ssd_heads(outputs, count) else None
 
 
 def _ssd_published(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
@@ -143,26 +149,26 @@ def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
 
 
 def _yolox(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
-    if len(outputs) != 1 or len(outputs[0].shape) != 3 or fixed(outputs[0].shape[2]) < 6:
+    if len(outputs) != 1 or len(outputs[0].shape) != 3 or fixed_size(outputs[0].shape[2]) < 6:
         return None
-    cells = fixed(outputs[0].shape[1])
+    cells = fixed_size(outputs[0].shape[1])
     return (Contract.YOLOX, {}) if yolox_strides(image.width, image.height, cells) else None
 
 
 def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
     if len(outputs) != 1 or len(outputs[0].shape) != 4:
         return None
-    _, channels, rows, columns = (fixed(d) for d in outputs[0].shape)
+    _, channels, rows, columns = (fixed_size(d) for d in outputs[0].shape)
     fits = channels > 5 and (rows * 16, columns * 16) == (image.height, image.width)
     return (Contract.FASTESTDET, {}) if fits else None
 
 
 def _rows(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
-    return (Contract.END2END, {}) if rows_output(outputs) is not None else None
+    return (Contract.END2END, {}) if find_rows_output(outputs) is not None else None
 
 
 def _separate(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
-    return (Contract.END2END, {"resize": Resize.STRETCH}) if separate_outputs(outputs) is not None else None
+    return (Contract.END2END, {"resize": Resize.STRETCH}) if find_separate_outputs(outputs) is not None else None
 
 
 _RECOGNISERS: tuple[_Recogniser, ...] = (
@@ -177,5 +183,5 @@ def _labels(contract: Contract, outputs: tuple[Tensor, ...]) -> tuple[str, ...]:
     if axis is None:
         return COCO80
     extra = {Contract.SSD_HEADS: 1, Contract.YOLOX: 5, Contract.FASTESTDET: 5}[contract]
-    sizes = [fixed(tensor.shape[axis]) for tensor in outputs if len(tensor.shape) > axis]
+    sizes = [fixed_size(tensor.shape[axis]) for tensor in outputs if len(tensor.shape) > axis]
     return COCO80 if len(COCO80) + extra in sizes else ()

@@ -36,7 +36,7 @@ _AXES = ((1.0, -0.5, -0.5), (-0.5, -0.5, 1.0), (-0.5, 1.0, -0.5))
 _FAMILIES = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 
 
-class _Graph:
+class _ShapesGraph:
     """Collects the nodes and constants of a graph; every method returns the name of what it adds."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ def shapes_model() -> tuple[ModelSpec, bytes]:
 
 
 def _build() -> onnx.ModelProto:
-    graph = _Graph()
+    graph = _ShapesGraph()
     mask = _class_masks(graph)
     state, cells, numbers = _start_state(graph, mask)
     for step in range(_STEPS):
@@ -101,7 +101,7 @@ def _build() -> onnx.ModelProto:
     return model
 
 
-def _class_masks(graph: _Graph) -> str:
+def _class_masks(graph: _ShapesGraph) -> str:
     """Returns (3, 1, H, W): 1 where a pixel has the colour of a class; classes lie on the batch axis."""
     axes = np.array(_AXES)
     nominal = (axes * np.array(_FAMILIES)).sum(axis=1, keepdims=True)
@@ -112,7 +112,7 @@ def _class_masks(graph: _Graph) -> str:
     return graph.add("Transpose", [mask], "class_masks", perm=[1, 0, 2, 3])
 
 
-def _start_state(graph: _Graph, mask: str) -> tuple[str, str, str]:
+def _start_state(graph: _ShapesGraph, mask: str) -> tuple[str, str, str]:
     """Returns the state (3, 6, h, w) to spread, the cells' mask (3, 1, h, w) and the cells' numbers (1, 1, h, w).
 
     The state's channels are right, left, bottom, top (larger = further out), number of the cell, strength.
@@ -139,7 +139,7 @@ def _start_state(graph: _Graph, mask: str) -> tuple[str, str, str]:
     return graph.add("Concat", [extents, numbered, strength], "state", axis=1), cells, numbers
 
 
-def _read_out(graph: _Graph, state: str, numbers: str) -> None:
+def _read_out(graph: _ShapesGraph, state: str, numbers: str) -> None:
     """Adds the outputs: of each blob the one cell that got its own number back, best first."""
     sizes = graph.constant("channels", [4, 1, 1], np.int64)
     graph.nodes.append(helper.make_node("Split", [state, sizes], ["far_ends", "highest", "strongest"], axis=1))
@@ -174,7 +174,7 @@ def _read_out(graph: _Graph, state: str, numbers: str) -> None:
     graph.add("Div", ["which", per_class], "labels")
 
 
-def _slice(graph: _Graph, name: str, start: int, end: int) -> list[str]:
+def _slice(graph: _ShapesGraph, name: str, start: int, end: int) -> list[str]:
     """Returns the inputs of a Slice of channels."""
     return [
         graph.constant(f"{name}_start", [start], np.int64),

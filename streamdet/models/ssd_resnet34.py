@@ -16,7 +16,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from streamdet.model_spec.default_boxes import BOXES_PER_CELL, FLAGSHIP_SIZE, MIN_SIZE, box_count, default_boxes_cxcywh
+from streamdet.model_spec.default_boxes import (
+    BOXES_PER_CELL,
+    FLAGSHIP_SIZE,
+    MIN_SIZE,
+    flagship_box_count,
+    flagship_boxes_cxcywh,
+)
 from streamdet.model_spec.signature import RANDOM_WEIGHTS_KEY
 
 CLASSES = 81  # 80 of COCO and the background
@@ -36,7 +42,7 @@ _HEADS_OPSET = 13  # for tools of today; per-channel quantisation begins here
 _AT_MOST = 200  # detections of a class, and of a picture
 
 
-class Form(Enum):
+class SsdOutputs(Enum):
     """What the graph gives.
 
     HEADS: `loc` (n, 4, P) and `conf` (n, 81, P), any batch. PUBLISHED: softmax, decoding and NMS inside, outputs
@@ -48,7 +54,7 @@ class Form(Enum):
 
 
 @dataclass(slots=True)
-class _Graph:
+class _SsdGraph:
     """A graph under construction: nodes and initializers, with names counted by operator."""
 
     random: np.random.Generator
@@ -93,7 +99,7 @@ class _Graph:
         return str(self.node("BatchNormalization", x, *parts, epsilon=1e-5))
 
 
-def _basic_block(graph: _Graph, x: str, before: int, after: int, stride: int) -> str:
+def _basic_block(graph: _SsdGraph, x: str, before: int, after: int, stride: int) -> str:
     y = graph.batch_norm(graph.conv(x, (before, after), 3, stride, 1, False, 2.0), after, 1.0)
     y = graph.conv(graph.node("Relu", y), (after, after), 3, 1, 1, False, 2.0)
     y = graph.batch_norm(y, after, 0.4)  # a small residual, so that thirteen blocks in a row do not blow up
@@ -102,7 +108,7 @@ def _basic_block(graph: _Graph, x: str, before: int, after: int, stride: int) ->
     return str(graph.node("Relu", graph.node("Add", y, x)))
 
 
-def _features(graph: _Graph, image: str) -> list[str]:
+def _features(graph: _SsdGraph, image: str) -> list[str]:
     """Adds the backbone and the extra blocks; returns the six feature maps."""
     x = graph.batch_norm(graph.conv(image, (3, 64), 7, 2, 3, False, 2.0), 64, 1.0)
     x = graph.node("MaxPool", graph.node("Relu", x), kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
@@ -119,7 +125,7 @@ def _features(graph: _Graph, image: str) -> list[str]:
     return maps
 
 
-def _heads(graph: _Graph, maps: list[str]) -> tuple[str, str]:
+def _heads(graph: _SsdGraph, maps: list[str]) -> tuple[str, str]:
     """Adds the twelve head convolutions; returns raw loc (n, 4, P) and conf (n, 81, P)."""
     parts: dict[int, list[str]] = {4: [], CLASSES: []}
     for x, channels, boxes in zip(maps, FEATURE_CHANNELS, BOXES_PER_CELL, strict=True):
@@ -132,7 +138,7 @@ def _heads(graph: _Graph, maps: list[str]) -> tuple[str, str]:
 
 
 def _decode_and_suppress(
-    graph: _Graph, loc: str, conf: str, priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False
+    graph: _SsdGraph, loc: str, conf: str, priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False
 ) -> None:
     """Adds the published tail: boxes and scores from raw heads, NMS per class, best 200; opset 10.
 
@@ -186,7 +192,7 @@ def _decode_and_suppress(
 
 
 def _model(
-    graph: _Graph,
+    graph: _SsdGraph,
     name: str,
     inputs: dict[str, list[int | str]],
     outputs: list[onnx.ValueInfoProto],
@@ -208,7 +214,7 @@ def _published_outputs(rows: int | str = "detections") -> list[onnx.ValueInfoPro
     ]
 
 
-def build(form: Form, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.ModelProto:
+def build_ssd_resnet34(form: SsdOutputs, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.ModelProto:
     """Returns the network with weights drawn from `seed`; the same for the same arguments.
 
     Batch normalisation stays a layer of its own, as in the trained file: sessions fold it when they load, and counting
@@ -221,14 +227,14 @@ def build(form: Form, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.Model
     """
     if size < MIN_SIZE:
         raise ValueError(f"the last feature map needs an input of at least {MIN_SIZE} pixels, got {size}")
-    graph = _Graph(np.random.default_rng(seed))
+    graph = _SsdGraph(np.random.default_rng(seed))
     loc, conf = _heads(graph, _features(graph, "image"))
     name = f"ssd-resnet34-{size}-{form.value}"
-    if form is Form.PUBLISHED:
-        _decode_and_suppress(graph, loc, conf, default_boxes_cxcywh(size))
+    if form is SsdOutputs.PUBLISHED:
+        _decode_and_suppress(graph, loc, conf, flagship_boxes_cxcywh(size))
         model = _model(graph, name, {"image": [1, 3, size, size]}, _published_outputs(), _PUBLISHED_OPSET)
     else:
-        shapes = {"loc": ["batch", 4, box_count(size)], "conf": ["batch", CLASSES, box_count(size)]}
+        shapes = {"loc": ["batch", 4, flagship_box_count(size)], "conf": ["batch", CLASSES, flagship_box_count(size)]}
         outputs = [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in shapes.items()]
         model = _model(graph, name, {"image": ["batch", 3, size, size]}, outputs, _HEADS_OPSET)
     about = f"Architecture of ssd-resnet34-1200 with random weights (seed {seed}): it detects nothing."
@@ -236,7 +242,7 @@ def build(form: Form, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.Model
     return model
 
 
-def tail(priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False) -> onnx.ModelProto:
+def build_nms_tail(priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False) -> onnx.ModelProto:
     """Returns the published graph's end alone: inputs `loc` (1, 4, P) and `conf` (1, classes, P), no weights.
 
     Args:
@@ -244,7 +250,7 @@ def tail(priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = Fal
         classes: with the background.
         padded: gives 200 rows, whatever was found.
     """
-    graph = _Graph(np.random.default_rng(0))
+    graph = _SsdGraph(np.random.default_rng(0))
     _decode_and_suppress(graph, "loc", "conf", priors, classes, padded)
     count = len(priors)
     inputs: dict[str, list[int | str]] = {"loc": [1, 4, count], "conf": [1, classes, count]}

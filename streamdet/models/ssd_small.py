@@ -1,6 +1,6 @@
 """A small SSD, written once and read twice: PyTorch trains it, ONNX carries it.
 
-`network` says layer by layer what it is; whoever carries it out is a `Layers`. `OnnxLayers` makes a graph of it,
+`connect_layers` says layer by layer what it is; whoever carries it out is a `Layers`. `OnnxLayers` makes a graph of it,
 `streamdet.train.network` runs it with weights that learn.
 
 The flagship in small: residual blocks, heads on several maps, default boxes and decoding by the same code. Coarse maps
@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from streamdet.model_spec.default_boxes import BoxGrid
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.description import SPEC_KEY, metadata_text
-from streamdet.models.recognise import IMAGENET
+from streamdet.models.recognise import IMAGENET_NORMALIZATION
 
 T = TypeVar("T")
 Weights = Mapping[str, NDArray[np.float32]]
@@ -70,7 +70,7 @@ class Conv:
 
 
 class Layers(Protocol[T]):
-    """Carries out what `network` says; T is what flows between layers."""
+    """Carries out what `connect_layers` says; T is what flows between layers."""
 
     def conv(self, x: T, conv: Conv) -> T:
         """Returns x after a convolution, and what belongs to it."""
@@ -89,7 +89,7 @@ class Layers(Protocol[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SmallSsdConfig:
     """What may differ between small SSDs.
 
     Attributes:
@@ -125,7 +125,7 @@ def _shape(size_px: float, ratio: float, width: int, height: int) -> tuple[float
     return round(size_px * math.sqrt(ratio) / width, 5), round(size_px / math.sqrt(ratio) / height, 5)
 
 
-def network(layers: Layers[T], image: T, classes: int) -> tuple[T, T]:
+def connect_layers(layers: Layers[T], image: T, classes: int) -> tuple[T, T]:
     """Carries out the network.
 
     Args:
@@ -228,7 +228,7 @@ class OnnxLayers:
         return name
 
 
-def spec_of(plan: Plan, name: str) -> ModelSpec:
+def small_ssd_spec(plan: SmallSsdConfig, name: str) -> ModelSpec:
     """Returns how a small SSD is fed and read."""
     return ModelSpec(
         name=name,
@@ -240,11 +240,11 @@ def spec_of(plan: Plan, name: str) -> ModelSpec:
         conf=0.7,
         iou=0.45,
         licence="Apache-2.0",
-        **IMAGENET,
+        **IMAGENET_NORMALIZATION,
     )
 
 
-def build_small(plan: Plan, weights: Weights, about: Mapping[str, str] | None = None) -> onnx.ModelProto:
+def build_small(plan: SmallSsdConfig, weights: Weights, about: Mapping[str, str] | None = None) -> onnx.ModelProto:
     """Returns a network as an ONNX model that says itself how it is fed and read; the same for the same arguments.
 
     Args:
@@ -256,7 +256,7 @@ def build_small(plan: Plan, weights: Weights, about: Mapping[str, str] | None = 
         KeyError: weights are missing.
     """
     layers = OnnxLayers(weights)
-    network(layers, "image", len(plan.labels))
+    connect_layers(layers, "image", len(plan.labels))
     count = sum(grid.count for grid in plan.grids)
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, plan.height, plan.width])
     heads = {"loc": 4, "conf": 1 + len(plan.labels)}
@@ -265,12 +265,12 @@ def build_small(plan: Plan, weights: Weights, about: Mapping[str, str] | None = 
     opsets = [helper.make_opsetid("", 13)]
     ir_version = helper.find_min_ir_version_for(opsets)
     model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, producer_name="streamdet")
-    helper.set_model_props(model, {SPEC_KEY: metadata_text(spec_of(plan, "ssd-small")), **(about or {})})
+    helper.set_model_props(model, {SPEC_KEY: metadata_text(small_ssd_spec(plan, "ssd-small")), **(about or {})})
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def weights_of(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+def stored_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
     """Returns the weights stored in a model made by `build_small`."""
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     return {name: np.array(values) for name, values in stored.items() if "." in name}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.boxes import pairwise_iou
-from streamdet.detect.postprocess import Found
+from streamdet.detect.postprocess import RawDetections
 
 _IOU = 0.5
 _GROUPS = 32  # of pictures, at most, that are left out in turn
@@ -18,7 +18,7 @@ _THRESHOLDS = np.arange(0.5, 0.76, 0.05)
 its size, which are smaller than a detector's own errors."""
 
 
-def closeness(wanted: Sequence[Found], got: Sequence[Found]) -> float:
+def closeness(wanted: Sequence[RawDetections], got: Sequence[RawDetections]) -> float:
     """Returns how close detections are, continuously: 1 where they are the same, less for any shift.
 
     Twice the sum over pairs of IoU times the smaller score, over the sum of all scores of both: a Dice coefficient of
@@ -49,7 +49,7 @@ class Agreement:
     uncertainty: float = 0.0
 
 
-def agreement_with_error(wanted: Sequence[Found], got: Sequence[Found]) -> Agreement:
+def agreement_with_error(wanted: Sequence[RawDetections], got: Sequence[RawDetections]) -> Agreement:
     """Returns the agreement and its standard error, found by leaving out groups of pictures in turn (jackknife)."""
     count = min(len(wanted), _GROUPS)
     parts = []
@@ -60,7 +60,7 @@ def agreement_with_error(wanted: Sequence[Found], got: Sequence[Found]) -> Agree
     return Agreement(agreement(wanted, got), float(error))
 
 
-def agreement(wanted: Sequence[Found], got: Sequence[Found]) -> float:
+def agreement(wanted: Sequence[RawDetections], got: Sequence[RawDetections]) -> float:
     """Returns the average precision of `got` with `wanted` as the truth, where each box counts by its score squared.
 
     As in COCO's AP, boxes are taken by falling score and the mean over several IoU thresholds is taken. Unlike there,
@@ -101,18 +101,18 @@ def _average_precision(found: NDArray[np.float64], weights: NDArray[np.float64],
     return float((precision * found).sum() / everything)
 
 
-def _found(wanted: Found, got: Found, threshold: float) -> NDArray[np.float64]:
+def _found(wanted: RawDetections, got: RawDetections, threshold: float) -> NDArray[np.float64]:
     found, weights = np.zeros(len(got)), _weights(wanted)
     for i, j, _ in _pairs(wanted, got, threshold):
         found[j] = weights[i]
     return found
 
 
-def _weights(found: Found) -> NDArray[np.float64]:
+def _weights(found: RawDetections) -> NDArray[np.float64]:
     return np.square(found.scores, dtype=np.float64)
 
 
-def _pairs(first: Found, second: Found, threshold: float) -> list[tuple[int, int, float]]:
+def _pairs(first: RawDetections, second: RawDetections, threshold: float) -> list[tuple[int, int, float]]:
     """Pairs boxes of one class, the surest of `second` first, each with the free box it overlaps most."""
     iou = pairwise_iou(first.boxes_xyxy, second.boxes_xyxy)
     iou[first.class_ids[:, None] != second.class_ids[None]] = 0

@@ -74,13 +74,13 @@ def tensors_between(graph: Graph) -> list[str]:
 
 def session_with(model: onnx.ModelProto, extra: Sequence[str]) -> Any:
     """Returns a session on the CPU that also gives the tensors named `extra`."""
-    from streamdet.inference.providers import available_cpus, runtime
+    from streamdet.inference.providers import available_cpus, onnxruntime_module
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
     there = {value.name for value in shown.graph.output}
     shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra if name not in there)
-    ort = runtime()
+    ort = onnxruntime_module()
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = available_cpus()

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.detect.output_contracts import bind
-from streamdet.detect.postprocess import Found, Rules
+from streamdet.detect.output_contracts import bind_decoder
+from streamdet.detect.postprocess import PostprocessRules, RawDetections
 from streamdet.inference.providers import available_cpus
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import ModelSpec
@@ -64,10 +64,10 @@ class Judge:
             return closeness(self._wanted[: len(few)], self._detect(model, few))
         return _signal(self._outputs[: len(few)], self._run(model, few))
 
-    def _detect(self, model: ModelFile, batches: Iterable[Batch]) -> list[Found]:
+    def _detect(self, model: ModelFile, batches: Iterable[Batch]) -> list[RawDetections]:
         with Session(model, provider="cpu", threads=available_cpus()) as session:
-            decoder = bind(self._spec, session.outputs)
-            rules = Rules(_WEAKEST, self._spec.iou, np.ones(decoder.classes, bool))
+            decoder = bind_decoder(self._spec, session.outputs)
+            rules = PostprocessRules(_WEAKEST, self._spec.iou, np.ones(decoder.classes, bool))
             return [decoder.decode(session.run(batch), 0, rules) for batch in batches]
 
     def _run(self, model: ModelFile, batches: Iterable[Batch]) -> list[Outputs]:

@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 
 from streamdet.errors import ModelError
-from streamdet.models.onnx_file import ModelFile, parse_bytes
+from streamdet.models.onnx_file import ModelFile, parse_onnx
 from streamdet.quantize import focus, rows, silu
 from streamdet.redact import redact
 
@@ -25,7 +25,7 @@ def prepare(file: ModelFile) -> onnx.ModelProto:
     Raises:
         ModelError: it cannot be read, cannot be lifted to a newer opset, or is quantised already.
     """
-    model = parse_bytes(file.data, file.name)
+    model = parse_onnx(file.data, file.name)
     if any(node.op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv") for node in model.graph.node):
         raise ModelError(f"{file.name} is quantised already: give the float model it was made from")
     kept = {entry.key: entry.value for entry in model.metadata_props}
@@ -53,9 +53,9 @@ def _lift(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 def _fold(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     """Lets ONNX Runtime fold constants and batch normalisation, in standard operators only."""
-    from streamdet.inference.providers import runtime
+    from streamdet.inference.providers import onnxruntime_module
 
-    ort = runtime()
+    ort = onnxruntime_module()
     options: Any = ort.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamdet.boxes import Boxes, cxcywh_to_xyxy
 from streamdet.kernels import kernel
-from streamdet.model_spec.default_boxes import BoxGrid, boxes_cxcywh
+from streamdet.model_spec.default_boxes import BoxGrid, grid_boxes_cxcywh
 
 BACKGROUND, IGNORED = 0, -1
 _CANDIDATES = 9
@@ -62,7 +62,7 @@ class DefaultBoxes(NamedTuple):
 
 def default_boxes_of(grids: Sequence[BoxGrid]) -> DefaultBoxes:
     """Returns the default boxes of grids."""
-    boxes = boxes_cxcywh(grids)
+    boxes = grid_boxes_cxcywh(grids)
     firsts = np.cumsum([0, *(grid.count for grid in grids)])
     rows = [(first, grid.columns * grid.rows, len(grid.shapes)) for first, grid in zip(firsts[:-1], grids, strict=True)]
     return DefaultBoxes(cxcywh_to_xyxy(boxes), np.ascontiguousarray(boxes[:, :2]), np.array(rows, np.int64))

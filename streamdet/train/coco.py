@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamdet.errors import UsageError
 from streamdet.evaluate.detect_images import read_annotated
 from streamdet.evaluate.ground_truth import CocoGroundTruth, find_image_files
-from streamdet.models.ssd_small import Plan
+from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.picture import Picture
 from streamdet.train.assign import LabeledObjects
 from streamdet.train.samples import InputResizer
@@ -29,7 +29,7 @@ class CocoSamples:
         UsageError: there is no such folder, none or not all of the photos are in it, or nothing that is to be learned.
     """
 
-    def __init__(self, plan: Plan, truth: CocoGroundTruth, folder: Path) -> None:
+    def __init__(self, plan: SmallSsdConfig, truth: CocoGroundTruth, folder: Path) -> None:
         files = find_image_files(truth, folder)
         missing = [image.file_name for image in truth.images if image.id not in files]
         if missing:

@@ -15,7 +15,7 @@ from streamdet.atomic_write import write_files
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
 from streamdet.models.description_keys import LONGEST_LABEL
-from streamdet.models.ssd_small import Plan, Weights, build_small
+from streamdet.models.ssd_small import SmallSsdConfig, Weights, build_small
 from streamdet.scenes.street.trajectories import LABELS
 from streamdet.train.network import SmallSsd
 from streamdet.train.samples import Samples
@@ -25,13 +25,13 @@ from streamdet.train.training_loop import Recipe, TrainingProgress, train
 TRAINED_KEY = "streamdet.trained"
 """Metadata key of a trained model: JSON with the recipe and what it learned from."""
 
-DEMO_PLAN = Plan(LABELS)
+DEMO_PLAN = SmallSsdConfig(LABELS)
 DEMO_SCENES = 1000
 DEMO_RECIPE = Recipe(epochs=9)
 
 
 def run_job(
-    plan: Plan,
+    plan: SmallSsdConfig,
     samples: Samples,
     recipe: Recipe,
     output: Path,

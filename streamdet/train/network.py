@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamdet.models.ssd_small import EPSILON, Conv, Plan, Weights, network
+from streamdet.models.ssd_small import EPSILON, Conv, SmallSsdConfig, Weights, connect_layers
 
 _BACKGROUND = 0.99
 """What an untrained network says of every default box: most really are background, and learning starts calmly."""
@@ -22,19 +22,19 @@ _NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": 
 class SmallSsd(nn.Module):
     """The network of a plan. Its forward pass takes (n, 3, h, w) normalised pictures and gives raw loc and conf."""
 
-    def __init__(self, plan: Plan, seed: int = 0) -> None:
+    def __init__(self, plan: SmallSsdConfig, seed: int = 0) -> None:
         """Draws its first weights from `seed`."""
         super().__init__()
         torch.manual_seed(seed)
         self.plan = plan
         found = _Convs()
-        network(found, None, len(plan.labels))
+        connect_layers(found, None, len(plan.labels))
         self.convs = nn.ModuleDict({_key(conv): _layer(conv, len(plan.labels)) for conv in found.convs})
         self._specs = tuple(found.convs)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Returns loc (n, 4, P) and conf (n, 1 + classes, P)."""
-        return network(_TorchLayers(self.convs), image, len(self.plan.labels))
+        return connect_layers(_TorchLayers(self.convs), image, len(self.plan.labels))
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Returns copies of all weights, named as `streamdet.models.ssd_small` names them."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from streamdet.evaluate.street import FIRST_TRAINING_SEED, MIN_VISIBLE
 from streamdet.inference.providers import available_cpus
 from streamdet.interrupts import deferred_interrupts
-from streamdet.models.ssd_small import Plan
+from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.picture import Picture
 from streamdet.scenes.street.options import StreetOptions
 from streamdet.scenes.street.rng import SeededRng
@@ -61,7 +61,7 @@ class StreetSamples:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: SmallSsdConfig,
         path: Path,
         scenes: int,
         first_seed: int = FIRST_TRAINING_SEED,

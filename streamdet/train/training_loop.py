@@ -12,8 +12,8 @@ from torch import Tensor
 
 from streamdet.errors import HardwareError, UsageError
 from streamdet.inference.providers import available_cpus
-from streamdet.model_spec.default_boxes import boxes_cxcywh
-from streamdet.models.recognise import IMAGENET
+from streamdet.model_spec.default_boxes import grid_boxes_cxcywh
+from streamdet.models.recognise import IMAGENET_NORMALIZATION
 from streamdet.train.assign import default_boxes_of
 from streamdet.train.batches import Batch, Batches
 from streamdet.train.loss import ssd_loss
@@ -148,9 +148,9 @@ class _Feed:
 
     def __init__(self, network: SmallSsd, device: torch.device) -> None:
         self._network, self._device = network, device
-        self._priors = torch.from_numpy(boxes_cxcywh(network.plan.grids)).to(device)
+        self._priors = torch.from_numpy(grid_boxes_cxcywh(network.plan.grids)).to(device)
         self._offset, self._scale = (
-            torch.tensor(IMAGENET[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std")
+            torch.tensor(IMAGENET_NORMALIZATION[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std")
         )
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:

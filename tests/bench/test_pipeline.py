@@ -16,7 +16,7 @@ from streamdet.bench.simulated_camera import WARM_UP_S
 from streamdet.bench.synthetic_clip import write_synthetic_clip
 from streamdet.boxes import pairwise_iou
 from streamdet.inference.detector import DetectorOptions, load_detector
-from streamdet.models.catalog import resolve
+from streamdet.models.catalog import resolve_model
 from streamdet.picture import Picture
 
 
@@ -71,7 +71,7 @@ def test_every_part_of_the_limit_counts(trial, within):
 
 def test_the_rival_finds_what_we_find(data_dir):
     """Else it would be measured doing something else."""
-    spec, file = resolve(data_dir / "models" / "yolox_nano.onnx")
+    spec, file = resolve_model(data_dir / "models" / "yolox_nano.onnx")
     rival = YoloxBaseline(file.data, spec.conf, spec.iou)
     photos = sorted((data_dir / "images").glob("*.jpg"))[:6]
     found = equal = 0

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from streamdet.cli.main import execute
-from streamdet.models.ssd_resnet34 import Form, build
+from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 from tests.models.nets import model_with
 
 SIZE = 448
@@ -17,7 +17,7 @@ SIZE = 448
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("convert")
-    onnx.save(build(Form.PUBLISHED, seed=3, size=SIZE), path / "published.onnx")
+    onnx.save(build_ssd_resnet34(SsdOutputs.PUBLISHED, seed=3, size=SIZE), path / "published.onnx")
     onnx.save(model_with({"images": [1, 3, 64, 64]}, {"rows": [1, 5, 6]}), path / "other.onnx")
     (path / "empty").mkdir()
     (path / "list.txt").write_text("nowhere.jpg\n")

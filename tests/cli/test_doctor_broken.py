@@ -13,7 +13,7 @@ import pytest
 
 from streamdet.doctor.cuda_libraries import INSTALL_CUDA
 from streamdet.inference.providers import Provider, missing_driver
-from streamdet.models.catalog import file_name, known
+from streamdet.models.catalog import find_model, model_file_name
 from tests.doctor.broken_machine import distribution, doctor, nvidia_driver, shim
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks a machine in Linux' ways")
@@ -56,9 +56,9 @@ def test_doubled_packages_a_damaged_model_and_a_cache_open_to_all(tmp_path):
     distribution(tmp_path / "site", "opencv_contrib_python", "4.9.0")
     models, cache = tmp_path / "models", tmp_path / "cache/streamdet/numba"
     models.mkdir()
-    spec = known("yolox-nano")
+    spec = find_model("yolox-nano")
     assert spec is not None
-    (models / file_name(spec)).write_bytes(bytes(spec.size_bytes or 1))
+    (models / model_file_name(spec)).write_bytes(bytes(spec.size_bytes or 1))
     cache.mkdir(parents=True)
     cache.chmod(0o777)
     report = doctor(

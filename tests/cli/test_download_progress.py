@@ -19,13 +19,13 @@ def shown(*, quiet: bool = False, terminal: bool = True, total: int = 1_000_000)
     screen = io.StringIO()
     with DownloadProgress(quiet) as downloading:
         downloading._console = Console(file=screen, force_terminal=terminal, width=100, color_system=None)
-        downloading.begins(ORIGIN, "http://me:hunter2@first/net.onnx", PATH, 0)
-        downloading.arrived(0, total)
-        downloading.arrived(300_000, total)
-        downloading.trouble("first: the connection broke; trying the next mirror")
-        downloading.begins(ORIGIN, "http://second/net.onnx", PATH, 300_000)
+        downloading.on_start(ORIGIN, "http://me:hunter2@first/net.onnx", PATH, 0)
+        downloading.on_progress(0, total)
+        downloading.on_progress(300_000, total)
+        downloading.on_problem("first: the connection broke; trying the next mirror")
+        downloading.on_start(ORIGIN, "http://second/net.onnx", PATH, 300_000)
         for have in range(300_000, 1_000_001, 100_000):
-            downloading.arrived(have, total)
+            downloading.on_progress(have, total)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
     return [line.split("\r")[-1].rstrip() for line in text.split("\n") if line.strip()]
 

@@ -12,7 +12,7 @@ from streamdet.cli.eval import app
 from streamdet.cli.eval.eval_progress import EvalProgress
 from streamdet.cli.eval.print_coco import coco_lines
 from streamdet.evaluate.coco_ap import CocoNumbers
-from streamdet.models.bundled import SHAPES
+from streamdet.models.bundled import SHAPES_MODEL
 from tests.evaluate.coco_files import write_scene
 from tests.running import Running
 
@@ -33,7 +33,7 @@ def test_writes_everything(scene, tmp_path):
     folder, annotations = scene
     names = {"--results": "results.json", "--report": "report.json", "--plot": "pr.png", "--detections": "run.jsonl"}
     written = [argument for option, name in names.items() for argument in (option, tmp_path / name)]
-    text = run("-m", SHAPES, "--images", folder, "-a", annotations, *written)
+    text = run("-m", SHAPES_MODEL, "--images", folder, "-a", annotations, *written)
     for name in names.values():
         assert f"wrote {tmp_path / name}" in text
     assert " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0." in text
@@ -42,7 +42,7 @@ def test_writes_everything(scene, tmp_path):
 
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["coco"]["ap50"] > 0.9
-    assert report["run"]["model"] == SHAPES
+    assert report["run"]["model"] == SHAPES_MODEL
     assert (report["images"], report["published"], report["comparable_with_published"]) == (6, [], False)
     assert [row["name"] for row in report["classes"]] == ["disc", "box", "triangle"]
     assert report["timing"]["infer_ms"] > 0
@@ -52,12 +52,12 @@ def test_writes_everything(scene, tmp_path):
     assert set(rows[0]) == {"image_id", "category_id", "bbox", "score"}
     assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 7
 
-    again = run("-m", SHAPES, "--images", folder, "-a", annotations, *written)
+    again = run("-m", SHAPES_MODEL, "--images", folder, "-a", annotations, *written)
     assert "pictures whose detections were known from an earlier run: 6" in again
 
 
 def test_the_plot_is_a_picture_with_curves(scene, tmp_path):
-    run("-m", SHAPES, "--images", scene[0], "-a", scene[1], "--plot", tmp_path / "pr.png")
+    run("-m", SHAPES_MODEL, "--images", scene[0], "-a", scene[1], "--plot", tmp_path / "pr.png")
     picture = cv2.imread(str(tmp_path / "pr.png"))
     height, width = picture.shape[:2]
     assert width > 1000
@@ -72,7 +72,7 @@ def test_tells_what_does_not_fit(scene, tmp_path):
     tree["categories"][0]["name"] = "sphere"
     tree["images"].append({"id": 99, "file_name": "gone.png"})
     (tmp_path / "truth.json").write_text(json.dumps(tree))
-    text = run("-m", SHAPES, "--images", scene[0], "-a", tmp_path / "truth.json", "--allow-missing")
+    text = run("-m", SHAPES_MODEL, "--images", scene[0], "-a", tmp_path / "truth.json", "--allow-missing")
     assert "pictures left out because they are not in the folder: 1" in text
     assert "classes that are no category of the file, and do not count: disc" in text
     assert "categories that the model does not know, and that count as missed: sphere" in text
@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_what_was_done(scene, tmp_path):
     images = [{**tree["images"][i % 6], "id": i + 1} for i in range(4000)]
     (tmp_path / "many.json").write_text(json.dumps({**tree, "images": images}))
     kept = tmp_path / "run.jsonl"
-    arguments = ("-m", SHAPES, "--images", scene[0], "-a", tmp_path / "many.json", "--detections", kept)
+    arguments = ("-m", SHAPES_MODEL, "--images", scene[0], "-a", tmp_path / "many.json", "--detections", kept)
     with Running("eval", "coco", *arguments, folder=tmp_path) as running:
         running.wait_for_records(kept, 20)
         running.signal(signal.SIGINT)

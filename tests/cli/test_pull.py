@@ -273,7 +273,7 @@ def test_python_pulls_on_first_use(known, caplog):
         assert streamdet.run(SCENE, "tiny").streams[0].captured == 3
         assert len(list(streamdet.stream(SCENE, "tiny"))) == 3
         assert len(mirror.asked) == 1
-    (record,) = [record for record in caplog.records if record.name == "streamdet.models.download_progress"]
+    (record,) = [record for record in caplog.records if record.name == "streamdet.models.download_listener"]
     assert record.getMessage().startswith("getting tiny (")
     path.unlink()
     with pytest.raises(

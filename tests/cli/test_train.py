@@ -13,9 +13,9 @@ import onnx
 import pytest
 
 from streamdet.cli.main import execute
-from streamdet.models.bundled import embedded
-from streamdet.models.catalog import resolve
-from streamdet.models.ssd_small import Plan, build_small, weights_of
+from streamdet.models.bundled import bundled_model
+from streamdet.models.catalog import resolve_model
+from streamdet.models.ssd_small import SmallSsdConfig, build_small, stored_weights
 from tests.models.nets import model_with
 from tests.models.small import random_weights
 from tests.running import ROOT, SLOW, Running, hear_ctrl_c
@@ -36,7 +36,8 @@ def folder(tmp_path_factory):
     )
     onnx.save(model_with({"images": [1, 3, 64, 64]}, {"rows": [1, 5, 6]}), path / "foreign.onnx")
     onnx.save(
-        build_small(Plan(("red", "blue"), 96, 64), random_weights(Plan(("red", "blue"), 96, 64))), path / "own.onnx"
+        build_small(SmallSsdConfig(("red", "blue"), 96, 64), random_weights(SmallSsdConfig(("red", "blue"), 96, 64))),
+        path / "own.onnx",
     )
     (path / "empty").mkdir()
     return path
@@ -148,13 +149,16 @@ def test_training_on_pictures_of_ones_own(cli, folder, tmp_path, start, words):
     assert out[0].startswith(f"wrote {path} (")
     assert [line for line in out if "started" in line] == ([] if words is None else [words.format(f=folder)])
     assert out[-1].startswith("measure it on pictures it has not seen: streamdet eval coco -m ")
-    spec, file = resolve(path)
+    spec, file = resolve_model(path)
     assert (spec.labels, spec.width, spec.height) == (("red", "blue"), 96, 64)
     model = onnx.load_model_from_string(file.data)
     said = json.loads({entry.key: entry.value for entry in model.metadata_props}["streamdet.trained"])
     assert said["learned_from"] == "truth.json"  # and not where it lies: models are given away
     if start == "ssd-demo":
-        before, after = weights_of(onnx.load_model_from_string(embedded("ssd-demo")[1].data)), weights_of(model)
+        before, after = (
+            stored_weights(onnx.load_model_from_string(bundled_model("ssd-demo")[1].data)),
+            stored_weights(model),
+        )
         assert abs(after["stage1.0.a.weight"] - before["stage1.0.a.weight"]).max() < 1e-5
     assert [p.name for p in tmp_path.iterdir()] == ["mine.onnx"]
 
@@ -165,7 +169,7 @@ def test_quiet_and_some_classes(cli, folder, tmp_path):
     code, out, complaints = cli(*argv.split())
     assert (code, complaints) == (0, [])
     assert [line.split(":")[0] for line in out] == ["measure it on pictures it has not seen"]
-    assert resolve(tmp_path / "x.onnx")[0].labels == ("red",)
+    assert resolve_model(tmp_path / "x.onnx")[0].labels == ("red",)
 
 
 @needs_torch
@@ -180,7 +184,7 @@ def test_ctrl_c_leaves_the_model_of_the_last_epoch(folder, tmp_path):
         assert running.ends() == 130
         assert "Traceback" not in running.stderr
     assert [p.name for p in path.parent.iterdir()] == ["x.onnx"]
-    assert resolve(path)[0].labels == ("red", "blue")
+    assert resolve_model(path)[0].labels == ("red", "blue")
 
 
 def epochs_of(path):

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from streamdet.convert.comparison import Comparison, Tolerance, compare
-from streamdet.detect.postprocess import Found
+from streamdet.detect.postprocess import RawDetections
 
 STRICT = Tolerance(1e-4, 1e-4, 1.0)
 SIDE = 100
 
 
-def found(*rows: tuple[float, float, float, float, float, int]) -> Found:
+def found(*rows: tuple[float, float, float, float, float, int]) -> RawDetections:
     """Rows of left, top, right, bottom, score, class."""
     table = np.array(rows, np.float32).reshape(-1, 6)
-    return Found(table[:, :4].copy(), table[:, 4].copy(), table[:, 5].astype(np.int32))
+    return RawDetections(table[:, :4].copy(), table[:, 4].copy(), table[:, 5].astype(np.int32))
 
 
 BOXES = [(10, 10, 30, 30, 0.9, 0), (50, 50, 90, 90, 0.8, 1), (60, 5, 80, 40, 0.6, 0)]

@@ -22,12 +22,12 @@ from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.model_spec.spec import Contract
-from streamdet.models.catalog import resolve
+from streamdet.models.catalog import resolve_model
 from streamdet.models.model_info import inspect_model
 from streamdet.models.onnx_file import ModelFile
-from streamdet.models.provenance import read_made_from
-from streamdet.models.ssd_resnet34 import Form as Built
-from streamdet.models.ssd_resnet34 import build
+from streamdet.models.provenance import read_provenance
+from streamdet.models.ssd_resnet34 import SsdOutputs as Built
+from streamdet.models.ssd_resnet34 import build_ssd_resnet34
 from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.picture import Picture
 
@@ -46,7 +46,7 @@ SAMPLES = [Sample(f"picture {seed}", picture(seed)) for seed in range(2)]
 
 @pytest.fixture(scope="module")
 def graph():
-    return build(Built.PUBLISHED, seed=3, size=SIZE)
+    return build_ssd_resnet34(Built.PUBLISHED, seed=3, size=SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def found_in_source(source):
 
 
 def converted(file: ModelFile, samples=SAMPLES[:1], **options):
-    return convert(file, resolve(file)[0], samples, ConvertOptions(**options))
+    return convert(file, resolve_model(file)[0], samples, ConvertOptions(**options))
 
 
 def detected(file: ModelFile | Path, samples=SAMPLES[:1], provider="cpu", precision="auto"):
@@ -94,7 +94,7 @@ def test_heads(source, found_in_source):
     assert record["sha256"] == hashlib.sha256(source.data).hexdigest()
     assert record["options"] == ""
     assert record["proof"]["detections"] == made.proof.agreement.count
-    assert read_made_from(read.signature.metadata["streamdet.converted"]).source == "published.onnx"
+    assert read_provenance(read.signature.metadata["streamdet.converted"]).source == "published.onnx"
     assert_close(detected(file), found_in_source)
 
 
@@ -115,7 +115,7 @@ def test_bytes_with_everything_inside_run_as_they_are(source, found_in_source):
     assert "the source has its raw heads already" in again.notes
     second = inspect_model(again.files[".onnx"])
     assert (second.spec.uint8, second.spec.nchw, second.spec.rgb, second.spec.mean) == (False, True, True, (0, 0, 0))
-    assert "published.onnx" in read_made_from(second.signature.metadata["streamdet.converted"]).before
+    assert "published.onnx" in read_provenance(second.signature.metadata["streamdet.converted"]).before
     assert_close(detected(ModelFile(again.files[".onnx"], "again.onnx")), found_in_source)
 
 
@@ -139,7 +139,7 @@ def test_a_source_that_normalises_its_own_input(graph, source, found_in_source):
     made = converted(own)
     assert any("fed BGR, mean (0.0, 0.0, 0.0), std (1.0, 1.0, 1.0)" in note for note in made.notes)
     file = ModelFile(made.files[".onnx"], "heads.onnx")
-    spec = resolve(file)[0]
+    spec = resolve_model(file)[0]
     assert (spec.rgb, spec.mean, spec.std) == (False, (0, 0, 0), (1, 1, 1))
     assert_close(detected(file), found_in_source)
 
@@ -173,7 +173,7 @@ def test_openvino_as_its_page_describes_it(source, found_in_source, tmp_path):
     shapes = {port.any_name: tuple(port.shape) for port in model.outputs}
     assert shapes == {"bboxes": (1, 200, 4), "labels": (1, 200), "scores": (1, 200)}
     read = inspect_model(tmp_path / "net.xml")
-    assert read_made_from(read.signature.metadata["streamdet.converted"]).source == "published.onnx"
+    assert read_provenance(read.signature.metadata["streamdet.converted"]).source == "published.onnx"
     assert (read.spec.contract, read.spec.rgb, read.spec.mean) == (Contract.SSD_PUBLISHED, False, (0.0, 0.0, 0.0))
     assert read.spec.random_weights
     assert_close(detected(tmp_path / "net.xml", provider="openvino", precision="fp32"), found_in_source)
@@ -210,7 +210,7 @@ def test_other_networks_keep_their_form(data_dir):
         converted(file)
     bgr = cv2.imdecode(np.fromfile(data_dir / "images" / "000000000139.jpg", np.uint8), cv2.IMREAD_COLOR)
     sample = Sample("a photo", Picture.from_bgr(bgr))
-    made = convert(file, resolve(file)[0], [sample], ConvertOptions(precision=TargetPrecision.FP16))
+    made = convert(file, resolve_model(file)[0], [sample], ConvertOptions(precision=TargetPrecision.FP16))
     half = ModelFile(made.files[".onnx"], "half.onnx")
-    assert resolve(half)[0].contract is Contract.YOLOX
+    assert resolve_model(half)[0].contract is Contract.YOLOX
     assert_close(detected(half, [sample]), detected(file, [sample]), 0.7)

@@ -14,7 +14,7 @@ from streamdet.cli.models.sample_images import load_samples, photo_paths
 from streamdet.convert.convert import convert
 from streamdet.convert.openvino_ir import require_openvino
 from streamdet.convert.options import Channels, ConvertOptions, FileFormat, InputType, Layout, TargetPrecision
-from streamdet.models.catalog import resolve
+from streamdet.models.catalog import resolve_model
 from streamdet.models.onnx_file import ModelFile
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -42,7 +42,7 @@ def told(what, converted):
 @pytest.mark.parametrize("seed", range(3))
 def test_heads_equal_the_graph_on_twenty_photos(source, data_dir, seed):
     file = source(seed)
-    converted = convert(file, resolve(file)[0], load_samples(str(data_dir / "images"), 20), ConvertOptions())
+    converted = convert(file, resolve_model(file)[0], load_samples(str(data_dir / "images"), 20), ConvertOptions())
     told(f"heads, seed {seed}", converted)
     agreement = converted.proof.agreement
     assert len(converted.proof.samples) == 20
@@ -76,6 +76,6 @@ def test_other_forms(source, data_dir, options):
         return made.data, made.report.text()
 
     samples = load_samples(str(data_dir / "images"), 3)
-    converted = convert(file, resolve(file)[0], samples, options, quantise, print)
+    converted = convert(file, resolve_model(file)[0], samples, options, quantise, print)
     told(options.as_text(), converted)
     print(converted.report_text, Counter({key: len(value) for key, value in converted.files.items()}))

@@ -12,11 +12,11 @@ from streamdet.convert.options import ConvertOptions, TargetPrecision
 from streamdet.convert.proof import Sample
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract
-from streamdet.models.catalog import resolve
+from streamdet.models.catalog import resolve_model
 from streamdet.models.find_ssd import to_heads
 from streamdet.models.model_info import inspect_model
 from streamdet.models.onnx_file import ModelFile, read_model
-from streamdet.models.ssd_resnet34 import Form, build
+from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 from streamdet.picture import Picture
 from streamdet.quantize.report import METADATA_KEY
 
@@ -31,7 +31,11 @@ def test_a_trained_network(data_dir, monkeypatch):
     file = read_model(data_dir / "models" / "yolox_nano.onnx")
     samples = load_samples(str(data_dir / "images"), 2)
     made = convert(
-        file, resolve(file)[0], samples, INT8, make_quantizer(str(data_dir / "images" / "*00*.jpg"), None, None, 0.5)
+        file,
+        resolve_model(file)[0],
+        samples,
+        INT8,
+        make_quantizer(str(data_dir / "images" / "*00*.jpg"), None, None, 0.5),
     )
     read = inspect_model(ModelFile(made.files[".onnx"], "int8.onnx"))
     assert "layers in INT8" in made.report_text
@@ -52,8 +56,8 @@ def test_a_trained_network(data_dir, monkeypatch):
 
 def test_what_is_quantised_is_proven_first(monkeypatch):
     """The proof of an INT8 form judges nothing, so that of the float one before it has to."""
-    file = ModelFile(build(Form.PUBLISHED, seed=3, size=448).SerializeToString(), "published.onnx")
-    spec, quantised = resolve(file)[0], []
+    file = ModelFile(build_ssd_resnet34(SsdOutputs.PUBLISHED, seed=3, size=448).SerializeToString(), "published.onnx")
+    spec, quantised = resolve_model(file)[0], []
 
     def quantise(model, made, progress):
         quantised.append(made.contract)

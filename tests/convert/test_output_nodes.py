@@ -7,17 +7,17 @@ from onnx import TensorProto, helper
 
 from streamdet.bench.postprocess import synthetic_heads
 from streamdet.convert.output_nodes import add_decode_and_nms, add_top_k
-from streamdet.detect.output_contracts import bind
-from streamdet.detect.postprocess import Rules
+from streamdet.detect.output_contracts import bind_decoder
+from streamdet.detect.postprocess import PostprocessRules
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.session import Session
-from streamdet.model_spec.signature import Port
+from streamdet.model_spec.signature import TensorInfo
 from streamdet.model_spec.spec import Contract
-from streamdet.models.onnx_file import signature_of
+from streamdet.models.onnx_file import onnx_signature
 from streamdet.models.recognise import recognise
 
 SIZE, COUNT = 1200, 15130
-RULES = Rules(0.05, 0.5, np.ones(80, np.bool_))
+RULES = PostprocessRules(0.05, 0.5, np.ones(80, np.bool_))
 
 
 def heads_alone(opset: int = 17) -> onnx.ModelProto:
@@ -36,7 +36,7 @@ def heads_alone(opset: int = 17) -> onnx.ModelProto:
 
 
 def spec_of(outputs):
-    return recognise(signature_of(_pictured(outputs)), "net")
+    return recognise(onnx_signature(_pictured(outputs)), "net")
 
 
 def _pictured(outputs) -> onnx.ModelProto:
@@ -56,7 +56,7 @@ def plain(batch):
     """What our own post-processing finds in the whole heads."""
     model = heads_alone()
     spec = spec_of(model.graph.output)
-    decoder = bind(spec, signature_of(model).outputs)
+    decoder = bind_decoder(spec, onnx_signature(model).outputs)
     values = {"loc": batch[:, :4], "conf": batch[:, 4:]}
     return [decoder.decode(values, i, RULES) for i in range(len(batch))]
 
@@ -75,7 +75,7 @@ def test_top_boxes_change_nothing(batch, plain, opset):
     assert (spec.contract, len(spec.labels)) == (Contract.SSD_HEADS, 80)
     with Session(model.SerializeToString(), provider="cpu") as session:
         outputs = session.run(batch)
-        decoder = bind(spec, session.outputs)
+        decoder = bind_decoder(spec, session.outputs)
     assert (np.diff(outputs["index"]) > 0).all()
     assert sum(array[0].nbytes for array in outputs.values()) < 700_000 < 5_000_000 < batch[0].nbytes
     for i, wanted in enumerate(plain):
@@ -87,7 +87,7 @@ def test_too_few_boxes_keep_the_best(batch, plain):
     """With fewer boxes than pass, what is left out is the weakest."""
     model = add_top_k(heads_alone(), 40, 81, SIZE)
     with Session(model.SerializeToString(), provider="cpu") as session:
-        found = bind(spec_of(model.graph.output), session.outputs).decode(session.run(batch), 0, RULES)
+        found = bind_decoder(spec_of(model.graph.output), session.outputs).decode(session.run(batch), 0, RULES)
     assert 0 < len(found) < len(plain[0])
     np.testing.assert_array_equal(found.scores[:10], plain[0].scores[:10])
 
@@ -117,11 +117,11 @@ def test_an_index_that_cannot_be(index, message):
     ]
     single = np.dtype(np.float32)
     outputs = [
-        Port("loc", (1, 4, 2), single),
-        Port("conf", (1, 81, 2), single),
-        Port("index", (1, 2), np.dtype("int64")),
+        TensorInfo("loc", (1, 4, 2), single),
+        TensorInfo("conf", (1, 81, 2), single),
+        TensorInfo("index", (1, 2), np.dtype("int64")),
     ]
-    decoder = bind(spec_of(ports), outputs)
+    decoder = bind_decoder(spec_of(ports), outputs)
     values = {"loc": np.zeros((1, 4, 2), np.float32), "conf": np.zeros((1, 81, 2), np.float32), "index": index}
     with pytest.raises(ModelError) as error:
         decoder.decode(values, 0, RULES)

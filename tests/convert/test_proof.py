@@ -10,14 +10,14 @@ from streamdet.convert.model_runner import ModelRunner, convert_input_format
 from streamdet.convert.proof import FP32_TOLERANCE, INT8_TOLERANCE, Sample, prove
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
-from streamdet.model_spec.signature import Port
+from streamdet.model_spec.signature import TensorInfo
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.recognise import FAMILIES
+from streamdet.models.recognise import CONTRACT_DEFAULTS
 from streamdet.picture import Picture
 
 SIZE = 64
 SPEC = ModelSpec(
-    "net", Contract.SSD_PUBLISHED, SIZE, SIZE, labels=COCO80, **FAMILIES[Contract.SSD_PUBLISHED]
+    "net", Contract.SSD_PUBLISHED, SIZE, SIZE, labels=COCO80, **CONTRACT_DEFAULTS[Contract.SSD_PUBLISHED]
 )  # fmt: skip
 COARSE_PICTURE = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)
 DARK = Sample("dark", Picture.from_bgr(np.zeros((60, 80, 3), np.uint8)))
@@ -41,17 +41,17 @@ class Fake:
     seen: list[np.ndarray] = field(default_factory=list)
 
     @property
-    def input(self) -> Port:
+    def input(self) -> TensorInfo:
         image = (3, SIZE, SIZE) if self.spec.nchw else (SIZE, SIZE, 3)
-        return Port("image", (1, *image), np.dtype(np.uint8 if self.spec.uint8 else np.float32))
+        return TensorInfo("image", (1, *image), np.dtype(np.uint8 if self.spec.uint8 else np.float32))
 
     @property
-    def outputs(self) -> tuple[Port, ...]:
+    def outputs(self) -> tuple[TensorInfo, ...]:
         single = np.dtype(np.float32)
         return (
-            Port("bboxes", (1, None, 4), single),
-            Port("labels", (1, None), single),
-            Port("scores", (1, None), single),
+            TensorInfo("bboxes", (1, None, 4), single),
+            TensorInfo("labels", (1, None), single),
+            TensorInfo("scores", (1, None), single),
         )
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,12 +143,12 @@ class AnyBatch(Fake):
     mixes: bool = False
 
     @property
-    def input(self) -> Port:
-        return Port("image", (None, 3, SIZE, SIZE), np.dtype(np.float32))
+    def input(self) -> TensorInfo:
+        return TensorInfo("image", (None, 3, SIZE, SIZE), np.dtype(np.float32))
 
     @property
-    def outputs(self) -> tuple[Port, ...]:
-        return (Port("rows", (None, 40, 6), np.dtype(np.float32)),)
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        return (TensorInfo("rows", (None, 40, 6), np.dtype(np.float32)),)
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         table = np.stack([self.table] * len(batch))

@@ -171,7 +171,7 @@ def test_check_fails_where_the_detector_is_broken(tmp_path):
 import numpy as np, onnx
 from streamdet.models import bundled
 from streamdet.models.onnx_file import ModelFile
-whole = bundled.embedded
+whole = bundled.bundled_model
 def broken(name):
     spec, file = whole(name)
     model = onnx.load_model_from_string(file.data)
@@ -180,9 +180,9 @@ def broken(name):
             values = onnx.numpy_helper.to_array(tensor)
             tensor.CopyFrom(onnx.numpy_helper.from_array(values[::-1].copy(), tensor.name))
     return spec, ModelFile(model.SerializeToString(), name)
-bundled.embedded = broken
+bundled.bundled_model = broken
 import streamdet.models.catalog
-streamdet.models.catalog.embedded = broken
+streamdet.models.catalog.bundled_model = broken
 import sys
 sys.argv[1:] = ["demo", "--check", "--seconds", "1", "--size", "640x360", "-d", "cpu"]
 from streamdet.__main__ import main

@@ -15,7 +15,7 @@ from streamdet.detect.decode_grid import (
     yolox_grid,
 )
 from streamdet.detect.decode_ssd import ssd_candidates, ssd_candidates_reference
-from streamdet.detect.postprocess import Rules, choose, suppress
+from streamdet.detect.postprocess import PostprocessRules, apply_nms, select_detections
 
 BROKEN = [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-40, 0.0, -0.0]
 logits = st.one_of(st.floats(-12, 12, width=32), st.sampled_from(BROKEN))
@@ -111,8 +111,8 @@ def test_fastestdet_decodes_by_the_book():
 
 def test_a_class_not_asked_for_hides_nothing():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], np.float32)
-    rules = Rules(0.1, 0.5, np.array([False, True]))
-    found = choose(boxes, np.array([0.9, 0.8], np.float32), np.array([0, 1]), rules)
+    rules = PostprocessRules(0.1, 0.5, np.array([False, True]))
+    found = select_detections(boxes, np.array([0.9, 0.8], np.float32), np.array([0, 1]), rules)
     assert found.class_ids.tolist() == [1]
 
 
@@ -121,7 +121,7 @@ def test_class_agnostic_suppression(agnostic, kept):
     ids = np.arange(2, dtype=np.int32)
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9]], np.float32)
     candidates = Candidates(boxes, ids, np.array([0.8, 0.9], np.float32), ids)
-    found = suppress(candidates, Rules(0.1, 0.5, np.ones(2, np.bool_), class_agnostic=agnostic))
+    found = apply_nms(candidates, PostprocessRules(0.1, 0.5, np.ones(2, np.bool_), class_agnostic=agnostic))
     np.testing.assert_allclose(found.scores, kept)
 
 
@@ -132,7 +132,9 @@ def test_class_agnostic_suppression(agnostic, kept):
     class_ids=hnp.arrays(np.int64, 9, elements=st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 3)),
 )
 def test_choosing_survives_anything(boxes, scores, class_ids):
-    found = choose(boxes, scores, class_ids, Rules(0.1, 0.5, np.array([True, False, True]), max_detections=4))
+    found = select_detections(
+        boxes, scores, class_ids, PostprocessRules(0.1, 0.5, np.array([True, False, True]), max_detections=4)
+    )
     assert len(found) <= 4
     assert np.isfinite(found.boxes_xyxy).all()
     assert ((found.scores > 0.1) & (found.scores <= 1)).all()

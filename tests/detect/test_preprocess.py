@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 
 from streamdet.color import ColorSpace, Matrix
-from streamdet.detect.letterbox import Fit, place
+from streamdet.detect.letterbox import LetterboxTransform, letterbox
 from streamdet.detect.preprocess import Preprocessor, make_axes
-from streamdet.detect.resample import Color, Scratch, resample_reference
+from streamdet.detect.resample import ChannelTransform, Scratch, resample_reference
 from streamdet.kernels import compilations
 from streamdet.model_spec.spec import Contract, ModelSpec, Resize
 from streamdet.picture import Picture, PixelFormat, plane_shapes
@@ -63,11 +63,11 @@ def test_kernel_equals_reference(seed, format, size, input_size, resize, padding
     spec = replace(base, width=input_size[0], height=input_size[1], resize=resize, rgb=rgb, nchw=nchw, uint8=uint8)
     got, _ = run(spec, picture)
 
-    window = place(spec, *size)
+    window = letterbox(spec, *size)
     to_bgr = picture.color.yuv_to_rgb()[::-1] + np.float32([0, 0, 0, 0.5])
     order = slice(None, None, -1 if rgb else 1)  # the spec's channels as blue, green, red
     mean, std = np.array(spec.mean)[order], np.array(spec.std)[order]
-    color = Color(to_bgr, np.float32(1 / std), np.float32(-mean / std + (0.5 if uint8 else 0)))
+    color = ChannelTransform(to_bgr, np.float32(1 / std), np.float32(-mean / std + (0.5 if uint8 else 0)))
     planes = (picture.planes[0], picture.planes[1 % len(picture.planes)], picture.planes[-1])
     expected = resample_reference(LAYOUT[format], planes, size[0], make_axes(*size, window), color)[order]
     pad = (spec.pad_value - np.array(spec.mean)) / np.array(spec.std)
@@ -165,14 +165,14 @@ def test_flat_colours(matrix, full_range, yuv, rgb, format):
     ],
 )
 def test_where_a_picture_lands(resize, size, window):
-    placed = place(replace(PLAIN, width=416, height=416, resize=resize), *size)
+    placed = letterbox(replace(PLAIN, width=416, height=416, resize=resize), *size)
     assert (placed.left, placed.top, placed.width, placed.height) == window
 
 
 @given(width=st.integers(1, 5000), height=st.integers(1, 5000), resize=st.sampled_from(Resize))
 def test_a_window_fits_and_boxes_come_back(width, height, resize):
     spec = replace(PLAIN, width=640, height=384, resize=resize)
-    window = place(spec, width, height)
+    window = letterbox(spec, width, height)
     assert window.left >= 0
     assert window.top >= 0
     assert 1 <= window.width <= spec.width - window.left
@@ -181,15 +181,16 @@ def test_a_window_fits_and_boxes_come_back(width, height, resize):
         assert window.width == spec.width or window.height == spec.height
     fit = window.fit(width, height)
     corners = np.array([[window.left, window.top, window.left + window.width, window.top + window.height]], np.float32)
-    np.testing.assert_allclose(fit.to_frame(corners, width, height), [[0, 0, width, height]], atol=1e-2, rtol=1e-5)
+    boxes = fit.boxes_to_frame(corners, width, height)
+    np.testing.assert_allclose(boxes, [[0, 0, width, height]], atol=1e-2, rtol=1e-5)
 
 
 def test_boxes_are_clipped_to_the_frame():
     boxes = np.array([[-10, -10, 5000, 5000], [10, 20, 30, 40]], np.float32)
-    got = Fit(0.5, 0.25, 0, 10).to_frame(boxes, 640, 480)
+    got = LetterboxTransform(0.5, 0.25, 0, 10).boxes_to_frame(boxes, 640, 480)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, [[0, 0, 640, 480], [20, 40, 60, 120]])
-    assert Fit(1, 1).to_frame(np.empty((0, 4), np.float32), 10, 10).shape == (0, 4)
+    assert LetterboxTransform(1, 1).boxes_to_frame(np.empty((0, 4), np.float32), 10, 10).shape == (0, 4)
 
 
 def test_nothing_is_compiled_after_warm_up():

@@ -155,7 +155,7 @@ def test_libraries(monkeypatch, missing, found):
 
     monkeypatch.setattr(cuda_libraries.sys, "platform", "linux")
     monkeypatch.setattr(cuda_libraries.ctypes, "CDLL", load)
-    monkeypatch.setattr("streamdet.inference.providers.preload", lambda: None)
+    monkeypatch.setattr("streamdet.inference.providers.preload_libraries", lambda: None)
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     checks = list(cuda_libraries.check_libraries((13, 0), []))
     assert [check.name for check in checks] == list(found)

@@ -23,7 +23,7 @@ from streamdet.evaluate.open_model_zoo import coco_precision
 from streamdet.evaluate.published import YOLOX_NANO
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.labels import COCO_IDS
-from streamdet.models.bundled import SHAPES
+from streamdet.models.bundled import SHAPES_MODEL
 from streamdet.models.onnx_file import ModelFile, read_model
 from streamdet.models.provenance import CONVERTED_KEY
 from streamdet.picture import Picture
@@ -90,7 +90,7 @@ def scene(tmp_path_factory):
 def test_the_built_in_detector_on_its_own_scene(scene):
     folder, annotations = scene
     seen = []
-    result = evaluate_coco(SHAPES, folder, annotations, on_progress=lambda *counts: seen.append(counts))
+    result = evaluate_coco(SHAPES_MODEL, folder, annotations, on_progress=lambda *counts: seen.append(counts))
     assert result.ap50 > 0.9
     assert seen == [(done, 6) for done in range(7)]
     assert (result.resumed_images, result.missing_images, result.published, result.random_weights) == (
@@ -115,7 +115,7 @@ def test_a_detector_brings_its_own_thresholds(scene):
 def test_goes_on_from_what_was_kept(scene, tmp_path):
     folder, annotations = scene
     options = CocoOptions(detections=tmp_path / "run.jsonl")
-    whole = evaluate_coco(SHAPES, folder, annotations, options)
+    whole = evaluate_coco(SHAPES_MODEL, folder, annotations, options)
 
     def stop(done, total):
         if done == 4:
@@ -123,17 +123,17 @@ def test_goes_on_from_what_was_kept(scene, tmp_path):
 
     (tmp_path / "run.jsonl").unlink()
     with pytest.raises(KeyboardInterrupt):
-        evaluate_coco(SHAPES, folder, annotations, options, stop)
+        evaluate_coco(SHAPES_MODEL, folder, annotations, options, stop)
     assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 5  # four pictures under the header
     seen = []
-    again = evaluate_coco(SHAPES, folder, annotations, options, lambda *counts: seen.append(counts))
+    again = evaluate_coco(SHAPES_MODEL, folder, annotations, options, lambda *counts: seen.append(counts))
     assert seen == [(4, 6), (5, 6), (6, 6)]
     assert again.resumed_images == 4
     assert again.coco.numbers == whole.coco.numbers
     assert again.detections.rows() == whole.found.rows()
     with pytest.raises(UsageError, match=r"made with conf 0\.01, this run has 0\.5"):
-        evaluate_coco(SHAPES, folder, annotations, replace(options, conf=0.5))
-    with load_detector(SHAPES) as detector, pytest.raises(UsageError, match="given by its name or file"):
+        evaluate_coco(SHAPES_MODEL, folder, annotations, replace(options, conf=0.5))
+    with load_detector(SHAPES_MODEL) as detector, pytest.raises(UsageError, match="given by its name or file"):
         evaluate_coco(detector, folder, annotations, options)
 
 
@@ -158,7 +158,7 @@ def test_missing_pictures(scene, tmp_path):
     assert result.ap50 > 0.9
     (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match=r"6 of the 6 pictures .* give the folder they are in"):
-        evaluate_coco(SHAPES, tmp_path / "none", annotations, CocoOptions(allow_missing=True))
+        evaluate_coco(SHAPES_MODEL, tmp_path / "none", annotations, CocoOptions(allow_missing=True))
 
 
 def test_pictures_without_objects_only(scene, tmp_path):
@@ -208,12 +208,12 @@ def test_a_broken_picture_ends_it(scene, tmp_path):
     for path in scene[0].glob("*.png"):
         (tmp_path / path.name).write_bytes(path.read_bytes()[:60])
     with pytest.raises(SourceError, match=r"000\.png: not an image that can be decoded"):
-        evaluate_coco(SHAPES, tmp_path, scene[1])
+        evaluate_coco(SHAPES_MODEL, tmp_path, scene[1])
 
 
 def test_pictures_may_go_through_the_network_together(scene):
     folder, annotations = scene
-    one, several = (evaluate_coco(SHAPES, folder, annotations, CocoOptions(max_batch=n)) for n in (1, 4))
+    one, several = (evaluate_coco(SHAPES_MODEL, folder, annotations, CocoOptions(max_batch=n)) for n in (1, 4))
     assert several.coco.numbers.ap == pytest.approx(one.coco.numbers.ap, abs=1e-3)
     assert several.found.image_ids.tolist() == one.found.image_ids.tolist()
 

@@ -11,9 +11,9 @@ from streamdet.evaluate.published import AP, COCO_PRECISION, FLAGSHIP, VOC_MAP, 
 from streamdet.inference.detector import DetectorOptions
 from streamdet.labels import COCO90
 from streamdet.model_spec.spec import Contract
-from streamdet.models.catalog import known
+from streamdet.models.catalog import find_model
 
-SPEC, NANO = known("ssd-resnet34-1200"), known("yolox-nano")
+SPEC, NANO = find_model("ssd-resnet34-1200"), find_model("yolox-nano")
 
 
 @pytest.mark.parametrize("contract", [Contract.SSD_PUBLISHED, Contract.SSD_HEADS])

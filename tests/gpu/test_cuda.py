@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from streamdet.doctor import tiny_model
 from streamdet.inference.detector import DetectorOptions, load_detector
-from streamdet.inference.providers import Options, Precision, Provider, create
+from streamdet.inference.providers import Precision, Provider, ProviderOptions, create_engine
 from streamdet.inference.session import Session
 from streamdet.picture import Picture
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
@@ -18,7 +18,7 @@ from tests.inference.providers.networks import batch, convolution, network, quan
 
 pytestmark = pytest.mark.gpu
 
-FP32 = Options(Precision.FP32)
+FP32 = ProviderOptions(Precision.FP32)
 # Sums of 27 products, added in another order than on the CPU.
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 # TF32 and FP16 keep 10 bits of each factor: 27 products of about 1 are off by some thousandths.
@@ -26,24 +26,24 @@ ROUGH = {"rtol": 2e-2, "atol": 2e-2}
 
 
 def on_cpu(model):
-    return create(network(model), Provider.CPU, FP32)
+    return create_engine(network(model), Provider.CPU, FP32)
 
 
 def test_equals_the_cpu(cuda):
-    ours = create(network(convolution()), cuda, FP32)
+    ours = create_engine(network(convolution()), cuda, FP32)
     assert ours.precision == "fp32"
     binding_equals_plain_runs(ours, on_cpu(convolution()), [batch(n, n) for n in (1, 3, 2, 3, 1)], **CLOSE)
 
 
 def test_auto_is_tf32_and_close(cuda):
-    ours = create(network(convolution()), cuda, Options())
+    ours = create_engine(network(convolution()), cuda, ProviderOptions())
     assert ours.precision == "tf32"
     binding_equals_plain_runs(ours, on_cpu(convolution()), [batch(2)], **ROUGH)
 
 
 def test_an_fp16_network_computes_in_fp16(cuda):
     half = convolution(dtype=TensorProto.FLOAT16)
-    ours = create(network(half, Precision.FP16), cuda, Options())
+    ours = create_engine(network(half, Precision.FP16), cuda, ProviderOptions())
     assert ours.precision == "fp16"
     given = batch(2)
     (expected,) = on_cpu(convolution()).run(given)  # the same weights, before they were rounded
@@ -53,7 +53,7 @@ def test_an_fp16_network_computes_in_fp16(cuda):
 
 
 def test_a_quantised_network_is_not_said_to_be_int8(cuda):
-    ours = create(network(quantised(), Precision.INT8), cuda, FP32)
+    ours = create_engine(network(quantised(), Precision.INT8), cuda, FP32)
     assert ours.precision == "fp32"
     assert any("tensorrt" in note for note in ours.notes)
     binding_equals_plain_runs(ours, on_cpu(quantised()), [batch(2)], **CLOSE)
@@ -61,17 +61,17 @@ def test_a_quantised_network_is_not_said_to_be_int8(cuda):
 
 @pytest.mark.parametrize("model", [convolution(), with_nms()], ids=["known-shape", "unknown-shape"])
 def test_outputs_belong_to_the_caller(cuda, model):
-    outputs_outlive_the_next_run(create(network(model), cuda, FP32), batch(1, 0), batch(1, 1))
+    outputs_outlive_the_next_run(create_engine(network(model), cuda, FP32), batch(1, 0), batch(1, 1))
 
 
 def test_results_whose_number_only_a_run_tells(cuda):
     batches = [batch(1, 0), np.zeros_like(batch()), batch(1, 1)]
-    ours, cpu = create(network(with_nms()), cuda, FP32), on_cpu(with_nms())
+    ours, cpu = create_engine(network(with_nms()), cuda, FP32), on_cpu(with_nms())
     binding_equals_plain_runs(ours, cpu, batches)
 
 
 def test_inputs_and_outputs_are_in_the_gpus_memory(cuda):
-    ours = create(network(convolution()), cuda, FP32)
+    ours = create_engine(network(convolution()), cuda, FP32)
     ours.run(batch())
     (buffers,) = ours._binding._buffers.values()
     assert buffers.image.device_name() == "cuda"
@@ -79,7 +79,7 @@ def test_inputs_and_outputs_are_in_the_gpus_memory(cuda):
 
 
 def test_the_whole_network_runs_on_the_gpu(cuda):
-    ours = create(network(convolution()), cuda, Options())
+    ours = create_engine(network(convolution()), cuda, ProviderOptions())
     assert not any("another provider" in note for note in ours.notes)
 
 
@@ -93,7 +93,7 @@ def test_a_session_says_that_it_is_cuda(cuda):
 
 def test_a_graph_is_recorded_and_replayed_with_new_pictures(cuda):
     """Each size of batch has a graph of its own; going back to a size replays what was recorded for it."""
-    ours = create(network(convolution()), cuda, Options(Precision.FP32, cuda_graph=True))
+    ours = create_engine(network(convolution()), cuda, ProviderOptions(Precision.FP32, cuda_graph=True))
     assert "as one CUDA graph" in ours.notes
     batches = [batch(n, seed) for seed, n in enumerate((1, 1, 1, 2, 2, 2, 1, 2))]
     binding_equals_plain_runs(ours, on_cpu(convolution()), batches, **CLOSE)
@@ -101,7 +101,7 @@ def test_a_graph_is_recorded_and_replayed_with_new_pictures(cuda):
 
 
 def test_a_network_that_cannot_be_recorded_says_why_and_runs(cuda):
-    ours = create(network(with_nms()), cuda, Options(Precision.FP32, cuda_graph=True))
+    ours = create_engine(network(with_nms()), cuda, ProviderOptions(Precision.FP32, cuda_graph=True))
     assert any(note.startswith("without the CUDA graph that was asked for: ") for note in ours.notes)
     binding_equals_plain_runs(ours, on_cpu(with_nms()), [batch(1, 0), batch(1, 1)])
 

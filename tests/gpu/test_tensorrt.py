@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from streamdet.cache import private_dir
-from streamdet.inference.providers import Options, Precision, Provider, create
+from streamdet.inference.providers import Precision, Provider, ProviderOptions, create_engine
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
 from tests.inference.providers.networks import batch, convolution, network, quantised
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]
 
-FP32 = Options(Precision.FP32, max_batch=4)
+FP32 = ProviderOptions(Precision.FP32, max_batch=4)
 
 
 def engines():
@@ -25,8 +25,8 @@ def engines():
 )
 def test_equals_the_cpu(tensorrt, precision, tolerance):
     """TensorRT takes TF32 for FP32 where the GPU has it."""
-    ours = create(network(convolution()), tensorrt, Options(precision, max_batch=4))
-    cpu = create(network(convolution()), Provider.CPU, FP32)
+    ours = create_engine(network(convolution()), tensorrt, ProviderOptions(precision, max_batch=4))
+    cpu = create_engine(network(convolution()), Provider.CPU, FP32)
     assert ours.precision == ("tf32" if precision is Precision.FP32 else precision.value)
     assert not any("another provider" in note for note in ours.notes)
     batches = [batch(n, n) for n in (1, 4, 2, 1)]
@@ -35,19 +35,19 @@ def test_equals_the_cpu(tensorrt, precision, tolerance):
 
 def test_a_quantised_network_runs_in_int8(tensorrt):
     model = network(quantised(), Precision.INT8)
-    ours = create(model, tensorrt, Options(Precision.INT8))
+    ours = create_engine(model, tensorrt, ProviderOptions(Precision.INT8))
     assert ours.precision == "int8"
     assert not any("another provider" in note for note in ours.notes)
-    cpu = create(model, Provider.CPU, Options())
+    cpu = create_engine(model, Provider.CPU, ProviderOptions())
     binding_equals_plain_runs(ours, cpu, [batch(2)], rtol=1e-3, atol=1e-3)  # products of integers are exact
 
 
 def test_outputs_belong_to_the_caller(tensorrt):
-    outputs_outlive_the_next_run(create(network(convolution()), tensorrt, FP32), batch(1, 0), batch(1, 1))
+    outputs_outlive_the_next_run(create_engine(network(convolution()), tensorrt, FP32), batch(1, 0), batch(1, 1))
 
 
 def test_one_engine_serves_every_batch_and_the_next_start(tensorrt):
-    first = create(network(convolution()), tensorrt, FP32)
+    first = create_engine(network(convolution()), tensorrt, FP32)
     start = time.perf_counter()
     expected = first.run(batch(1))[0]
     first.run(batch(4))
@@ -55,23 +55,23 @@ def test_one_engine_serves_every_batch_and_the_next_start(tensorrt):
     built = engines()
     assert len(built) == 1
     assert all(name.startswith("streamdet_") for name in built)
-    again = create(network(convolution()), tensorrt, FP32)
+    again = create_engine(network(convolution()), tensorrt, FP32)
     np.testing.assert_array_equal(again.run(batch(1))[0], expected)
     assert engines() == built, f"an engine was built again (the first took {build_s:.1f} s)"
 
 
 def test_another_network_gets_another_engine(tensorrt):
     """The runtime takes a kept engine by its name alone."""
-    create(network(convolution(seed=0)), tensorrt, FP32).run(batch())
-    other = create(network(convolution(seed=1)), tensorrt, FP32)
-    cpu = create(network(convolution(seed=1)), Provider.CPU, FP32)
+    create_engine(network(convolution(seed=0)), tensorrt, FP32).run(batch())
+    other = create_engine(network(convolution(seed=1)), tensorrt, FP32)
+    cpu = create_engine(network(convolution(seed=1)), Provider.CPU, FP32)
     binding_equals_plain_runs(other, cpu, [batch()], rtol=2e-2, atol=2e-2)
     assert len(engines()) == 2
 
 
 @pytest.mark.parametrize(("shape", "captured"), [((1, 3, 16, 16), True), (("batch", 3, 16, 16), False)])
 def test_graphs_of_one_shape_only(tensorrt, shape, captured):
-    ours = create(network(convolution(shape)), tensorrt, Options(Precision.FP32, cuda_graph=True))
+    ours = create_engine(network(convolution(shape)), tensorrt, ProviderOptions(Precision.FP32, cuda_graph=True))
     assert any("without the CUDA graph" in note for note in ours.notes) != captured
-    cpu = create(network(convolution(shape)), Provider.CPU, FP32)
+    cpu = create_engine(network(convolution(shape)), Provider.CPU, FP32)
     binding_equals_plain_runs(ours, cpu, [batch(1, seed) for seed in range(4)], rtol=2e-2, atol=2e-2)

@@ -6,11 +6,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamdet import kernels
 from streamdet.color import ColorSpace
-from streamdet.detect.output_contracts import bind
-from streamdet.detect.postprocess import Rules
+from streamdet.detect.output_contracts import bind_decoder
+from streamdet.detect.postprocess import PostprocessRules
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
-from streamdet.model_spec.signature import Port, Signature
+from streamdet.model_spec.signature import Signature, TensorInfo
 from streamdet.models.recognise import recognise
 from streamdet.picture import Picture, PixelFormat
 
@@ -295,11 +295,11 @@ def test_a_model_that_does_not_fit(tmp_path, outputs, yaml, message):
     ],
 )
 def test_outputs_of_other_shapes_than_declared_never_reach_a_kernel(declared, given, message):
-    outputs = [Port("o", declared, np.dtype(np.float32))]
-    spec = recognise(Signature((Port("x", (1, 3, 48, 64), np.dtype(np.float32)),), tuple(outputs)), "net")
-    decoder = bind(spec, outputs)
+    outputs = [TensorInfo("o", declared, np.dtype(np.float32))]
+    spec = recognise(Signature((TensorInfo("x", (1, 3, 48, 64), np.dtype(np.float32)),), tuple(outputs)), "net")
+    decoder = bind_decoder(spec, outputs)
     with pytest.raises(ModelError) as error:
-        decoder.decode({"o": np.ones(given, np.float32)}, 0, Rules(0.1, 0.5, np.ones(80, np.bool_)))
+        decoder.decode({"o": np.ones(given, np.float32)}, 0, PostprocessRules(0.1, 0.5, np.ones(80, np.bool_)))
     assert message in str(error.value)
 
 

@@ -15,7 +15,7 @@ from streamdet.errors import HardwareError, ModelError, UsageError
 from streamdet.inference import providers
 from streamdet.inference.providers import cuda
 from streamdet.inference.session import Session
-from streamdet.models.onnx_file import MAX_BYTES, parse_bytes, read_model
+from streamdet.models.onnx_file import MAX_BYTES, parse_onnx, read_model
 
 X = np.arange(64, dtype=np.float32).reshape(1, 1, 8, 8)
 
@@ -243,7 +243,7 @@ def test_an_nvidia_provider_without_driver_names_the_library(provider, capfd):
 
 def test_a_provider_that_silently_is_the_cpu_is_refused(monkeypatch):
     """ONNX Runtime runs on the CPU when CUDA does not start; a session must not pass that on."""
-    ort = providers.runtime()
+    ort = providers.onnxruntime_module()
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         pytest.skip("this ONNX Runtime is built without CUDA")
     real = ort.InferenceSession
@@ -281,7 +281,7 @@ def test_fuzzed_models_never_reach_beyond_a_model_error():
         for position in random.integers(0, len(data), 3):
             broken[position] ^= 1 << int(random.integers(8))
         with contextlib.suppress(ModelError):
-            parse_bytes(bytes(broken), "fuzzed")
+            parse_onnx(bytes(broken), "fuzzed")
 
 
 def test_yolox_runs(data_dir):

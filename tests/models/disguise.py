@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, version_converter
 
-from streamdet.models.onnx_graph import Links, rename
-from streamdet.models.recognise import IMAGENET
+from streamdet.models.onnx_graph import GraphLinks, rename_values
+from streamdet.models.recognise import IMAGENET_NORMALIZATION
 
 
 def copy(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -29,7 +29,7 @@ def renamed(model: onnx.ModelProto) -> onnx.ModelProto:
     values = {name for node in graph.node for name in (*node.input, *node.output)} - kept
     wanted = ["loc", "conf", "loc_0", "loc_shape", "image_mean", "stem_weights", "index"]
     names = wanted + [f"v{i}" for i in range(len(values))]
-    rename(graph, dict(zip(sorted(values), names, strict=False)))
+    rename_values(graph, dict(zip(sorted(values), names, strict=False)))
     for i, node in enumerate(graph.node):
         node.name = wanted[i] if i < len(wanted) else ("" if i % 3 else f"n{i}")
     return model
@@ -85,7 +85,7 @@ def shuffled(model: onnx.ModelProto) -> onnx.ModelProto:
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     """Batch normalisations inside the convolutions before them."""
     model = copy(model)
-    links = Links.of(model.graph)
+    links = GraphLinks.of(model.graph)
     tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     nodes, changed, gone = [], {}, {}
     for node in model.graph.node:
@@ -105,7 +105,7 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     set_nodes(model, nodes)
-    rename(model.graph, gone)
+    rename_values(model.graph, gone)
     return model
 
 
@@ -137,11 +137,13 @@ def everything(model: onnx.ModelProto) -> onnx.ModelProto:
 def self_normalising(model: onnx.ModelProto, unit: float = 1.0, bgr: bool = True) -> onnx.ModelProto:
     """Takes 0..255 values (or 0..1 with `unit` 255), BGR, and does the rest by itself, as the converted form does."""
     model = copy(model)
-    mean, std = (np.array(IMAGENET[key], np.float32).reshape(1, 3, 1, 1) / unit for key in ("mean", "std"))
+    mean, std = (
+        np.array(IMAGENET_NORMALIZATION[key], np.float32).reshape(1, 3, 1, 1) / unit for key in ("mean", "std")
+    )
     parts = [("front_mean", mean), ("front_std", std), ("front_order", np.array([2, 1, 0] if bgr else [0, 1, 2]))]
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in parts)
     image = model.graph.input[0].name
-    rename(model.graph, {image: "normalised"})
+    rename_values(model.graph, {image: "normalised"})
     model.graph.input[0].name = image
     front = [
         helper.make_node("Gather", [image, "front_order"], ["ordered"], "ordered", axis=1),
@@ -176,7 +178,7 @@ def without_a_head(model: onnx.ModelProto) -> onnx.ModelProto:
 def with_another_stride(model: onnx.ModelProto) -> onnx.ModelProto:
     """The third stage halves, as in the ResNet-34 that everybody else has."""
     model = copy(model)
-    links = Links.of(model.graph)
+    links = GraphLinks.of(model.graph)
     dims = {t.name: tuple(t.dims) for t in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Conv" and dims[node.input[1]][:2] == (256, 128) and node.output[0] in links.makers:

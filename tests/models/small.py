@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from streamdet.models.ssd_small import Plan, network
+from streamdet.models.ssd_small import SmallSsdConfig, connect_layers
 
-PLAN = Plan(("cat", "dog"), 96, 64)
+PLAN = SmallSsdConfig(("cat", "dog"), 96, 64)
 """Small, and wider than high."""
 
 
@@ -30,7 +30,7 @@ def random_weights(plan, seed=0):
     """Returns weights that let numbers of ordinary size flow through all layers."""
     random = np.random.default_rng(seed)
     found = Convs()
-    network(found, None, len(plan.labels))
+    connect_layers(found, None, len(plan.labels))
     weights = {}
     for conv in found.convs:
         shape = (conv.after, conv.before, conv.kernel, conv.kernel)

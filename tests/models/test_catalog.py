@@ -10,7 +10,15 @@ import pytest
 from streamdet.errors import ConfigError, ModelError
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import Contract
-from streamdet.models.catalog import ALIASES, MODELS, file_name, known, locate, models_dir, resolve
+from streamdet.models.catalog import (
+    ALIASES,
+    MODELS,
+    find_model,
+    model_file_name,
+    models_dir,
+    read_catalog_model,
+    resolve_model,
+)
 from streamdet.models.shapes_detector import shapes_model
 
 from .nets import model_with
@@ -41,22 +49,22 @@ def test_registry_is_complete():
         assert spec.about
         assert len(spec.labels) == 80
     for alias, name in ALIASES.items():
-        assert known(alias) is known(name) is not None
+        assert find_model(alias) is find_model(name) is not None
 
 
 @pytest.mark.parametrize("name", ["ssd-resnet34-1200", "ssd-resnet34-1200-onnx", "yolox-nano"])
 def test_a_known_model_that_is_not_here(name, models):
     with pytest.raises(ModelError) as error:
-        resolve(name)
-    spec = known(name)
-    for fact in (spec.urls[0], str(spec.size_bytes), spec.sha256 or spec.sha384, str(models / file_name(spec))):
+        resolve_model(name)
+    spec = find_model(name)
+    for fact in (spec.urls[0], str(spec.size_bytes), spec.sha256 or spec.sha384, str(models / model_file_name(spec))):
         assert fact in str(error.value)
 
 
 def test_a_known_model_that_is_here(models, data_dir):
     original = data_dir / "models" / "yolox_nano.onnx"
     (models / "yolox-nano.onnx").symlink_to(original)
-    spec, file = resolve("yolox-nano")
+    spec, file = resolve_model("yolox-nano")
     assert (spec.contract, file.data) == (Contract.YOLOX, original.read_bytes())
     assert file.name == str(models / "yolox-nano.onnx")
 
@@ -81,51 +89,51 @@ def test_nowhere_to_keep_models(monkeypatch, chosen):
 
 def test_a_home_directory_that_is_not_there(tmp_path):
     with pytest.raises(ModelError, match=r"no model '~nobodyhere/a\.onnx': neither a file here nor a known name"):
-        resolve("~nobodyhere/a.onnx")
+        resolve_model("~nobodyhere/a.onnx")
     (tmp_path / "a.yaml").write_text("file: ~nobodyhere/a.onnx")
     with pytest.raises(ConfigError, match=r"`file: ~nobodyhere/a\.onnx` cannot work: there is no such home directory"):
-        resolve(tmp_path / "a.yaml")
+        resolve_model(tmp_path / "a.yaml")
 
 
 def test_a_file_that_was_tampered_with(tmp_path, models):
     good = b"weights"
     spec = dataclasses.replace(MODELS[1], size_bytes=len(good), sha256=hashlib.sha256(good).hexdigest())
-    path = models / file_name(spec)
+    path = models / model_file_name(spec)
     path.write_bytes(good)
-    assert locate(spec) == (good, str(path))
+    assert read_catalog_model(spec) == (good, str(path))
     path.write_bytes(b"weight!")
     with pytest.raises(ModelError, match=r"is not yolox-nano: its sha256 is .* expected"):
-        locate(spec)
+        read_catalog_model(spec)
     path.write_bytes(b"short")
     with pytest.raises(ModelError, match="has 5 bytes, yolox-nano has 7"):
-        locate(spec)
+        read_catalog_model(spec)
 
 
 def test_a_file(rows):
-    spec, file = resolve(rows)
+    spec, file = resolve_model(rows)
     assert (spec.name, spec.contract, file) == ("rows.onnx", Contract.END2END, (rows.read_bytes(), str(rows)))
 
 
 def test_a_file_with_its_description_beside_it(rows):
     rows.with_suffix(".yaml").write_text("name: mine\nlabels: [a]")
-    spec, file = resolve(str(rows))
+    spec, file = resolve_model(str(rows))
     assert (spec.name, spec.labels, file.name) == ("mine", ("a",), str(rows))
 
 
 def test_a_description(rows, tmp_path):
     described = tmp_path / "other.yml"
     described.write_text("file: rows.onnx\nbox_normalized: true")
-    spec, file = resolve(described)
+    spec, file = resolve_model(described)
     assert (spec.box_normalized, file.name) == (True, str(rows))
 
 
 def test_a_description_with_a_hash(rows):
     beside = rows.with_suffix(".yaml")
     beside.write_text(f"sha256: {hashlib.sha256(rows.read_bytes()).hexdigest().upper()}")
-    resolve(rows)
+    resolve_model(rows)
     beside.write_text(f"sha256: '{'0' * 64}'")
     with pytest.raises(ModelError, match="its sha256 is"):
-        resolve(rows)
+        resolve_model(rows)
 
 
 @pytest.fixture
@@ -143,7 +151,7 @@ def test_what_was_checked_is_what_runs(shapes, models, tmp_path, how):
     known_one = dataclasses.replace(shapes_model()[0], name="mine", sha256=hashlib.sha256(good).hexdigest())
     (models / "mine.onnx").write_bytes(good)
     path = models / "mine.onnx" if how == "known name" else shapes
-    _, file = resolve({"file": shapes, "description": tmp_path / "own.yaml", "known name": known_one}[how])
+    _, file = resolve_model({"file": shapes, "description": tmp_path / "own.yaml", "known name": known_one}[how])
     path.write_bytes(b"swapped")
     with (
         Session(file, provider="cpu") as session,
@@ -165,13 +173,13 @@ def test_what_was_checked_is_what_runs(shapes, models, tmp_path, how):
 )
 def test_no_such_model(name, message):
     with pytest.raises(ModelError) as error:
-        resolve(name)
+        resolve_model(name)
     assert message in str(error.value)
 
 
 def test_a_folder(tmp_path):
     with pytest.raises(ModelError, match="is a folder"):
-        resolve(tmp_path)
+        resolve_model(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +193,7 @@ def test_a_description_that_leads_nowhere(tmp_path, text, error, message):
     path = tmp_path / "own.yaml"
     path.write_text(text)
     with pytest.raises(error) as raised:
-        resolve(path)
+        resolve_model(path)
     assert message in str(raised.value)
 
 
@@ -194,4 +202,4 @@ def test_a_file_that_is_no_model(tmp_path, content):
     path = tmp_path / "bad.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match="not an ONNX model"):
-        resolve(path)
+        resolve_model(path)

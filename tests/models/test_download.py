@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 
 from streamdet.errors import DownloadError, ModelError
 from streamdet.model_spec.origin import Origin, check_url
-from streamdet.models.download import Patience, fetch
-from streamdet.models.download_progress import Watcher
-from streamdet.models.partial_download import held_part, part_path
+from streamdet.models.download import DownloadRetries, download_file
+from streamdet.models.download_listener import DownloadListener
+from streamdet.models.partial_download import locked_partial_download, partial_path
 from tests.mirror import Mirror, Reply
 
 CONTENT = bytes(range(256)) * 2000
 SIZE = len(CONTENT)
 HALF = SIZE // 2 + 17
 OTHER = CONTENT[:-1] + b"?"
-QUICK = Patience(timeout_s=10.0, waits_s=(0.0, 0.0, 0.0))
-IMPATIENT = Patience(timeout_s=0.3, waits_s=(0.0,) * 50)
+QUICK = DownloadRetries(timeout_s=10.0, waits_s=(0.0, 0.0, 0.0))
+IMPATIENT = DownloadRetries(timeout_s=0.3, waits_s=(0.0,) * 50)
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def origin(*urls: str, content: bytes = CONTENT, size: int | None = None) -> Ori
     return Origin("net", urls, size, sha256=hashlib.sha256(content).hexdigest())
 
 
-class Strict(Watcher):
+class Strict(DownloadListener):
     """Fails where the file has its name while anything can still go wrong."""
 
     def __init__(self, path: Path) -> None:
@@ -55,31 +55,31 @@ class Strict(Watcher):
         self.troubles: list[str] = []
         self.steps: list[int] = []
 
-    def begins(self, origin, url, path, have_bytes):
+    def on_start(self, origin, url, path, have_bytes):
         assert not self.path.exists()
 
-    def arrived(self, have_bytes, total_bytes):
+    def on_progress(self, have_bytes, total_bytes):
         assert not self.path.exists()
         self.steps.append(have_bytes)
 
-    def trouble(self, text):
+    def on_problem(self, text):
         assert not self.path.exists()
         self.troubles.append(text)
 
 
-def got(wanted: Origin, path: Path, patience: Patience = QUICK) -> Strict:
+def got(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> Strict:
     """Fetches, and checks that the file is right and alone."""
-    watcher = Strict(path)
-    fetch(wanted, path, watcher, patience=patience)
+    listener = Strict(path)
+    download_file(wanted, path, listener, retries=retries)
     assert path.read_bytes() == CONTENT
     assert list(path.parent.iterdir()) == [path]
-    return watcher
+    return listener
 
 
-def refused(wanted: Origin, path: Path, patience: Patience = QUICK) -> str:
+def refused(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> str:
     """Fetches in vain, and checks that nothing has the file's name; returns the message."""
     with pytest.raises(ModelError) as error:
-        fetch(wanted, path, Strict(path), patience=patience)
+        download_file(wanted, path, Strict(path), retries=retries)
     assert not path.exists()
     assert "\x1b" not in str(error.value)
     return str(error.value)
@@ -87,13 +87,13 @@ def refused(wanted: Origin, path: Path, patience: Patience = QUICK) -> str:
 
 def test_a_plain_download(path):
     with Mirror(CONTENT) as mirror:
-        watcher = got(origin(mirror.url), path)
+        listener = got(origin(mirror.url), path)
         (asked,) = mirror.asked
     assert asked.range is None
     assert asked.headers["user-agent"].startswith("streamdet/")
     assert asked.headers["accept-encoding"] == "identity"
-    assert watcher.steps[0] == 0
-    assert watcher.steps[-1] == SIZE
+    assert listener.steps[0] == 0
+    assert listener.steps[-1] == SIZE
     if os.name == "posix":
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -101,12 +101,12 @@ def test_a_plain_download(path):
 @pytest.mark.parametrize("etag", ['"v1"', None, 'W/"v1"'])
 def test_a_cut_connection_goes_on_where_it_ended(path, etag):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(), etag=etag) as mirror:
-        watcher = got(origin(mirror.url), path)
+        listener = got(origin(mirror.url), path)
         first, second = mirror.asked
     assert (first.range, second.range) == (None, f"bytes={HALF}-")
     assert (first.sent, second.sent) == (HALF, SIZE - HALF)
     assert second.headers.get("if-range") == (etag if etag == '"v1"' else None)
-    assert watcher.troubles == [
+    assert listener.troubles == [
         f"127.0.0.1: the connection ended after {HALF} of {SIZE} bytes; trying again in 0 s",
     ]
 
@@ -140,7 +140,7 @@ def test_a_server_that_knows_no_ranges_starts_anew(path):
 
 def begin(wanted: Origin, path: Path, content: bytes) -> Path:
     """Leaves a part, as an ended process does."""
-    part = part_path(path, wanted)
+    part = partial_path(path, wanted)
     part.parent.mkdir()
     part.write_bytes(content)
     return part
@@ -150,10 +150,10 @@ def test_what_an_ended_process_left_is_gone_on_with(path):
     with Mirror(CONTENT) as mirror:
         wanted = origin(mirror.url)
         begin(wanted, path, CONTENT[:HALF])
-        watcher = got(wanted, path)
+        listener = got(wanted, path)
         assert mirror.ranges == [f"bytes={HALF}-"]
         assert mirror.asked[0].sent == SIZE - HALF
-    assert watcher.steps[0] == HALF
+    assert listener.steps[0] == HALF
 
 
 def test_a_whole_part_needs_no_server(path):
@@ -165,7 +165,7 @@ def test_a_whole_part_needs_no_server(path):
 def test_another_version_is_not_gone_on_with(path):
     with Mirror(CONTENT) as mirror:
         begin(origin(mirror.url, content=OTHER), path, OTHER[:HALF])
-        fetch(origin(mirror.url), path, patience=QUICK)
+        download_file(origin(mirror.url), path, retries=QUICK)
         assert mirror.ranges == [None]
     assert path.read_bytes() == CONTENT
 
@@ -240,10 +240,10 @@ WRONG = [
 @pytest.mark.parametrize(("reply", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_the_next_mirror_is_asked(path, reply, words):
     with Mirror(CONTENT, reply) as bad, Mirror(CONTENT) as good:
-        watcher = got(origin(bad.url, good.url), path)
+        listener = got(origin(bad.url, good.url), path)
         assert len(bad.asked) == 1
         assert good.ranges == [None]
-    (trouble,) = watcher.troubles
+    (trouble,) = listener.troubles
     assert trouble.startswith(f"127.0.0.1: {words}")
     assert trouble.endswith("; trying the next mirror")
 
@@ -308,17 +308,17 @@ def test_a_server_may_ask_for_patience(path, monkeypatch):
     monkeypatch.setattr("streamdet.models.download.time.sleep", waited.append)
     replies = [Reply(429, headers={"Retry-After": after}) for after in ("7", "9999", "Fri, 31 Dec 1999 23:59:59 GMT")]
     with Mirror(CONTENT, *replies, Reply()) as mirror:
-        got(origin(mirror.url), path, Patience(10.0, (1.0, 3.0, 9.0)))
+        got(origin(mirror.url), path, DownloadRetries(10.0, (1.0, 3.0, 9.0)))
     assert waited == [7.0, 30.0, 9.0]
 
 
 @pytest.mark.parametrize("stopped", [0, HALF])
 def test_silence_ends(path, stopped):
     with Mirror(CONTENT, Reply(hold=stopped), Reply()) as mirror:
-        watcher = got(origin(mirror.url), path, IMPATIENT)
+        listener = got(origin(mirror.url), path, IMPATIENT)
         assert (mirror.ranges[-1] is None) == (stopped == 0)
     # On a busy machine even a willing server is silent for so long.
-    assert set(watcher.troubles) == {"127.0.0.1: nothing came for too long; trying again in 0 s"}
+    assert set(listener.troubles) == {"127.0.0.1: nothing came for too long; trying again in 0 s"}
 
 
 def test_nobody_listens(path, port):
@@ -380,11 +380,11 @@ def test_redirects_that_are_not_followed(path, location, words):
 
 
 def test_no_way_from_https_to_http():
-    from streamdet.models.http_client import MirrorFailed, _redirected
+    from streamdet.models.http_client import MirrorError, _redirected
 
     assert _redirected("https://a/x", "//b/y") == "https://b/y"
     assert _redirected("http://a/x", "https://b/y") == "https://b/y"
-    with pytest.raises(MirrorFailed, match="from https to http"):
+    with pytest.raises(MirrorError, match="from https to http"):
         _redirected("https://a/x", "http://a/y")
 
 
@@ -458,7 +458,7 @@ def test_whatever_servers_do_only_the_right_file_gets_the_name(tmp_path_factory,
         if left is not None:
             begin(wanted, path, (CONTENT + b"more")[:left])
         try:
-            fetch(wanted, path, Strict(path), patience=QUICK)
+            download_file(wanted, path, Strict(path), retries=QUICK)
         except ModelError:
             assert not path.exists()
         else:
@@ -470,9 +470,9 @@ def test_what_is_there_stays(path):
     path.parent.mkdir()
     path.write_bytes(b"mine")
     with Mirror(CONTENT) as mirror:
-        fetch(origin(mirror.url), path, patience=QUICK)
+        download_file(origin(mirror.url), path, retries=QUICK)
         assert (path.read_bytes(), mirror.asked) == (b"mine", [])
-        fetch(origin(mirror.url), path, replace=True, patience=QUICK)
+        download_file(origin(mirror.url), path, replace=True, retries=QUICK)
     assert path.read_bytes() == CONTENT
     assert list(path.parent.iterdir()) == [path]
 
@@ -481,7 +481,7 @@ def test_what_is_replaced_is_there_until_the_end(path):
     path.parent.mkdir()
     path.write_bytes(b"old")
     with Mirror(CONTENT, Reply(404)) as mirror, pytest.raises(DownloadError, match="HTTP 404"):
-        fetch(origin(mirror.url), path, replace=True, patience=QUICK)
+        download_file(origin(mirror.url), path, replace=True, retries=QUICK)
     assert path.read_bytes() == b"old"
 
 
@@ -504,7 +504,7 @@ def test_room_that_ends_on_the_way(path):
             message = refused(wanted, path)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert f"0.3 MB are kept in {part_path(path, wanted)}" in message
+        assert f"0.3 MB are kept in {partial_path(path, wanted)}" in message
         got(wanted, path)
         assert mirror.ranges == [None, f"bytes={HALF}-"]
 
@@ -531,15 +531,15 @@ def test_a_folder_that_is_not_ours(closed_folder):
     with pytest.raises(
         DownloadError, match=r"cannot write .*\.part: Permission denied; STREAMDET_MODELS may name another folder"
     ):
-        fetch(origin("http://127.0.0.1:9/"), closed_folder / "net.onnx")
+        download_file(origin("http://127.0.0.1:9/"), closed_folder / "net.onnx")
     with pytest.raises(ModelError, match="Permission denied"):
-        fetch(origin("http://127.0.0.1:9/"), closed_folder / "deeper" / "net.onnx")
+        download_file(origin("http://127.0.0.1:9/"), closed_folder / "deeper" / "net.onnx")
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
 def test_what_is_no_part_is_not_written_to(path, kind, tmp_path):
     wanted = origin("http://127.0.0.1:9/")
-    part = part_path(path, wanted)
+    part = partial_path(path, wanted)
     part.parent.mkdir()
     canary = tmp_path / "canary"
     canary.write_text("untouched")
@@ -551,16 +551,18 @@ def test_what_is_no_part_is_not_written_to(path, kind, tmp_path):
 def test_the_second_of_two_waits_and_finds_it(path):
     with Mirror(CONTENT, Reply(hold=HALF), Reply()) as mirror:
         wanted, waits = origin(mirror.url), threading.Event()
-        first = threading.Thread(target=fetch, args=(wanted, path), kwargs={"patience": Patience(60.0, (0.0,))})
+        first = threading.Thread(
+            target=download_file, args=(wanted, path), kwargs={"retries": DownloadRetries(60.0, (0.0,))}
+        )
         first.start()
         mirror.holding.wait(30)
 
-        class Second(Watcher):
-            def trouble(self, text):
+        class Second(DownloadListener):
+            def on_problem(self, text):
                 assert text == "another process is getting net; waiting for it"
                 waits.set()
 
-        second = threading.Thread(target=fetch, args=(wanted, path, Second()))
+        second = threading.Thread(target=download_file, args=(wanted, path, Second()))
         second.start()
         assert waits.wait(30)
         assert not path.exists()
@@ -576,15 +578,15 @@ def test_a_part_that_was_taken_away_while_waiting(tmp_path):
     part, waits, order = tmp_path / "a.part", threading.Event(), []
 
     def second() -> None:
-        with held_part(part, waits.set) as mine:
+        with locked_partial_download(part, waits.set) as mine:
             order.append(mine.size)
 
-    with held_part(part, lambda: None) as first:
+    with locked_partial_download(part, lambda: None) as first:
         first.append(b"content")
         thread = threading.Thread(target=second)
         thread.start()
         assert waits.wait(30)
-        first.become(tmp_path / "a")
+        first.finish_as(tmp_path / "a")
     thread.join(30)
     assert order == [0]
     assert [file.name for file in tmp_path.iterdir()] == ["a"]

@@ -6,10 +6,10 @@ import onnxruntime
 import pytest
 
 from streamdet.errors import ModelError
-from streamdet.model_spec.default_boxes import box_count
-from streamdet.models.find_ssd import OPSET, find, to_heads
-from streamdet.models.onnx_file import parse_bytes
-from streamdet.models.ssd_resnet34 import Form, build
+from streamdet.model_spec.default_boxes import flagship_box_count
+from streamdet.models.find_ssd import OPSET, find_ssd, to_heads
+from streamdet.models.onnx_file import parse_onnx
+from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 
 from . import disguise
 from .nets import model_with
@@ -19,7 +19,7 @@ SIZE = 448
 
 @pytest.fixture(scope="module")
 def published():
-    return build(Form.PUBLISHED, seed=5, size=SIZE)
+    return build_ssd_resnet34(SsdOutputs.PUBLISHED, seed=5, size=SIZE)
 
 
 def run(model: onnx.ModelProto, image: np.ndarray) -> list[np.ndarray]:
@@ -37,7 +37,7 @@ def image():
 @pytest.fixture(scope="module")
 def expected(image):
     """What the builder's own heads form gives; the same seed has the same weights."""
-    return run(build(Form.HEADS, seed=5, size=SIZE), image)
+    return run(build_ssd_resnet34(SsdOutputs.HEADS, seed=5, size=SIZE), image)
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def expected(image):
     ids=lambda wear: wear.__name__,
 )
 def test_heads_of_any_export(published, image, expected, wear):
-    heads = to_heads(find(wear(published), "net.onnx", SIZE))
+    heads = to_heads(find_ssd(wear(published), "net.onnx", SIZE))
     onnx.checker.check_model(heads, full_check=True)
     shapes = {v.name: [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim] for v in heads.graph.output}
-    count = box_count(SIZE)
+    count = flagship_box_count(SIZE)
     assert shapes == {"loc": ["batch", 4, count], "conf": ["batch", 81, count]}
     (image_input,) = heads.graph.input
     assert image_input.name == "image"
@@ -64,8 +64,8 @@ def test_heads_of_any_export(published, image, expected, wear):
 
 
 def test_heads_form_is_found_again(published, image, expected):
-    once = to_heads(find(published, "net.onnx", 0))
-    twice = to_heads(find(once, "net.onnx", 0))
+    once = to_heads(find_ssd(published, "net.onnx", 0))
+    twice = to_heads(find_ssd(once, "net.onnx", 0))
     batch = np.concatenate([image, image[:, :, ::-1]])
     found = run(twice, batch)
     assert [values.shape[0] for values in found] == [2, 2]
@@ -105,7 +105,7 @@ LOOKED_FOR = "looked for 12 head convolutions (3x3, stride 3, padding 1), two on
 )
 def test_another_network_is_refused(published, make, found):
     with pytest.raises(ModelError) as error:
-        find(make(published), "net.onnx", 0)
+        find_ssd(make(published), "net.onnx", 0)
     assert "net.onnx is not the network of ssd-resnet34-1200" in str(error.value)
     assert LOOKED_FOR in str(error.value)
     assert found in str(error.value)
@@ -115,7 +115,7 @@ def test_another_network_is_refused(published, make, found):
 def test_trained_networks_of_other_kinds_are_refused(data_dir, name):
     data = (data_dir / "models" / f"{name}.onnx").read_bytes()
     with pytest.raises(ModelError, match="found 0 of them among"):
-        find(parse_bytes(data, name), name, 416)
+        find_ssd(parse_onnx(data, name), name, 416)
 
 
 def test_a_circle_is_refused(published):
@@ -124,4 +124,4 @@ def test_a_circle_is_refused(published):
     head = disguise.first_head(model)
     first.input[0] = head.output[0]
     with pytest.raises(ModelError, match="in a circle"):
-        find(model, "net.onnx", 0)
+        find_ssd(model, "net.onnx", 0)

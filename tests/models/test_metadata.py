@@ -12,11 +12,11 @@ from streamdet.convert.proof import FP32_TOLERANCE, Proof
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.spec import Contract, ModelSpec, Resize
-from streamdet.models.catalog import resolve
+from streamdet.models.catalog import resolve_model
 from streamdet.models.description import SPEC_KEY, metadata_text, read_metadata
 from streamdet.models.description_keys import MAX_BYTES
-from streamdet.models.onnx_file import ModelFile, signature_of
-from streamdet.models.provenance import CONVERTED_KEY, read_made_from
+from streamdet.models.onnx_file import ModelFile, onnx_signature
+from streamdet.models.provenance import CONVERTED_KEY, read_provenance
 from streamdet.models.recognise import recognise
 
 from .nets import model_with
@@ -34,7 +34,7 @@ def described(text: str) -> ModelFile:
 
 
 def test_what_is_written_is_read():
-    assert resolve(described(metadata_text(SPEC)))[0] == ModelSpec(
+    assert resolve_model(described(metadata_text(SPEC)))[0] == ModelSpec(
         **{name: getattr(SPEC, name) for name in SPEC.__slots__ if name != "name"}, name="net.onnx"
     )
 
@@ -48,7 +48,7 @@ def test_a_size_that_the_graph_leaves_open_is_written():
         SourceModel(bare, made.model, spec), made, ConvertOptions(), Proof((), FP32_TOLERANCE, Comparison()), []
     )
     described = model_with(*ports, metadata=properties)
-    assert recognise(signature_of(described), "net") == spec
+    assert recognise(onnx_signature(described), "net") == spec
     assert "width" not in json.loads(metadata_text(spec))
 
 
@@ -63,13 +63,13 @@ def test_a_description_beside_the_file_wins(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(described(metadata_text(SPEC)).data)
     path.with_suffix(".yaml").write_text("rgb: true\nconf: 0.75")
-    spec, _ = resolve(path)
+    spec, _ = resolve_model(path)
     assert (spec.rgb, spec.conf, spec.mean) == (True, 0.75, (1.0, 2.5, 3.0))
 
 
 def test_what_is_given_wins():
     model = model_with({"image": ["n", 3, 448, 448]}, HEADS, metadata={SPEC_KEY: '{"rgb": false, "conf": 0.2}'})
-    spec = recognise(signature_of(model), "net", {"rgb": True})
+    spec = recognise(onnx_signature(model), "net", {"rgb": True})
     assert (spec.rgb, spec.conf) == (True, 0.2)
 
 
@@ -101,7 +101,7 @@ def test_what_is_given_wins():
 )
 def test_metadata_that_cannot_be_used(text, words):
     with pytest.raises(ModelError) as error:
-        resolve(described(text))
+        resolve_model(described(text))
     message = str(error.value)
     assert message.startswith("net.onnx: its metadata streamdet.spec")
     assert words in message
@@ -116,14 +116,14 @@ def test_metadata_that_cannot_be_used(text, words):
     ["", "{", "[]", "{}", '{"proof": 1}', '{"proof": {}, "from": "x"}', "[" * 50_000, '{"proof": {"matched": "x"}}'],
 )
 def test_an_origin_that_says_nothing(text):
-    assert read_made_from(text) is None
+    assert read_provenance(text) is None
 
 
 def test_an_origin_is_shown_on_lines_of_its_own():
     proof = {key: 1 for key in ("matched", "detections", "pictures")}
     proof |= {"greatest_box_difference": 1e-7, "greatest_score_difference": 0}
     done = {"from": "a\x1b[2J\nb", "sha256": "f" * 1000, "options": "", "proof": proof, "notes": ["x\ny"]}
-    origin = read_made_from(json.dumps(done))
+    origin = read_provenance(json.dumps(done))
     assert origin is not None
     assert origin.source == "a [2J b"
     assert len(origin.sha256) == 300

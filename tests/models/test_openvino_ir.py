@@ -11,9 +11,9 @@ from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import load_detector
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import Contract
-from streamdet.models.catalog import resolve
+from streamdet.models.catalog import resolve_model
 from streamdet.models.model_info import inspect_model
-from streamdet.models.recognise import IMAGENET
+from streamdet.models.recognise import IMAGENET_NORMALIZATION
 from streamdet.openvino_runtime import has_openvino, openvino_module
 from streamdet.picture import Picture
 
@@ -60,16 +60,16 @@ def xml(tmp_path):
 
 
 def test_fed_as_converted_networks_are(xml):
-    spec, _ = resolve(xml())
+    spec, _ = resolve_model(xml())
     assert spec.contract is Contract.SSD_PUBLISHED
     assert (spec.width, spec.height, spec.rgb, spec.mean, spec.std) == (32, 32, False, (0, 0, 0), (1, 1, 1))
 
 
 def test_notes_of_its_maker_are_read(xml):
-    spec, _ = resolve(xml({"random_weights": "yes", "about": "made for a test"}))
+    spec, _ = resolve_model(xml({"random_weights": "yes", "about": "made for a test"}))
     assert spec.random_weights
     assert spec.about == "made for a test"
-    assert spec.mean == IMAGENET["mean"]  # who left notes would have said that it is fed otherwise
+    assert spec.mean == IMAGENET_NORMALIZATION["mean"]  # who left notes would have said that it is fed otherwise
 
 
 def test_is_shown(xml, capsys):
@@ -115,14 +115,14 @@ def test_without_its_weights(xml):
     path = xml()
     path.with_suffix(".bin").unlink()
     with pytest.raises(ModelError, match=r"has its weights in net\.bin, which is not beside it"):
-        resolve(path)
+        resolve_model(path)
 
 
 def test_cut_off(xml):
     path = xml()
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ModelError, match=r"OpenVINO cannot read .*net\.xml") as caught:
-        resolve(path)
+        resolve_model(path)
     assert "\n" not in str(caught.value)
 
 
@@ -130,11 +130,11 @@ def test_without_openvino(xml, monkeypatch):
     path = xml()
     monkeypatch.setattr("streamdet.models.openvino_ir.has_openvino", lambda: False)
     with pytest.raises(ModelError, match="is an OpenVINO model: pip install openvino"):
-        resolve(path)
+        resolve_model(path)
 
 
 def test_other_xml_is_still_refused(tmp_path):
     path = tmp_path / "page.xml"
     path.write_text("<?xml version='1.0'?><html/>")
     with pytest.raises(ModelError, match="a web page or XML"):
-        resolve(path)
+        resolve_model(path)

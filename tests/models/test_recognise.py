@@ -5,7 +5,7 @@ from onnx import TensorProto
 
 from streamdet.errors import ModelError
 from streamdet.model_spec.spec import Contract, Resize
-from streamdet.models.onnx_file import signature_of
+from streamdet.models.onnx_file import onnx_signature
 from streamdet.models.recognise import recognise
 
 from .nets import model_with
@@ -14,7 +14,7 @@ SQUARE = [1, 3, 640, 640]
 
 
 def spec_of(inputs, outputs, given=None, **options):
-    return recognise(signature_of(model_with(inputs, outputs, **options)), "net", given)
+    return recognise(onnx_signature(model_with(inputs, outputs, **options)), "net", given)
 
 
 @pytest.mark.parametrize(

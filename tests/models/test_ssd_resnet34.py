@@ -5,77 +5,79 @@ import onnx
 import pytest
 
 from streamdet.bench.postprocess import synthetic_heads, tail_runner
-from streamdet.detect.output_contracts import bind
-from streamdet.detect.postprocess import Rules
+from streamdet.detect.output_contracts import bind_decoder
+from streamdet.detect.postprocess import PostprocessRules
 from streamdet.inference.detector import DetectorOptions, load_detector
-from streamdet.model_spec.default_boxes import BOXES_PER_CELL, default_boxes_cxcywh, feature_sizes, head_grids
+from streamdet.model_spec.default_boxes import BOXES_PER_CELL, feature_sizes, flagship_boxes_cxcywh, head_grids
 from streamdet.model_spec.spec import Contract
-from streamdet.models.onnx_file import signature_of
+from streamdet.models.onnx_file import onnx_signature
 from streamdet.models.operation_count import count_operations, count_parameters
 from streamdet.models.recognise import recognise
-from streamdet.models.ssd_resnet34 import Form, build, tail
+from streamdet.models.ssd_resnet34 import SsdOutputs, build_nms_tail, build_ssd_resnet34
 from streamdet.picture import Picture
 
 
 @pytest.fixture(scope="module")
 def flagship():
-    return {form: build(form, seed=1) for form in Form}
+    return {form: build_ssd_resnet34(form, seed=1) for form in SsdOutputs}
 
 
 def test_default_boxes(data_dir):
     expected = np.load(data_dir / "ssd_resnet34_default_boxes_cxcywh.npy")
-    np.testing.assert_allclose(default_boxes_cxcywh(1200), expected, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(flagship_boxes_cxcywh(1200), expected, atol=1e-6, rtol=0)
 
 
 def test_geometry():
     assert feature_sizes(1200) == (150, 75, 38, 19, 9, 7)
     cells = [grid * grid * boxes for grid, boxes in zip(head_grids(1200), BOXES_PER_CELL, strict=True)]
     assert cells == [10000, 3750, 1014, 294, 36, 36]
-    assert len(default_boxes_cxcywh(1200)) == 15130
+    assert len(flagship_boxes_cxcywh(1200)) == 15130
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("form", list(SsdOutputs))
 def test_counts_to_the_digit(flagship, form):
     trainable, stored = count_parameters(flagship[form])
     assert trainable == 19_972_534
-    running_statistics, of_boxes = 9_856, 60_520 + 15_130 if form is Form.PUBLISHED else 0
+    running_statistics, of_boxes = 9_856, 60_520 + 15_130 if form is SsdOutputs.PUBLISHED else 0
     assert 0 <= stored - trainable - running_statistics - of_boxes < 100  # shapes, axes and thresholds
     counted = count_operations(flagship[form])
     assert (round(counted.gflops, 3), counted.uncounted) == (432.832, 0)
     # Open Model Zoo states 433.411 GFLOPs and 20.058 M parameters, everything in its file counted.
-    assert counted.gflops_in_all == pytest.approx(433.411, rel=0.002)
-    assert form is Form.HEADS or round(stored / 1e6, 3) == 20.058
+    assert counted.total_gflops == pytest.approx(433.411, rel=0.002)
+    assert form is SsdOutputs.HEADS or round(stored / 1e6, 3) == 20.058
 
 
 def test_signatures(flagship):
-    heads = signature_of(flagship[Form.HEADS])
+    heads = onnx_signature(flagship[SsdOutputs.HEADS])
     assert [(t.name, t.shape) for t in heads.inputs] == [("image", ("batch", 3, 1200, 1200))]
     assert [(t.name, t.shape) for t in heads.outputs] == [("loc", ("batch", 4, 15130)), ("conf", ("batch", 81, 15130))]
-    published = signature_of(flagship[Form.PUBLISHED])
+    published = onnx_signature(flagship[SsdOutputs.PUBLISHED])
     assert [t.name for t in published.outputs] == ["bboxes", "labels", "scores"]
     assert published.outputs[1].dtype == np.int64
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("form", list(SsdOutputs))
 def test_is_a_valid_graph_that_says_its_weights_are_random(flagship, form):
     onnx.checker.check_model(flagship[form], full_check=False)
-    spec = recognise(signature_of(flagship[form]), "flagship")
-    assert spec.contract is (Contract.SSD_HEADS if form is Form.HEADS else Contract.SSD_PUBLISHED)
+    spec = recognise(onnx_signature(flagship[form]), "flagship")
+    assert spec.contract is (Contract.SSD_HEADS if form is SsdOutputs.HEADS else Contract.SSD_PUBLISHED)
     assert spec.random_weights
     assert "detects nothing" in spec.about
-    assert (spec.rgb, spec.label_offset, len(spec.labels)) == (True, int(form is Form.PUBLISHED), 80)
+    assert (spec.rgb, spec.label_offset, len(spec.labels)) == (True, int(form is SsdOutputs.PUBLISHED), 80)
 
 
 def test_same_seed_same_weights(flagship):
-    again = build(Form.HEADS, seed=1).graph.initializer
-    assert all(a.raw_data == b.raw_data for a, b in zip(again, flagship[Form.HEADS].graph.initializer, strict=True))
-    other = build(Form.HEADS, seed=2, size=448).graph.initializer
+    again = build_ssd_resnet34(SsdOutputs.HEADS, seed=1).graph.initializer
+    assert all(
+        a.raw_data == b.raw_data for a, b in zip(again, flagship[SsdOutputs.HEADS].graph.initializer, strict=True)
+    )
+    other = build_ssd_resnet34(SsdOutputs.HEADS, seed=2, size=448).graph.initializer
     assert other[0].raw_data != again[0].raw_data
 
 
 def test_too_small():
     with pytest.raises(ValueError, match="at least 448"):
-        build(Form.HEADS, size=447)
+        build_ssd_resnet34(SsdOutputs.HEADS, size=447)
 
 
 def assert_same_detections(ours, theirs, box_unit):
@@ -96,15 +98,15 @@ def assert_same_detections(ours, theirs, box_unit):
 def test_heads_with_our_postprocessing_equal_the_published_graph(tmp_path):
     """A small input keeps this quick; weights, layers and post-processing are the flagship's."""
     detected = {}
-    for form in Form:
+    for form in SsdOutputs:
         path = tmp_path / f"{form.value}.onnx"
-        path.write_bytes(build(form, seed=3, size=448).SerializeToString())
+        path.write_bytes(build_ssd_resnet34(form, seed=3, size=448).SerializeToString())
         random = np.random.default_rng(0)
         picture = Picture.from_bgr(np.kron(random.integers(0, 256, (12, 12, 3)), np.ones((40, 40, 1))).astype(np.uint8))
         with load_detector(path, DetectorOptions(conf=0.05, provider="cpu")) as detector:
             detected[form] = detector.detect([picture])[0].detections
-    assert len(detected[Form.HEADS]) > 100
-    assert_same_detections(detected[Form.HEADS], detected[Form.PUBLISHED], 480)
+    assert len(detected[SsdOutputs.HEADS]) > 100
+    assert_same_detections(detected[SsdOutputs.HEADS], detected[SsdOutputs.PUBLISHED], 480)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -112,13 +114,13 @@ def test_postprocessing_at_full_size_equals_the_graphs_own_tail(seed, flagship):
     loc, conf = synthetic_heads(seed, objects=60)
     if seed == 3:
         conf[0] -= 10  # tens of thousands of candidates, and cut at 200
-    heads = recognise(signature_of(flagship[Form.HEADS]), "heads")
-    published = recognise(signature_of(flagship[Form.PUBLISHED]), "published")
-    rules = Rules(0.05, 0.5, np.ones(80, np.bool_))
-    outputs = signature_of(tail(default_boxes_cxcywh(1200))).outputs
-    ours = bind(heads, signature_of(flagship[Form.HEADS]).outputs).decode(
+    heads = recognise(onnx_signature(flagship[SsdOutputs.HEADS]), "heads")
+    published = recognise(onnx_signature(flagship[SsdOutputs.PUBLISHED]), "published")
+    rules = PostprocessRules(0.05, 0.5, np.ones(80, np.bool_))
+    outputs = onnx_signature(build_nms_tail(flagship_boxes_cxcywh(1200))).outputs
+    ours = bind_decoder(heads, onnx_signature(flagship[SsdOutputs.HEADS]).outputs).decode(
         {"loc": loc[None], "conf": conf[None]}, 0, rules
     )
-    theirs = bind(published, outputs).decode(tail_runner()((loc, conf)), 0, rules)
+    theirs = bind_decoder(published, outputs).decode(tail_runner()((loc, conf)), 0, rules)
     assert len(ours) > (100 if seed == 3 else 20)
     assert_same_detections(ours, theirs, 1200)

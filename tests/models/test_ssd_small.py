@@ -8,17 +8,17 @@ import onnx
 import onnxruntime
 import pytest
 
-from streamdet.detect.output_contracts import bind
+from streamdet.detect.output_contracts import bind_decoder
 from streamdet.errors import ConfigError, ModelError
 from streamdet.inference.detector import DetectorOptions, load_detector
-from streamdet.model_spec.default_boxes import BoxGrid, boxes_cxcywh, flagship_grids, grids_of
-from streamdet.model_spec.signature import Port, Signature
+from streamdet.model_spec.default_boxes import BoxGrid, flagship_grids, flagship_grids_for, grid_boxes_cxcywh
+from streamdet.model_spec.signature import Signature, TensorInfo
 from streamdet.model_spec.spec import Contract, Resize
 from streamdet.models.description import SPEC_KEY, metadata_text, read_description, read_metadata
 from streamdet.models.onnx_file import ModelFile
-from streamdet.models.openvino_ir import file_signature
+from streamdet.models.openvino_ir import model_signature
 from streamdet.models.recognise import recognise
-from streamdet.models.ssd_small import Plan, build_small, spec_of, weights_of
+from streamdet.models.ssd_small import SmallSsdConfig, build_small, small_ssd_spec, stored_weights
 from streamdet.picture import Picture
 from tests.models.small import PLAN, random_weights, silent_weights
 
@@ -31,30 +31,30 @@ def file_of(plan, weights=None):
 
 
 def head(name, rows):
-    return Port(name, (1, rows, 6), np.dtype(np.float32))
+    return TensorInfo(name, (1, rows, 6), np.dtype(np.float32))
 
 
 def recognised(file):
-    return recognise(file_signature(file), "small")
+    return recognise(model_signature(file), "small")
 
 
 @pytest.mark.parametrize("labels", [("one",), ("cat", "dog"), ("a", "b", "c"), tuple(f"class {i}" for i in range(80))])
 def test_its_file_says_what_it_is(labels):
-    plan = Plan(labels, 96, 64)
+    plan = SmallSsdConfig(labels, 96, 64)
     spec = recognised(file_of(plan))
     assert (spec.contract, spec.labels, spec.width, spec.height) == (Contract.SSD_HEADS, labels, 96, 64)
     assert spec.default_boxes == plan.grids
     assert (spec.rgb, spec.nchw, spec.uint8, spec.resize) == (True, True, False, Resize.STRETCH)
-    assert replace(spec, name="ssd-small") == spec_of(plan, "ssd-small")
+    assert replace(spec, name="ssd-small") == small_ssd_spec(plan, "ssd-small")
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 160), (416, 256), (96, 64)])
 def test_any_size_gives_as_many_rows_as_default_boxes(size):
-    plan = Plan(("a", "b"), *size)
+    plan = SmallSsdConfig(("a", "b"), *size)
     file = file_of(plan)
     session = onnxruntime.InferenceSession(file.data, providers=["CPUExecutionProvider"])
     loc, conf = session.run(["loc", "conf"], {"image": np.zeros((2, 3, size[1], size[0]), np.float32)})
-    count = len(boxes_cxcywh(plan.grids))
+    count = len(grid_boxes_cxcywh(plan.grids))
     assert (loc.shape, conf.shape) == ((2, 4, count), (2, 3, count))
     assert np.isfinite(loc).all()
 
@@ -65,7 +65,7 @@ def test_the_same_twice_and_weights_come_back():
     assert model.SerializeToString(deterministic=True) == build_small(
         PLAN, weights, {"why": "because"}
     ).SerializeToString(deterministic=True)
-    back = weights_of(onnx.load_model_from_string(model.SerializeToString()))
+    back = stored_weights(onnx.load_model_from_string(model.SerializeToString()))
     assert set(back) == set(weights)
     for name, values in weights.items():
         np.testing.assert_array_equal(back[name], values)
@@ -82,18 +82,18 @@ def test_weights_left_out_are_told():
 @pytest.mark.parametrize("size", [(100, 64), (64, 33), (32, 64), (0, 0), (64, -64), (4096, 64)])
 def test_sizes_that_cannot_be(size):
     with pytest.raises(ValueError, match=f"multiples of 32 from 64 to 2048, got {size[0]}x{size[1]}"):
-        Plan(("a",), *size)
+        SmallSsdConfig(("a",), *size)
 
 
 def test_every_size_can_be_read_back():
     for size in ((2048, 2048), (2048, 64), (64, 2048)):
-        spec = spec_of(Plan(("a",), *size), "x")
+        spec = small_ssd_spec(SmallSsdConfig(("a",), *size), "x")
         assert read_metadata({SPEC_KEY: metadata_text(spec)}, "x")["default_boxes"] == spec.default_boxes
 
 
 def test_default_boxes_lie_in_the_picture_and_have_their_form_in_pixels():
-    plan = Plan(("a",), 416, 256)
-    boxes = boxes_cxcywh(plan.grids)
+    plan = SmallSsdConfig(("a",), 416, 256)
+    boxes = grid_boxes_cxcywh(plan.grids)
     assert ((boxes >= 0) & (boxes <= 1)).all()
     first = boxes.reshape(-1, 4)[: 52 * 32 * 5].reshape(5, 32, 52, 4)  # shape, row, column
     np.testing.assert_allclose(first[:, 3, 7, :2], [[7.5 / 52, 3.5 / 32]] * 5, rtol=1e-6)
@@ -106,7 +106,7 @@ def test_default_boxes_lie_in_the_picture_and_have_their_form_in_pixels():
 @pytest.mark.parametrize("index", range(4))
 def test_a_head_that_speaks_up_gives_its_own_default_box(tmp_path, labels, index):
     """One shape of one map says that something is there; every cell of it must give its default box, in its place."""
-    plan = Plan(labels, 192, 128)
+    plan = SmallSsdConfig(labels, 192, 128)
     grid, shape, class_id = plan.grids[index], 3, len(labels) - 1
     weights = silent_weights(plan)
     # Channels of a head: class by class, background first, each with one channel per box of a cell.
@@ -119,7 +119,7 @@ def test_a_head_that_speaks_up_gives_its_own_default_box(tmp_path, labels, index
         (found,) = detector.detect([picture])
     cells = grid.columns * grid.rows
     first = sum(g.count for g in plan.grids[:index]) + shape * cells
-    boxes = boxes_cxcywh(plan.grids)[first : first + cells].astype(np.float64)
+    boxes = grid_boxes_cxcywh(plan.grids)[first : first + cells].astype(np.float64)
     corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
     wanted = (corners * [384, 256, 384, 256]).clip(0, [384, 256, 384, 256])
     assert len(found.detections) == cells
@@ -131,7 +131,7 @@ def test_a_head_that_speaks_up_gives_its_own_default_box(tmp_path, labels, index
 
 def test_one_place_of_the_picture_gives_the_box_there(tmp_path):
     """Columns and rows are not swapped: where the picture is bright, the cell there answers."""
-    plan = Plan(("light",), 192, 128)
+    plan = SmallSsdConfig(("light",), 192, 128)
     weights = silent_weights(plan)
     for name, values in weights.items():
         if name.endswith((".beta", ".mean")):
@@ -151,17 +151,17 @@ def test_one_place_of_the_picture_gives_the_box_there(tmp_path):
     (conf,) = session.run(["conf"], {"image": image})
     best = int((conf[0, 1] - conf[0, 0]).argmax())
     assert conf[0, 1, best] > conf[0, 0, best]
-    x, y = boxes_cxcywh(plan.grids)[best, :2]
+    x, y = grid_boxes_cxcywh(plan.grids)[best, :2]
     assert (x, y) == pytest.approx(((column + 0.5) / 24, (row + 0.5) / 16))
 
 
 def test_heads_alike_are_told_apart_by_name_alone():
     outputs = (head("conf", 4), head("loc", 4))
-    spec = replace(spec_of(PLAN, "x"), labels=("a", "b", "c"), default_boxes=(BoxGrid(3, 2, ((0.5, 0.5),)),))
-    assert bind(spec, outputs).classes == 3
+    spec = replace(small_ssd_spec(PLAN, "x"), labels=("a", "b", "c"), default_boxes=(BoxGrid(3, 2, ((0.5, 0.5),)),))
+    assert bind_decoder(spec, outputs).classes == 3
     nameless = (head("a", 4), head("b", 4))
     with pytest.raises(ModelError, match=r"loc \(n, 4, 6\)"):
-        bind(spec, nameless)
+        bind_decoder(spec, nameless)
 
 
 def test_without_default_boxes_the_error_asks_for_them():
@@ -169,16 +169,16 @@ def test_without_default_boxes_the_error_asks_for_them():
     with pytest.raises(
         ModelError, match=r"looked for .* and `default_boxes` \(none are known for an input of 96x64\), found conf"
     ):
-        bind(replace(spec_of(PLAN, "x"), default_boxes=()), outputs)
+        bind_decoder(replace(small_ssd_spec(PLAN, "x"), default_boxes=()), outputs)
 
 
 def test_grids_of_another_size_do_not_fit():
     plan = replace(PLAN, width=128)
-    signature = file_signature(file_of(PLAN))
-    other = Signature(signature.inputs, signature.outputs, {SPEC_KEY: metadata_text(spec_of(plan, "ssd-small"))})
+    signature = model_signature(file_of(PLAN))
+    other = Signature(signature.inputs, signature.outputs, {SPEC_KEY: metadata_text(small_ssd_spec(plan, "ssd-small"))})
     count = sum(grid.count for grid in plan.grids)
     with pytest.raises(ModelError, match=rf"looked for loc \(n, 4, {count}\)"):
-        bind(recognise(other, "small"), other.outputs)
+        bind_decoder(recognise(other, "small"), other.outputs)
 
 
 BAD = [
@@ -227,6 +227,6 @@ def test_default_boxes_in_a_description(tmp_path):
 
 
 def test_grids_of_the_flagship_alone():
-    assert grids_of(1200, 1200) == flagship_grids(1200)
-    assert grids_of(448, 448) == flagship_grids(448)
-    assert grids_of(447, 447) == grids_of(1200, 1199) == grids_of(416, 256) == ()
+    assert flagship_grids_for(1200, 1200) == flagship_grids(1200)
+    assert flagship_grids_for(448, 448) == flagship_grids(448)
+    assert flagship_grids_for(447, 447) == flagship_grids_for(1200, 1199) == flagship_grids_for(416, 256) == ()

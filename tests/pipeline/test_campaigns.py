@@ -42,7 +42,7 @@ from .fakes import ListSink
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-NICE = DetectorOptions().give_way
+NICE = DetectorOptions().niceness
 _CLIP_S = 30  # then it is opened anew
 SECONDS = float(os.environ.get("STREAMDET_CAMPAIGN_S", "0"))  # 0: as long as each was meant
 
@@ -66,7 +66,7 @@ def nano(data_dir):
     path = data_dir / "models" / "yolox_nano.onnx"
     options = DetectorOptions(provider="cpu")
     with run_at_niceness(NICE, lambda: load_detector(path, options)) as detector:
-        detector.report_from(TrackerConfig().options(detector.conf).low_score)
+        detector.lower_report_threshold(TrackerConfig().options(detector.conf).low_score)
         run_at_niceness(NICE, detector.warm_up)
         yield detector
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from streamdet.detect.postprocess import Found
+from streamdet.detect.postprocess import RawDetections
 from streamdet.models.onnx_file import ModelFile
 from streamdet.quantize import doubling, focus, rows, silu
 from streamdet.quantize.agreement import agreement, agreement_with_error, closeness
@@ -33,7 +33,7 @@ def seen(values):
 
 def found(*rows):
     boxes = np.array([row[:4] for row in rows], np.float32).reshape(-1, 4)
-    return Found(boxes, np.array([r[4] for r in rows], np.float32), np.array([r[5] for r in rows], np.int32))
+    return RawDetections(boxes, np.array([r[4] for r in rows], np.float32), np.array([r[5] for r in rows], np.int32))
 
 
 def run(model, feed):
@@ -243,9 +243,9 @@ class TestRewriting:
             np.testing.assert_array_equal(*run(model, {"x": x}))
 
     def test_batch_normalisation_is_folded_and_metadata_kept(self):
-        from streamdet.models.ssd_resnet34 import Form, build
+        from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 
-        model = build(Form.HEADS, size=448)
+        model = build_ssd_resnet34(SsdOutputs.HEADS, size=448)
         ready = prepare(ModelFile(model.SerializeToString(), "flagship"))
         operators = {node.op_type for node in ready.graph.node}
         assert "BatchNormalization" not in operators

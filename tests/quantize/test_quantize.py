@@ -9,9 +9,9 @@ import pytest
 
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.session import Session
-from streamdet.models.onnx_file import ModelFile, signature_of
+from streamdet.models.onnx_file import ModelFile, onnx_signature
 from streamdet.models.recognise import recognise
-from streamdet.models.ssd_resnet34 import Form, build
+from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 from streamdet.quantize import Method, QuantizeOptions, QuantizeReport, quantize
 from streamdet.quantize.guarded import split
 from streamdet.quantize.report import METADATA_KEY
@@ -238,9 +238,9 @@ def test_a_model_that_takes_bytes(paths):
 
 
 def test_the_flagship_is_quantised_whole_with_any_batch(tmp_path):
-    model = build(Form.HEADS, size=448)
+    model = build_ssd_resnet34(SsdOutputs.HEADS, size=448)
     file = ModelFile(model.SerializeToString(), "flagship")
-    spec = replace(recognise(signature_of(model), "flagship"), random_weights=True)
+    spec = replace(recognise(onnx_signature(model), "flagship"), random_weights=True)
     found = quantize(file, spec, photos(tmp_path, count=2))
     assert len(found.report.layers) == 51
     assert found.report.in_float == ()

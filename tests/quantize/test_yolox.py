@@ -13,7 +13,7 @@ import pytest
 from streamdet.inference.detector import DetectorOptions, ModelDetector
 from streamdet.inference.session import Session
 from streamdet.labels import COCO_IDS
-from streamdet.models.catalog import resolve
+from streamdet.models.catalog import resolve_model
 from streamdet.picture import Picture
 from streamdet.quantize import Method, QuantizeOptions, quantize
 from streamdet.quantize.prepare import prepare
@@ -22,7 +22,7 @@ from streamdet.sources.images import read_image
 
 @pytest.fixture(scope="module")
 def yolox(data_dir):
-    return resolve(data_dir / "models" / "yolox_nano.onnx")
+    return resolve_model(data_dir / "models" / "yolox_nano.onnx")
 
 
 @pytest.fixture(scope="module")

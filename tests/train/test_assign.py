@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamdet.model_spec.default_boxes import BoxGrid
-from streamdet.models.ssd_small import Plan
+from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.train.assign import BACKGROUND, IGNORED, assign, assign_reference, default_boxes_of
 from tests.train.sample_data import objects_of
 
-PLAN = Plan(("a", "b"), 160, 96)
+PLAN = SmallSsdConfig(("a", "b"), 160, 96)
 PRIORS = {
     "small SSD": default_boxes_of(PLAN.grids),
     "one cell": default_boxes_of([BoxGrid(1, 1, ((0.5, 0.5),))]),

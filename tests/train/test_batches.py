@@ -5,12 +5,12 @@ import time
 import numpy as np
 import pytest
 
-from streamdet.models.ssd_small import Plan
+from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.train.assign import assign_reference, default_boxes_of
 from streamdet.train.batches import Batches
 from tests.train.sample_data import ListSamples, objects_of, rectangles
 
-PLAN = Plan(("a", "b"), 96, 64)
+PLAN = SmallSsdConfig(("a", "b"), 96, 64)
 PRIORS = default_boxes_of(PLAN.grids)
 
 

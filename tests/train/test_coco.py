@@ -8,11 +8,11 @@ import pytest
 
 from streamdet.errors import SourceError, UsageError
 from streamdet.evaluate.ground_truth import parse_ground_truth, read_ground_truth
-from streamdet.models.ssd_small import Plan
+from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.train.coco import CocoSamples
 from tests.train.sample_data import write_rectangles
 
-PLAN = Plan(("red", "blue"), 96, 64)
+PLAN = SmallSsdConfig(("red", "blue"), 96, 64)
 
 
 def tree_of(*annotations, width=200, height=100, sizes=True):
@@ -66,7 +66,7 @@ def test_boxes_end_at_the_border_and_what_lies_outside_is_left_out(tmp_path):
 
 def test_classes_that_are_not_wanted_are_background(tmp_path):
     annotations = (9, (0, 0, 100, 50), 0), (5, (0, 0, 50, 50), 0)
-    objects = samples_of(tmp_path, *annotations, plan=Plan(("blue",), 96, 64)).objects(0)
+    objects = samples_of(tmp_path, *annotations, plan=SmallSsdConfig(("blue",), 96, 64)).objects(0)
     assert objects.class_ids.tolist() == [0]
     np.testing.assert_allclose(objects.boxes_xyxy, [[0, 0, 0.25, 0.5]])
 
@@ -104,7 +104,7 @@ def test_pictures_that_are_not_there_are_told_before_anything_begins(tmp_path):
 
 def test_none_of_the_objects_is_wanted(tmp_path):
     with pytest.raises(UsageError, match=r"none of the annotations of made\.json is of green"):
-        samples_of(tmp_path, (3, (0, 0, 50, 50), 0), plan=Plan(("green",), 96, 64))
+        samples_of(tmp_path, (3, (0, 0, 50, 50), 0), plan=SmallSsdConfig(("green",), 96, 64))
 
 
 def test_a_picture_of_another_size_than_annotated(tmp_path):

@@ -13,7 +13,7 @@ from streamdet.errors import HardwareError, SinkError, UsageError
 from streamdet.evaluate.ground_truth import read_ground_truth
 from streamdet.inference.detector import DetectorOptions, load_detector
 from streamdet.inference.providers import available_cpus
-from streamdet.models.ssd_small import Plan, weights_of
+from streamdet.models.ssd_small import SmallSsdConfig, stored_weights
 from streamdet.picture import Picture
 from streamdet.train.coco import CocoSamples
 from tests.models.small import random_weights
@@ -25,7 +25,7 @@ from streamdet.train.job import TRAINED_KEY, demo_samples, labels_of, run_job  #
 from streamdet.train.network import SmallSsd  # noqa: E402
 from streamdet.train.training_loop import Recipe, train  # noqa: E402
 
-PLAN = Plan(tuple(COLOURS), 96, 64)
+PLAN = SmallSsdConfig(tuple(COLOURS), 96, 64)
 QUICK = Recipe(epochs=2, batch=2, device="cpu")
 
 
@@ -106,17 +106,17 @@ def test_what_it_starts_from_is_what_learns_on(tmp_path):
     start = random_weights(PLAN, 8)
     recipe = Recipe(epochs=1, batch=2, rate=1e-9, device="cpu")
     assert run_job(PLAN, few_samples(), recipe, tmp_path / "a.onnx", "x", start) == []
-    other = Plan(("one", "two", "three"), PLAN.width, PLAN.height)
+    other = SmallSsdConfig(("one", "two", "three"), PLAN.width, PLAN.height)
     fresh = run_job(other, few_samples(), recipe, tmp_path / "b.onnx", "x", start)
     assert sorted(fresh) == sorted(f"conf{i}.{part}" for i in range(4) for part in ("weight", "bias"))
     for name in ("a.onnx", "b.onnx"):
-        after = weights_of(onnx.load(tmp_path / name))
+        after = stored_weights(onnx.load(tmp_path / name))
         for weight in ("stem0.weight", "stage2.0.b.gamma", "loc3.bias"):
             np.testing.assert_allclose(after[weight], start[weight], atol=1e-5)
 
 
 def test_a_batch_of_too_little_is_told(tmp_path):
-    plan = Plan(tuple(COLOURS), 64, 64)  # one cell in its coarsest map
+    plan = SmallSsdConfig(tuple(COLOURS), 64, 64)  # one cell in its coarsest map
     samples = ListSamples([np.zeros((64, 64, 3), np.uint8)], [objects_of([(0, 0, 0.5, 0.5)])])
     with pytest.raises(UsageError, match="one picture of 64x64 at a time is too little"):
         run_job(plan, samples, QUICK, tmp_path / "x.onnx", "x")

@@ -7,16 +7,16 @@ import pytest
 
 from streamdet.boxes import cxcywh_to_xyxy
 from streamdet.detect.decode_ssd import ssd_candidates
-from streamdet.model_spec.default_boxes import boxes_cxcywh
-from streamdet.models.ssd_small import Plan
+from streamdet.model_spec.default_boxes import grid_boxes_cxcywh
+from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.train.assign import BACKGROUND, IGNORED, assign, default_boxes_of
 from tests.train.sample_data import objects_of
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 from streamdet.train.loss import decode, overlaps, ssd_loss  # noqa: E402
 
-PLAN = Plan(("a", "b"), 160, 96)
-PRIORS = boxes_cxcywh(PLAN.grids)
+PLAN = SmallSsdConfig(("a", "b"), 160, 96)
+PRIORS = grid_boxes_cxcywh(PLAN.grids)
 COUNT = len(PRIORS)
 SURE = 30.0
 

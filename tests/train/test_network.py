@@ -5,13 +5,13 @@ import onnx
 import onnxruntime
 import pytest
 
-from streamdet.models.ssd_small import Plan, build_small, weights_of
+from streamdet.models.ssd_small import SmallSsdConfig, build_small, stored_weights
 from tests.models.small import random_weights
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 from streamdet.train.network import SmallSsd  # noqa: E402
 
-PLANS = [Plan(("a", "b"), 96, 64), Plan(("a", "b", "c"), 64, 128)]
+PLANS = [SmallSsdConfig(("a", "b"), 96, 64), SmallSsdConfig(("a", "b", "c"), 64, 128)]
 
 
 def onnx_outputs(model, image):
@@ -42,7 +42,7 @@ def test_weights_there_and_back_are_exact():
     first, second = SmallSsd(plan, 1), SmallSsd(plan, 2)
     assert first.load(random_weights(plan, 9)) == []
     data = build_small(plan, first.weights()).SerializeToString()
-    assert second.load(weights_of(onnx.load_model_from_string(data))) == []
+    assert second.load(stored_weights(onnx.load_model_from_string(data))) == []
     once, again = first.weights(), second.weights()
     assert once.keys() == again.keys() == random_weights(plan).keys()
     for name, values in once.items():
@@ -67,7 +67,7 @@ def test_the_seed_decides():
 
 def test_other_classes_keep_the_body_and_draw_new_heads():
     weights = random_weights(PLANS[0])
-    network = SmallSsd(Plan(("x", "y", "z"), 96, 64), 5)
+    network = SmallSsd(SmallSsdConfig(("x", "y", "z"), 96, 64), 5)
     before = network.weights()
     left = network.load(weights)
     assert sorted(left) == sorted(f"conf{i}.{part}" for i in range(4) for part in ("weight", "bias"))
@@ -83,7 +83,7 @@ def test_without_anything_to_start_from_all_is_drawn():
 
 @pytest.mark.parametrize("labels", [("a",), ("a", "b", "c")])
 def test_an_untrained_network_says_background(labels):
-    network = SmallSsd(Plan(labels, 96, 64)).eval()
+    network = SmallSsd(SmallSsdConfig(labels, 96, 64)).eval()
     with torch.no_grad():
         _, conf = network(torch.zeros(1, 3, 64, 96))
     shares = conf.softmax(dim=1)[0].numpy()

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from streamdet.evaluate.street import FIRST_TRAINING_SEED, HELD_OUT
-from streamdet.models.ssd_small import Plan
+from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.scenes.street.scene import StreetTruth
 from streamdet.scenes.street.trajectories import LABELS
 from streamdet.train import street_samples
 from streamdet.train.street_samples import CROPS_PER_SCENE, StreetSamples, kept_share, objects_in
 
-PLAN = Plan(LABELS, 128, 96)
+PLAN = SmallSsdConfig(LABELS, 128, 96)
 
 
 @pytest.fixture(scope="module")

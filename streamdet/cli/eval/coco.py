@@ -91,13 +91,13 @@ def coco(
     from streamdet.cli.eval.eval_progress import EvalProgress
     from streamdet.cli.eval.print_coco import print_coco_result
     from streamdet.kernels import compiled_before
-    from streamdet.models.model_cache import getter
+    from streamdet.models.model_cache import downloader
 
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     with DownloadProgress(quiet) as downloading, EvalProgress(quiet) as progress:
         try:
-            result = evaluate_coco(model, images, annotations, options, progress, getter(downloading))
+            result = evaluate_coco(model, images, annotations, options, progress, downloader(downloading))
         except KeyboardInterrupt:
             _tell_of_stop(progress.done, progress.total, detections)
             raise

@@ -65,7 +65,6 @@ def streaming(
     from streamdet.cli.eval.eval_progress import EvalProgress
     from streamdet.cli.eval.print_streaming import print_scores
     from streamdet.kernels import compiled_before
-    from streamdet.models.model_cache import getter
 
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)

@@ -65,7 +65,7 @@ def benchmark(
     from streamdet.cli.download_progress import DownloadProgress
     from streamdet.errors import HardwareError, UsageError
     from streamdet.inference.providers import Precision, Provider
-    from streamdet.models.model_cache import getter
+    from streamdet.models.model_cache import downloader
 
     if against_openvino:
         from streamdet.openvino_runtime import has_openvino
@@ -75,7 +75,7 @@ def benchmark(
     load = load_warning()
     with InterruptListener():  # ends the process at once: nothing is lost
         with DownloadProgress() as downloading:
-            measured_models = [load_benchmarked_model(model, threads, getter(downloading)) for model in models]
+            measured_models = [load_benchmarked_model(model, threads, downloader(downloading)) for model in models]
         wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
         ours, skipped = make_candidates(measured_models, wanted, [Precision(name.value) for name in precision or ()])
         if not ours:

@@ -25,19 +25,19 @@ def build(
     It is for timing and tests, and detects nothing.
     """
     from streamdet.atomic_write import write_files
-    from streamdet.models.catalog import known
+    from streamdet.models.catalog import find_model
     from streamdet.sinks.output_path import InputFiles, check_output_file
 
-    spec = known(name)
+    spec = find_model(name)
     if spec is None or spec.name != "ssd-resnet34-1200":
         raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
     check_output_file(output, overwrite=True, inputs=InputFiles())
     if output.suffix.casefold() != ".onnx":
         raise UsageError(f"build writes .onnx files: give -o {output.with_suffix('.onnx').name}")
-    from streamdet.models.ssd_resnet34 import Form
-    from streamdet.models.ssd_resnet34 import build as build_graph
+    from streamdet.models.ssd_resnet34 import SsdOutputs
+    from streamdet.models.ssd_resnet34 import build_ssd_resnet34 as build_graph
 
-    write_files({output: build_graph(Form(form.value), seed=seed).SerializeToString()})
+    write_files({output: build_graph(SsdOutputs(form.value), seed=seed).SerializeToString()})
     typer.echo(
         f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB, seed {seed}): random weights, it detects nothing"
     )

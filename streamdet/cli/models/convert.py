@@ -74,11 +74,11 @@ def convert(
     from streamdet.cli.models.quantize import make_quantizer
     from streamdet.cli.models.sample_images import load_samples
     from streamdet.convert.convert import convert as convert_model
-    from streamdet.models.catalog import resolve
-    from streamdet.models.model_cache import getter
+    from streamdet.models.catalog import resolve_model
+    from streamdet.models.model_cache import downloader
 
     with DownloadProgress() as downloading:
-        spec, file = resolve(source, get=getter(downloading))
+        spec, file = resolve_model(source, download=downloader(downloading))
     with suppress(OSError):
         if os.path.samefile(file.name, output):
             raise UsageError(f"{output} is the model being converted; give the output another name")

@@ -12,14 +12,14 @@ import typer
 
 from streamdet.errors import ModelError
 from streamdet.models.description import SPEC_KEY
-from streamdet.models.provenance import CONVERTED_KEY, read_made_from
+from streamdet.models.provenance import CONVERTED_KEY, read_provenance
 from streamdet.redact import printable
 
 if TYPE_CHECKING:
     from streamdet.model_spec.spec import ModelSpec
     from streamdet.models.model_info import GraphInfo, ModelInfo
     from streamdet.models.onnx_file import ModelFile
-    from streamdet.models.operation_count import Arithmetic
+    from streamdet.models.operation_count import OperationCount
 
 
 def info(
@@ -48,18 +48,18 @@ def info(
 
 def _not_downloaded(model: str) -> ModelSpec | None:
     """Returns the known model of that name whose file is not here; looking at a model downloads nothing."""
-    from streamdet.models.catalog import file_name, known, models_dir
+    from streamdet.models.catalog import find_model, model_file_name, models_dir
 
-    spec = None if Path(model).exists() else known(model)
-    return None if spec is None or (models_dir() / file_name(spec)).exists() else spec
+    spec = None if Path(model).exists() else find_model(model)
+    return None if spec is None or (models_dir() / model_file_name(spec)).exists() else spec
 
 
 def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
     """Prints what is known of a model without its file."""
     if as_json:
-        known = asdict(spec)
-        known |= {"contract": spec.contract.value, "resize": spec.resize.value, "here": False}
-        typer.echo(json.dumps(known, indent=2))
+        facts = asdict(spec)
+        facts |= {"contract": spec.contract.value, "resize": spec.resize.value, "here": False}
+        typer.echo(json.dumps(facts, indent=2))
         return
     lines = [("model", f"{spec.name}: {spec.about}"), ("file", f"not downloaded: streamdet models pull {spec.name}")]
     lines += [("", spec.origin.facts), *(("from", url) for url in spec.urls), *_feeding(spec)]
@@ -69,11 +69,11 @@ def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
     """Returns file and description; a file of no known contract has none, and can be shown all the same."""
-    from streamdet.models.catalog import given_path, resolve
+    from streamdet.models.catalog import expand_path, resolve_model
 
-    path = given_path(model)
+    path = expand_path(model)
     try:
-        return resolve(model)
+        return resolve_model(model)
     except ModelError:
         if path.is_file() and path.suffix.casefold() not in (".yaml", ".yml"):
             return None, path
@@ -100,7 +100,7 @@ def _as_dict(read: ModelInfo) -> dict[str, Any]:
         "gflops": counted.gflops if counted else None,
         "gflops_by_operator": {name: n / 1e9 for name, n in counted.products.items()} if counted else None,
         "gflops_on_integers": counted.integer / 1e9 if counted else None,
-        "gflops_with_elementwise": counted.gflops_in_all if counted else None,
+        "gflops_with_elementwise": counted.total_gflops if counted else None,
         "uncounted_operators": counted.uncounted if counted else None,
         "operators": dict(graph.operators) if graph else None,
         "opset": graph.opset if graph else None,
@@ -113,7 +113,7 @@ def _as_dict(read: ModelInfo) -> dict[str, Any]:
 
 
 def _json_or_none(text: str) -> Any:
-    return None if read_made_from(text) is None else json.loads(text)
+    return None if read_provenance(text) is None else json.loads(text)
 
 
 def _lines(read: ModelInfo) -> list[tuple[str, str]]:
@@ -139,7 +139,7 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
 
 def _origin_lines(read: ModelInfo) -> list[tuple[str, str]]:
     """Returns where a converted file says it comes from."""
-    origin = read_made_from(read.signature.metadata.get(CONVERTED_KEY, ""))
+    origin = read_provenance(read.signature.metadata.get(CONVERTED_KEY, ""))
     if origin is None:
         return []
     lines = [
@@ -194,11 +194,11 @@ def _graph_lines(graph: GraphInfo | None) -> list[tuple[str, str]]:
     ]
 
 
-def _arithmetic_lines(counted: Arithmetic) -> list[tuple[str, str]]:
+def _arithmetic_lines(counted: OperationCount) -> list[tuple[str, str]]:
     parts = ", ".join(f"{name} {count / 1e9:.3f}" for name, count in counted.products.items() if count)
     lines = [
         ("arithmetic", f"{counted.gflops:.3f} GFLOPs a picture, 2 x multiply-adds ({parts or 'none'})"),
-        ("", f"{counted.gflops_in_all:.3f} GFLOPs with activations, sums, normalisation and pooling"),
+        ("", f"{counted.total_gflops:.3f} GFLOPs with activations, sums, normalisation and pooling"),
     ]
     if counted.integer:
         lines.append(("", f"{counted.integer / 1e9 / counted.gflops:.1%} of the multiply-adds are on integers"))

@@ -8,13 +8,13 @@ import typer
 
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the models that can be given by name."""
-    from streamdet.model_spec.origin import megabytes
+    from streamdet.model_spec.origin import format_bytes
     from streamdet.models.bundled import ABOUT
-    from streamdet.models.catalog import MODELS, file_name, models_dir
-    from streamdet.models.model_cache import State, state
+    from streamdet.models.catalog import MODELS, model_file_name, models_dir
+    from streamdet.models.model_cache import FileState, file_status
 
     folder = models_dir()
-    found = {spec.name: state(spec.origin, folder / file_name(spec)) for spec in MODELS}
+    found = {spec.name: file_status(spec.origin, folder / model_file_name(spec)) for spec in MODELS}
     if as_json:
         rows = [
             {
@@ -22,10 +22,10 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
                 "about": s.about,
                 "licence": s.licence,
                 "size_bytes": s.size_bytes,
-                "here": found[s.name].state is State.HERE,
+                "here": found[s.name].state is FileState.PRESENT,
                 "state": found[s.name].state.value,
                 "bytes_here": found[s.name].size,
-                "file": str(folder / file_name(s)),
+                "file": str(folder / model_file_name(s)),
             }
             for s in MODELS
         ]
@@ -34,8 +34,12 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
         return
     for spec in MODELS:
         here = found[spec.name]
-        extra = f", {megabytes(here.size)} of it are here" if here.state in (State.PART, State.WRONG_SIZE) else ""
-        typer.echo(f"{spec.name}  ({megabytes(spec.size_bytes)}, {spec.licence}, {here.state.value}{extra})")
+        extra = (
+            f", {format_bytes(here.size)} of it are here"
+            if here.state in (FileState.PARTIAL, FileState.WRONG_SIZE)
+            else ""
+        )
+        typer.echo(f"{spec.name}  ({format_bytes(spec.size_bytes)}, {spec.licence}, {here.state.value}{extra})")
         typer.echo(f"  {spec.about}")
     for name, about in ABOUT.items():
         typer.echo(f"{name}  (comes with streamdet)")

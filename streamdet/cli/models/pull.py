@@ -28,15 +28,15 @@ def pull(
     Example: streamdet models pull yolox-nano
     """
     from streamdet.cli.download_progress import DownloadProgress
-    from streamdet.models.catalog import MODELS, place
-    from streamdet.models.model_cache import pull as pull_one
+    from streamdet.models.catalog import MODELS, find_origin
+    from streamdet.models.model_cache import pull_model as pull_one
 
     if everything and models:
         raise UsageError(f"--all is every known model: leave out {', '.join(models)}, or --all")
     names = [spec.name for spec in MODELS] if everything else models or []
     if not names:
         raise UsageError("name a model to pull, or --all; `streamdet models list` shows what there is")
-    for origin, path in [place(name) for name in names]:
+    for origin, path in [find_origin(name) for name in names]:
         if not quiet:
             typer.echo(f"{origin.name}: {origin.about or 'a model'}")
             typer.echo(f"  licence {origin.licence or 'not stated'}; {origin.facts}")
@@ -48,11 +48,11 @@ def pull(
 
 def _leave(origin: Origin, path: Path, quiet: bool) -> None:
     """Ends the process at once, wherever it waits; what is on the disk is what the next one goes on with."""
-    from streamdet.model_spec.origin import megabytes
-    from streamdet.models.model_cache import State, state
+    from streamdet.model_spec.origin import format_bytes
+    from streamdet.models.model_cache import FileState, file_status
 
-    here = state(origin, path)
-    if here.state is State.PART and here.size and not quiet:
-        kept = f"{megabytes(here.size)} of {origin.name} are kept"
+    here = file_status(origin, path)
+    if here.state is FileState.PARTIAL and here.size and not quiet:
+        kept = f"{format_bytes(here.size)} of {origin.name} are kept"
         typer.echo(f"\n  stopped; {kept}, and the same command goes on from there", err=True)
     leave()

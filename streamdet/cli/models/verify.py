@@ -20,9 +20,9 @@ def verify(
 
     An ONNX file is compared with every known model.
     """
-    from streamdet.models.catalog import MODELS, file_name, models_dir
+    from streamdet.models.catalog import MODELS, model_file_name, models_dir
 
-    names = models or [spec.name for spec in MODELS if (models_dir() / file_name(spec)).is_file()]
+    names = models or [spec.name for spec in MODELS if (models_dir() / model_file_name(spec)).is_file()]
     if not names:
         typer.echo(f"no known model is in {models_dir()}")
     wrong = 0
@@ -42,19 +42,19 @@ def _verified(model: str) -> str:
     Raises:
         ModelError: it is missing, or is not what it should be.
     """
-    from streamdet.models.bundled import EMBEDDED
-    from streamdet.models.catalog import given_path, known, place
-    from streamdet.models.model_cache import present
+    from streamdet.models.bundled import BUNDLED_MODELS
+    from streamdet.models.catalog import expand_path, find_model, find_origin
+    from streamdet.models.model_cache import read_cached_model
 
-    path = given_path(model)
-    if model in EMBEDDED and not os.path.isfile(path):
+    path = expand_path(model)
+    if model in BUNDLED_MODELS and not os.path.isfile(path):
         return f"{model} (comes with streamdet)"
-    if known(model) is None and os.path.isfile(path) and path.suffix.casefold() not in (".yaml", ".yml"):
+    if find_model(model) is None and os.path.isfile(path) and path.suffix.casefold() not in (".yaml", ".yml"):
         return _identified(path)
-    origin, path = place(model)
+    origin, path = find_origin(model)
     if not origin.digests:
         raise ModelError(f"{model}: it has no `sha256` or `sha384` to check against")
-    present(origin, path)
+    read_cached_model(origin, path)
     return f"{origin.name} ({path}; {origin.facts})"
 
 

@@ -6,7 +6,7 @@
 
 from streamdet.inference.providers.cpu_threads import HEAVY_GFLOPS, available_cpus, default_threads
 from streamdet.inference.providers.engine import Engine
-from streamdet.inference.providers.engine_factory import create
+from streamdet.inference.providers.engine_factory import create_engine
 from streamdet.inference.providers.names import (
     AUTO_ORDER,
     INSTALL_CUDA,
@@ -16,29 +16,29 @@ from streamdet.inference.providers.names import (
     parse_precision,
     parse_provider,
 )
-from streamdet.inference.providers.nvidia_libraries import load_libraries, missing_driver, preload
-from streamdet.inference.providers.onnx_runtime import runtime
+from streamdet.inference.providers.nvidia_libraries import load_libraries, missing_driver, preload_libraries
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
 from streamdet.inference.providers.openvino import openvino_devices
-from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
 __all__ = [
     "AUTO_ORDER",
     "HEAVY_GFLOPS",
     "INSTALL_CUDA",
+    "CheckedModel",
     "Engine",
-    "Network",
-    "Options",
     "Precision",
     "Provider",
     "ProviderMissing",
+    "ProviderOptions",
     "available_cpus",
-    "create",
+    "create_engine",
     "default_threads",
     "load_libraries",
     "missing_driver",
+    "onnxruntime_module",
     "openvino_devices",
     "parse_precision",
     "parse_provider",
-    "preload",
-    "runtime",
+    "preload_libraries",
 ]

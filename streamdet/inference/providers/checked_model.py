@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from streamdet.errors import ModelError
 from streamdet.inference.providers.cpu_threads import HEAVY_GFLOPS, check_threads, default_threads
 from streamdet.inference.providers.names import Precision
-from streamdet.inference.providers.options import Network
-from streamdet.models.onnx_file import ModelFile, operator_types, parse_bytes, read_model, signature_of
+from streamdet.inference.providers.options import CheckedModel
+from streamdet.models.onnx_file import ModelFile, onnx_signature, operator_types, parse_onnx, read_model
 from streamdet.models.openvino_ir import ir_signature, is_ir, read_weights
 from streamdet.models.operation_count import count_operations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HEAVY_BYTES = 8 << 20
 
 
-def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Network, int]:
+def read_checked_model(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[CheckedModel, int]:
     """Reads and checks a model.
 
     Args:
@@ -39,11 +39,11 @@ def read_network(model: Path | bytes | ModelFile, threads: int = 0) -> tuple[Net
     if is_ir(file):  # how much it computes is not counted: weights of this size come with much arithmetic
         weights = read_weights(file)
         heavy = HEAVY_GFLOPS if len(weights) > _HEAVY_BYTES else 0.0
-        network = Network(file.data, file.name, ir_signature(file).inputs, binary=weights)
+        network = CheckedModel(file.data, file.name, ir_signature(file).inputs, binary=weights)
         return network, threads or default_threads(heavy)
     data, name = file
-    graph = parse_bytes(data, name)
-    network = Network(data, name, signature_of(graph).inputs, stored_precision(graph), signed=is_signed(graph))
+    graph = parse_onnx(data, name)
+    network = CheckedModel(data, name, onnx_signature(graph).inputs, stored_precision(graph), signed=is_signed(graph))
     return network, threads or default_threads(_gflops(graph))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from streamdet.inference.providers.engine import OnnxEngine
 from streamdet.inference.providers.names import Precision, Provider
 from streamdet.inference.providers.onnx_session import open_session, session_options
-from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
 
-def create(network: Network, options: Options) -> OnnxEngine:
+def create_engine(network: CheckedModel, options: ProviderOptions) -> OnnxEngine:
     """Loads a network on the processor. Raises as `open_session` does."""
     session = open_session(network.data, Provider.CPU, session_options(options), [Provider.CPU.value])
     if network.weights is Precision.FP16:

@@ -7,18 +7,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from streamdet.inference.providers.engine import OnnxEngine, port_of
+from streamdet.inference.providers.engine import OnnxEngine, tensor_info
 from streamdet.inference.providers.io_binding import fixed_outputs
 from streamdet.inference.providers.names import Precision, Provider, ProviderMissing
 from streamdet.inference.providers.nvidia_libraries import load_libraries
-from streamdet.inference.providers.onnx_session import elsewhere, open_session, session_options
-from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.onnx_session import fallback_note, open_session, session_options
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
 NO_GRAPH = "without the CUDA graph that was asked for: "
 """How the note begins where a graph was asked for in vain."""
 
 
-def cuda_options(options: Options) -> dict[str, str]:
+def cuda_options(options: ProviderOptions) -> dict[str, str]:
     """Returns the options of the CUDA provider.
 
     Their meaning is from ONNX Runtime's page "CUDA Execution Provider":
@@ -40,21 +40,21 @@ def cuda_options(options: Options) -> dict[str, str]:
     }
 
 
-def create(network: Network, options: Options) -> OnnxEngine:
+def create_engine(network: CheckedModel, options: ProviderOptions) -> OnnxEngine:
     """Loads a network on a GPU, with inputs and outputs in its memory. Raises as `open_session` does."""
     load_libraries(Provider.CUDA)
     session, graph_note = open_with_graph(partial(_open, network), options)
     precision, notes = _arithmetic(network, options)
-    notes += tuple(note for note in (graph_note, elsewhere(session, Provider.CUDA)) if note)
+    notes += tuple(note for note in (graph_note, fallback_note(session, Provider.CUDA)) if note)
     return OnnxEngine(session, precision, notes, f"cuda:{options.device_id}")
 
 
-def _open(network: Network, options: Options) -> Any:
+def _open(network: CheckedModel, options: ProviderOptions) -> Any:
     chain = [(Provider.CUDA.value, cuda_options(options))]  # the processor takes the rest
     return open_session(network.data, Provider.CUDA, session_options(options), chain)
 
 
-def open_with_graph(attempt: Callable[[Options], Any], options: Options) -> tuple[Any, str]:
+def open_with_graph(attempt: Callable[[ProviderOptions], Any], options: ProviderOptions) -> tuple[Any, str]:
     """Opens a session with graph capture where it was asked for, and without where the network does not allow that.
 
     Args:
@@ -77,7 +77,7 @@ def open_with_graph(attempt: Callable[[Options], Any], options: Options) -> tupl
         # The runtime refuses at once: control flow, or operators that are not all on the GPU, such as an NMS.
         why = " ".join(str(error).split()).rpartition("as requested by the user ")[2][:120]
     else:
-        image, *outputs = (port_of(tensor) for tensor in (session.get_inputs()[0], *session.get_outputs()))
+        image, *outputs = (tensor_info(tensor) for tensor in (session.get_inputs()[0], *session.get_outputs()))
         if fixed_outputs(image, outputs):
             return session, "as one CUDA graph"
         why = "how large its outputs are is only known when it ran"
@@ -86,7 +86,7 @@ def open_with_graph(attempt: Callable[[Options], Any], options: Options) -> tupl
     return attempt(replace(options, cuda_graph=False)), f"{NO_GRAPH}{why}"
 
 
-def _arithmetic(network: Network, options: Options) -> tuple[str, tuple[str, ...]]:
+def _arithmetic(network: CheckedModel, options: ProviderOptions) -> tuple[str, tuple[str, ...]]:
     if network.weights is Precision.FP16:
         return "fp16", ()
     notes: tuple[str, ...] = ()

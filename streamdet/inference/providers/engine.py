@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.errors import ModelError
-from streamdet.inference.providers.io_binding import Binding
-from streamdet.model_spec.signature import Port
+from streamdet.inference.providers.io_binding import IoBinding
+from streamdet.model_spec.signature import TensorInfo
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -35,8 +35,8 @@ class Engine(Protocol):
 
     precision: str
     notes: tuple[str, ...]
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Runs the network once, on its first input.
@@ -66,10 +66,10 @@ class OnnxEngine:
         """
         self.precision = precision
         self.notes = notes
-        self.inputs = tuple(port_of(tensor) for tensor in session.get_inputs())
-        self.outputs = tuple(port_of(tensor) for tensor in session.get_outputs())
+        self.inputs = tuple(tensor_info(tensor) for tensor in session.get_inputs())
+        self.outputs = tuple(tensor_info(tensor) for tensor in session.get_outputs())
         self._session = session
-        self._binding = Binding(session, self.inputs[0], self.outputs, device) if device else None
+        self._binding = IoBinding(session, self.inputs[0], self.outputs, device) if device else None
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
         """Runs the network once. See `Engine`.
@@ -83,8 +83,8 @@ class OnnxEngine:
         return results
 
 
-def port_of(tensor: Any) -> Port:
+def tensor_info(tensor: Any) -> TensorInfo:
     """Returns one of a session's inputs or outputs. Raises ModelError where numpy has no such type."""
     if tensor.type not in _DTYPES:
         raise ModelError(f"{tensor.name} is a {tensor.type}, which is not supported")
-    return Port(tensor.name, tuple(tensor.shape), np.dtype(_DTYPES[tensor.type]))
+    return TensorInfo(tensor.name, tuple(tensor.shape), np.dtype(_DTYPES[tensor.type]))

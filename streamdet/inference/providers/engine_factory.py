@@ -8,17 +8,17 @@ from streamdet.errors import UsageError
 from streamdet.inference.providers import cpu, cuda, openvino, tensorrt
 from streamdet.inference.providers.engine import Engine
 from streamdet.inference.providers.names import Provider
-from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
-_CREATE: dict[Provider, Callable[[Network, Options], Engine]] = {
-    Provider.CPU: cpu.create,
-    Provider.CUDA: cuda.create,
-    Provider.TENSORRT: tensorrt.create,
-    Provider.OPENVINO: openvino.create,
+_CREATE: dict[Provider, Callable[[CheckedModel, ProviderOptions], Engine]] = {
+    Provider.CPU: cpu.create_engine,
+    Provider.CUDA: cuda.create_engine,
+    Provider.TENSORRT: tensorrt.create_engine,
+    Provider.OPENVINO: openvino.create_engine,
 }
 
 
-def create(network: Network, provider: Provider, options: Options) -> Engine:
+def create_engine(network: CheckedModel, provider: Provider, options: ProviderOptions) -> Engine:
     """Returns a loaded network that really runs on `provider`.
 
     Args:

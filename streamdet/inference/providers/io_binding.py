@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.inference.providers.onnx_runtime import runtime
-from streamdet.model_spec.signature import Port, fixed
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
+from streamdet.model_spec.signature import TensorInfo, fixed_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class _Buffers:
     run_options: Any
 
 
-class Binding:
+class IoBinding:
     """Runs a session from and into fixed device memory: one allocation per shape of batch, one copy each way.
 
     A GPU needs it for speed, and for graph capture: a recorded graph reads and writes the addresses it was recorded
@@ -40,7 +40,7 @@ class Binding:
     The device is a parameter, so that on "cpu:0" the same lines run without any GPU.
     """
 
-    def __init__(self, session: Any, image: Port, outputs: Sequence[Port], device: str) -> None:
+    def __init__(self, session: Any, image: TensorInfo, outputs: Sequence[TensorInfo], device: str) -> None:
         """Binds nothing yet: the first batch of a shape does.
 
         Args:
@@ -86,7 +86,7 @@ class Binding:
         return [value.numpy() if own else value.numpy().copy() for value in buffers.results]
 
     def _bind(self, shape: tuple[int, ...]) -> _Buffers:
-        ort = runtime()
+        ort = onnxruntime_module()
         image = ort.OrtValue.ortvalue_from_shape_and_type(list(shape), self._image.dtype.type, *self._device)
         binding = self._session.io_binding()
         binding.bind_ortvalue_input(self._image.name, image)
@@ -103,16 +103,16 @@ class Binding:
         return _Buffers(image, tuple(results), binding, options)
 
 
-def fixed_outputs(image: Port, outputs: Sequence[Port]) -> bool:
+def fixed_outputs(image: TensorInfo, outputs: Sequence[TensorInfo]) -> bool:
     """Returns whether the shapes of all outputs follow from the shape of the batch.
 
     They do not where the network has its own NMS, and says only afterwards how much it found.
     """
-    example = tuple(fixed(dimension) or 1 for dimension in image.shape)
+    example = tuple(fixed_size(dimension) or 1 for dimension in image.shape)
     return all(0 not in _shape(port, image, example) for port in outputs)
 
 
-def _shape(port: Port, image: Port, batch: tuple[int, ...]) -> tuple[int, ...]:
+def _shape(port: TensorInfo, image: TensorInfo, batch: tuple[int, ...]) -> tuple[int, ...]:
     """Returns an output's shape for a batch, with 0 for what only a run tells.
 
     >>> image = Port("x", ("n", 3, 8, 8), np.dtype("float32"))
@@ -122,4 +122,4 @@ def _shape(port: Port, image: Port, batch: tuple[int, ...]) -> tuple[int, ...]:
     (1, 0)
     """
     named = {name: size for name, size in zip(image.shape, batch, strict=False) if isinstance(name, str)}
-    return tuple(fixed(dimension) or named.get(str(dimension), 0) for dimension in port.shape)
+    return tuple(fixed_size(dimension) or named.get(str(dimension), 0) for dimension in port.shape)

@@ -9,7 +9,7 @@ import io
 import sys
 
 from streamdet.inference.providers.names import Provider, ProviderMissing
-from streamdet.inference.providers.onnx_runtime import runtime
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
 
 
 def load_libraries(provider: Provider) -> None:
@@ -18,9 +18,11 @@ def load_libraries(provider: Provider) -> None:
     Raises:
         ProviderMissing: the installed ONNX Runtime has no such provider, or a library or the driver is missing.
     """
-    if provider.value not in runtime().get_available_providers():
-        raise ProviderMissing(provider, f"onnxruntime {runtime().__version__} as installed here is built without it")
-    preload()
+    if provider.value not in onnxruntime_module().get_available_providers():
+        raise ProviderMissing(
+            provider, f"onnxruntime {onnxruntime_module().__version__} as installed here is built without it"
+        )
+    preload_libraries()
     if (reason := missing_library(provider)) is not None:
         raise ProviderMissing(provider, reason)
 
@@ -45,7 +47,7 @@ def missing_library(provider: Provider) -> str | None:
 
 def _libraries(provider: Provider) -> list[str]:
     """Returns the file names of what an NVIDIA provider of this ONNX Runtime is linked to, and of cuDNN."""
-    major = str(getattr(runtime(), "cuda_version", "")).partition(".")[0]
+    major = str(getattr(onnxruntime_module(), "cuda_version", "")).partition(".")[0]
     tensorrt = ["nvinfer", "nvonnxparser"] if provider is Provider.TENSORRT else []
     if sys.platform == "win32":
         cuda = [f"cublasLt64_{major}", f"cublas64_{major}", f"cudart64_{major}", "cudnn64_9"]
@@ -78,12 +80,12 @@ def tensorrt_version() -> int:
     return version
 
 
-def preload() -> None:
+def preload_libraries() -> None:
     """Loads the libraries of the nvidia-* packages and of TensorRT's, where they are installed: no loader looks there.
 
     ONNX Runtime itself does so for CUDA and cuDNN; TensorRT's package loads its own when it is imported.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it cannot load; missing_library says it better
-        runtime().preload_dlls()
+        onnxruntime_module().preload_dlls()
     with contextlib.suppress(ImportError, OSError):
         importlib.import_module("tensorrt_libs")

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @functools.cache
-def runtime() -> Any:
+def onnxruntime_module() -> Any:
     """Returns the `onnxruntime` module, silenced: what it logs as an error is raised as an exception here anyway.
 
     Since 1.31 it reports its use to its maker over the network, and keeps an id of the machine in the user's cache,

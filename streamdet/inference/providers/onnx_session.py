@@ -7,17 +7,17 @@ from collections import Counter
 from typing import Any
 
 from streamdet.inference.providers.names import Provider, ProviderMissing
-from streamdet.inference.providers.onnx_runtime import runtime
-from streamdet.inference.providers.options import Options
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
+from streamdet.inference.providers.options import ProviderOptions
 
 
-def session_options(options: Options) -> Any:
+def session_options(options: ProviderOptions) -> Any:
     """Returns what all sessions have in common.
 
     Threads that wait by spinning would take the processors that decode and draw; without it the flagship takes 2 %
     longer. The memory arena stays on: pictures of one size make its blocks fit from the second run on.
     """
-    ort = runtime()
+    ort = onnxruntime_module()
     so = ort.SessionOptions()
     so.log_severity_level = 4
     so.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
@@ -43,7 +43,7 @@ def open_session(data: bytes, provider: Provider, so: Any, chain: list[Any] | No
         Exception: whatever the runtime says where the model is at fault.
     """
     try:
-        session = runtime().InferenceSession(data, so, providers=chain, enable_fallback=0)
+        session = onnxruntime_module().InferenceSession(data, so, providers=chain, enable_fallback=0)
     except Exception as error:
         # An old driver, a GPU in use by others: not the model's fault. "CUDA failure 35: ... ; GPU=0 ; hostname=..."
         if (refusal := re.search(r"CUDA failure \d+: [^;]*[^; ]", " ".join(str(error).split()))) is not None:
@@ -54,7 +54,7 @@ def open_session(data: bytes, provider: Provider, so: Any, chain: list[Any] | No
     return session
 
 
-def elsewhere(session: Any, provider: Provider) -> str:
+def fallback_note(session: Any, provider: Provider) -> str:
     """Returns which operators run on another provider than the one that was asked for, "" where none do."""
     counts: Counter[str] = Counter()
     total = 0

@@ -9,15 +9,15 @@ from typing import Any
 
 from streamdet.inference.providers.engine import Engine, OnnxEngine
 from streamdet.inference.providers.names import Provider, ProviderMissing
-from streamdet.inference.providers.onnx_runtime import runtime
-from streamdet.inference.providers.onnx_session import elsewhere, open_session, session_options
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
+from streamdet.inference.providers.onnx_session import fallback_note, open_session, session_options
 from streamdet.inference.providers.openvino_native import OpenVinoEngine
-from streamdet.inference.providers.openvino_properties import arithmetic, describe, properties
-from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.openvino_properties import choose_precision, precision_label, properties
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 from streamdet.openvino_runtime import has_openvino
 
 
-def create(network: Network, options: Options) -> Engine:
+def create_engine(network: CheckedModel, options: ProviderOptions) -> Engine:
     """Loads a network with the plug-in where it works, else with OpenVINO's own runtime where that is installed.
 
     The plug-in offers itself on Intel's processors only (release 1.8); OpenVINO itself runs on others as well, at the
@@ -38,13 +38,15 @@ def create(network: Network, options: Options) -> Engine:
                 Provider.OPENVINO, f"{missing.reason}, and the package openvino is not installed"
             ) from None
         return OpenVinoEngine(network, options)
-    precision, notes = arithmetic(network, options, device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "FP32").split())
+    precision, notes = choose_precision(
+        network, options, device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "FP32").split()
+    )
     so = session_options(options)
     config = json.dumps({"CPU": properties(network, options, precision)})
     so.add_provider_for_devices([device], {"load_config": config})
     session = open_session(network.data, Provider.OPENVINO, so, None)
-    notes += (rest,) if (rest := elsewhere(session, Provider.OPENVINO)) else ()
-    return OnnxEngine(session, describe(network, precision), notes)
+    notes += (rest,) if (rest := fallback_note(session, Provider.OPENVINO)) else ()
+    return OnnxEngine(session, precision_label(network, precision), notes)
 
 
 def openvino_devices() -> list[Any]:
@@ -56,7 +58,7 @@ def openvino_devices() -> list[Any]:
     if util.find_spec("onnxruntime_ep_openvino") is None:
         raise ProviderMissing(Provider.OPENVINO, "the package onnxruntime-ep-openvino is not installed")
     _register()
-    return [device for device in runtime().get_ep_devices() if device.ep_name == Provider.OPENVINO.value]
+    return [device for device in onnxruntime_module().get_ep_devices() if device.ep_name == Provider.OPENVINO.value]
 
 
 def _plugin_device() -> Any:
@@ -73,6 +75,6 @@ def _register() -> None:
 
     try:
         path = onnxruntime_ep_openvino.get_library_path()
-        runtime().register_execution_provider_library(Provider.OPENVINO.value, path)
+        onnxruntime_module().register_execution_provider_library(Provider.OPENVINO.value, path)
     except Exception as error:
         raise ProviderMissing(Provider.OPENVINO, " ".join(str(error).split())) from None

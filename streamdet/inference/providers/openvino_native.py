@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.inference.providers.openvino_properties import arithmetic, describe, properties
-from streamdet.inference.providers.options import Network, Options
-from streamdet.models.openvino_ir import port_of
+from streamdet.inference.providers.openvino_properties import choose_precision, precision_label, properties
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
+from streamdet.models.openvino_ir import openvino_tensor_info
 from streamdet.openvino_runtime import openvino_core
 
 
 class OpenVinoEngine:
     """A network compiled by OpenVINO for the processor. See `Engine`."""
 
-    def __init__(self, network: Network, options: Options) -> None:
+    def __init__(self, network: CheckedModel, options: ProviderOptions) -> None:
         """Compiles a network.
 
         Raises:
@@ -24,12 +24,14 @@ class OpenVinoEngine:
             Exception: whatever OpenVINO says where the model is at fault.
         """
         core = openvino_core()
-        precision, self.notes = arithmetic(network, options, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        precision, self.notes = choose_precision(
+            network, options, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        )
         model = core.read_model(network.data, network.binary or b"")
         compiled = core.compile_model(model, "CPU", properties(network, options, precision))
-        self.precision = describe(network, precision)
-        self.inputs = tuple(port_of(port) for port in compiled.inputs)
-        self.outputs = tuple(port_of(port) for port in compiled.outputs)
+        self.precision = precision_label(network, precision)
+        self.inputs = tuple(openvino_tensor_info(port) for port in compiled.inputs)
+        self.outputs = tuple(openvino_tensor_info(port) for port in compiled.outputs)
         self._request = compiled.create_infer_request()
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:

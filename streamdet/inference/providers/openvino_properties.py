@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from streamdet.cache import private_dir
 from streamdet.errors import UsageError
 from streamdet.inference.providers.names import Precision
-from streamdet.inference.providers.options import Network, Options
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
 _HINTS = {Precision.FP32: "f32", Precision.FP16: "f16", Precision.BF16: "bf16"}
 _WORTH_KEEPING = 8 << 20
@@ -15,7 +15,9 @@ _WORTH_KEEPING = 8 << 20
 YOLOX-nano (4 MB) would gain 0.15 s."""
 
 
-def arithmetic(network: Network, options: Options, capabilities: Iterable[str]) -> tuple[Precision, tuple[str, ...]]:
+def choose_precision(
+    network: CheckedModel, options: ProviderOptions, capabilities: Iterable[str]
+) -> tuple[Precision, tuple[str, ...]]:
     """Returns what everything that is not quantised is computed in, and a note where that was not asked for.
 
     Args:
@@ -42,7 +44,7 @@ def arithmetic(network: Network, options: Options, capabilities: Iterable[str]) 
     return Precision.BF16, () if network.weights is Precision.INT8 else (note,)
 
 
-def properties(network: Network, options: Options, precision: Precision) -> dict[str, str | int]:
+def properties(network: CheckedModel, options: ProviderOptions, precision: Precision) -> dict[str, str | int]:
     """Returns OpenVINO's properties, which the plug-in takes as well (its `load_config`).
 
     One stream, since one batch runs at a time. Threads are not pinned to processors: others have to decode and draw.
@@ -59,6 +61,6 @@ def properties(network: Network, options: Options, precision: Precision) -> dict
     return chosen
 
 
-def describe(network: Network, precision: Precision) -> str:
+def precision_label(network: CheckedModel, precision: Precision) -> str:
     """Returns the arithmetic for people."""
     return "int8" if network.weights is Precision.INT8 else precision.value

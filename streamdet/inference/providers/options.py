@@ -18,7 +18,7 @@ _CAN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class CheckedModel:
     """A checked model, and what choosing options for it takes.
 
     Attributes:
@@ -39,7 +39,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ProviderOptions:
     """What every provider is told; each takes what it has a use for.
 
     Attributes:
@@ -56,7 +56,7 @@ class Options:
     max_batch: int = 8
     cuda_graph: bool = False
 
-    def check(self, provider: Provider, network: Network) -> None:
+    def check(self, provider: Provider, network: CheckedModel) -> None:
         """Refuses weights that `provider` cannot compute with, and a precision that it cannot compute in.
 
         Raises:

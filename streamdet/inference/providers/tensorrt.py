@@ -12,16 +12,16 @@ from streamdet.inference.providers.cuda import NO_GRAPH, cuda_options, open_with
 from streamdet.inference.providers.engine import OnnxEngine
 from streamdet.inference.providers.names import Precision, Provider
 from streamdet.inference.providers.nvidia_libraries import load_libraries, tensorrt_version
-from streamdet.inference.providers.onnx_runtime import runtime
-from streamdet.inference.providers.onnx_session import elsewhere, open_session, session_options
-from streamdet.inference.providers.options import Network, Options
-from streamdet.model_spec.signature import fixed
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
+from streamdet.inference.providers.onnx_session import fallback_note, open_session, session_options
+from streamdet.inference.providers.options import CheckedModel, ProviderOptions
+from streamdet.model_spec.signature import fixed_size
 
 _NO_PROFILE = "no associated shape profiles"
 """What the runtime says where it was told the shapes of the network's input, but not those of a part's."""
 
 
-def tensorrt_options(network: Network, options: Options, profile: bool = True) -> dict[str, str]:
+def tensorrt_options(network: CheckedModel, options: ProviderOptions, profile: bool = True) -> dict[str, str]:
     """Returns the options of the TensorRT provider.
 
     Their meaning is from ONNX Runtime's page "TensorRT Execution Provider":
@@ -49,7 +49,10 @@ def tensorrt_options(network: Network, options: Options, profile: bool = True) -
     }
     told = built | {"trt_cuda_graph_enable": str(options.cuda_graph and not _is_dynamic(network))}
     if (cache := private_dir("tensorrt")) is not None:
-        what = (network.data, repr((sorted(built.items()), runtime().__version__, tensorrt_version())).encode())
+        what = (
+            network.data,
+            repr((sorted(built.items()), onnxruntime_module().__version__, tensorrt_version())).encode(),
+        )
         digest = hashlib.sha256(b"\0".join(what)).hexdigest()[:16]
         told |= {
             "trt_engine_cache_enable": "True",
@@ -61,7 +64,7 @@ def tensorrt_options(network: Network, options: Options, profile: bool = True) -
     return told
 
 
-def create(network: Network, options: Options) -> OnnxEngine:
+def create_engine(network: CheckedModel, options: ProviderOptions) -> OnnxEngine:
     """Builds or loads an engine. Raises as `open_session` does."""
     load_libraries(Provider.TENSORRT)
     if not _is_dynamic(network):
@@ -74,11 +77,11 @@ def create(network: Network, options: Options) -> OnnxEngine:
     full = ""
     if precision == "fp32":  # the runtime has no option for it: TensorRT's own default stays, which is TF32
         precision, full = "tf32", "where the GPU has it, NVIDIA_TF32_OVERRIDE=0 in the environment for full precision"
-    notes = tuple(filter(None, (full, elsewhere(session, Provider.TENSORRT), note)))
+    notes = tuple(filter(None, (full, fallback_note(session, Provider.TENSORRT), note)))
     return OnnxEngine(session, precision, notes, f"cuda:{options.device_id}")
 
 
-def _open(network: Network, options: Options, profile: bool = True) -> Any:
+def _open(network: CheckedModel, options: ProviderOptions, profile: bool = True) -> Any:
     chain = [
         (Provider.TENSORRT.value, tensorrt_options(network, options, profile)),
         (Provider.CUDA.value, cuda_options(replace(options, cuda_graph=False))),  # for what TensorRT leaves over
@@ -86,7 +89,7 @@ def _open(network: Network, options: Options, profile: bool = True) -> Any:
     return open_session(network.data, Provider.TENSORRT, session_options(options), chain)
 
 
-def _open_any_batch(network: Network, options: Options) -> tuple[Any, str]:
+def _open_any_batch(network: CheckedModel, options: ProviderOptions) -> tuple[Any, str]:
     """Opens a network whose batch is open; where TensorRT takes it in parts, their own inputs have no profile here.
 
     Operators it leaves over cut a network in parts: a TopK of more than 3840, for one (TensorRT's page of TopK).
@@ -99,24 +102,24 @@ def _open_any_batch(network: Network, options: Options) -> tuple[Any, str]:
     return _open(network, options, profile=False), "engines are built again for every batch larger than those before"
 
 
-def _precision(network: Network, options: Options) -> Precision:
+def _precision(network: CheckedModel, options: ProviderOptions) -> Precision:
     """Returns what is not quantised is computed in: full precision unless something else is asked for or stored."""
     if options.precision in (Precision.FP16, Precision.BF16):
         return options.precision
     return Precision.FP16 if network.weights is Precision.FP16 else Precision.FP32
 
 
-def _is_dynamic(network: Network) -> bool:
-    return not all(fixed(dimension) for dimension in network.inputs[0].shape)
+def _is_dynamic(network: CheckedModel) -> bool:
+    return not all(fixed_size(dimension) for dimension in network.inputs[0].shape)
 
 
-def _profile(network: Network, max_batch: int) -> dict[str, str]:
+def _profile(network: CheckedModel, max_batch: int) -> dict[str, str]:
     """Returns the range of shapes to build for, nothing where the network has only one or more than its batch is open.
 
     Names and shapes are written as ``image:1x3x1200x1200``.
     """
     image = network.inputs[0]
-    batch, *rest = (fixed(dimension) for dimension in image.shape)
+    batch, *rest = (fixed_size(dimension) for dimension in image.shape)
     if batch or not all(rest):
         return {}
     sizes = "x".join(map(str, rest))

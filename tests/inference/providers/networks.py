@@ -3,8 +3,8 @@
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from streamdet.inference.providers import Network, Precision
-from streamdet.models.onnx_file import signature_of
+from streamdet.inference.providers import CheckedModel, Precision
+from streamdet.models.onnx_file import onnx_signature
 
 
 def convolution(shape=("batch", 3, 16, 16), channels=8, dtype=TensorProto.FLOAT, seed=0):
@@ -57,7 +57,7 @@ def quantised(shape=("batch", 3, 16, 16), channels=8):
 
 
 def network(model, weights=Precision.FP32):
-    return Network(model.SerializeToString(), "net.onnx", signature_of(model).inputs, weights)
+    return CheckedModel(model.SerializeToString(), "net.onnx", onnx_signature(model).inputs, weights)
 
 
 def batch(count=1, seed=0):

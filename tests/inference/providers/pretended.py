@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamdet.inference.providers import runtime
+from streamdet.inference.providers import onnxruntime_module
 
 _REAL = """
 #include <stdlib.h>
@@ -35,7 +35,7 @@ int cuDeviceGetCount(int *count) { *count = 1; return 0; }
 
 def nvidia(folder: Path) -> Path:
     """Compiles the libraries that both providers are linked to, and returns their folder; skips where it cannot."""
-    capi = Path(runtime().__file__).parent / "capi"
+    capi = Path(onnxruntime_module().__file__).parent / "capi"
     providers = [capi / f"libonnxruntime_providers_{name}.so" for name in ("cuda", "tensorrt")]
     if (
         sys.platform != "linux"

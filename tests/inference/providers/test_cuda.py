@@ -4,8 +4,15 @@ from functools import partial
 
 import pytest
 
-from streamdet.inference.providers import Options, Provider, ProviderMissing, cuda, nvidia_libraries, runtime
-from streamdet.inference.providers.onnx_session import elsewhere, session_options
+from streamdet.inference.providers import (
+    Provider,
+    ProviderMissing,
+    ProviderOptions,
+    cuda,
+    nvidia_libraries,
+    onnxruntime_module,
+)
+from streamdet.inference.providers.onnx_session import fallback_note, session_options
 from tests.inference.providers.networks import batch, convolution, network, with_nms
 
 
@@ -20,7 +27,7 @@ class Opened:
         self.graphs.append(chain[0][1]["enable_cuda_graph"])
         if self.refusal and chain[0][1]["enable_cuda_graph"] == "1":
             raise self.refusal
-        return runtime().InferenceSession(data, so, providers=["CPUExecutionProvider"])
+        return onnxruntime_module().InferenceSession(data, so, providers=["CPUExecutionProvider"])
 
 
 def open_cuda(model, options):
@@ -50,7 +57,7 @@ CONTROL_FLOW = RuntimeError(
 def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, asked, note):
     opened = Opened(refusal)
     monkeypatch.setattr(cuda, "open_session", opened)
-    session, said = open_cuda(model, Options(cuda_graph=True))
+    session, said = open_cuda(model, ProviderOptions(cuda_graph=True))
     assert opened.graphs == asked
     assert said.startswith(note)
     session.run(None, {"image": batch()})
@@ -59,7 +66,7 @@ def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, 
 def test_no_graph_unless_asked_for(monkeypatch):
     opened = Opened()
     monkeypatch.setattr(cuda, "open_session", opened)
-    assert open_cuda(convolution(), Options())[1] == ""
+    assert open_cuda(convolution(), ProviderOptions())[1] == ""
     assert opened.graphs == ["0"]
 
 
@@ -70,14 +77,16 @@ def test_what_is_not_about_graphs_is_raised(monkeypatch, error):
 
     monkeypatch.setattr(cuda, "open_session", refuse)
     with pytest.raises(type(error), match=str(error)[:12]):
-        open_cuda(convolution(), Options(cuda_graph=True))
+        open_cuda(convolution(), ProviderOptions(cuda_graph=True))
 
 
 def test_operators_on_another_provider_are_counted():
     data = with_nms().SerializeToString()
-    session = runtime().InferenceSession(data, session_options(Options()), providers=["CPUExecutionProvider"])
-    assert elsewhere(session, Provider.CPU) == ""
-    said = elsewhere(session, Provider.CUDA)
+    session = onnxruntime_module().InferenceSession(
+        data, session_options(ProviderOptions()), providers=["CPUExecutionProvider"]
+    )
+    assert fallback_note(session, Provider.CPU) == ""
+    said = fallback_note(session, Provider.CUDA)
     assert "operators run on another provider: " in said
     assert "NonZero" in said
 
@@ -98,9 +107,9 @@ def test_whose_fault_it_is(monkeypatch, said, reason):
     def refuse(*_, **__):
         raise RuntimeError(said)
 
-    monkeypatch.setattr(runtime(), "InferenceSession", refuse)
+    monkeypatch.setattr(onnxruntime_module(), "InferenceSession", refuse)
     with pytest.raises((ProviderMissing, RuntimeError)) as caught:
-        open_cuda(convolution(), Options())
+        open_cuda(convolution(), ProviderOptions())
     assert getattr(caught.value, "reason", None) == reason
 
 
@@ -118,7 +127,7 @@ def test_every_library_is_asked_for(monkeypatch, missing):
     monkeypatch.setattr(nvidia_libraries.ctypes, "CDLL", load)
     monkeypatch.setattr(nvidia_libraries, "missing_driver", lambda: None)
     monkeypatch.setattr(nvidia_libraries, "preload", lambda: None)
-    monkeypatch.setattr(runtime(), "get_available_providers", lambda: [Provider.CUDA.value])
+    monkeypatch.setattr(onnxruntime_module(), "get_available_providers", lambda: [Provider.CUDA.value])
     if missing is None:
         nvidia_libraries.load_libraries(Provider.CUDA)
         assert asked[-1] == "libcudnn.so.9"

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from streamdet.inference.providers import runtime
+from streamdet.inference.providers import onnxruntime_module
 from streamdet.inference.providers.engine import OnnxEngine
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
 from tests.inference.providers.networks import batch, convolution, quantised, with_nms
 
 
 def engine(model, device):
-    options = runtime().SessionOptions()
-    session = runtime().InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    options = onnxruntime_module().SessionOptions()
+    session = onnxruntime_module().InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return OnnxEngine(session, "fp32", (), device)
 
 

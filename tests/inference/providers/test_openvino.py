@@ -11,14 +11,14 @@ from onnx import helper
 
 from streamdet.doctor import tiny_model
 from streamdet.errors import HardwareError, ModelError
-from streamdet.inference.providers import Options, Precision, Provider, ProviderMissing, create, openvino
+from streamdet.inference.providers import Precision, Provider, ProviderMissing, ProviderOptions, create_engine, openvino
 from streamdet.inference.providers.openvino import openvino_devices
 from streamdet.inference.session import Session
 from streamdet.openvino_runtime import has_openvino
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
 from tests.inference.providers.networks import batch, convolution, network, quantised, with_nms
 
-FP32 = Options(Precision.FP32)
+FP32 = ProviderOptions(Precision.FP32)
 
 
 def no_plugin():
@@ -37,12 +37,12 @@ def make(request, monkeypatch):
         if not has_openvino():
             pytest.skip("the package openvino is not installed")
         monkeypatch.setattr(openvino, "_plugin_device", no_plugin)
-    return lambda model, options=FP32, **kwargs: create(network(model, **kwargs), Provider.OPENVINO, options)
+    return lambda model, options=FP32, **kwargs: create_engine(network(model, **kwargs), Provider.OPENVINO, options)
 
 
 def test_equals_the_cpu(make):
     for model in (convolution(), with_nms()):
-        cpu = create(network(model), Provider.CPU, FP32)
+        cpu = create_engine(network(model), Provider.CPU, FP32)
         ours = make(model)
         assert [port.name for port in ours.outputs] == [port.name for port in cpu.outputs]
         assert ours.precision == "fp32"
@@ -60,7 +60,7 @@ def test_outputs_keep_their_names(make):
 
 
 def test_batches_of_any_size(make):
-    cpu = create(network(convolution()), Provider.CPU, FP32)
+    cpu = create_engine(network(convolution()), Provider.CPU, FP32)
     binding_equals_plain_runs(make(convolution()), cpu, [batch(n, n) for n in (2, 1, 3)], rtol=1e-4, atol=1e-5)
 
 
@@ -69,16 +69,16 @@ def test_outputs_belong_to_the_caller(make):
 
 
 def test_a_quantised_network_is_int8(make):
-    ours = make(quantised(), Options(Precision.INT8), weights=Precision.INT8)
+    ours = make(quantised(), ProviderOptions(Precision.INT8), weights=Precision.INT8)
     assert ours.precision == "int8"
-    cpu = create(network(quantised(), Precision.INT8), Provider.CPU, FP32)
+    cpu = create_engine(network(quantised(), Precision.INT8), Provider.CPU, FP32)
     binding_equals_plain_runs(ours, cpu, [batch(2)], rtol=0.02, atol=0.5)  # the last sums are rounded to bf16
 
 
 def test_auto_is_bf16_only_where_the_processor_has_it(make):
-    ours = make(convolution(), Options())
+    ours = make(convolution(), ProviderOptions())
     assert ours.precision in ("bf16", "fp32")
-    expected = create(network(convolution()), Provider.CPU, FP32).run(batch())[0]
+    expected = create_engine(network(convolution()), Provider.CPU, FP32).run(batch())[0]
     error = np.abs(ours.run(batch())[0] - expected).max() / np.abs(expected).max()
     if ours.precision == "bf16":
         assert "--precision fp32" in ours.notes[0]

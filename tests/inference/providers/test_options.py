@@ -11,18 +11,18 @@ from onnx import TensorProto, numpy_helper
 
 from streamdet.errors import UsageError
 from streamdet.inference.providers import (
-    Network,
-    Options,
+    CheckedModel,
     Precision,
     Provider,
+    ProviderOptions,
     available_cpus,
     cpu_threads,
     default_threads,
     tensorrt,
 )
-from streamdet.inference.providers.checked_model import read_network, stored_precision
+from streamdet.inference.providers.checked_model import read_checked_model, stored_precision
 from streamdet.inference.providers.cuda import _arithmetic, cuda_options
-from streamdet.inference.providers.openvino_properties import arithmetic, properties
+from streamdet.inference.providers.openvino_properties import choose_precision, properties
 from streamdet.inference.providers.tensorrt import tensorrt_options
 from tests.inference.providers.networks import convolution, network, quantised
 
@@ -40,7 +40,7 @@ DYNAMIC = network(convolution())
 )
 def test_what_weights_are_stored_in(model, stored):
     assert stored_precision(model) is stored
-    assert read_network(model.SerializeToString())[0].weights is stored
+    assert read_checked_model(model.SerializeToString())[0].weights is stored
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_what_weights_are_stored_in(model, stored):
     ],
 )
 def test_precisions_that_cannot_be(provider, precision, weights, words):
-    given = Network(b"", "net.onnx", (), weights)
+    given = CheckedModel(b"", "net.onnx", (), weights)
     if words is None:
-        Options(precision).check(provider, given)
+        ProviderOptions(precision).check(provider, given)
         return
     with pytest.raises(UsageError) as caught:
-        Options(precision).check(provider, given)
+        ProviderOptions(precision).check(provider, given)
     assert words in str(caught.value)
 
 
@@ -86,15 +86,15 @@ def zeros(model, kind, value):
     ids=["float", "signed", "shifted", "unsigned"],
 )
 def test_tensorrt_takes_only_signed_bytes_with_zero_in_the_middle(model, takes):
-    given, _ = read_network(model.SerializeToString())
+    given, _ = read_checked_model(model.SerializeToString())
     for provider in (Provider.CPU, Provider.CUDA, Provider.OPENVINO):
-        Options().check(provider, given)
+        ProviderOptions().check(provider, given)
     with contextlib.nullcontext() if takes else pytest.raises(UsageError, match="give it the float model"):
-        Options().check(Provider.TENSORRT, given)
+        ProviderOptions().check(Provider.TENSORRT, given)
 
 
 def test_cuda():
-    assert cuda_options(Options()) == {
+    assert cuda_options(ProviderOptions()) == {
         "device_id": "0",
         "cudnn_conv_algo_search": "HEURISTIC",
         "cudnn_conv_use_max_workspace": "1",
@@ -102,8 +102,8 @@ def test_cuda():
         "use_tf32": "1",
         "enable_cuda_graph": "0",
     }
-    assert cuda_options(Options(Precision.FP32))["use_tf32"] == "0"
-    assert cuda_options(Options(cuda_graph=True, device_id=1))["enable_cuda_graph"] == "1"
+    assert cuda_options(ProviderOptions(Precision.FP32))["use_tf32"] == "0"
+    assert cuda_options(ProviderOptions(cuda_graph=True, device_id=1))["enable_cuda_graph"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_cuda():
     ],
 )
 def test_what_cuda_computes_in(precision, weights, runs_in):
-    runs, notes = _arithmetic(Network(b"", "net.onnx", (), weights), Options(precision))
+    runs, notes = _arithmetic(CheckedModel(b"", "net.onnx", (), weights), ProviderOptions(precision))
     assert runs == runs_in
     assert any("tensorrt" in note for note in notes) == (weights is Precision.INT8)
 
@@ -133,15 +133,17 @@ def test_what_cuda_computes_in(precision, weights, runs_in):
     ],
 )
 def test_tensorrt_precision(precision, weights, flags):
-    told = tensorrt_options(network(convolution(), weights), Options(precision))
+    told = tensorrt_options(network(convolution(), weights), ProviderOptions(precision))
     assert [told[f"trt_{name}_enable"] for name in ("fp16", "bf16", "int8")] == [str(flag == "1") for flag in flags]
 
 
 def test_tensorrt_builds_for_every_batch_that_will_come():
-    told = tensorrt_options(DYNAMIC, Options(max_batch=4))
+    told = tensorrt_options(DYNAMIC, ProviderOptions(max_batch=4))
     assert told["trt_profile_min_shapes"] == "image:1x3x16x16"
     assert told["trt_profile_opt_shapes"] == told["trt_profile_max_shapes"] == "image:4x3x16x16"
-    assert not [key for key in tensorrt_options(network(convolution((1, 3, 16, 16))), Options()) if "profile" in key]
+    assert not [
+        key for key in tensorrt_options(network(convolution((1, 3, 16, 16))), ProviderOptions()) if "profile" in key
+    ]
 
 
 def test_tensorrt_never_takes_an_engine_of_something_else(monkeypatch, tmp_path):
@@ -150,21 +152,24 @@ def test_tensorrt_never_takes_an_engine_of_something_else(monkeypatch, tmp_path)
     def prefix(given, options):
         return tensorrt_options(given, options)["trt_engine_cache_prefix"]
 
-    same = prefix(DYNAMIC, Options())
-    assert same == prefix(network(convolution()), Options())
+    same = prefix(DYNAMIC, ProviderOptions())
+    assert same == prefix(network(convolution()), ProviderOptions())
     others = [
-        prefix(network(convolution(seed=1)), Options()),
-        prefix(DYNAMIC, Options(Precision.FP16)),
-        prefix(DYNAMIC, Options(max_batch=4)),
+        prefix(network(convolution(seed=1)), ProviderOptions()),
+        prefix(DYNAMIC, ProviderOptions(Precision.FP16)),
+        prefix(DYNAMIC, ProviderOptions(max_batch=4)),
     ]
     monkeypatch.setattr(tensorrt, "tensorrt_version", lambda: 101_301)
-    others.append(prefix(DYNAMIC, Options()))
+    others.append(prefix(DYNAMIC, ProviderOptions()))
     assert len({same, *others}) == 5
 
 
 @pytest.mark.parametrize(("shape", "captured"), [((1, 3, 16, 16), "True"), (("batch", 3, 16, 16), "False")])
 def test_tensorrt_records_graphs_of_one_shape_only(shape, captured):
-    assert tensorrt_options(network(convolution(shape)), Options(cuda_graph=True))["trt_cuda_graph_enable"] == captured
+    assert (
+        tensorrt_options(network(convolution(shape)), ProviderOptions(cuda_graph=True))["trt_cuda_graph_enable"]
+        == captured
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,19 +187,19 @@ def test_tensorrt_records_graphs_of_one_shape_only(shape, captured):
 def test_openvino_computes_in_what_the_processor_has(wanted, capabilities, computes):
     if computes is None:
         with pytest.raises(UsageError, match=f"cannot compute in {wanted.value} .*it can do fp32"):
-            arithmetic(DYNAMIC, Options(wanted), capabilities)
+            choose_precision(DYNAMIC, ProviderOptions(wanted), capabilities)
         return
-    precision, notes = arithmetic(DYNAMIC, Options(wanted), capabilities)
+    precision, notes = choose_precision(DYNAMIC, ProviderOptions(wanted), capabilities)
     assert precision is computes
     assert bool(notes) == (wanted is Precision.AUTO and computes is Precision.BF16)
 
 
 def test_openvino_keeps_only_what_takes_long_to_compile(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    small = properties(DYNAMIC, Options(threads=3), Precision.BF16)
+    small = properties(DYNAMIC, ProviderOptions(threads=3), Precision.BF16)
     assert (small["INFERENCE_NUM_THREADS"], small["INFERENCE_PRECISION_HINT"]) == (3, "bf16")
     assert "CACHE_DIR" not in small
-    large = properties(Network(bytes(9 << 20), "net.onnx", ()), Options(), Precision.FP32)
+    large = properties(CheckedModel(bytes(9 << 20), "net.onnx", ()), ProviderOptions(), Precision.FP32)
     assert large["CACHE_DIR"] == str(tmp_path / "streamdet" / "openvino")
 
 
@@ -219,9 +224,9 @@ def test_heavy_networks_get_every_processor(monkeypatch, cpus, gflops, threads):
 def test_threads_come_from_the_network_unless_given(monkeypatch):
     monkeypatch.setattr(cpu_threads, "available_cpus", lambda: 4)
     heavy = convolution((1, 3, 2000, 2000), channels=64)  # 13.8 GFLOPs
-    assert read_network(heavy.SerializeToString())[1] == 4
-    assert read_network(convolution().SerializeToString())[1] == 3
-    assert read_network(heavy.SerializeToString(), threads=2)[1] == 2
+    assert read_checked_model(heavy.SerializeToString())[1] == 4
+    assert read_checked_model(convolution().SerializeToString())[1] == 3
+    assert read_checked_model(heavy.SerializeToString(), threads=2)[1] == 2
 
 
 @pytest.mark.parametrize(("given", "told"), [(None, "1"), ("0", "0")])
@@ -234,8 +239,8 @@ class Look:
         if name == "onnxruntime":
             print(os.environ.get("ORT_DISABLE_TELEMETRY"))
 sys.meta_path.insert(0, Look())
-from streamdet.inference.providers.onnx_runtime import runtime
-runtime()
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
+onnxruntime_module()
 """
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     environment |= {} if given is None else {"ORT_DISABLE_TELEMETRY": given}

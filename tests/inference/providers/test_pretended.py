@@ -16,12 +16,12 @@ pytestmark = pytest.mark.skipif(missing_driver() is None, reason="this machine h
 PROGRAM = """
 import json
 import numpy as np
-from streamdet.inference.providers import Options, Precision, Provider, create
+from streamdet.inference.providers import Precision, Provider, ProviderOptions, create_engine
 from tests.inference.providers.networks import batch, convolution, network, with_nms
 
-plain = create(network(convolution()), Provider.CUDA, Options(Precision.FP32))
-graph = create(network(convolution()), Provider.CUDA, Options(cuda_graph=True))
-unknown = create(network(with_nms()), Provider.CUDA, Options(cuda_graph=True))
+plain = create_engine(network(convolution()), Provider.CUDA, ProviderOptions(Precision.FP32))
+graph = create_engine(network(convolution()), Provider.CUDA, ProviderOptions(cuda_graph=True))
+unknown = create_engine(network(with_nms()), Provider.CUDA, ProviderOptions(cuda_graph=True))
 buffers = plain._binding._bind((2, 3, 16, 16))
 buffers.image.update_inplace(batch(2))
 told = plain._session.get_provider_options()["CUDAExecutionProvider"]
@@ -37,14 +37,14 @@ print(json.dumps({
 
 TENSORRT = """
 import json, sys
-from streamdet.inference.providers import Options, Precision, runtime
+from streamdet.inference.providers import Precision, ProviderOptions, onnxruntime_module
 from streamdet.inference.providers.tensorrt import tensorrt_options
 from tests.inference.providers.networks import convolution, network
 
 given = network(convolution())
-told = tensorrt_options(given, Options(Precision.FP16)) | json.loads(sys.argv[1])
+told = tensorrt_options(given, ProviderOptions(Precision.FP16)) | json.loads(sys.argv[1])
 print("asked", flush=True)
-runtime().InferenceSession(given.data, providers=[("TensorrtExecutionProvider", told)], enable_fallback=0)
+onnxruntime_module().InferenceSession(given.data, providers=[("TensorrtExecutionProvider", told)], enable_fallback=0)
 """
 
 

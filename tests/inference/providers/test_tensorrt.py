@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamdet.inference.providers import Options, Precision, runtime, tensorrt
+from streamdet.inference.providers import Precision, ProviderOptions, onnxruntime_module, tensorrt
 from tests.inference.providers.networks import batch, convolution, network
 
 NO_PROFILE = RuntimeError(
@@ -25,7 +25,7 @@ def opened(monkeypatch):
         told.append(chain[0][1])
         if refusals:
             raise refusals.pop(0)
-        return runtime().InferenceSession(data, so, providers=["CPUExecutionProvider"])
+        return onnxruntime_module().InferenceSession(data, so, providers=["CPUExecutionProvider"])
 
     monkeypatch.setattr(tensorrt, "open_session", open_session)
     monkeypatch.setattr(tensorrt, "load_libraries", lambda provider: None)
@@ -37,7 +37,7 @@ def opened(monkeypatch):
 def test_a_network_in_parts_is_run_without_a_profile(opened):
     told, refusals = opened
     refusals.append(NO_PROFILE)
-    session, notes, _ = tensorrt.create(network(convolution()), Options())
+    session, notes, _ = tensorrt.create_engine(network(convolution()), ProviderOptions())
     assert ["trt_profile_min_shapes" in options for options in told] == [True, False]
     assert told[0]["trt_engine_cache_prefix"] != told[1]["trt_engine_cache_prefix"]
     assert notes[-1] == "engines are built again for every batch larger than those before"
@@ -48,26 +48,28 @@ def test_what_else_is_refused_is_raised(opened):
     told, refusals = opened
     refusals.append(RuntimeError("broken model"))
     with pytest.raises(RuntimeError, match="broken model"):
-        tensorrt.create(network(convolution()), Options())
+        tensorrt.create_engine(network(convolution()), ProviderOptions())
     assert len(told) == 1
 
 
 def test_a_graph_is_given_up_where_a_part_runs_elsewhere_and_the_engine_kept(opened):
     told, refusals = opened
     refusals.append(NOT_ALONE)
-    _, notes, _ = tensorrt.create(network(convolution((1, 3, 16, 16))), Options(Precision.FP16, cuda_graph=True))
+    _, notes, _ = tensorrt.create_engine(
+        network(convolution((1, 3, 16, 16))), ProviderOptions(Precision.FP16, cuda_graph=True)
+    )
     assert [options["trt_cuda_graph_enable"] for options in told] == ["True", "False"]
     assert told[0]["trt_engine_cache_prefix"] == told[1]["trt_engine_cache_prefix"]
     assert notes[-1].startswith("without the CUDA graph that was asked for: as all compute graph nodes")
 
 
 def test_no_graph_for_batches_of_any_size(opened):
-    _, notes, _ = tensorrt.create(network(convolution()), Options(cuda_graph=True))
+    _, notes, _ = tensorrt.create_engine(network(convolution()), ProviderOptions(cuda_graph=True))
     assert notes[-1] == "without the CUDA graph that was asked for: the network takes batches of any size"
 
 
 @pytest.mark.parametrize(("asked", "runs_in"), [(Precision.FP32, "tf32"), (Precision.BF16, "bf16")])
 def test_full_precision_is_not_promised(opened, asked, runs_in):
-    _, notes, precision = tensorrt.create(network(convolution()), Options(asked))
+    _, notes, precision = tensorrt.create_engine(network(convolution()), ProviderOptions(asked))
     assert precision == runs_in
     assert any("NVIDIA_TF32_OVERRIDE" in note for note in notes) == (runs_in == "tf32")

@@ -5,43 +5,43 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from streamdet.model_spec.origin import Origin, megabytes
+from streamdet.model_spec.origin import Origin, format_bytes
 from streamdet.redact import redact_address
 
 log = logging.getLogger(__name__)
 
 
-class Watcher:
+class DownloadListener:
     """Is told how a download goes; this one tells nobody."""
 
-    def begins(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
+    def on_start(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
         """One mirror is asked for a file that will be kept at `path`; so much of it is here from before."""
 
-    def arrived(self, have_bytes: int, total_bytes: int) -> None:
+    def on_progress(self, have_bytes: int, total_bytes: int) -> None:
         """So much of the file is here; `total_bytes` is 0 where the server does not say it."""
 
-    def trouble(self, text: str) -> None:
+    def on_problem(self, text: str) -> None:
         """Something went wrong that need not be the end, in words without credentials."""
 
 
-class LogWatcher(Watcher):
+class DownloadLogger(DownloadListener):
     """Writes what a program's owner should know to the log.
 
     These are warnings, so that they are seen where logging was not set up: a download takes time and traffic.
     """
 
-    def begins(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
+    def on_start(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
         """Says what comes from where."""
-        log.warning("%s", announcement(origin, url, path, have_bytes))
+        log.warning("%s", download_announcement(origin, url, path, have_bytes))
 
-    def trouble(self, text: str) -> None:
+    def on_problem(self, text: str) -> None:
         """Says it."""
         log.warning("%s", text)
 
 
-def announcement(origin: Origin, url: str, path: Path, have_bytes: int = 0) -> str:
+def download_announcement(origin: Origin, url: str, path: Path, have_bytes: int = 0) -> str:
     """Returns what is about to be downloaded, in one line."""
-    size = f"{megabytes(origin.size_bytes)}, " if origin.size_bytes else ""
+    size = f"{format_bytes(origin.size_bytes)}, " if origin.size_bytes else ""
     licence = f"licence {origin.licence}" if origin.licence else "of no stated licence"
-    begun = f", going on at {megabytes(have_bytes)}" if have_bytes else ""
+    begun = f", going on at {format_bytes(have_bytes)}" if have_bytes else ""
     return f"getting {origin.name} ({size}{licence}) from {redact_address(url)} into {path}{begun}"
