@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from streamdet.config import TrackerConfig
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
+from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.sources.base import Source
 from streamdet.sources.factory import create_source
 from streamdet.sources.synthetic import SyntheticSource
@@ -48,7 +49,9 @@ class GroundTruthFrames:
         SourceError, ModelError, HardwareError: a part cannot be made.
     """
 
-    def __init__(self, options: GroundTruthOptions, progress: Progress = lambda *_: None, get: Get = not_here) -> None:
+    def __init__(
+        self, options: GroundTruthOptions, progress: Progress = lambda *_: None, download: Downloader = refuse_download
+    ) -> None:
         self._source = create_source(options.source)
         self._max_frames = options.max_frames
         self._progress = progress

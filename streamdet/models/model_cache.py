@@ -105,7 +105,7 @@ class FileState(Enum):
 class FileStatus(NamedTuple):
     """The state of a file, and how many bytes are here."""
 
-    file_status: FileState
+    state: FileState
     size: int
 
 

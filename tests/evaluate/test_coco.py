@@ -105,7 +105,7 @@ def test_the_built_in_detector_on_its_own_scene(scene):
 
 def test_a_detector_brings_its_own_thresholds(scene):
     folder, annotations = scene
-    with load_detector(SHAPES, DetectorOptions(conf=0.9, iou=0.3, max_detections=2)) as detector:
+    with load_detector(SHAPES_MODEL, DetectorOptions(conf=0.9, iou=0.3, max_detections=2)) as detector:
         result = evaluate_coco(detector, folder, read_ground_truth(annotations), CocoOptions(conf=0.1))
     assert (result.identity.conf, result.identity.iou, result.identity.max_detections) == (0.9, 0.3, 2)
     assert len(result.detections) <= 12
@@ -140,11 +140,13 @@ def test_goes_on_from_what_was_kept(scene, tmp_path):
 def test_kept_detections_of_more_pictures_serve_fewer(scene, tmp_path):
     folder, annotations = scene
     options = CocoOptions(detections=tmp_path / "run.jsonl")
-    evaluate_coco(SHAPES, folder, annotations, options)
-    fewer = evaluate_coco(SHAPES, folder, annotations, replace(options, max_images=2))
+    evaluate_coco(SHAPES_MODEL, folder, annotations, options)
+    fewer = evaluate_coco(SHAPES_MODEL, folder, annotations, replace(options, max_images=2))
     assert (len(fewer.ground_truth.images), fewer.resumed_images) == (2, 2)
     assert set(fewer.detections.image_ids.tolist()) == {1, 2}
-    assert fewer.coco.numbers == evaluate_coco(SHAPES, folder, annotations, CocoOptions(max_images=2)).coco.numbers
+    assert (
+        fewer.coco.numbers == evaluate_coco(SHAPES_MODEL, folder, annotations, CocoOptions(max_images=2)).coco.numbers
+    )
 
 
 def test_missing_pictures(scene, tmp_path):
@@ -152,8 +154,8 @@ def test_missing_pictures(scene, tmp_path):
     for name in ("000.png", "003.png"):
         shutil.copy(folder / name, tmp_path)
     with pytest.raises(UsageError, match=r"4 of the 6 pictures of .* \(as 001\.png\): --allow-missing evaluates"):
-        evaluate_coco(SHAPES, tmp_path, annotations)
-    result = evaluate_coco(SHAPES, tmp_path, annotations, CocoOptions(allow_missing=True))
+        evaluate_coco(SHAPES_MODEL, tmp_path, annotations)
+    result = evaluate_coco(SHAPES_MODEL, tmp_path, annotations, CocoOptions(allow_missing=True))
     assert (result.missing_images, [image.id for image in result.ground_truth.images]) == (4, [1, 4])
     assert result.ap50 > 0.9
     (tmp_path / "none").mkdir()
@@ -165,8 +167,8 @@ def test_pictures_without_objects_only(scene, tmp_path):
     tree = json.loads(scene[1].read_text())
     tree["annotations"] = [row for row in tree["annotations"] if row["image_id"] > 2]
     with pytest.raises(UsageError, match="no annotated object in the pictures"):
-        evaluate_coco(SHAPES, scene[0], parse_ground_truth(tree, "truth.json"), CocoOptions(max_images=2))
-    result = evaluate_coco(SHAPES, scene[0], parse_ground_truth(tree, "truth.json"))
+        evaluate_coco(SHAPES_MODEL, scene[0], parse_ground_truth(tree, "truth.json"), CocoOptions(max_images=2))
+    result = evaluate_coco(SHAPES_MODEL, scene[0], parse_ground_truth(tree, "truth.json"))
     assert result.ap < 0.9  # what is found in the two pictures without objects is wrong
 
 

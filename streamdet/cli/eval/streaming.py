@@ -70,9 +70,11 @@ def streaming(
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     named = tuple(name.strip() for name in (classes or "").split(",") if name.strip())
     detector = DetectorOptions(conf=conf, classes=named, provider=provider, threads=threads)
+    from streamdet.models.model_cache import downloader
+
     with DownloadProgress(quiet) as downloading, EvalProgress(quiet, long_end=False) as progress:
         truth = GroundTruthOptions(source, model, detector, max_frames)
-        frames = GroundTruthFrames(truth, progress, getter(downloading))
+        frames = GroundTruthFrames(truth, progress, downloader(downloading))
         for path in outputs:
             check_output_file(path, overwrite=True, inputs=InputFiles(frames.source.files))
         scores = evaluate_streaming(frames, settings, MotionOptions(flow=flow))
