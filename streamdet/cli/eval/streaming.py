@@ -65,13 +65,12 @@ def streaming(
     from streamdet.cli.eval.eval_progress import EvalProgress
     from streamdet.cli.eval.print_streaming import print_scores
     from streamdet.kernels import compiled_before
+    from streamdet.models.model_cache import downloader
 
     if not quiet and not compiled_before():
         print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
     named = tuple(name.strip() for name in (classes or "").split(",") if name.strip())
     detector = DetectorOptions(conf=conf, classes=named, provider=provider, threads=threads)
-    from streamdet.models.model_cache import downloader
-
     with DownloadProgress(quiet) as downloading, EvalProgress(quiet, long_end=False) as progress:
         truth = GroundTruthOptions(source, model, detector, max_frames)
         frames = GroundTruthFrames(truth, progress, downloader(downloading))

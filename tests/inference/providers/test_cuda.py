@@ -126,7 +126,7 @@ def test_every_library_is_asked_for(monkeypatch, missing):
     monkeypatch.setattr(nvidia_libraries.sys, "platform", "linux")
     monkeypatch.setattr(nvidia_libraries.ctypes, "CDLL", load)
     monkeypatch.setattr(nvidia_libraries, "missing_driver", lambda: None)
-    monkeypatch.setattr(nvidia_libraries, "preload", lambda: None)
+    monkeypatch.setattr(nvidia_libraries, "preload_libraries", lambda: None)
     monkeypatch.setattr(onnxruntime_module(), "get_available_providers", lambda: [Provider.CUDA.value])
     if missing is None:
         nvidia_libraries.load_libraries(Provider.CUDA)

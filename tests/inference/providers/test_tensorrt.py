@@ -30,7 +30,7 @@ def opened(monkeypatch):
     monkeypatch.setattr(tensorrt, "open_session", open_session)
     monkeypatch.setattr(tensorrt, "load_libraries", lambda provider: None)
     monkeypatch.setattr(tensorrt, "OnnxEngine", lambda session, precision, notes, device: (session, notes, precision))
-    monkeypatch.setattr(tensorrt, "elsewhere", lambda session, provider: "")
+    monkeypatch.setattr(tensorrt, "fallback_note", lambda session, provider: "")
     return told, refusals
 
 
