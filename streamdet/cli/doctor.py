@@ -1,4 +1,4 @@
-"""`streamdet doctor`: what this machine can do, and what is missing."""
+"""`streamdet doctor`: checks what this machine supports and what is missing."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _JSON_FORMAT = 1
 
 
 def doctor(as_json: bool = False, limit_s: float = LIMIT_S) -> None:
-    """Prints what works here and what to do about what does not; exit code 1 where something is broken.
+    """Prints what works on this machine and how to fix what does not; exit code 1 if something is broken.
 
     Args:
-        as_json: print JSON instead of a table: ``format`` (of this text, 1), ``took_s``, ``verdict`` (provider,
+        as_json: print JSON instead of a table: ``format`` (version of this JSON, 1), ``took_s``, ``verdict`` (provider,
             summary, best_step, broken) and ``checks`` (name; status ok, absent, warn or fail; detail; fix; took_s).
-        limit_s: a probe that takes longer is given up.
+        limit_s: time limit of one probe; a probe that takes longer is ended.
     """
     from rich.console import Console
 
-    began = time.perf_counter()
+    started = time.perf_counter()
     progress = Console(stderr=True)
-    with progress.status("looking at this machine") if progress.is_terminal else nullcontext():
+    with progress.status("checking this machine") if progress.is_terminal else nullcontext():
         checks = run_checks(limit_s)
-    verdict, took_s = diagnose(checks), time.perf_counter() - began
+    verdict, took_s = diagnose(checks), time.perf_counter() - started
     if as_json:
         typer.echo(json.dumps(_as_json(checks, verdict, took_s), indent=2))
     else:
-        on_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: closed before this process began
+        on_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: closed before this process started
         console = Console(highlight=False, soft_wrap=not on_terminal)
         (_print_table if on_terminal else _print_lines)(console, checks)
         _print_verdict(console, checks, verdict, took_s)
@@ -66,14 +66,14 @@ def _print_table(console: Console, checks: list[CheckResult]) -> None:
     table.add_column()
     for check, following in zip_longest(checks, checks[1:]):
         detail = Text(check.detail)
-        if check.fix and (following is None or following.fix != check.fix):  # one step may help several in a row
+        if check.fix and (following is None or following.fix != check.fix):  # consecutive results may share a fix
             detail.append(f"\n{_arrow(console)} {check.fix}", style="cyan")
         table.add_row(Text(check.status.value, style=_STYLES[check.status]), Text(check.name), detail)
     console.print(table)
 
 
 def _print_lines(console: Console, checks: list[CheckResult]) -> None:
-    """Prints one line for each finding, which other programs can search and cut."""
+    """Prints one line per result, for programs such as grep and cut."""
     width = max(len(check.name) for check in checks)
     for check in checks:
         fix = f"  {_arrow(console)} {check.fix}" if check.fix else ""
@@ -90,7 +90,7 @@ def _print_verdict(console: Console, checks: list[CheckResult], verdict: Diagnos
     console.print(Text(verdict.summary))
     console.print(Text(f"Best step: {verdict.best_step}" if verdict.best_step else "Nothing to do.", style="bold"))
     longest = f", longest: {slowest.name} {slowest.took_s:.1f} s" if slowest and slowest.took_s >= 0.1 else ""
-    console.print(Text(f"Looked at in {took_s:.1f} s{longest}.", style="dim"))
+    console.print(Text(f"Checked in {took_s:.1f} s{longest}.", style="dim"))
 
 
 def _arrow(console: Console) -> str:

@@ -1,4 +1,4 @@
-"""What a download shows on the terminal: what comes from where, under which licence, and a bar. All on stderr."""
+"""Progress of downloads on stderr: source, license and a progress bar."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _REFRESH_S = 0.1
 
 
 class DownloadProgress(DownloadListener):
-    """Shows downloads; a context around them.
+    """Shows the progress of downloads; a context manager around them.
 
-    Without a terminal there is no bar.
+    The progress bar appears on a terminal only.
 
     Args:
-        quiet: show nothing at all; what ends a download is told as any other error.
+        quiet: print nothing; a failed download still raises its error.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -41,31 +41,31 @@ class DownloadProgress(DownloadListener):
         self._end_bar()
 
     def on_start(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
-        """Says what comes from where."""
+        """Prints the name, source and target of a download."""
         self._name = origin.name
-        self._say(download_announcement(origin, url, path, have_bytes))
+        self._print(download_announcement(origin, url, path, have_bytes))
 
     def on_progress(self, have_bytes: int, total_bytes: int) -> None:
-        """Moves the bar, a few times a second at most."""
+        """Updates the progress bar, at most ten times per second."""
         if self._quiet or not self._console.is_terminal:
             return
         if self._bar is None:
             self._start_bar(have_bytes)
         if self._bar is None:
             return
-        now, whole = time.monotonic(), have_bytes == total_bytes
-        if now >= self._next_s or whole:
+        now, complete = time.monotonic(), have_bytes == total_bytes
+        if now >= self._next_s or complete:
             self._next_s = now + _REFRESH_S
             self._bar.update(self._task, completed=have_bytes, total=total_bytes or None)
             self._bar.refresh()
-        if whole:
+        if complete:
             self._end_bar()
 
     def on_problem(self, text: str) -> None:
-        """Says it, in a line of its own."""
-        self._say(text)
+        """Prints a problem on its own line."""
+        self._print(text)
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._end_bar()
         if not self._quiet:
             self._console.print(f"streamdet: {redact(text)}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The `streamdet` command: one small tree, errors as one line, exit codes that mean something."""
+"""The `streamdet` command: its subcommands, one-line errors and exit codes."""
 
 import contextlib
 import errno
@@ -41,11 +41,12 @@ app.add_typer(train_app, name="train")
 @app.callback(invoke_without_command=True)
 def root(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
-    debug: bool = typer.Option(False, "--debug", help="Show tracebacks and debug logs; may stand anywhere."),
+    debug: bool = typer.Option(False, "--debug", help="Print tracebacks and debug logs; accepted in any position."),
 ) -> None:
     """Real-time object detection on live video.
 
-    Exit codes: 0 clean, 1 a source, sink or download failed, 2 usage, 3 requested hardware not available, 130 Ctrl-C.
+    Exit codes: 0 success; 1 a source, sink or download failed; 2 wrong usage; 3 requested hardware not available; 130
+    stopped by Ctrl-C.
     """
     if version:
         import streamdet
@@ -57,40 +58,43 @@ def root(
 @app.command("doctor")
 def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-    limit_s: float = typer.Option(30.0, "--timeout", min=0.1, metavar="S", help="Give up what takes longer."),
+    limit_s: float = typer.Option(30.0, "--timeout", min=0.1, metavar="S", help="Time limit of one probe, in seconds."),
 ) -> None:
-    """Tell what this machine can do, what is missing, and what helps most. Exit code 1: something is broken."""
+    """Check what works on this machine and what is missing.
+
+    Prints how to fix what is missing, and what helps most. Exit code 1: something is broken.
+    """
     from streamdet.cli.doctor import doctor as run_doctor
 
     run_doctor(as_json, limit_s)
 
 
 def main() -> None:
-    """Entry point of the process. Never returns."""
+    """Runs the command line of this process and exits; never returns."""
     code = execute(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if stream is None:  # closed before this process began
             continue
         try:
             stream.flush()
-        except OSError:  # whoever read it is gone; Python would try once more, and complain
+        except OSError:  # the reader is gone; Python would flush again at exit, and print an error
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if code == EXIT_CODE or threading.active_count() > 1:
-        os._exit(code)  # a library may still be busy in a thread; do not wait for it, and take nothing away from it
+        os._exit(code)  # do not wait for a library's busy thread, nor unload what it uses
     sys.exit(code)
 
 
 def execute(argv: Sequence[str]) -> int:
     """Runs one command line, without the program's name, and returns its exit code.
 
-    Whatever goes wrong is told in one line on stderr; with ``--debug``, after its traceback.
+    Every error is printed as one line on stderr; with ``--debug``, after its traceback.
     """
     arguments = [argument for argument in argv if argument != "--debug"]
     debug = len(arguments) < len(argv)
     with _logging(debug):
         try:
-            with raise_keyboard_interrupt():  # in here, since from then on Ctrl-C can come at any step
+            with raise_keyboard_interrupt():  # inside `try`: from here on Ctrl-C can arrive at any step
                 return _run(arguments)
         except KeyboardInterrupt:
             return EXIT_CODE
@@ -98,13 +102,13 @@ def execute(argv: Sequence[str]) -> int:
             if type(error) is BrokenPipeError:  # `| head` has read enough
                 return 0
             full = error.errno == errno.ENOSPC and error.filename is None
-            _complain(SinkError("cannot write the output: the disk is full") if full else error, debug, not full)
+            _print_error(SinkError("cannot write the output: the disk is full") if full else error, debug, not full)
             return 1
         except StreamdetError as error:
-            _complain(error, debug)
+            _print_error(error, debug)
             return error.exit_code
         except Exception as error:
-            _complain(error, debug, unexpected=True)
+            _print_error(error, debug, unexpected=True)
             return 1
 
 
@@ -112,7 +116,7 @@ def _run(arguments: list[str]) -> int:
     try:
         result = app(arguments, prog_name="streamdet", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except SystemExit as stop:  # rich ends so what writes to a pipe that nobody reads any more
+    except SystemExit as stop:  # rich exits this way if the reader of a pipe is gone
         raise BrokenPipeError from stop
     except typer.Exit as stop:
         return stop.exit_code
@@ -120,7 +124,7 @@ def _run(arguments: list[str]) -> int:
         return EXIT_CODE
     except typer.TyperException as error:
         text = error.format_message()
-        if text.startswith("Usage: "):  # a command left out: its help is the answer
+        if text.startswith("Usage: "):  # the command is missing: print its help
             print(text, file=sys.stderr)
         else:
             print(f"streamdet: {redact(text)} ({_advice(error, arguments)})", file=sys.stderr)
@@ -128,7 +132,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _advice(error: typer.TyperException, arguments: Sequence[str]) -> str:
-    """Returns where to read on, or the command that was left out before a source."""
+    """Returns which help to read, or the command line that was probably meant."""
     first = arguments[0]
     if "No such command" in error.message and (first.isdecimal() or any(sign in first for sign in "./:")):
         return f"did you mean: streamdet run {redact(first)}"
@@ -138,17 +142,17 @@ def _advice(error: typer.TyperException, arguments: Sequence[str]) -> str:
     return f"see: {context.command_path if context else 'streamdet'} --help"
 
 
-def _complain(error: BaseException, debug: bool, unexpected: bool = False) -> None:
+def _print_error(error: BaseException, debug: bool, unexpected: bool = False) -> None:
     if debug:
         logging.getLogger("streamdet").error("failed", exc_info=error)
     text = printable(redact(" ".join(str(error).split()))) or type(error).__name__
-    hint = " (this looks like a defect of streamdet; --debug shows where)" if unexpected else ""
+    hint = " (this looks like a bug in streamdet; --debug prints the traceback)" if unexpected else ""
     prefix = f"{type(error).__name__}: " if unexpected else ""
     print(f"streamdet: {prefix}{text}{hint}", file=sys.stderr)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what standard error is at the time: a progress display puts its own in that place while it lives."""
+    """Writes to the current `sys.stderr`, which a progress display replaces while it is active."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -162,7 +166,7 @@ class _Redacting(logging.Formatter):
 
 @contextmanager
 def _logging(debug: bool) -> Iterator[None]:
-    """Shows the program's own log records on stderr, one line each, without credentials."""
+    """Prints the log records of streamdet on stderr, one line each, without credentials."""
     handler = _Stderr()
     handler.setFormatter(_Redacting("streamdet: %(levelname)s: %(message)s"))
     logger = logging.getLogger("streamdet")

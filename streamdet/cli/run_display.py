@@ -1,4 +1,4 @@
-"""What `streamdet run` shows on the terminal: progress while it runs, a summary at the end. All on stderr."""
+"""Progress and summary of `streamdet run`, printed on stderr."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from streamdet.pipeline.report import Percentiles, Report, StreamReport
 _REFRESH_S = 0.25
 _NAME_WIDTH = 28
 _SILENT_S = 2.0
-_BEGINS_S = 10.0  # a source that connects, or compiles what it renders with
-_PATIENCE_S = 0.3  # a stop that takes longer is worth a word
+_STARTING_S = 10.0  # a source may connect, and its kernels may compile
+_STOP_MESSAGE_AFTER_S = 0.3  # a quicker stop needs no message
 
 
 class RunDisplay:
-    """Progress and summary of one job; a context around its run.
+    """Shows the progress and the summary of one job; a context manager around its run.
 
     Args:
-        job: what runs.
-        quiet: show nothing at all.
+        job: the job that runs.
+        quiet: print nothing.
     """
 
     def __init__(self, job: PreparedRun, quiet: bool = False) -> None:
@@ -36,19 +36,18 @@ class RunDisplay:
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False)
         if not self._console.is_terminal:
-            self._console.width = 120  # a log file or a pipe has no width of its own
+            self._console.width = 120  # a log file or a pipe has no width
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         self._shows_progress = not quiet and self._console.is_terminal
         self._next_s = 0.0
         self._stopping_s = 0.0
-        self._said_stopping = False
+        self._stop_announced = False
 
     def __enter__(self) -> Self:
         if not self._quiet and self._job.detector is not None:
             detector = self._job.detector
-            chosen = detector.explain.partition(" (")[0]  # why not on something better is for `streamdet doctor`
-            words = f"{detector.spec.name} runs on {chosen}"
-            for line in (words, *_modes(self._job)):
+            backend = detector.explain.partition(" (")[0]  # `streamdet doctor` prints why no faster one was chosen
+            for line in (f"{detector.spec.name} runs on {backend}", *_mode_lines(self._job)):
                 self._console.print(line, soft_wrap=not self._console.is_terminal, markup=False)
         if self._shows_progress:
             self._live.start()
@@ -64,26 +63,26 @@ class RunDisplay:
             for path in report.files:
                 self._console.print(f"wrote {path}", markup=False, soft_wrap=True)
             if error is None and not any(stream.sinks for stream in report.streams):
-                self._console.print("nothing was written: to keep the result add -o out.mp4, -o out.jsonl or --show")
+                self._console.print("nothing was written: to keep the result, add -o out.mp4, -o out.jsonl or --show")
 
     def tick(self) -> None:
-        """Redraws the progress, a few times a second at most."""
+        """Redraws the progress, at most four times per second."""
         now = time.monotonic()
         if self._job.pipeline.stopping:
-            self._say_stopping(now)
+            self._announce_stop(now)
         if self._shows_progress and now >= self._next_s:
             self._next_s = now + _REFRESH_S
             self._live.update(self._progress(), refresh=True)
 
-    def _say_stopping(self, now: float) -> None:
+    def _announce_stop(self, now: float) -> None:
         self._stopping_s = self._stopping_s or now
-        if not (self._quiet or self._said_stopping) and now - self._stopping_s > _PATIENCE_S:
-            self._said_stopping = True
-            self._console.print("stopping and closing files; Ctrl-C once more leaves at once")
+        if not (self._quiet or self._stop_announced) and now - self._stopping_s > _STOP_MESSAGE_AFTER_S:
+            self._stop_announced = True
+            self._console.print("stopping and closing files; press Ctrl-C again to exit immediately")
 
     def _progress(self) -> Table:
         table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0), header_style="")
-        table.add_column("", overflow="fold")  # a name that does not fit goes on below: its end tells cameras apart
+        table.add_column("", overflow="fold")  # a long name wraps: its end tells cameras apart
         for column in ("frames", "fps", "inferred", "age ms", "dropped"):
             table.add_column(column, justify="right", no_wrap=True)
         for stream, state in zip(self._job.report().streams, self._job.pipeline.streams, strict=True):
@@ -103,10 +102,10 @@ class RunDisplay:
         return table
 
 
-def _modes(job: PreparedRun) -> list[str]:
-    """Returns what was chosen unasked for the streams, in one line where it is the same for all."""
+def _mode_lines(job: PreparedRun) -> list[str]:
+    """Returns the modes that were chosen automatically, as one line if all streams have the same one."""
     chosen = {
-        stream.name: f"{stream.mode}{_behind(stream)}: {stream.mode_reason}"
+        stream.name: f"{stream.mode}{_delay(stream)}: {stream.mode_reason}"
         for stream in job.report().streams
         if stream.mode_reason
     }
@@ -115,37 +114,37 @@ def _modes(job: PreparedRun) -> list[str]:
     return [f"mode of {name}: {words}" for name, words in chosen.items()]
 
 
-def _behind(stream: StreamReport) -> str:
-    return f", {stream.delay_s:g} s behind" if stream.delay_s else ""
+def _delay(stream: StreamReport) -> str:
+    return f", {stream.delay_s:g} s delay" if stream.delay_s else ""
 
 
 def _rate(stream: StreamReport, silent_s: float) -> str:
-    """Returns the rate of a stream; or that it is silent, which takes longer where it has shown nothing yet."""
-    begun = stream.captured and stream.shown
-    if silent_s >= (_SILENT_S if begun else _BEGINS_S + stream.delay_s):
+    """Returns a stream's frame rate, "starting" or "silent"; before its first frame it may be silent for longer."""
+    started = stream.captured and stream.shown
+    if silent_s >= (_SILENT_S if started else _STARTING_S + stream.delay_s):
         return f"[yellow]silent {silent_s:.0f} s[/]"
-    return f"{stream.fps:.1f}" if begun else "starting"
+    return f"{stream.fps:.1f}" if started else "starting"
 
 
 def summary(report: Report) -> Group:
-    """Returns what is shown at the end of a run; fits 80 columns."""
-    return Group(*(part for stream in report.streams for part in _about(stream, report.provider)))
+    """Returns the summary of a run, which fits into 80 columns."""
+    return Group(*(part for stream in report.streams for part in _stream_summary(stream, report.provider)))
 
 
-def _about(stream: StreamReport, provider: str) -> Iterator[RenderableType]:
+def _stream_summary(stream: StreamReport, provider: str) -> Iterator[RenderableType]:
     where = f", inference on {provider}" if provider else ""
-    mode = f"{stream.mode} ({stream.delay_s:g} s later)" if stream.delay_s else stream.mode
+    mode = f"{stream.mode} ({stream.delay_s:g} s delay)" if stream.delay_s else stream.mode
     yield Text.assemble((stream.name, "bold"), f": {stream.fps:.1f} frames/s, {mode}{where}")
     yield Text(f"  captured {stream.captured} = shown {stream.shown}{_dropped(stream.dropped, ' + ')}")
     if stream.not_inferred:
-        rate = f", {stream.inferred / stream.video_s:.1f} a second of video" if stream.video_s > 0 else ""
-        yield Text(f"  {stream.inferred} inferred{rate}; not looked at: {_counts(stream.not_inferred)}")
+        rate = f", {stream.inferred / stream.video_s:.1f} per second of video" if stream.video_s > 0 else ""
+        yield Text(f"  {stream.inferred} inferred{rate}; not inferred: {_counts(stream.not_inferred)}")
     if stream.faults:
         yield Text(f"  source faults: {_counts(stream.faults)}")
-    yield _times(stream)
+    yield _times_table(stream)
 
 
-def _times(stream: StreamReport) -> Table:
+def _times_table(stream: StreamReport) -> Table:
     table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True, min_width=20, max_width=_NAME_WIDTH)
     for column in ("frames", "p50 ms", "p95 ms", "p99 ms"):
@@ -157,7 +156,7 @@ def _times(stream: StreamReport) -> Table:
         share = f"{100 * stream.interpolated / max(stream.shown, 1):.0f} %"
         table.add_row("  between detections", str(stream.interpolated), "", "", "", share)
     if stream.shown_early:
-        share = f"{100 * stream.shown_early / max(stream.shown, 1):.0f} %, no memory"
+        share = f"{100 * stream.shown_early / max(stream.shown, 1):.0f} %, memory full"
         table.add_row("  before the delay", str(stream.shown_early), "", "", "", share)
     if stream.mode in ("live", "smooth") and stream.inferred:
         table.add_row("  age of detections", "", *_columns(stream.detection_age))
@@ -168,10 +167,10 @@ def _times(stream: StreamReport) -> Table:
 
 
 def _short(name: str) -> str:
-    """Returns the end of a path, which tells it from others; the whole of it is in the list of files."""
+    """Returns the end of a path; the list of written files has the full path."""
     name = name.rstrip("/").rpartition("/")[2]
-    most = _NAME_WIDTH - len("  age at ")
-    return name if len(name) <= most else f"…{name[-most + 1 :]}"
+    width = _NAME_WIDTH - len("  age at ")
+    return name if len(name) <= width else f"…{name[-width + 1 :]}"
 
 
 def _columns(times: Percentiles) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""`streamdet train`: small SSDs of one's own."""
+"""`streamdet train`: trains small SSDs."""
 
 from __future__ import annotations
 
@@ -11,38 +11,43 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from streamdet.cli.options import NoProgress
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
     from streamdet.models.ssd_small import SmallSsdConfig, Weights
     from streamdet.train.training_loop import TrainingProgress
 
-app = typer.Typer(help="Train a small SSD: the demo detector again, or one for your own classes.", no_args_is_help=True)
+app = typer.Typer(help="Train a small SSD: the demo detector, or one for your own classes.", no_args_is_help=True)
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write; written after each epoch.")]
-Epochs = Annotated[int, typer.Option(min=1, help="How often each picture is seen.")]
-Seed = Annotated[int, typer.Option(min=0, max=1000, help="Everything follows from it.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all processors.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write, after each epoch.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Number of passes over the training images.")]
+Seed = Annotated[int, typer.Option(min=0, max=1000, help="Random seed.")]
+Device = Annotated[str, typer.Option(help="PyTorch device: auto, cpu or cuda.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0: all processors.")]
+
+_LINE_EVERY_S = 30.0
 
 
 @app.callback()
 def group() -> None:
-    """Train a small SSD: the demo detector again, or one for your own classes."""
+    """Train a small SSD: the demo detector, or one for your own classes."""
 
 
 @app.command("demo")
 def demo(
     output: Output,
-    scenes: Annotated[int, typer.Option(min=1, help="Rendered street scenes to learn from, 8 pictures each.")] = 1000,
+    scenes: Annotated[int, typer.Option(min=1, help="Training scenes to render, 8 images each.")] = 1000,
     epochs: Epochs = 9,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = 0,
-    quiet: Quiet = False,
+    quiet: NoProgress = False,
 ) -> None:
-    """Train ssd-demo from scratch on rendered streets, then measure it on streets it has never seen."""
+    """Train ssd-demo from scratch on synthetic streets.
+
+    Afterwards it is evaluated on streets that are not in the training set.
+    """
     _check_torch(device)
     _check_output(output)
     from dataclasses import replace
@@ -50,39 +55,43 @@ def demo(
     from streamdet.train.job import DEMO_PLAN, DEMO_RECIPE, demo_samples, run_job
 
     recipe = replace(DEMO_RECIPE, epochs=epochs, seed=seed, device=device, threads=threads)
+    folder = output.absolute().parent
     learned_from = f"synthetic:street, {scenes} scenes"
-    with _Watch(quiet) as watch, demo_samples(output.absolute().parent, scenes, seed, watch.rendering) as samples:
-        run_job(DEMO_PLAN, samples, recipe, output, learned_from, on_step=watch.step)
-    _tell(output, quiet)
+    with (
+        _TrainProgress(quiet) as progress,
+        demo_samples(folder, scenes, seed, progress.rendering) as samples,
+    ):
+        run_job(DEMO_PLAN, samples, recipe, output, learned_from, on_step=progress.step)
+    _print_written(output, quiet)
     from streamdet.evaluate.street import HELD_OUT, evaluate_street
     from streamdet.inference.detector import DetectorOptions, load_detector
 
     with (
         load_detector(output, DetectorOptions(conf=0.01, max_detections=100)) as detector,
-        _Watch(quiet) as watch,
+        _TrainProgress(quiet) as progress,
     ):
         total = len(HELD_OUT.seeds) * len(HELD_OUT.frames)
-        numbers = evaluate_street(detector, HELD_OUT.pictures(), lambda done: watch.measuring(done, total)).numbers
+        numbers = evaluate_street(detector, HELD_OUT.pictures(), lambda done: progress.evaluating(done, total)).numbers
     typer.echo(f"on {HELD_OUT}: AP {numbers.ap:.3f}, AP50 {numbers.ap50:.3f}, AP75 {numbers.ap75:.3f}")
 
 
 @app.command("coco")
 def coco(
-    images: Annotated[Path, typer.Argument(metavar="FOLDER", help="Pictures.")],
-    annotations: Annotated[Path, typer.Option("--annotations", "-a", help="File in COCO's format.")],
+    images: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the training images.")],
+    annotations: Annotated[Path, typer.Option("--annotations", "-a", help="Annotations in COCO format.")],
     output: Output,
-    classes: Annotated[str, typer.Option(help="Only these, as person,car; all by default.")] = "",
-    start: Annotated[str, typer.Option(help="Model to start from: ssd-demo, a file this made, or none.")] = "ssd-demo",
-    size: Annotated[str, typer.Option(help="Of the input, multiples of 32.")] = "416x256",
+    classes: Annotated[str, typer.Option(help="Classes to learn, e.g. person,car; default: all.")] = "",
+    start: Annotated[str, typer.Option(help="Initial weights: ssd-demo, a trained file, or none.")] = "ssd-demo",
+    size: Annotated[str, typer.Option(help="Input size, multiples of 32.")] = "416x256",
     epochs: Epochs = 50,
-    rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = 1e-3,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures per step.")] = 32,
+    rate: Annotated[float, typer.Option(min=0.0, help="Peak learning rate.")] = 1e-3,
+    batch: Annotated[int, typer.Option(min=1, help="Images per training step.")] = 32,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = 0,
-    quiet: Quiet = False,
+    quiet: NoProgress = False,
 ) -> None:
-    """Train a small SSD on annotated pictures of your own."""
+    """Train a small SSD on your own annotated images."""
     _check_torch(device)
     _check_output(output)
     from streamdet.evaluate.ground_truth import read_ground_truth
@@ -95,12 +104,12 @@ def coco(
     plan = _plan(labels_of(truth.categories, wanted), size)
     samples = CocoSamples(plan, truth, images)
     recipe = Recipe(epochs, batch, rate, seed, device, threads)
-    with _Watch(quiet) as watch:
-        fresh = run_job(plan, samples, recipe, output, annotations.name, _start(start), watch.step)
-    _tell(output, quiet)
+    with _TrainProgress(quiet) as progress:
+        fresh = run_job(plan, samples, recipe, output, annotations.name, _start(start), progress.step)
+    _print_written(output, quiet)
     if start != "none" and not quiet:
-        typer.echo(f"started from {start}" + (f", but for {len(fresh)} weights that do not fit" if fresh else ""))
-    typer.echo(f"measure it on pictures it has not seen: streamdet eval coco -m {output} --images FOLDER -a FILE")
+        typer.echo(f"started from {start}" + (f", except {len(fresh)} weights that do not fit" if fresh else ""))
+    typer.echo(f"to evaluate it on other images: streamdet eval coco -m {output} --images FOLDER -a FILE")
 
 
 def _check_torch(device: str) -> None:
@@ -126,7 +135,7 @@ def _plan(labels: tuple[str, ...], size: str) -> SmallSsdConfig:
 
     match = re.fullmatch(r"([0-9]{1,4})x([0-9]{1,4})", size)
     if not match:
-        raise UsageError(f"--size {size!r} does not fit: write for example 416x256")
+        raise UsageError(f"--size {size!r} is not a size: give WIDTHxHEIGHT, for example 416x256")
     try:
         return SmallSsdConfig(labels, int(match[1]), int(match[2]))
     except ValueError as error:
@@ -143,17 +152,20 @@ def _start(model: str) -> Weights | None:
     _, file = resolve_model(model)
     weights = stored_weights(parse_onnx(file.data, file.name))
     if "stem0.weight" not in weights:
-        raise UsageError(f"--start {model}: it is no model that `streamdet train` made")
+        raise UsageError(f"--start {model}: not a model made by `streamdet train`: give one, or none")
     return weights
 
 
-def _tell(output: Path, quiet: bool) -> None:
+def _print_written(output: Path, quiet: bool) -> None:
     if not quiet:
         typer.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
 
 
-class _Watch:
-    """Shows how far rendering, training and measuring are, on stderr: a bar on a terminal, else a line now and then."""
+class _TrainProgress:
+    """Shows the progress of rendering, training and evaluation on stderr.
+
+    On a terminal it is a progress bar, elsewhere a line every 30 seconds.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=quiet)
@@ -163,7 +175,7 @@ class _Watch:
         self._started_s = time.monotonic()
         self._line_s = self._started_s
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> _TrainProgress:
         self._bar.start()
         return self
 
@@ -171,17 +183,17 @@ class _Watch:
         self._bar.stop()
 
     def rendering(self, done: int, total: int) -> None:
-        """Takes note of a rendered scene."""
+        """Updates the number of rendered scenes."""
         self._show("rendering scenes", f"rendering scenes {done}/{total}", done, total)
 
     def step(self, step: TrainingProgress) -> None:
-        """Takes note of a step of training."""
+        """Updates the training step and its loss."""
         words = f"epoch {step.epoch}, loss {step.score_loss:.3f} + {step.box_loss:.3f}"
         self._show("training", words, step.done, step.total)
 
-    def measuring(self, done: int, total: int) -> None:
-        """Takes note of a picture that was measured."""
-        self._show("measuring", "measuring", done, total)
+    def evaluating(self, done: int, total: int) -> None:
+        """Updates the number of evaluated images."""
+        self._show("evaluating", "evaluating", done, total)
 
     def _show(self, what: str, words: str, done: int, total: int) -> None:
         if self._console.is_terminal:
@@ -190,6 +202,6 @@ class _Watch:
             self._bar.update(self._tasks[what], completed=done, description=words)
             return
         now = time.monotonic()
-        if done == total or now - self._line_s > 30:
+        if done == total or now - self._line_s > _LINE_EVERY_S:
             self._line_s = now
             self._console.print(f"{now - self._started_s:.0f} s: {words}, {done} of {total}")

@@ -1,4 +1,4 @@
-"""Files that are wrong in one way each, small and made anew."""
+"""Small generated files, each with one fault."""
 
 import os
 import struct
@@ -13,11 +13,11 @@ from tests.models.nets import model_with
 from tests.sources.clips import encode
 
 FRAMES = 60
-ORT_READS = 10  # a version of the format that every ONNX Runtime in use reads
+ORT_READS = 10  # an IR version that every supported ONNX Runtime reads
 
 
 def make_all(folder: Path) -> None:
-    """Fills a folder with the files the table names."""
+    """Fills a folder with the files that the tables in test_bad_input name."""
     _videos(folder)
     _pictures(folder)
     _models(folder)
@@ -26,7 +26,7 @@ def make_all(folder: Path) -> None:
 def _videos(folder: Path) -> None:
     random = np.random.default_rng(1)
     good = encode(folder / "good.mp4", FRAMES).read_bytes()
-    (folder / "cut.mp4").write_bytes(good[: len(good) // 2])  # its index would be at the end
+    (folder / "cut.mp4").write_bytes(good[: len(good) // 2])  # without the index, which is at the end
     mkv = encode(folder / "good.mkv", FRAMES).read_bytes()
     (folder / "cut.mkv").write_bytes(mkv[: len(mkv) * 6 // 10])
     flipped = bytearray(mkv)
@@ -43,7 +43,7 @@ def _videos(folder: Path) -> None:
 
 
 def _png(width: int, height: int) -> bytes:
-    """A whole PNG file of that size, without rows."""
+    """Returns a complete PNG file of that size, without pixel rows."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -59,17 +59,17 @@ def _pictures(folder: Path) -> None:
     cv2.imwrite(str(folder / "wide.jpg"), np.zeros((4, 20_000, 3), np.uint8))
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "garbage.jpg").write_bytes(os.urandom(3000))
-    for name in ("whole.jpg", "whole.png"):
+    for name in ("intact.jpg", "intact.png"):
         cv2.imwrite(str(folder / name), noise)
         data = (folder / name).read_bytes()
-        (folder / name.replace("whole", "cut")).write_bytes(data[: len(data) // 2])
-    jpeg = (folder / "whole.jpg").read_bytes()
+        (folder / name.replace("intact", "cut")).write_bytes(data[: len(data) // 2])
+    jpeg = (folder / "intact.jpg").read_bytes()
     (folder / "scratched.jpg").write_bytes(jpeg[:-2] + bytes(500) + jpeg[-2:])
     (folder / "nothing").mkdir()
     (folder / "texts").mkdir()
     (folder / "texts" / "readme.txt").write_text("no picture")
     (folder / "mixed").mkdir()
-    for name in ("cut.png", "empty.jpg", "garbage.jpg", "scratched.jpg", "whole.jpg", "whole.png", "zero.png"):
+    for name in ("cut.png", "empty.jpg", "garbage.jpg", "scratched.jpg", "intact.jpg", "intact.png", "zero.png"):
         (folder / "mixed" / name).write_bytes((folder / name).read_bytes())
 
 
@@ -81,8 +81,8 @@ def _models(folder: Path) -> None:
         return (folder / name).read_bytes()
 
     image, boxes = {"images": [1, 3, 64, 64]}, {"output": [1, 84, 85]}
-    whole = save("lying.onnx", image, boxes)  # its shapes are those of a YOLOX, its graph cannot give them
-    (folder / "cut.onnx").write_bytes(whole[:-20])
+    complete = save("lying.onnx", image, boxes)  # its output shapes are those of a YOLOX, its graph cannot compute them
+    (folder / "cut.onnx").write_bytes(complete[:-20])
     (folder / "text.onnx").write_text("no model")
     (folder / "page.onnx").write_text("<html>404</html>")
     (folder / "empty.onnx").write_bytes(b"")

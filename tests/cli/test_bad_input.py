@@ -1,4 +1,4 @@
-"""Bad input, typed as a user would: one clear line, the right exit code, no secrets, no other program's messages."""
+"""Bad input on the command line: one clear line, the right exit code, no secrets, no messages of other libraries."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ SOURCE_OR_SINK, USAGE, HARDWARE, INTERRUPTED = 1, 2, 3, 130
 class Outcome:
     code: int
     lines: list[str]
-    """What was written to standard error, by whatever part of the process, without empty lines."""
+    """The lines of standard error, from any part of the process, without empty lines."""
 
     @property
-    def complaint(self) -> str:
+    def message(self) -> str:
         (line,) = [line for line in self.lines if line.startswith("streamdet: ")]
         return line
 
@@ -61,7 +61,7 @@ def cli(capfd) -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory) -> Path:
-    """The folder of bad files; nothing in it is changed by a test."""
+    """The folder of faulty files; no test changes it."""
     folder = tmp_path_factory.mktemp("bad")
     bad_files.make_all(folder)
     return folder
@@ -86,7 +86,7 @@ def records_in(path: Path) -> list[dict]:
 
 
 def row(name: str, argv: str, code: int, *has: str, without: tuple[str, ...] = ()) -> object:
-    """One command line, split at blanks; {bad}, {out} and {port} are filled in, ~ stands for a blank."""
+    """Returns a test case: a command line with {bad}, {out} and {port} to fill in, where ~ stands for a space."""
     return pytest.param(argv, code, has, without, id=name)
 
 
@@ -164,14 +164,14 @@ def fill(argv: str, **values: object) -> list[str]:
 
 
 @pytest.mark.parametrize(("argv", "code", "has", "without"), SOURCES)
-def test_sources(cli, bad, tmp_path, closed_port, argv, code, has, without):
+def test_source_errors(cli, bad, tmp_path, closed_port, argv, code, has, without):
     recording, records = tmp_path / "out.mp4", tmp_path / "out.jsonl"
     asked = fill(argv, bad=bad, port=closed_port)
     outcome = cli("run", "-q", *asked, "-m", "none", "-o", recording, "-o", records)
     assert outcome.code == code
     (line,) = outcome.lines
     assert all(words.format(bad=bad) in line for words in has), line
-    assert not any(words in line for words in (*without, PASSWORD, "Traceback", "defect of streamdet")), line
+    assert not any(words in line for words in (*without, PASSWORD, "Traceback", "bug in streamdet")), line
     assert not recording.exists()
     assert not records.exists() or records_in(records) == []
 
@@ -223,17 +223,17 @@ MODELS = [
 
 
 @pytest.mark.parametrize(("argv", "code", "has", "without"), MODELS)
-def test_models(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
+def test_model_errors(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
     monkeypatch.setenv("STREAMDET_MODELS", str(tmp_path))
     outcome = cli("run", "-q", SCENE, "-o", tmp_path / "out.mp4", "-m", *fill(argv, bad=bad))
     assert outcome.code == code
     (line,) = outcome.lines
     assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
-    assert not any(words in line for words in (*without, "Traceback", "defect of streamdet")), line
+    assert not any(words in line for words in (*without, "Traceback", "bug in streamdet")), line
     assert list(tmp_path.iterdir()) == []
 
 
-def test_video_without_model_asks_for_one(cli, bad):
+def test_a_video_without_a_model_is_an_error(cli, bad):
     outcome = cli("run", bad / "good.mp4")
     assert outcome.code == USAGE
     assert outcome.lines == [
@@ -242,7 +242,7 @@ def test_video_without_model_asks_for_one(cli, bad):
     ]
 
 
-def test_cuda_that_is_not_there_is_named(cli):
+def test_missing_cuda_library_is_named(cli):
     if missing_driver() is None:
         pytest.skip("this machine has an NVIDIA driver")
     outcome = cli("run", "-q", SCENE, "--provider", "cuda")
@@ -296,20 +296,20 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize(("argv", "code", "has", "without"), OPTIONS)
-def test_options(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
+def test_option_errors(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     if "/proc" in argv and not Path("/proc").is_dir():
         pytest.skip("no /proc here")
     if "--show" in argv and sys.platform != "linux":
-        pytest.skip("whether there is a screen is told by other means here")
+        pytest.skip("a screen is detected differently on this system")
     (tmp_path / "folder.mp4").mkdir()
     asked = fill(argv, bad=bad, out=tmp_path)
     outcome = cli("run", "-q", SCENE, "-m", "none", *(["-o", ""] if asked == ["-o="] else asked))
     assert outcome.code == code
     (line,) = outcome.lines
     assert all(words.format(bad=bad, out=tmp_path) in line for words in has), line
-    assert not any(words in line for words in (*without, PASSWORD, "Traceback", "defect of streamdet")), line
+    assert not any(words in line for words in (*without, PASSWORD, "Traceback", "bug in streamdet")), line
     assert [path.name for path in tmp_path.iterdir()] == ["folder.mp4"]
 
 
@@ -322,7 +322,7 @@ def test_options(cli, bad, tmp_path, monkeypatch, argv, code, has, without):
         pytest.param("detect", "(see: streamdet --help)", id="another word"),
     ],
 )
-def test_run_left_out(cli, first, advice):
+def test_missing_run_command_is_suggested(cli, first, advice):
     outcome = cli(first)
     assert outcome.code == 2
     (line,) = outcome.lines
@@ -330,15 +330,15 @@ def test_run_left_out(cli, first, advice):
     assert PASSWORD not in line
 
 
-def test_a_command_leaves_the_signals_of_its_process_alone(cli):
+def test_a_command_restores_the_signal_handlers(cli):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert cli("run", "-q", SCENE, "-m", "none").code == 0
     assert cli("run", "nowhere.mp4").code == 1
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_a_run_that_keeps_nothing_says_so(cli, tmp_path):
-    words = "nothing was written: to keep the result add -o out.mp4"
+def test_a_run_without_outputs_prints_a_hint(cli, tmp_path):
+    words = "nothing was written: to keep the result, add -o out.mp4"
     assert any(words in line for line in cli("run", SCENE, "-m", "none").lines)
     assert not any(words in line for line in cli("run", SCENE, "-m", "none", "-o", tmp_path / "out.mp4").lines)
 
@@ -361,7 +361,7 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize(("text", "words"), [pytest.param(*rest, id=name) for name, *rest in CONFIGS])
-def test_config_files(cli, tmp_path, text, words):
+def test_config_file_errors(cli, tmp_path, text, words):
     path = tmp_path / "c.yaml"
     path.write_text(text)
     outcome = cli("run", "-c", path)
@@ -381,7 +381,7 @@ def test_config_files(cli, tmp_path, text, words):
         ("sdp_without_video", "there is no video in it"),
     ],
 )
-def test_cameras_in_the_network(cli, tmp_path, verb, words):
+def test_network_camera_errors(cli, tmp_path, verb, words):
     config = tmp_path / "c.yaml"
     config.write_text("source: {open_timeout_s: 1, read_timeout_s: 1}")
     with FaultCam([verb]) as camera:
@@ -394,7 +394,7 @@ def test_cameras_in_the_network(cli, tmp_path, verb, words):
 
 
 @pytest.mark.parametrize("name", ["same", "symbolic link", "hard link", "other spelling"])
-def test_output_that_is_the_input(cli, tmp_path, name):
+def test_output_equal_to_the_input(cli, tmp_path, name):
     video = encode(tmp_path / "a.mp4")
     before = video.read_bytes()
     target = tmp_path / "b.mp4"
@@ -413,7 +413,7 @@ def test_output_that_is_the_input(cli, tmp_path, name):
     assert video.read_bytes() == before
 
 
-def test_output_that_is_the_input_of_another_source(cli, tmp_path):
+def test_output_equal_to_the_input_of_another_source(cli, tmp_path):
     video = encode(tmp_path / "a.mp4")
     before = video.read_bytes()
     config = tmp_path / "c.yaml"
@@ -421,26 +421,26 @@ def test_output_that_is_the_input_of_another_source(cli, tmp_path):
         f"sources: {{a: 'synthetic:shapes?frames=5', b: '{video}'}}\noutputs: ['{tmp_path}/{{source}}.mp4']"
     )
     outcome = cli("run", "-q", "-c", config, "-m", "none")
-    assert (outcome.code, "is the file being read" in outcome.complaint) == (USAGE, True)
+    assert (outcome.code, "is the file being read" in outcome.message) == (USAGE, True)
     assert video.read_bytes() == before
 
 
-@pytest.mark.parametrize("source", ["{folder}", "{folder}/*.jpg", "{folder}/whole.jpg"])
-def test_pictures_into_the_folder_they_come_from(cli, bad, tmp_path, source):
-    for name in ("whole.jpg", "000001.jpg"):
-        (tmp_path / name).write_bytes((bad / "whole.jpg").read_bytes())
+@pytest.mark.parametrize("source", ["{folder}", "{folder}/*.jpg", "{folder}/intact.jpg"])
+def test_images_into_their_own_folder(cli, bad, tmp_path, source):
+    for name in ("intact.jpg", "000001.jpg"):
+        (tmp_path / name).write_bytes((bad / "intact.jpg").read_bytes())
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     asked = source.format(folder=tmp_path)
     outcome = cli("run", "-q", asked, "-m", "none", "-o", f"{tmp_path}/")
     assert outcome.code == USAGE
-    assert "is the folder being read; give the output another one" in outcome.complaint
+    assert "is the folder being read; give the output another one" in outcome.message
     outcome = cli("run", "-q", asked, "-m", "none", "-o", f"{tmp_path}/%06d.jpg")
     assert {path: path.read_bytes() for path in before} == before
 
 
 @pytest.fixture
-def nobody() -> Iterator[None]:
-    """Takes root's rights away for the test: root may write everywhere."""
+def unprivileged() -> Iterator[None]:
+    """Drops root's privileges for the test: root may write everywhere."""
     if not hasattr(os, "setresuid") or os.geteuid() != 0:
         yield
         return
@@ -453,7 +453,7 @@ def nobody() -> Iterator[None]:
 
 @pytest.fixture
 def read_only(tmp_path) -> Iterator[Path]:
-    """A folder that everybody may read and nobody may write, with a file that nobody may read."""
+    """A read-only folder with an unreadable file."""
     open_folders = [p for p in (tmp_path, *tmp_path.parents) if p.stat().st_uid == os.getuid() and p != Path("/")]
     modes = {p: p.stat().st_mode for p in open_folders}
     for folder, mode in modes.items():
@@ -469,7 +469,7 @@ def read_only(tmp_path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are another matter on Windows")
-@pytest.mark.usefixtures("read_only", "nobody")
+@pytest.mark.usefixtures("read_only", "unprivileged")
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
@@ -480,7 +480,7 @@ def read_only(tmp_path) -> Iterator[Path]:
     ],
     ids=["video", "records", "pictures", "source"],
 )
-def test_what_may_not_be_touched(cli, tmp_path, argv, words):
+def test_missing_permissions(cli, tmp_path, argv, words):
     locked = tmp_path / "locked"
     outcome = cli("run", "-q", *fill(argv, locked=locked), "-m", "none")
     assert outcome.code == SOURCE_OR_SINK
@@ -490,7 +490,7 @@ def test_what_may_not_be_touched(cli, tmp_path, argv, words):
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A disk of its own with 1 MiB."""
+    """A disk of 1 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
@@ -509,8 +509,8 @@ ENDLESS = "synthetic:shapes?frames=0&size=320x240&noise=40"
 
 def check_recorded_until_full(outcome: Outcome, folder: Path) -> None:
     assert outcome.code == SOURCE_OR_SINK
-    assert "the disk is full; what was written before stays usable" in outcome.complaint
-    assert outcome.lines[-1] == outcome.complaint
+    assert "the disk is full; what was written before stays usable" in outcome.message
+    assert outcome.lines[-1] == outcome.message
     assert any(line.startswith("  captured ") for line in outcome.lines), "no summary"
     assert any("dropped" in line and "sink_failed 1" in line for line in outcome.lines)
     frames, records = frames_in(folder / "out.mp4"), records_in(folder / "out.jsonl")
@@ -540,8 +540,8 @@ def test_unplugged_camera(cli, tmp_path, monkeypatch):
     asked = ["--mode", "every-frame", "-o", tmp_path / "out.mp4", "-o", tmp_path / "out.jsonl"]
     outcome = cli("run", "0", "-m", "none", *asked)
     assert outcome.code == SOURCE_OR_SINK
-    assert outcome.complaint == "streamdet: camera0: camera 0 gives no more pictures: unplugged?"
-    assert outcome.lines[-1] == outcome.complaint
+    assert outcome.message == "streamdet: camera0: camera 0 gives no more pictures: unplugged?"
+    assert outcome.lines[-1] == outcome.message
     assert "  captured 12 = shown 12" in outcome.lines, "no summary"
     assert frames_in(tmp_path / "out.mp4") == len(records_in(tmp_path / "out.jsonl")) == 12
 
@@ -555,11 +555,11 @@ def test_unplugged_camera(cli, tmp_path, monkeypatch):
         ("scratched.jpg", "of 1 images 1 are damaged and read in part", "damaged_image 1"),
     ],
 )
-def test_what_decodes_in_part_is_kept_and_told(cli, bad, tmp_path, name, words, fault):
+def test_partly_damaged_sources_are_kept_and_reported(cli, bad, tmp_path, name, words, fault):
     outcome = cli("run", bad / name, "-m", "none", "-o", tmp_path / "out.mp4", "-o", tmp_path / "out.jsonl")
     assert outcome.code == 0
-    assert outcome.complaint.startswith("streamdet: WARNING: ")
-    assert words in outcome.complaint
+    assert outcome.message.startswith("streamdet: WARNING: ")
+    assert words in outcome.message
     assert any("source faults: " in line and fault in line for line in outcome.lines)
     assert not any("libpng" in line or "Corrupt JPEG" in line for line in outcome.lines)
     frames = frames_in(tmp_path / "out.mp4")
@@ -567,7 +567,7 @@ def test_what_decodes_in_part_is_kept_and_told(cli, bad, tmp_path, name, words, 
 
 
 @pytest.mark.parametrize("encoder", ["libsvtav1", "libx265", "libvpx-vp9"])
-def test_encoders_say_nothing_of_their_own(cli, tmp_path, encoder):
+def test_encoders_print_nothing(cli, tmp_path, encoder):
     if not is_encoder(encoder):
         pytest.skip(f"no {encoder} in this FFmpeg")
     outcome = cli("run", "-q", SCENE, "-m", "none", "--encoder", encoder, "-o", tmp_path / "out.mkv")
@@ -584,16 +584,16 @@ def test_one_bad_source_among_good_ones(cli, bad, tmp_path):
     assert not (tmp_path / "garbage.mp4").exists()
 
 
-def test_without_model_a_tracker_has_nothing_to_do(cli, tmp_path):
+def test_a_tracker_without_a_model_is_accepted(cli, tmp_path):
     outcome = cli("run", "-q", SCENE, "-m", "none", "--tracker", "bytetrack", "-o", tmp_path / "a.jsonl")
     assert (outcome.code, outcome.lines) == (0, [])
     assert [record["detections"] for record in records_in(tmp_path / "a.jsonl")] == [[]] * 5
 
 
-def test_what_has_no_effect_without_model_is_said(cli):
+def test_options_without_effect_are_reported(cli):
     outcome = cli("run", "-q", SCENE, "-m", "none", "--classes", "person", "--conf", "0.4")
     assert outcome.code == 0
-    assert outcome.complaint.endswith("model none looks for no objects: without effect is conf, classes")
+    assert outcome.message.endswith("model none looks for no objects: without effect is conf, classes")
 
 
 @pytest.mark.parametrize(
@@ -605,7 +605,7 @@ def test_what_has_no_effect_without_model_is_said(cli):
         (["run", f"rtps://admin:{PASSWORD}@host/c"], "SourceError"),
     ],
 )
-def test_debug_shows_where(cli, argv, error):
+def test_debug_prints_the_traceback(cli, argv, error):
     plain, debug = cli(*argv), cli("--debug", *argv)
     assert debug.code == plain.code
     assert debug.lines[-1:] == plain.lines
@@ -615,20 +615,20 @@ def test_debug_shows_where(cli, argv, error):
 
 
 @pytest.mark.parametrize("argv", [[], ["models"], ["eval"]], ids=["nothing", "models", "eval"])
-def test_a_command_left_out_is_answered_by_the_help(cli, argv):
+def test_a_missing_command_prints_the_help(cli, argv):
     outcome = cli(*argv)
     assert outcome.code == USAGE
     assert outcome.lines[0].startswith(" ".join(["Usage: streamdet", *argv, "[OPTIONS] COMMAND"]))
     assert not any("streamdet: " in line for line in outcome.lines)
 
 
-def test_models_left_out(cli):
+def test_missing_models_command_is_suggested(cli):
     outcome = cli("convert", "net.onnx")
     assert outcome.code == USAGE
-    assert outcome.complaint.endswith("(did you mean: streamdet models convert)")
+    assert outcome.message.endswith("(did you mean: streamdet models convert)")
 
 
-def test_a_half_written_model_has_no_name(cli, tmp_path, monkeypatch):
+def test_an_incomplete_model_does_not_replace_the_file(cli, tmp_path, monkeypatch):
     target = tmp_path / "net.onnx"
     target.write_bytes(b"before")
 
@@ -644,7 +644,7 @@ def test_a_half_written_model_has_no_name(cli, tmp_path, monkeypatch):
     assert target.read_bytes() == b"before"
 
 
-def test_a_model_of_another_ending_is_not_built(cli, tmp_path):
+def test_build_requires_the_onnx_ending(cli, tmp_path):
     outcome = cli("models", "build", "ssd-resnet34-1200", "-o", tmp_path / "net.txt")
     assert (outcome.code, outcome.lines) == (USAGE, ["streamdet: build writes .onnx files: give -o net.onnx"])
     assert list(tmp_path.iterdir()) == []
@@ -653,7 +653,7 @@ def test_a_model_of_another_ending_is_not_built(cli, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
 @pytest.mark.parametrize("argv", ["models list", "-h", "models info synthetic-shapes", "doctor"])
 @pytest.mark.parametrize(
-    ("redirected", "code", "says"),
+    ("redirected", "code", "expected"),
     [
         pytest.param("| true", 0, "", id="reader gone"),
         pytest.param(">&-", 0, "", id="closed"),
@@ -666,13 +666,13 @@ def test_a_model_of_another_ending_is_not_built(cli, tmp_path):
         ),
     ],
 )
-def test_standard_output_that_takes_nothing(argv, redirected, code, says):
+def test_closed_or_full_standard_output(argv, redirected, code, expected):
     command = f"set -o pipefail; {sys.executable} -m streamdet {argv} {redirected}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (code, says)
+    assert (done.returncode, done.stderr) == (code, expected)
 
 
-def test_a_defect_says_that_it_is_one(cli, monkeypatch):
+def test_an_unexpected_error_is_reported_as_a_bug(cli, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(f"cannot do rtsp://admin:{PASSWORD}@host/c\nat all")
 
@@ -680,8 +680,8 @@ def test_a_defect_says_that_it_is_one(cli, monkeypatch):
     outcome = cli("run", SCENE)
     assert outcome.code == 1
     assert outcome.lines == [
-        "streamdet: RuntimeError: cannot do rtsp://***@host/c at all (this looks like a defect of streamdet; --debug "
-        "shows where)"
+        "streamdet: RuntimeError: cannot do rtsp://***@host/c at all (this looks like a bug in streamdet; --debug "
+        "prints the traceback)"
     ]
 
 
@@ -696,7 +696,7 @@ def start(*argv: object) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_process_of_its_own_says_the_same(tmp_path):
+def test_a_separate_process_prints_the_same(tmp_path):
     with start("run", tmp_path / "no.mp4", "-m", "none") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (SOURCE_OR_SINK, "")
@@ -705,7 +705,7 @@ def test_a_process_of_its_own_says_the_same(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(tmp_path, sent):
+def test_signals_close_the_files(tmp_path, sent):
     recording, records = tmp_path / "out.mp4", tmp_path / "out.jsonl"
     source = "synthetic:shapes?frames=0&live=1&size=320x240"
     with start("run", source, "-m", "none", "-o", recording, "-o", records) as process:
@@ -749,7 +749,7 @@ EVALUATIONS = [
 
 
 @pytest.mark.parametrize(("argv", "code", "has", "without"), EVALUATIONS)
-def test_evaluations(capfd, bad, tmp_path, argv, code, has, without):
+def test_evaluation_errors(capfd, bad, tmp_path, argv, code, has, without):
     tree = {
         "images": [{"id": 1, "file_name": "a.png"}],
         "categories": [{"id": 1, "name": "disc"}],
@@ -772,7 +772,7 @@ def test_evaluations(capfd, bad, tmp_path, argv, code, has, without):
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", *(f"{name}.json" for name in files)}
 
 
-def test_an_evaluation_without_its_package_says_so_at_once(capfd, monkeypatch):
+def test_a_missing_evaluation_package_is_reported_at_once(capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.cocoeval", None)
     assert execute(["eval", "coco", "-m", "no", "--images", "no", "-a", "no"]) == USAGE
     assert capfd.readouterr().err == "streamdet: evaluation needs pycocotools: pip install pycocotools\n"
@@ -790,7 +790,7 @@ BENCHMARKS = [
 
 
 @pytest.mark.parametrize(("argv", "code", "has", "without"), BENCHMARKS)
-def test_benchmarks(capfd, bad, tmp_path, argv, code, has, without):
+def test_benchmark_errors(capfd, bad, tmp_path, argv, code, has, without):
     (tmp_path / "net.xml").write_text('<?xml version="1.0"?><net name="a" version="11"></net>')
     assert execute(["models", "benchmark", *map(str, fill(argv, bad=bad, out=tmp_path))]) == code
     (line,) = [line for line in capfd.readouterr().err.splitlines() if line.strip()]
@@ -812,7 +812,7 @@ DEMOS = [
 
 
 @pytest.mark.parametrize(("argv", "code", "has", "without"), DEMOS)
-def test_demonstrations(capfd, monkeypatch, tmp_path, argv, code, has, without):
+def test_demo_errors(capfd, monkeypatch, tmp_path, argv, code, has, without):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     assert execute(["demo", *map(str, fill(argv, out=tmp_path))]) == code

@@ -1,4 +1,4 @@
-"""`streamdet models convert`, typed as a user would."""
+"""`streamdet models convert` on the command line."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def cli(capfd):
     return run
 
 
-def test_convert_then_look(cli, folder, tmp_path):
+def test_convert_then_info(cli, folder, tmp_path):
     path = tmp_path / "bytes.onnx"
-    path.write_text("what was there before")
-    code, lines, complaints = cli("convert", folder / "published.onnx", "-o", path, "--input-type", "uint8")
-    assert (code, complaints) == (0, [])
+    path.write_text("old content")
+    code, lines, errors = cli("convert", folder / "published.onnx", "-o", path, "--input-type", "uint8")
+    assert (code, errors) == (0, [])
     text = "\n".join(lines)
     for words in (
-        "the proof runs on a made-up scene; --images DIR proves it on your own photos",
+        "verifying on a synthetic scene; --images DIR verifies on your own photos",
         f"wrote {path} (",
-        "proof: 600 of 600 detections on 3 pictures agree",
+        "verification: 600 of 600 detections on 3 images agree",
         "warning: random weights, it detects nothing",
     ):
         assert words in text
@@ -53,9 +53,9 @@ def test_convert_then_look(cli, folder, tmp_path):
     text = "\n".join(lines)
     for words in (
         "image uint8 (batch, 3, 448, 448)",
-        "made from    published.onnx (SHA-256 ",
+        "converted    from published.onnx (SHA-256 ",
         "with --input-type uint8",
-        "proof        600 of 600 detections on 3 pictures agree with its source",
+        "verified     600 of 600 detections on 3 pictures agree with its source",
         "random weights: it detects nothing",
     ):
         assert words in text
@@ -67,57 +67,91 @@ def test_convert_then_look(cli, folder, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        pytest.param("{f}/nowhere.onnx -o {o}/x.onnx", "no model '{f}/nowhere.onnx'", id="no source"),
-        pytest.param("{f}/other.onnx -o {o}/x.onnx", "other.onnx is not the network of ssd-resnet34-1200", id="other"),
+        pytest.param("{f}/nowhere.onnx -o {o}/x.onnx", "no model '{f}/nowhere.onnx'", id="missing source"),
         pytest.param(
-            "{f}/other.onnx -o {o}/x.onnx", "looked for 12 head convolutions", id="other, what was looked for"
+            "{f}/other.onnx -o {o}/x.onnx", "other.onnx is not the network of ssd-resnet34-1200", id="another network"
         ),
-        pytest.param("{f}/other.onnx -o {o}/x.onnx --precision fp16 --top-boxes 9", "is not the network", id="part"),
+        pytest.param("{f}/other.onnx -o {o}/x.onnx", "looked for 12 head convolutions", id="another network, reason"),
         pytest.param(
-            "{f}/published.onnx -o {o}/x.bin", "--format onnx writes .onnx files: give -o x.onnx", id="ending"
+            "{f}/other.onnx -o {o}/x.onnx --precision fp16 --top-boxes 9",
+            "is not the network",
+            id="another network, with options",
         ),
         pytest.param(
-            "{f}/published.onnx -o {o}/x.onnx --format openvino", "--format openvino writes .xml files", id="openvino"
+            "{f}/published.onnx -o {o}/x.bin", "--format onnx writes .onnx files: give -o x.onnx", id="wrong ending"
         ),
-        pytest.param("{f}/published.onnx -o {o}/no/x.onnx", "there is no folder {o}/no; create it first", id="folder"),
         pytest.param(
-            "{f}/published.onnx -o {o}/x.onnx --images {f}/nowhere", "nowhere: no such file or folder", id="no folder"
+            "{f}/published.onnx -o {o}/x.onnx --format openvino",
+            "--format openvino writes .xml files",
+            id="openvino ending",
         ),
-        pytest.param("{f}/published.onnx -o .", ". is a folder; give the name of a file in it", id="this folder"),
-        pytest.param("{f}/published.onnx -o {f}/published.onnx", "is the model being converted", id="onto itself"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/no/x.onnx",
+            "there is no folder {o}/no; create it first",
+            id="missing output folder",
+        ),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --images {f}/nowhere",
+            "nowhere: no such file or folder",
+            id="missing photos",
+        ),
+        pytest.param("{f}/published.onnx -o .", ". is a folder; give the name of a file in it", id="folder as output"),
+        pytest.param("{f}/published.onnx -o {f}/published.onnx", "is the model being converted", id="source as output"),
         pytest.param(
             "{f}/published.onnx -o {o}/x.onnx --batch many", "--batch must be dynamic or a number", id="batch"
         ),
         pytest.param("{f}/published.onnx -o {o}/x.onnx --batch 0", "--batch must be dynamic or a number", id="batch 0"),
-        pytest.param("{f}/published.onnx -o {o}/x.onnx --input-size 100", "must be from 448 to 4096", id="size"),
         pytest.param(
-            "{f}/published.onnx -o {o}/x.onnx --top-boxes 99999", "less than the 2256 there are", id="top boxes"
+            "{f}/published.onnx -o {o}/x.onnx --input-size 100", "must be from 448 to 4096", id="input size too small"
         ),
         pytest.param(
-            "{f}/published.onnx -o {o}/x.onnx --form published --batch 2", "give --form heads", id="batch of it"
+            "{f}/published.onnx -o {o}/x.onnx --top-boxes 99999",
+            "less than the 2256 there are",
+            id="too many top boxes",
         ),
-        pytest.param("{f}/published.onnx -o {o}/x.onnx --precision fp8", "Invalid value for '--precision'", id="fp8"),
-        pytest.param("{f}/published.onnx -o {o}/x.onnx --precision int8", "int8 needs --calibration", id="int8"),
         pytest.param(
-            "{f}/published.onnx -o {o}/x.onnx --images {f}/empty", "no image in the directory", id="no photos"
+            "{f}/published.onnx -o {o}/x.onnx --form published --batch 2",
+            "give --form heads",
+            id="batch of the published form",
         ),
-        pytest.param("{f}/other.onnx -o {o}/x.onnx", "--precision fp16 or int8 alone", id="other, advice"),
         pytest.param(
-            "{f}/published.onnx -o {o}/x.onnx --max-loss 0.1", "--max-loss is for --precision int8", id="loss"
+            "{f}/published.onnx -o {o}/x.onnx --precision fp8",
+            "Invalid value for '--precision'",
+            id="unknown precision",
+        ),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --precision int8",
+            "int8 needs --calibration",
+            id="int8 without calibration",
+        ),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --images {f}/empty",
+            "no image in the directory",
+            id="folder without photos",
+        ),
+        pytest.param("{f}/other.onnx -o {o}/x.onnx", "--precision fp16 or int8 alone", id="another network, advice"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --max-loss 0.1",
+            "--max-loss requires --precision int8",
+            id="max loss without int8",
         ),
         pytest.param(
             "{f}/published.onnx -o {o}/x.onnx --calibration {f} -a x",
-            "--calibration, --annotations is for --precision int8 alone",
-            id="only for int8",
+            "--calibration, --annotations requires --precision int8",
+            id="calibration without int8",
         ),
-        pytest.param("{f}/published.onnx -o {o}/x.onnx --images {f}/list.txt", "like {f}/nowhere.jpg", id="list"),
+        pytest.param(
+            "{f}/published.onnx -o {o}/x.onnx --images {f}/list.txt",
+            "1 of 1 files are missing, e.g. {f}/nowhere.jpg",
+            id="missing photo in a list",
+        ),
     ],
 )
-def test_mistakes(cli, folder, tmp_path, argv, words):
-    code, out, complaints = cli("convert", *(part.format(f=folder, o=tmp_path) for part in argv.split()))
+def test_usage_errors(cli, folder, tmp_path, argv, words):
+    code, out, errors = cli("convert", *(part.format(f=folder, o=tmp_path) for part in argv.split()))
     assert code in (1, 2)
-    (line,) = complaints
+    (line,) = errors
     assert words.format(f=folder, o=tmp_path) in line
-    assert "defect of streamdet" not in line
+    assert "bug in streamdet" not in line
     assert not [text for text in out if text.startswith("wrote")]
     assert list(tmp_path.iterdir()) == []

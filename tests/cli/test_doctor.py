@@ -1,4 +1,4 @@
-"""doctor as a command: what it prints, and its exit code."""
+"""`streamdet doctor`: its output and exit code."""
 
 import json
 import re
@@ -13,17 +13,17 @@ from streamdet.doctor import LIMIT_S, PROBES, CheckResult, Status, run_checks
 from streamdet.inference import providers
 
 
-def test_hints_name_packages_that_this_one_lists():
-    """A hint to install an extra of this package would need it to be on the package index."""
-    listed = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+def test_hints_name_dependencies_of_this_package():
+    """A hint cannot name an extra of streamdet, which is not on the package index."""
+    dependencies = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     for provider in providers.Provider:
         hint = providers.ProviderMissing(provider, "gone").hint
         assert "streamdet[" not in hint
         for package in re.findall(r"pip install \"?([a-z0-9,\[\]-]+)", hint):
-            assert f'"{package}>=' in listed
+            assert f'"{package}>=' in dependencies
 
 
-def test_looks_at_everything():
+def test_every_part_of_the_machine_is_checked():
     checks = {check.name: check for check in run_checks(100)}
     wanted = {"python", "processors", "arithmetic", "package onnxruntime", "package cv2", "opencv", "video"}
     wanted |= {"video encoders", "hardware encoders", "hardware decoders", "windows", "kernel cache", "nvidia gpu"}
@@ -36,13 +36,13 @@ def test_looks_at_everything():
         assert check.fix or check.status in (Status.OK, Status.ABSENT), check
 
 
-def test_every_look_that_can_crash_says_what_to_do():
+def test_every_probe_that_can_crash_has_a_fix():
     assert [probe.name for probe in PROBES if not probe.fix] == ["machine", "packages"]
 
 
 @pytest.fixture
-def findings(monkeypatch):
-    """Sets what the machine is found to be."""
+def set_results(monkeypatch):
+    """Returns a function that replaces the results of the probes."""
     return lambda *checks: monkeypatch.setattr(command, "run_checks", lambda limit_s: list(checks))
 
 
@@ -50,8 +50,8 @@ WINDOWS = CheckResult("windows", Status.ABSENT, "no screen [here]", "buy one")
 VIDEO = CheckResult("video", Status.FAIL, "no FFmpeg", "pip install av", 0.25)
 
 
-def test_one_line_for_each_finding_where_nobody_looks(findings, capsys):
-    findings(WINDOWS, CheckResult("cameras", Status.ABSENT, "none, " * 50))
+def test_one_line_per_result_without_a_terminal(set_results, capsys):
+    set_results(WINDOWS, CheckResult("cameras", Status.ABSENT, "none, " * 50))
     command.doctor()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "-     windows  no screen [here]  → buy one"
@@ -60,20 +60,20 @@ def test_one_line_for_each_finding_where_nobody_looks(findings, capsys):
     assert "Nothing to do." in lines
 
 
-def test_a_table_on_a_terminal(findings, capsys, monkeypatch):
+def test_table_on_a_terminal(set_results, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "60")
-    findings(WINDOWS, CheckResult("cameras", Status.ABSENT, "word " * 20 + "end", "buy one"))
+    set_results(WINDOWS, CheckResult("cameras", Status.ABSENT, "word " * 20 + "end", "buy one"))
     command.doctor()
     plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     lines = [line.rstrip() for line in plain.splitlines()]
     assert max(map(len, lines)) <= 60
     assert lines[0].split() == ["-", "windows", "no", "screen", "[here]"]
-    assert sum("→ buy one" in line for line in lines) == 1, "one step for two findings in a row is told once"
+    assert sum("→ buy one" in line for line in lines) == 1, "a fix that two consecutive results share is printed once"
 
 
-def test_something_broken_is_exit_code_1(findings, capsys):
-    findings(VIDEO)
+def test_a_broken_part_is_exit_code_1(set_results, capsys):
+    set_results(VIDEO)
     with pytest.raises(typer.Exit) as stop:
         command.doctor()
     assert stop.value.exit_code == 1
@@ -84,8 +84,8 @@ def test_something_broken_is_exit_code_1(findings, capsys):
 
 
 @pytest.mark.parametrize(("check", "code"), [(WINDOWS, 0), (VIDEO, 1)], ids=["absent", "broken"])
-def test_json_on_the_command_line(findings, capsys, check, code):
-    findings(check)
+def test_json_output(set_results, capsys, check, code):
+    set_results(check)
     assert execute(["doctor", "--json"]) == code
     out, err = capsys.readouterr()
     found = json.loads(out)
@@ -105,7 +105,7 @@ def test_json_on_the_command_line(findings, capsys, check, code):
     assert found["verdict"]["broken"] == ([check.name] if code else [])
 
 
-def test_the_limit_on_the_command_line(monkeypatch, capsys):
+def test_timeout_option(monkeypatch, capsys):
     limits = []
     monkeypatch.setattr(command, "run_checks", lambda limit_s: limits.append(limit_s) or [WINDOWS])
     assert execute(["doctor", "--timeout", "3"]) == execute(["doctor"]) == 0

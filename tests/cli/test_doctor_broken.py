@@ -1,6 +1,6 @@
-"""doctor on broken machines: the real command in a process of its own, with an environment that breaks something.
+"""`streamdet doctor` on broken machines: the real command in a separate process whose environment breaks something.
 
-Several things are broken at once where they do not meet: each must be found although the others are there.
+One test breaks several unrelated things at once: each must be found despite the others.
 """
 
 import os
@@ -16,9 +16,9 @@ from streamdet.inference.providers import Provider, missing_driver
 from streamdet.models.catalog import find_model, model_file_name
 from tests.doctor.broken_machine import distribution, doctor, nvidia_driver, shim
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks a machine in Linux' ways")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="breaks a machine in ways of Linux")
 NVIDIA = ("nvidia gpu", "provider cuda", "provider auto")
-needs_no_gpu = pytest.mark.skipif(missing_driver() is None, reason="this machine has an NVIDIA driver of its own")
+needs_no_gpu = pytest.mark.skipif(missing_driver() is None, reason="this machine has an NVIDIA driver")
 
 
 def test_a_machine_with_nothing_broken(tmp_path):
@@ -37,7 +37,7 @@ def test_a_machine_with_nothing_broken(tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(missing_driver() is not None, reason="needs an NVIDIA GPU")
-def test_a_gpu_that_works_and_is_hidden():
+def test_a_working_gpu_that_is_hidden():
     report = doctor(LD_LIBRARY_PATH=os.environ.get("LD_LIBRARY_PATH"))
     if report.status("provider cuda") != "ok":
         pytest.skip(f"the CUDA libraries are not installed: {report.all_of('provider cuda')}")
@@ -49,7 +49,7 @@ def test_a_gpu_that_works_and_is_hidden():
     assert hidden.verdict["provider"] != "cuda"
 
 
-def test_doubled_packages_a_damaged_model_and_a_cache_open_to_all(tmp_path):
+def test_duplicate_packages_a_damaged_model_and_a_world_writable_cache(tmp_path):
     distribution(tmp_path / "site", "onnxruntime", "1.20.0")
     distribution(tmp_path / "site", "onnxruntime-directml", "1.20.0")
     distribution(tmp_path / "site", "opencv-python-headless", "4.9.0")
@@ -92,10 +92,10 @@ def test_a_gpu_without_cuda_libraries(tmp_path):
     folder = nvidia_driver(tmp_path / "lib")
     (folder / "libcudnn.so.8").touch()
     (folder / "libcurand.so.10.1.2").touch()
-    (folder / "libcurand.so.10").symlink_to("libcurand.so.10.1.2")  # there, and no library at all
+    (folder / "libcurand.so.10").symlink_to("libcurand.so.10.1.2")  # exists, but is not a library
     distribution(tmp_path / "site", "nvidia-curand", "10.4.0.35")
     report = doctor(tmp_path / "site", LD_LIBRARY_PATH=str(folder), only=NVIDIA)
-    assert report.code == 0, "a processor still does the work"
+    assert report.code == 0, "the CPU still works"
     assert "Pretend GPU, 8 GiB, compute capability 9.0; driver for CUDA 13.0" in report.all_of("nvidia gpu")
     assert f"libcudnn.so.8; the package nvidia-cudnn-cu13 brings it {INSTALL_CUDA}" in report.all_of("libcudnn.so.9")
     assert "missing; the package nvidia-cublas brings it" in report.all_of("libcublasLt.so.13")
@@ -121,7 +121,7 @@ def test_a_driver_that_is_too_old(tmp_path):
 
 @needs_no_gpu
 def test_a_driver_that_hangs(tmp_path):
-    """Few looks: the limit is the same for those that answer, and a machine may be busy."""
+    """Runs few probes: the time limit also holds for those that answer, and the machine may be busy."""
     driver = str(nvidia_driver(tmp_path, hangs=True))
     report = doctor(LD_LIBRARY_PATH=driver, limit_s=6, only=(*NVIDIA, "packages"))
     assert report.code == 1
@@ -131,7 +131,7 @@ def test_a_driver_that_hangs(tmp_path):
     assert "NVIDIA driver" in report.verdict["best_step"]
 
 
-def test_a_provider_that_crashes_and_no_place_to_write(tmp_path):
+def test_a_crashing_provider_and_no_writable_folder(tmp_path):
     crash = "real.InferenceSession = lambda *_, **__: os.kill(os.getpid(), signal.SIGSEGV)"
     nowhere = tmp_path / "file"
     nowhere.touch()
@@ -153,8 +153,8 @@ def test_a_provider_that_crashes_and_no_place_to_write(tmp_path):
     assert "STREAMDET_MODELS" in report.all_of("models")
 
 
-def test_libraries_that_do_not_import_or_lack_something_and_no_secrets(tmp_path):
-    """The report is what people paste into bug reports: it names neither them nor their passwords."""
+def test_libraries_that_fail_to_import_or_are_incomplete_and_no_secrets(tmp_path):
+    """The output is pasted into bug reports: it contains neither user names nor passwords."""
     site, home = tmp_path / "site", tmp_path / "home/jane.doe"
     home.mkdir(parents=True)
     shim(site, "av", "import av.codec; av.codec.codecs_available = {'mpeg4'}; real.__version__ = '17.0.0'")
@@ -169,7 +169,7 @@ def test_libraries_that_do_not_import_or_lack_something_and_no_secrets(tmp_path)
     assert "jane.doe" not in report.text
     assert "~/.cache/streamdet" in report.text
     assert report.code == 1
-    assert {"provider cpu", "opencv"} == set(report.verdict["broken"]), "one cause is told once"
+    assert {"provider cpu", "opencv"} == set(report.verdict["broken"]), "one cause is reported once"
     assert "DLL load failed" in report.all_of("provider cpu")
     assert "apt install libgl1" in report.all_of("opencv")
     assert report.status("video") == "warn"
@@ -178,8 +178,8 @@ def test_libraries_that_do_not_import_or_lack_something_and_no_secrets(tmp_path)
     assert "no H.264" in report.all_of("video encoders")
 
 
-def test_windows_that_end_the_process(tmp_path):
-    """As Qt does where its plug-ins do not fit: after a screen answered, and with an abort that nothing can catch."""
+def test_a_window_that_aborts_the_process(tmp_path):
+    """As Qt does with incompatible plug-ins: after a screen has answered, with an abort that cannot be caught."""
     number = 7000 + os.getpid() % 1000
     site = shim(tmp_path, "cv2", "real.namedWindow = lambda *_: (os.write(2, b'no Qt platform plug-in'), os.abort())")
     with socket.socket(socket.AF_UNIX) as screen:
@@ -191,7 +191,7 @@ def test_windows_that_end_the_process(tmp_path):
     assert "crashes (SIGABRT): no Qt platform plug-in" in report.all_of("windows")
 
 
-@pytest.mark.parametrize("chosen", [None, "models"], ids=["no folder named", "a folder for models"])
+@pytest.mark.parametrize("chosen", [None, "models"], ids=["no folder set", "models folder set"])
 def test_a_user_without_a_home(tmp_path, chosen):
     """As with ``docker run --user 1234``: no HOME, and no entry in the list of users."""
     (tmp_path / "sitecustomize.py").write_text(
@@ -209,10 +209,10 @@ def test_a_user_without_a_home(tmp_path, chosen):
 
 @contextmanager
 def mounted(disk, options):
-    """An empty disk in memory."""
+    """Mounts an empty disk in memory."""
     disk.mkdir()
     if os.getuid() != 0:
-        pytest.skip("a disk of its own needs root")
+        pytest.skip("mounting a disk needs root")
     if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], capture_output=True).returncode:
         pytest.skip("nothing can be mounted here")
     try:

@@ -1,4 +1,4 @@
-"""What a download shows on a terminal."""
+"""The progress of a download."""
 
 import io
 import re
@@ -15,7 +15,7 @@ PATH = Path("/models/net.onnx")
 
 
 def shown(*, quiet: bool = False, terminal: bool = True, total: int = 1_000_000) -> list[str]:
-    """Returns the lines of a download with a failing mirror, as a terminal without colours has them in the end."""
+    """Returns the final lines of a download with a failing mirror, on a terminal without colors."""
     screen = io.StringIO()
     with DownloadProgress(quiet) as downloading:
         downloading._console = Console(file=screen, force_terminal=terminal, width=100, color_system=None)
@@ -30,7 +30,7 @@ def shown(*, quiet: bool = False, terminal: bool = True, total: int = 1_000_000)
     return [line.split("\r")[-1].rstrip() for line in text.split("\n") if line.strip()]
 
 
-def test_on_a_terminal():
+def test_progress_bar_on_a_terminal():
     first, bar, trouble, second, last = shown()
     assert first == "streamdet: getting net (1.0 MB, licence MIT) from http://***@first/net.onnx into /models/net.onnx"
     assert re.match(r"net [━╸╺ ]+ .*0\.?0?.*MB", bar), bar
@@ -39,7 +39,7 @@ def test_on_a_terminal():
     assert "1.0/1.0 MB" in last
 
 
-def test_where_the_size_is_not_known():
+def test_unknown_size():
     assert re.search(r"\d\.\d/\? MB|\d+(\.\d)?/\?", shown(total=0)[-1])
 
 
@@ -48,5 +48,5 @@ def test_without_a_terminal_there_is_no_bar():
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_quiet(terminal):
+def test_quiet_prints_nothing(terminal):
     assert shown(quiet=True, terminal=terminal) == []

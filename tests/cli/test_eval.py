@@ -1,4 +1,4 @@
-"""`streamdet eval`."""
+"""`streamdet eval coco` and the progress of evaluations."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ def run(*arguments):
     return result.stdout
 
 
-def test_writes_everything(scene, tmp_path):
+def test_writes_results_report_plot_and_detections(scene, tmp_path):
     folder, annotations = scene
     names = {"--results": "results.json", "--report": "report.json", "--plot": "pr.png", "--detections": "run.jsonl"}
     written = [argument for option, name in names.items() for argument in (option, tmp_path / name)]
@@ -37,7 +37,7 @@ def test_writes_everything(scene, tmp_path):
     for name in names.values():
         assert f"wrote {tmp_path / name}" in text
     assert " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0." in text
-    for words in ("6 pictures of", "score over 0.01", "best 200 of a picture", "coco_precision", "disc", "triangle"):
+    for words in ("6 images of", "score above 0.01", "top 200 per image", "coco_precision", "disc", "triangle"):
         assert words in text
 
     report = json.loads((tmp_path / "report.json").read_text())
@@ -53,41 +53,41 @@ def test_writes_everything(scene, tmp_path):
     assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 7
 
     again = run("-m", SHAPES_MODEL, "--images", folder, "-a", annotations, *written)
-    assert "pictures whose detections were known from an earlier run: 6" in again
+    assert "images whose detections were loaded from an earlier run: 6" in again
 
 
-def test_the_plot_is_a_picture_with_curves(scene, tmp_path):
+def test_plot_has_colored_curves(scene, tmp_path):
     run("-m", SHAPES_MODEL, "--images", scene[0], "-a", scene[1], "--plot", tmp_path / "pr.png")
     picture = cv2.imread(str(tmp_path / "pr.png"))
     height, width = picture.shape[:2]
     assert width > 1000
     assert height > 500
     for half in (picture[:, : width // 2], picture[:, width // 2 :]):
-        colourful = half.max(axis=2).astype(int) - half.min(axis=2) > 60
-        assert colourful.sum() > 500
+        colorful = half.max(axis=2).astype(int) - half.min(axis=2) > 60
+        assert colorful.sum() > 500
 
 
-def test_tells_what_does_not_fit(scene, tmp_path):
+def test_mismatches_of_classes_and_images_are_reported(scene, tmp_path):
     tree = json.loads(scene[1].read_text())
     tree["categories"][0]["name"] = "sphere"
     tree["images"].append({"id": 99, "file_name": "gone.png"})
     (tmp_path / "truth.json").write_text(json.dumps(tree))
     text = run("-m", SHAPES_MODEL, "--images", scene[0], "-a", tmp_path / "truth.json", "--allow-missing")
-    assert "pictures left out because they are not in the folder: 1" in text
-    assert "classes that are no category of the file, and do not count: disc" in text
-    assert "categories that the model does not know, and that count as missed: sphere" in text
+    assert "images skipped because they are not in the folder: 1" in text
+    assert "classes of the model that are not in the annotations, ignored: disc" in text
+    assert "categories of the annotations that the model does not have, counted as missed: sphere" in text
 
 
-def test_published_figures_stand_beside_and_are_not_compared_with_a_part(data_dir):
+def test_published_figures_are_printed_and_not_compared_with_a_subset(data_dir):
     images = data_dir / "images"
     model = data_dir / "models" / "yolox_nano.onnx"
     text = run("-m", model, "--images", images, "-a", images / "instances.json", "--max-images", 8, "-d", "cpu")
     assert "0.2580  YOLOX" in text
-    assert "score over 0.01, NMS at IoU 0.65" in text
-    assert "all 5000 pictures of val2017: not comparable with these" in text
+    assert "score above 0.01, NMS at IoU 0.65" in text
+    assert "for all 5000 images of val2017; they are not comparable with these" in text
 
 
-def test_lines_are_those_of_pycocotools(capsys):
+def test_coco_lines_equal_those_of_pycocotools(capsys):
     from pycocotools.cocoeval import COCOeval, Params
 
     evaluation = COCOeval(iouType="bbox")
@@ -99,31 +99,31 @@ def test_lines_are_those_of_pycocotools(capsys):
     assert coco_lines(CocoNumbers(*evaluation.stats)) == printed
 
 
-def test_progress_of_what_has_no_known_end(capsys):
+def test_progress_without_a_known_total(capsys):
     now = iter([0.0, *[float(second) for second in range(1, 1202)]])
     with EvalProgress(clock=lambda: next(now)) as progress:
         for done in range(1201):
             progress(done, 0)
         progress(1201, 1201)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "31 pictures, 1.00/s"
+    assert lines[0] == "31 images, 1.00/s"
     assert [line for line in lines if "computing the metrics" in line] == lines[-1:]
-    told = EvalProgress(long_end=False)
-    told(2000, 2000)
+    progress = EvalProgress(announce_metrics=False)
+    progress(2000, 2000)
     assert capsys.readouterr().err == ""
 
 
-def test_progress_without_a_terminal_is_a_line_now_and_then(capsys):
+def test_progress_without_a_terminal_is_a_line_every_30_s(capsys):
     now = iter([0.0, 10.0, 40.0, 41.0, 45.0])
     with EvalProgress(clock=lambda: next(now)) as progress:
         for done in range(20, 25):
             progress(done, 100)
-    assert capsys.readouterr().err == "22 of 100 pictures, 0.05/s, about 26 min left\n"
+    assert capsys.readouterr().err == "22 of 100 images, 0.05/s, about 26 min left\n"
     assert (progress.done, progress.total) == (24, 100)
 
 
-def test_ctrl_c_keeps_what_was_done(scene, tmp_path):
-    """A run of many pictures is stopped; the same command then looks only at the others."""
+def test_ctrl_c_keeps_finished_detections(scene, tmp_path):
+    """A run of many images is stopped; the same command then infers the others only."""
     tree = json.loads(scene[1].read_text())
     images = [{**tree["images"][i % 6], "id": i + 1} for i in range(4000)]
     (tmp_path / "many.json").write_text(json.dumps({**tree, "images": images}))
@@ -133,8 +133,8 @@ def test_ctrl_c_keeps_what_was_done(scene, tmp_path):
         running.wait_for_records(kept, 20)
         running.signal(signal.SIGINT)
         assert running.ends() == 130
-    assert "of 4000 pictures; the same command goes on from there" in running.stderr
+    assert "of 4000 images; the same command resumes there" in running.stderr
     done = len(kept.read_text().splitlines()) - 1
     assert 20 <= done + 1 < 4000
     text = run(*arguments, "--max-images", 10)
-    assert "pictures whose detections were known from an earlier run: 10" in text
+    assert "images whose detections were loaded from an earlier run: 10" in text

@@ -1,4 +1,4 @@
-"""`streamdet eval streaming`."""
+"""`streamdet eval streaming` on the command line."""
 
 import json
 
@@ -39,24 +39,24 @@ def test_writes_a_table_a_report_and_a_plot(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--rates", "fast"], "--rates 'fast': expected numbers like 2,5,10"),
+        (["--rates", "fast"], "--rates 'fast': expected numbers such as 2,5,10"),
         (["--rates", "0"], "--rates '0': must be from 0.05 to 240"),
         (["--rates", "5", "--latency", "-1"], "--latency '-1': must be from 0 to 10000"),
         (["--rates", "5", "--latency", "nan"], "--latency 'nan': must be from 0 to 10000"),
-        (["--rates", ",".join(map(str, range(1, 80)))], "79 pairs of a rate and a latency are too many"),
+        (["--rates", ",".join(map(str, range(1, 80)))], "79 pairs of rate and latency are too many: give 64 at most"),
     ],
 )
-def test_bad_numbers_are_refused(arguments, words):
+def test_invalid_numbers_are_rejected(arguments, words):
     with pytest.raises(UsageError, match=words):
         run(STREET, *arguments)
 
 
-def test_two_outputs_of_one_name_are_refused(tmp_path):
+def test_two_outputs_with_one_name_are_rejected(tmp_path):
     with pytest.raises(UsageError, match="name the same file"):
         run(STREET, "--report", tmp_path / "a.png", "--plot", tmp_path / "a.png")
 
 
-def test_a_report_does_not_replace_the_video_it_is_of(tmp_path):
+def test_report_does_not_overwrite_the_source_video(tmp_path):
     from tests.sources.clips import encode
 
     clip = encode(tmp_path / "clip.mp4", 4, (64, 48))

@@ -1,4 +1,4 @@
-"""`streamdet models`."""
+"""`streamdet models list`, `info` and `build`."""
 
 import json
 
@@ -60,13 +60,13 @@ def test_build_then_info(run, tmp_path):
     assert "seed 5" in onnx.load(path).metadata_props[1].value
 
 
-def test_info_of_a_model_that_is_no_detector(run, tmp_path):
+def test_info_of_a_classifier(run, tmp_path):
     from ..models.nets import model_with
 
     path = tmp_path / "classifier.onnx"
     path.write_bytes(model_with({"x": [1, 3, 32, 32]}, {"y": [1, 10]}).SerializeToString())
     text = run("info", str(path))
-    assert "not recognised: classifier.onnx is of no contract streamdet knows" in text
+    assert "not recognized: classifier.onnx is of no contract streamdet knows" in text
     assert json.loads(run("info", str(path), "--json"))["contract"] is None
 
 
@@ -74,18 +74,18 @@ def test_info_of_a_model_that_is_no_detector(run, tmp_path):
     ("arguments", "message"),
     [
         (("info", "nothing.onnx"), "no model 'nothing.onnx'"),
-        (("build", "yolox-nano", "-o", "x.onnx"), "cannot build 'yolox-nano'"),
+        (("build", "yolox-nano", "-o", "x.onnx"), "cannot build 'yolox-nano': only ssd-resnet34-1200 can be built"),
         (("build", "ssd-resnet34-1200", "-o", "no/such/folder/x.onnx"), "there is no folder"),
         (("build", "ssd-resnet34-1200", "-o", "."), "is a folder; give the name of a file in it"),
     ],
 )
-def test_mistakes(run, arguments, message):
+def test_usage_errors(run, arguments, message):
     with pytest.raises(StreamdetError) as error:
         run(*arguments)
     assert message in str(error.value)
 
 
-def test_info_shows_nothing_that_a_terminal_obeys(tmp_path, monkeypatch):
+def test_info_prints_no_control_characters(tmp_path, monkeypatch):
     ports = {"im\x1b[2Jage": [1, 3, 64, 64]}, {"rows\x1b[2J": [1, 5, 6]}
     onnx.save(model_with(*ports, metadata={"a\x1b[2Jk": "v\x1b[2J\x07"}), tmp_path / "net.onnx")
     shown = []

@@ -1,4 +1,4 @@
-"""`streamdet models pull`, `verify`, `list`, and the first use of a model by `run`: as typed, with a real server."""
+"""`streamdet models pull`, `verify` and `list`, and the download by `run`, with a real server."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def known(monkeypatch) -> Callable[..., Path]:
-    """Makes a model of these addresses known as "tiny", and returns where its file will be."""
+    """Returns a function that registers the model "tiny" with some URLs and returns the path of its file."""
 
     def make(*urls: str, content: bytes = MODEL) -> Path:
         spec = dataclasses.replace(
@@ -79,7 +79,7 @@ def known(monkeypatch) -> Callable[..., Path]:
 
 
 def described(folder: Path, *urls: str, content: bytes = MODEL, file: str = "own.onnx") -> Path:
-    """Writes a description of the same model."""
+    """Writes a description of the same model and returns its path."""
     text = {
         "file": file,
         "urls": list(urls),
@@ -93,14 +93,14 @@ def described(folder: Path, *urls: str, content: bytes = MODEL, file: str = "own
     return path
 
 
-def test_a_models_way(cli, known, folder):
+def test_list_pull_and_verify(cli, known, folder):
     with Mirror(MODEL) as mirror:
         path = known(mirror.url)
         assert "tiny  (" in cli("models", "list").out
         assert "MIT, not downloaded)" in cli("models", "list").out
         assert "not downloaded: streamdet models pull tiny\n" in cli("models", "info", "tiny").out
         assert json.loads(cli("models", "info", "tiny", "--json").out)["here"] is False
-        assert cli("models", "verify").out == f"no known model is in {folder}\n"
+        assert cli("models", "verify").out == f"no known model in {folder}\n"
         assert mirror.asked == []
 
         pulled = cli("models", "pull", "tiny")
@@ -108,8 +108,8 @@ def test_a_models_way(cli, known, folder):
         digest = hashlib.sha384(MODEL).hexdigest()
         assert pulled.out.splitlines() == [
             "tiny: finds shapes",
-            f"  licence MIT; {len(MODEL)} bytes, SHA-384 {digest}",
-            f"  downloaded and checked: {path}",
+            f"  license MIT; {len(MODEL)} bytes, SHA-384 {digest}",
+            f"  downloaded and verified: {path}",
         ]
         (line,) = pulled.err.splitlines()  # no bar, since this is no terminal
         assert line.startswith("streamdet: getting tiny (")
@@ -118,18 +118,18 @@ def test_a_models_way(cli, known, folder):
 
         again = cli("models", "pull", "--all")
         assert (again.code, again.err) == (0, "")
-        assert again.out.endswith(f"  is here and right: {path}\n")
+        assert again.out.endswith(f"  already downloaded, verified: {path}\n")
         assert len(mirror.asked) == 1
         assert cli("models", "pull", "tiny", "--force", "--quiet") == Outcome(0, "", "")
         assert len(mirror.asked) == 2
 
     assert "MIT, here)" in cli("models", "list").out
-    assert cli("models", "verify") == Outcome(0, f"tiny ({path}; {len(MODEL)} bytes, SHA-384 {digest}): right\n", "")
+    assert cli("models", "verify") == Outcome(0, f"tiny ({path}; {len(MODEL)} bytes, SHA-384 {digest}): correct\n", "")
     assert cli("models", "verify", path).out.startswith(f"{path} is tiny (")
     assert "file         " + str(path) in cli("models", "info", "tiny").out
 
 
-def test_a_damaged_file_is_found_and_replaced(cli, known):
+def test_a_damaged_file_is_detected_and_replaced(cli, known):
     with Mirror(MODEL) as mirror:
         path = known(mirror.url)
         path.parent.mkdir()
@@ -142,13 +142,13 @@ def test_a_damaged_file_is_found_and_replaced(cli, known):
         assert "is not tiny" in refused.err
         assert "models pull --force" in refused.err
         path.write_bytes(b"short")
-        assert "damaged, 5 bytes of it are here)" in cli("models", "list").out
+        assert "damaged, 5 bytes on this machine)" in cli("models", "list").out
         assert json.loads(cli("models", "list", "--json").out)["models"][0]["state"] == "damaged"
         assert cli("models", "pull", "tiny", "--force").code == 0
     assert path.read_bytes() == MODEL
 
 
-def test_a_begun_file_is_told(cli, known, folder, monkeypatch):
+def test_a_partial_download_is_listed(cli, known, folder, monkeypatch):
     monkeypatch.setattr("streamdet.models.download.time.sleep", lambda _: None)
     with Mirror(MODEL, Reply(cut=HALF), Reply(404), Reply()) as mirror:
         path = known(mirror.url)
@@ -156,7 +156,7 @@ def test_a_begun_file_is_told(cli, known, folder, monkeypatch):
         assert failed.code == 1
         assert "HTTP 404 Not Found" in failed.err
         assert "are kept for the next try" in failed.err
-        assert f"begun, {HALF} bytes of it are here)" in cli("models", "list").out
+        assert f"begun, {HALF} bytes on this machine)" in cli("models", "list").out
         assert cli("models", "pull", "-q", "tiny") == Outcome(0, "", "")
         assert mirror.ranges[-1] == f"bytes={HALF}-"
     assert [file.name for file in folder.iterdir()] == [path.name]
@@ -168,14 +168,18 @@ VERIFIED = [
         "tiny",
         "wrong: tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl",
     ),
-    ("unknown", "{tmp}/other.onnx", "wrong: {tmp}/other.onnx is no known model: 5 bytes, SHA-256 "),
+    ("unknown", "{tmp}/other.onnx", "wrong: {tmp}/other.onnx is not a known model: 5 bytes, SHA-256 "),
     ("nothing", "nothing.onnx", "wrong: no model 'nothing.onnx'"),
-    ("without hash", "{tmp}/bare.yaml", "wrong: {tmp}/bare.yaml: it has no `sha256` or `sha384` to check against"),
+    (
+        "without hash",
+        "{tmp}/bare.yaml",
+        "wrong: {tmp}/bare.yaml: the description has no `sha256` or `sha384` to verify: add one",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("argument", "words"), [row[1:] for row in VERIFIED], ids=[row[0] for row in VERIFIED])
-def test_what_is_not_right(cli, known, tmp_path, argument, words):
+def test_verify_reports_missing_and_unverifiable_files(cli, known, tmp_path, argument, words):
     known("http://127.0.0.1:9/")
     (tmp_path / "other.onnx").write_bytes(b"other")
     (tmp_path / "bare.yaml").write_text("file: other.onnx")
@@ -184,7 +188,7 @@ def test_what_is_not_right(cli, known, tmp_path, argument, words):
     assert outcome.out.startswith(words.format(tmp=tmp_path))
 
 
-def test_a_description_of_ones_own(cli, tmp_path):
+def test_pull_and_verify_a_description(cli, tmp_path):
     with Mirror(MODEL) as mirror:
         yaml = described(tmp_path, mirror.url)
         assert cli("models", "pull", yaml).code == 0
@@ -193,12 +197,12 @@ def test_a_description_of_ones_own(cli, tmp_path):
 
 
 PULLED = [
-    ("nothing named", "", "name a model to pull, or --all"),
-    ("names beside --all", "--all tiny", "--all is every known model: leave out tiny, or --all"),
-    ("a typing mistake", "tiney", "no model 'tiney': did you mean 'tiny'?"),
-    ("a file", "{tmp}/other.onnx", "is no description of a model: give a known name or a .yaml file"),
-    ("a folder", "{tmp}", "neither a file here nor a known name"),
-    ("made up here", "synthetic-shapes", "synthetic-shapes comes with streamdet: there is nothing to download"),
+    ("no model", "", "no model given: name a model or add --all"),
+    ("names and --all", "--all tiny", "--all downloads every known model: omit tiny or --all"),
+    ("typing mistake", "tiney", "no model 'tiney': did you mean 'tiny'?"),
+    ("ONNX file", "{tmp}/other.onnx", "is no description of a model: give a known name or a .yaml file"),
+    ("folder", "{tmp}", "neither a file here nor a known name"),
+    ("bundled model", "synthetic-shapes", "synthetic-shapes comes with streamdet: there is nothing to download"),
     (
         "no address",
         "{tmp}/bare.yaml",
@@ -209,10 +213,14 @@ PULLED = [
         "{tmp}/unsure.yaml",
         "only what can be checked is downloaded: say its `sha256` or `sha384` in the model's description, or get it",
     ),
-    ("no model", "{tmp}/rc.yaml", "does not end in .onnx: only such files are downloaded"),
-    ("no web address", "{tmp}/ftp.yaml", "`urls: ftp://***@h/a` cannot work: give addresses that begin with https://"),
+    ("target is not a model", "{tmp}/rc.yaml", "does not end in .onnx: only such files are downloaded"),
     (
-        "half a hash",
+        "not a web address",
+        "{tmp}/ftp.yaml",
+        "`urls: ftp://***@h/a` cannot work: give addresses that begin with https://",
+    ),
+    (
+        "incomplete hash",
         "{tmp}/half.yaml",
         "`sha256: abc` cannot work: give the 64 hexadecimal digits that sha256sum prints",
     ),
@@ -220,7 +228,7 @@ PULLED = [
 
 
 @pytest.mark.parametrize(("argument", "words"), [row[1:] for row in PULLED], ids=[row[0] for row in PULLED])
-def test_what_cannot_be_pulled(cli, known, tmp_path, argument, words):
+def test_pull_errors(cli, known, tmp_path, argument, words):
     known("http://127.0.0.1:9/")
     (tmp_path / "other.onnx").write_bytes(b"other")
     (tmp_path / "bare.yaml").write_text("file: gone.onnx")
@@ -237,7 +245,7 @@ def test_what_cannot_be_pulled(cli, known, tmp_path, argument, words):
 
 
 @pytest.mark.parametrize("how", ["name", "description"])
-def test_run_pulls_on_first_use(cli, known, tmp_path, how):
+def test_run_downloads_on_first_use(cli, known, tmp_path, how):
     with Mirror(b"", Reply(404)) as bad, Mirror(MODEL) as mirror:
         path = known(bad.url, mirror.url)
         model = "tiny" if how == "name" else described(tmp_path, bad.url, mirror.url)
@@ -253,7 +261,7 @@ def test_run_pulls_on_first_use(cli, known, tmp_path, how):
         assert file.read_bytes() == MODEL
 
 
-def test_eval_pulls_on_first_use_once_the_rest_is_there(cli, known, tmp_path):
+def test_eval_downloads_after_checking_its_other_inputs(cli, known, tmp_path):
     annotations = write_scene(tmp_path, count=1)
     with Mirror(MODEL) as mirror:
         known(mirror.url)
@@ -267,7 +275,7 @@ def test_eval_pulls_on_first_use_once_the_rest_is_there(cli, known, tmp_path):
         assert len(mirror.asked) == 1
 
 
-def test_python_pulls_on_first_use(known, caplog):
+def test_python_downloads_on_first_use(known, caplog):
     with Mirror(MODEL) as mirror:
         path = known(mirror.url)
         assert streamdet.run(SCENE, "tiny").streams[0].captured == 3
@@ -282,7 +290,7 @@ def test_python_pulls_on_first_use(known, caplog):
         streamdet.run(SCENE, "tiny", download=False)
 
 
-def test_without_a_network_a_person_is_told_what_to_do(cli, known, port, tmp_path):
+def test_without_a_network_the_message_explains_the_manual_download(cli, known, port, tmp_path):
     path = known(f"http://me:hunter2@127.0.0.1:{port}/a", "http://no.invalid/b")
     outcome = cli("run", "-q", SCENE, "-m", "tiny", "-o", tmp_path / "out.jsonl")
     (line,) = outcome.err.splitlines()
@@ -296,7 +304,7 @@ def test_without_a_network_a_person_is_told_what_to_do(cli, known, port, tmp_pat
     assert sorted(file.name for file in tmp_path.iterdir()) == ["models"]
 
 
-def test_no_download_never_asks_a_server(cli, known):
+def test_no_download_sends_no_request(cli, known):
     with Mirror(MODEL) as mirror:
         known(mirror.url)
         outcome = cli("run", "-q", SCENE, "-m", "tiny", "--no-download")
@@ -328,7 +336,7 @@ def custom(_: Path) -> bytes:
     [(external, "keeps its weights in other files"), (custom, "needs the custom operator evil.example.")],
 )
 @pytest.mark.parametrize("how", ["name", "description"])
-def test_what_must_not_reach_a_runtime_is_refused(cli, known, tmp_path, monkeypatch, make, words, how):
+def test_unsafe_models_do_not_reach_the_runtime(cli, known, tmp_path, monkeypatch, make, words, how):
     canary = tmp_path / "models" / "canary"
     canary.parent.mkdir()
     canary.write_bytes(bytes(4096))
@@ -348,7 +356,7 @@ def test_what_must_not_reach_a_runtime_is_refused(cli, known, tmp_path, monkeypa
         assert len(mirror.asked) == 1
 
 
-def test_another_file_than_expected_does_not_reach_a_runtime(cli, known, monkeypatch):
+def test_a_file_with_a_wrong_hash_does_not_reach_the_runtime(cli, known, monkeypatch):
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: pytest.fail("it reached the runtime"))
     with Mirror(MODEL) as mirror:
         path = known(mirror.url, content=MODEL[:-1] + b"?")
@@ -360,7 +368,7 @@ def test_another_file_than_expected_does_not_reach_a_runtime(cli, known, monkeyp
 
 @contextmanager
 def watched(path: Path, content: bytes = MODEL) -> Iterator[None]:
-    """Looks at `path` all the time: whenever it is there, it is whole and right."""
+    """Checks throughout that `path`, whenever it exists, is complete and correct."""
     done, wrong = threading.Event(), []
 
     def look() -> None:
@@ -383,7 +391,7 @@ def part_size(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("command", [["models", "pull"], ["run", SCENE, "-m"]], ids=["pull", "run"])
-def test_ctrl_c_keeps_what_came(tmp_path, command):
+def test_ctrl_c_keeps_the_partial_download(tmp_path, command):
     path = tmp_path / "own.onnx"
     with Mirror(MODEL, Reply(hold=HALF), Reply()) as mirror, watched(path):
         yaml = described(tmp_path, mirror.url)
@@ -393,7 +401,7 @@ def test_ctrl_c_keeps_what_came(tmp_path, command):
             assert run.ends() == 130
             assert "Traceback" not in run.stderr
             if command[0] == "models":
-                assert "are kept, and the same command goes on from there" in run.stderr
+                assert "are kept, and the same command resumes the download" in run.stderr
         assert not path.exists()
         assert part_size(tmp_path) == HALF
         with Running("models", "pull", yaml, folder=tmp_path) as run:
@@ -404,7 +412,7 @@ def test_ctrl_c_keeps_what_came(tmp_path, command):
     assert part_size(tmp_path) == 0
 
 
-def test_killed_and_gone_on_with(tmp_path):
+def test_a_killed_download_is_resumed(tmp_path):
     path = tmp_path / "own.onnx"
     with Mirror(MODEL, Reply(hold=HALF), Reply()) as mirror, watched(path):
         yaml = described(tmp_path, mirror.url)
@@ -417,7 +425,7 @@ def test_killed_and_gone_on_with(tmp_path):
     assert path.read_bytes() == MODEL
 
 
-def test_two_processes_at_once(tmp_path):
+def test_two_processes_download_once(tmp_path):
     path, other = tmp_path / "own.onnx", tmp_path / "other"
     other.mkdir()
     with Mirror(MODEL, Reply(hold=HALF), Reply()) as mirror, watched(path):

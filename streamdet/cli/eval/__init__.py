@@ -1,4 +1,4 @@
-"""`streamdet eval`: how good results are, judged by what is really there."""
+"""`streamdet eval`: measures the quality of results against ground truth."""
 
 import typer
 
@@ -7,7 +7,7 @@ from streamdet.cli.eval.mot import mot
 from streamdet.cli.eval.streaming import streaming
 from streamdet.cli.eval.street import street
 
-app = typer.Typer(help="Measure how good results are, on data whose truth is known.", no_args_is_help=True)
+app = typer.Typer(help="Measure accuracy and tracking quality against ground truth.", no_args_is_help=True)
 app.command("coco")(coco)
 app.command("mot")(mot)
 app.command("streaming")(streaming)
@@ -16,4 +16,4 @@ app.command("street")(street)
 
 @app.callback()
 def group() -> None:
-    """Measure how good results are, on data whose truth is known."""
+    """Measure accuracy and tracking quality against ground truth."""

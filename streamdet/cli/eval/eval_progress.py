@@ -1,4 +1,4 @@
-"""How far an evaluation is: a bar on a terminal, a line now and then elsewhere. On stderr."""
+"""Progress of an evaluation on stderr: a bar on a terminal, elsewhere a line every 30 seconds."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 _LINE_EVERY_S = 30.0
-_MANY = 1000  # pycocotools took 54 s for 5000 pictures with 100 detections each, on a busy machine
+_ANNOUNCE_METRICS_FROM = 1000  # images; pycocotools took 54 s for 5000 with 100 detections each, on a busy machine
 
 
 class EvalProgress:
-    """Shows pictures done, their rate and the time that is left; a context around the work.
+    """Shows the number of images done, their rate and the remaining time; a context manager around the evaluation.
 
     Args:
-        quiet: show nothing.
-        clock: seconds that pass.
-        long_end: what comes after many pictures takes a while, and is announced.
+        quiet: print nothing.
+        clock: returns the time in seconds.
+        announce_metrics: after many images, print that computing the metrics takes a while.
     """
 
-    def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.monotonic, long_end: bool = True) -> None:
+    def __init__(
+        self, quiet: bool = False, clock: Callable[[], float] = time.monotonic, announce_metrics: bool = True
+    ) -> None:
         self.done = 0
         self.total = 0
         self._quiet = quiet
         self._clock = clock
-        self._long_end = long_end and not quiet
+        self._announce_metrics = announce_metrics and not quiet
         self._started_s: float | None = None
         self._first = 0
         self._line_s = 0.0
@@ -54,13 +56,18 @@ class EvalProgress:
             self._bar.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """Takes note of a picture; `done` is what was done before at the first call, `total` 0 where nobody knows."""
+        """Updates the number of images done.
+
+        Args:
+            done: images done so far; at the first call, those of an earlier run.
+            total: number of images, 0 if unknown.
+        """
         now = self._clock()
         if self._started_s is None:
             self._started_s = self._line_s = now
             self._first = done
             if self._bar is not None:
-                self._task = self._bar.add_task("looking at pictures", total=total or None, completed=done, rate="")
+                self._task = self._bar.add_task("running the detector", total=total or None, completed=done, rate="")
                 self._bar.start()
         self.done, self.total = done, total
         rate = (done - self._first) / max(now - self._started_s, 1e-9)
@@ -73,14 +80,14 @@ class EvalProgress:
         elif not self._quiet and now - self._line_s > _LINE_EVERY_S:
             self._line_s = now
             left = f", about {_duration((total - done) / rate if rate else 0.0)} left" if total else ""
-            print(f"{done}{f' of {total}' if total else ''} pictures, {rate:.2f}/s{left}", file=sys.stderr)
-        if done == total >= _MANY and self._long_end:
-            self._long_end = False
-            print("computing the metrics, which takes up to a minute or two", file=sys.stderr)
+            print(f"{done}{f' of {total}' if total else ''} images, {rate:.2f}/s{left}", file=sys.stderr)
+        if done == total >= _ANNOUNCE_METRICS_FROM and self._announce_metrics:
+            self._announce_metrics = False
+            print("computing the metrics; this takes up to two minutes", file=sys.stderr)
 
 
 def _duration(seconds: float) -> str:
-    """Returns a time in words.
+    """Returns a duration in words.
 
     >>> _duration(42.0), _duration(200), _duration(8000)
     ('42 s', '3 min', '2 h 13 min')

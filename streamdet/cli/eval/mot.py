@@ -1,4 +1,4 @@
-"""`streamdet eval mot`."""
+"""`streamdet eval mot`: measures tracking quality on MOTChallenge sequences."""
 
 from __future__ import annotations
 
@@ -18,48 +18,47 @@ if TYPE_CHECKING:
 def mot(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[FOLDER]", help="A MOTChallenge sequence (gt, det, seqinfo.ini), or a folder of them."),
+        typer.Argument(metavar="[FOLDER]", help="MOTChallenge sequence (gt, det, seqinfo.ini), or a folder of them."),
     ] = None,
     truth: Annotated[
-        Path | None, typer.Option("--truth", "-a", metavar="FILE", help="gt.txt of a sequence, instead of a folder.")
+        Path | None, typer.Option("--truth", "-a", metavar="FILE", help="Ground truth (gt.txt), instead of a folder.")
     ] = None,
     tracks: Annotated[
         Path | None,
         typer.Option(
             "--tracks",
             metavar="FILE",
-            help="Tracks to judge, or a .jsonl of `streamdet run`; a folder of NAME.txt for several.",
+            help="Tracks to evaluate: .txt, or .jsonl of `streamdet run`; for several sequences a folder of NAME.txt.",
         ),
     ] = None,
     detections: Annotated[
-        Path | None, typer.Option("--detections", metavar="FILE", help="det.txt to run the tracker on and judge that.")
+        Path | None, typer.Option("--detections", metavar="FILE", help="Detections (det.txt) to run the tracker on.")
     ] = None,
     fps: Annotated[
-        float | None, typer.Option("--fps", help="Frames per second, where no seqinfo.ini says.", min=0.001, max=9999)
+        float | None, typer.Option("--fps", help="Frame rate, if there is no seqinfo.ini.", min=0.001, max=9999)
     ] = None,
     conf: Annotated[
         float | None,
-        typer.Option("--conf", help="Least score that begins an object, as for `run`; else 0.6.", min=0.0, max=1.0),
+        typer.Option("--conf", help="Minimum score of an object, as in `run`; default: 0.6.", min=0.0, max=1.0),
     ] = None,
     score_range: Annotated[
         str | None,
-        typer.Option("--score-range", metavar="LOW,HIGH", help="Detections' scores that are to be 0 and 1."),
+        typer.Option("--score-range", metavar="LOW,HIGH", help="Scores of the detections to map to 0 and 1."),
     ] = None,
-    iou: Annotated[
-        float, typer.Option(help="Overlap from which a box is the object's, for MOTA and IDF1.", min=0.01, max=1.0)
-    ] = 0.5,
+    iou: Annotated[float, typer.Option(help="Minimum IoU of a match, for MOTA and IDF1.", min=0.01, max=1.0)] = 0.5,
     results: Annotated[
         Path | None,
-        typer.Option("--results", metavar="FILE", help="Write the tracks; of several sequences, to a folder."),
+        typer.Option("--results", metavar="FILE", help="File for the tracks; for several sequences a folder."),
     ] = None,
-    report: Annotated[Path | None, typer.Option("--report", metavar="JSON", help="Write every figure as JSON.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="JSON", help="All figures as JSON.")] = None,
 ) -> None:
-    """Measure how well objects are followed, on MOTChallenge's files: HOTA, MOTA, IDF1 and what they are made of.
+    """Measure tracking quality on MOTChallenge sequences.
 
-    Judges tracks that some tracker gave (--tracks), or runs the tracker here on a sequence's detections. What
-    `streamdet run --classes person -o run.jsonl` has shown of the sequence's pictures are such tracks too.
+    Prints HOTA, MOTA, IDF1 and their components. Evaluates the tracks of any tracker (--tracks), or runs streamdet's
+    tracker on the detections of a sequence. The output of `streamdet run --classes person -o run.jsonl` on the images
+    of the sequence is accepted as tracks too.
 
-    Example: streamdet eval mot MOT15/train/TUD-Campus, streamdet eval mot --truth gt.txt --tracks out.txt
+    Examples: streamdet eval mot MOT15/train/TUD-Campus; streamdet eval mot --truth gt.txt --tracks out.txt
     """
     from streamdet.cli.eval.print_mot import print_mot_result
     from streamdet.evaluate.mot_report import write_report
@@ -81,7 +80,7 @@ def mot(
             check_output_file(path, overwrite=True, inputs=read)
     options = MotOptions(
         tracker=TrackerOptions() if conf is None else TrackerOptions.for_threshold(conf),
-        score_range=_range(score_range),
+        score_range=_parse_range(score_range),
         min_iou=iou,
     )
     run = evaluate_mot_files(jobs, options)
@@ -89,7 +88,7 @@ def mot(
     if report is not None:
         write_report(run, options, report)
         written.append(report)
-    print_mot_result(run, without_truth)  # last: whoever reads it may stop (`| head`)
+    print_mot_result(run, without_truth)  # last: a reader such as `head` may close the pipe
     for path in written:
         typer.echo(f"wrote {path}")
 
@@ -97,42 +96,46 @@ def mot(
 def _jobs(
     folder: Path | None, truth: Path | None, tracks: Path | None, detections: Path | None, fps: float | None
 ) -> tuple[list[MotJob], list[str]]:
-    """Returns what is to be judged, and the names of sequences that cannot be."""
+    """Returns the jobs, and the names of the sequences that have no ground truth."""
     from streamdet.evaluate.mot_run import MotJob
     from streamdet.evaluate.mot_sequences import SequenceFiles, find_sequences, info_beside
 
     if (folder is None) == (truth is None):
-        raise UsageError("give either a folder of MOTChallenge's, or --truth gt.txt with --tracks or --detections")
+        raise UsageError(
+            "give either a folder of MOTChallenge sequences, or --truth gt.txt with --tracks or --detections"
+        )
     if tracks is not None and detections is not None:
-        raise UsageError("give either --tracks to judge or --detections to run the tracker on")
+        raise UsageError("give either --tracks to evaluate, or --detections to run the tracker on")
     if truth is not None:
         if tracks is None and detections is None:
-            raise UsageError("give beside --truth the --tracks to judge, or --detections to run the tracker on")
+            raise UsageError("--truth needs --tracks to evaluate, or --detections to run the tracker on")
         info = info_beside(truth)
         name = info.name or (tracks or truth.resolve().parent).stem
         sequences = [SequenceFiles(name, truth, detections, info.fps, info.length)]
-        left_out: list[str] = []
+        without_truth: list[str] = []
     else:
         assert folder is not None
         if detections is not None:
-            raise UsageError("--detections goes with --truth; a folder has its own")
-        sequences, left_out = find_sequences(folder)
+            raise UsageError("--detections needs --truth; a folder has its own detections")
+        sequences, without_truth = find_sequences(folder)
     if fps is not None:
         sequences = [replace(files, fps=fps) for files in sequences]
     if tracks is not None and tracks.is_dir():
-        return [MotJob(files, tracks / f"{files.name}.txt") for files in sequences], left_out
+        return [MotJob(files, tracks / f"{files.name}.txt") for files in sequences], without_truth
     if tracks is not None and len(sequences) > 1:
-        raise UsageError(f"{folder} has {len(sequences)} sequences: give --tracks a folder with a NAME.txt of each")
-    return [MotJob(files, tracks) for files in sequences], left_out
+        raise UsageError(
+            f"{folder} has {len(sequences)} sequences: give --tracks a folder with one NAME.txt per sequence"
+        )
+    return [MotJob(files, tracks) for files in sequences], without_truth
 
 
-def _range(text: str | None) -> tuple[float, float]:
+def _parse_range(text: str | None) -> tuple[float, float]:
     if text is None:
         return 0.0, 1.0
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--score-range {text}: expected two numbers as 0,100") from None
+        raise UsageError(f"--score-range {text}: expected two numbers, for example 0,100") from None
     if not -1e9 <= low < high <= 1e9:
         raise UsageError(f"--score-range {text}: the first number must be less than the second")
     return low, high

@@ -1,4 +1,4 @@
-"""What `streamdet eval coco` prints."""
+"""The output of `streamdet eval coco`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from streamdet.evaluate.published import AP, COCO_PRECISION, VAL2017_IMAGES, VOC
 
 
 def print_coco_result(result: CocoResult) -> None:
-    """Prints an evaluation on standard output: what ran, COCO's table, the metrics with published figures, classes."""
+    """Prints a result on stdout: the run, COCO's table, the metrics beside their published figures, and the classes."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 100  # a file or a pipe has no width of its own
-    for line in _about(result):
+        console.width = 100  # a file or a pipe has no width
+    for line in _run_lines(result):
         console.print(line, markup=False, soft_wrap=True)
     console.print()
     for line in coco_lines(result.coco.numbers):
@@ -32,7 +32,7 @@ def print_coco_result(result: CocoResult) -> None:
 
 
 def coco_lines(numbers: CocoNumbers) -> list[str]:
-    """Returns the twelve lines that pycocotools prints, for programs that read them and people who know them."""
+    """Returns the same twelve lines that pycocotools prints."""
     rows = [
         ("Precision", "AP", "0.50:0.95", "all", 100, numbers.ap),
         ("Precision", "AP", "0.50", "all", 100, numbers.ap50),
@@ -53,16 +53,16 @@ def coco_lines(numbers: CocoNumbers) -> list[str]:
     ]
 
 
-def _about(result: CocoResult) -> list[str]:
+def _run_lines(result: CocoResult) -> list[str]:
     run, truth = result.identity, result.ground_truth
     preprocess, infer, postprocess = result.detections.times_ms.mean(axis=0)
     crowds = int(truth.crowd.sum())
     return [
         f"{run.model} on {result.explain.partition(' (')[0]}",
-        f"{len(truth.images)} pictures of {truth.name}: {len(truth) - crowds} objects, {crowds} crowds",
-        f"{len(result.detections)} detections: score over {run.conf:g}, NMS at IoU {run.iou:g}, "
-        f"best {run.max_detections} of a picture (pycocotools then counts the best {MAX_DETECTIONS} of each class)",
-        f"a picture took {preprocess:.2f} + {infer:.2f} + {postprocess:.2f} ms: preprocess, infer, postprocess",
+        f"{len(truth.images)} images of {truth.name}: {len(truth) - crowds} objects, {crowds} crowds",
+        f"{len(result.detections)} detections: score above {run.conf:g}, NMS at IoU {run.iou:g}, "
+        f"top {run.max_detections} per image (pycocotools then counts the top {MAX_DETECTIONS} per class)",
+        f"mean time per image: preprocess {preprocess:.2f} ms, infer {infer:.2f} ms, postprocess {postprocess:.2f} ms",
     ]
 
 
@@ -88,20 +88,20 @@ def _remarks(result: CocoResult) -> list[str]:
     remarks = []
     if result.published and not is_val2017(result.ground_truth):
         remarks.append(
-            f"the published figures are of all {VAL2017_IMAGES} pictures of val2017: not comparable with these"
+            f"the published figures are for all {VAL2017_IMAGES} images of val2017; they are not comparable with these"
         )
     if result.random_weights:
-        remarks.append(f"{result.identity.model} has random weights: these numbers mean nothing")
+        remarks.append(f"{result.identity.model} has random weights: these figures are meaningless")
     if result.missing_images:
-        remarks.append(f"pictures left out because they are not in the folder: {result.missing_images}")
+        remarks.append(f"images skipped because they are not in the folder: {result.missing_images}")
     if result.resumed_images:
-        remarks.append(f"pictures whose detections were known from an earlier run: {result.resumed_images}")
+        remarks.append(f"images whose detections were loaded from an earlier run: {result.resumed_images}")
     if result.classes.unmapped_classes:
         names = _some(result.classes.unmapped_classes)
-        remarks.append(f"classes that are no category of the file, and do not count: {names}")
+        remarks.append(f"classes of the model that are not in the annotations, ignored: {names}")
     if result.classes.unmapped_categories:
         names = _some(result.classes.unmapped_categories)
-        remarks.append(f"categories that the model does not know, and that count as missed: {names}")
+        remarks.append(f"categories of the annotations that the model does not have, counted as missed: {names}")
     return remarks
 
 

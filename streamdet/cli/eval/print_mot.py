@@ -1,4 +1,4 @@
-"""What `streamdet eval mot` prints."""
+"""The output of `streamdet eval mot`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _COUNTS = ("FP", "FN", "IDSW", "Frag", "MT", "ML", "tracks", "truth", "frames")
 
 
 def print_mot_result(run: MotRun, without_truth: list[str]) -> None:
-    """Prints a row per sequence on standard output, one for all, and remarks; MOTChallenge's names and percents."""
+    """Prints one row per sequence and one for all on stdout, with MOTChallenge's names and percentages."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 200  # a file or a pipe has no width of its own, and programs read whole lines
+        console.width = 200  # a file or a pipe has no width, and programs read complete lines
     table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
     table.add_column("sequence", no_wrap=True)
     for column in (*_PERCENT, *_COUNTS):
@@ -30,9 +30,9 @@ def print_mot_result(run: MotRun, without_truth: list[str]) -> None:
         table.add_row("all together", *_cells(run.result.combined))
     console.print(table)
     for name, us in run.us_per_frame.items():
-        console.print(f"{name}: an update of the tracker took {us:.0f} us", markup=False, soft_wrap=True)
+        console.print(f"{name}: the tracker took {us:.0f} us per frame", markup=False, soft_wrap=True)
     if without_truth:
-        console.print(f"left out, without truth: {', '.join(without_truth)}", markup=False, soft_wrap=True)
+        console.print(f"skipped, without ground truth: {', '.join(without_truth)}", markup=False, soft_wrap=True)
 
 
 def _cells(numbers: MotNumbers) -> list[str]:

@@ -1,4 +1,4 @@
-"""What `streamdet eval streaming` prints."""
+"""The output of `streamdet eval streaming`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from streamdet.evaluate.streaming_report import MEASURE
 
 
 def print_scores(scores: Sequence[StreamingScore], source: str, truth: str) -> None:
-    """Prints a row for each setting and mode on standard output, and what the columns mean."""
+    """Prints one row per setting and mode on stdout, and the meaning of the columns."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 140  # a file or a pipe has no width of its own
+        console.width = 140  # a file or a pipe has no width
     boxes = max((score.true_boxes for score in scores), default=0)
-    console.print(f"{source}: {boxes} true boxes, by {truth}", markup=False, soft_wrap=True)
+    console.print(f"{source}: {boxes} ground truth boxes from {truth}", markup=False, soft_wrap=True)
     console.print(f"quality: {MEASURE}", markup=False, soft_wrap=True)
     table = Table(show_edge=False, box=None, padding=(0, 2, 0, 0))
     table.add_column("detections", no_wrap=True)
-    table.add_column("late by", justify="right", no_wrap=True)
+    table.add_column("latency", justify="right", no_wrap=True)
     table.add_column("mode", no_wrap=True)
     for column in ("quality", "IoU if shown", "missing", "extra", "between", "age", "delay", "motion"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -32,9 +32,10 @@ def print_scores(scores: Sequence[StreamingScore], source: str, truth: str) -> N
         before = score.setting
     console.print(table)
     for line in (
-        "missing: true boxes without one shown; extra: boxes shown with an id that is not true then, per true box",
-        "between: frames that had detections before and after them; age: to the nearest detections; delay: shown later "
-        "(every-frame: after a minute, and growing); motion: processor time per frame, all of it",
+        "missing: ground truth boxes that are not shown; extra: shown boxes whose id has no ground truth box then, per "
+        "ground truth box",
+        "between: frames with detections before and after them; age: to the nearest detections; delay: of the shown "
+        "frames (every-frame: after one minute, and growing); motion: total processor time per frame",
     ):
         console.print(line, markup=False, soft_wrap=True)
 

@@ -1,49 +1,62 @@
-"""`streamdet eval streaming`."""
+"""`streamdet eval streaming`: measures the shown boxes when detections are few and late."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdet.cli.first_run import announce_compilation
+from streamdet.cli.options import NoProgress, Provider, Threads
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
     from streamdet.evaluate.streaming import Setting
 
-Text = str | None
-_MOST_SETTINGS = 64
+_MAX_SETTINGS = 64
 
 
 def streaming(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A video file, or synthetic:street for its exact truth.")
+        str, typer.Argument(metavar="SOURCE", help="Video file, or synthetic:street with its exact ground truth.")
     ],
     model: Annotated[
-        Text, typer.Option("--model", "-m", metavar="MODEL", help="Whose boxes on every frame are taken for true.")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="Detector whose boxes on every frame are the ground truth of a video.",
+        ),
     ] = None,
     rates: Annotated[str, typer.Option("--rates", help="Detections per second, e.g. 2,5.")] = "1,2,3,5,10,15",
     latency: Annotated[
-        Text,
-        typer.Option("--latency", metavar="MS", help="From frame to detections, e.g. 100,500; else one period each."),
+        str | None,
+        typer.Option("--latency", metavar="MS", help="Detection latencies, e.g. 100,500; default: one period each."),
     ] = None,
-    delay: Annotated[float, typer.Option("--delay", min=0.0, help="Smooth mode: seconds that frames wait.")] = 1.0,
-    flow: Annotated[bool, typer.Option("--flow/--no-flow", help="Measure motion in the pictures.")] = True,
-    conf: Annotated[float | None, typer.Option("--conf", "-t", help="Least score of an object, 0 to 1.")] = None,
-    classes: Annotated[Text, typer.Option("--classes", help="Only these, e.g. person,car.")] = None,
-    provider: Annotated[str, typer.Option("--provider", "-d", "--device", help="What the model runs on.")] = "auto",
-    threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads for inference; 0 chooses.")] = 0,
-    max_frames: Annotated[int, typer.Option("--max-frames", min=0, help="Only the first so many; 0 takes all.")] = 0,
-    report: Annotated[Path | None, typer.Option("--report", metavar="JSON", help="Write every figure as JSON.")] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", metavar="PNG", help="Draw quality over the rate.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    delay: Annotated[float, typer.Option("--delay", min=0.0, help="Delay of smooth mode, in seconds.")] = 1.0,
+    flow: Annotated[bool, typer.Option("--flow/--no-flow", help="Measure motion in the frames.")] = True,
+    conf: Annotated[
+        float | None, typer.Option("--conf", "-t", help="Minimum score of an object, 0 to 1; default: the model's.")
+    ] = None,
+    classes: Annotated[str | None, typer.Option("--classes", help="Classes, e.g. person,car; default: all.")] = None,
+    provider: Provider = "auto",
+    threads: Threads = 0,
+    max_frames: Annotated[
+        int, typer.Option("--max-frames", min=0, help="Maximum number of frames, from the start; 0: all.")
+    ] = 0,
+    report: Annotated[Path | None, typer.Option("--report", metavar="JSON", help="All figures as JSON.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="PNG", help="Plot of quality over detection rate.")
+    ] = None,
+    quiet: NoProgress = False,
 ) -> None:
-    """Measure what is shown at each frame's time when detections are few and late: hold-last, live, smooth.
+    """Measure the shown boxes when detections are few and late.
 
-    A simulation without a clock, the same in every run: the pipeline's own code is given the true boxes of few frames,
-    late. Its boxes on all frames are compared with the true ones of the same ids.
+    Compares hold-last, live, smooth and every-frame. The simulation uses no clock and gives the same result in every
+    run. The pipeline's own code receives the ground truth boxes of few frames, late. Its boxes on all frames are
+    compared with the ground truth boxes of the same ids.
 
     Example: streamdet eval streaming video.mp4 -m yolox-nano --rates 2,5 --report streaming.json --plot streaming.png
     """
@@ -64,14 +77,12 @@ def streaming(
     from streamdet.cli.download_progress import DownloadProgress
     from streamdet.cli.eval.eval_progress import EvalProgress
     from streamdet.cli.eval.print_streaming import print_scores
-    from streamdet.kernels import compiled_before
     from streamdet.models.model_cache import downloader
 
-    if not quiet and not compiled_before():
-        print("streamdet: first run: compiling, which takes about half a minute once", file=sys.stderr)
+    announce_compilation(quiet)
     named = tuple(name.strip() for name in (classes or "").split(",") if name.strip())
     detector = DetectorOptions(conf=conf, classes=named, provider=provider, threads=threads)
-    with DownloadProgress(quiet) as downloading, EvalProgress(quiet, long_end=False) as progress:
+    with DownloadProgress(quiet) as downloading, EvalProgress(quiet, announce_metrics=False) as progress:
         truth = GroundTruthOptions(source, model, detector, max_frames)
         frames = GroundTruthFrames(truth, progress, downloader(downloading))
         for path in outputs:
@@ -80,7 +91,7 @@ def streaming(
     if report is not None:
         write_report(scores, frames.source.url, frames.truth, report)
     if plot is not None:
-        plot_streaming(scores, plot, f"{frames.source.name}: truth is {frames.truth}")
+        plot_streaming(scores, plot, f"{frames.source.name}: ground truth from {frames.truth}")
     print_scores(scores, frames.source.url, frames.truth)
     for path in outputs:
         typer.echo(f"wrote {path}")
@@ -89,25 +100,23 @@ def streaming(
 def _settings(rates: str, latency: str | None, delay_s: float) -> list[Setting]:
     from streamdet.evaluate.streaming import Setting
 
-    wanted = _numbers("--rates", rates, 0.05, 240)
-    late = None if latency is None else _numbers("--latency", latency, 0, 10_000)
+    rates_hz = _parse_numbers("--rates", rates, 0.05, 240)
+    latencies_ms = None if latency is None else _parse_numbers("--latency", latency, 0, 10_000)
     settings = [
         Setting(rate, latency_s, delay_s)
-        for rate in wanted
-        for latency_s in ([1 / rate] if late is None else [ms / 1000 for ms in late])
+        for rate in rates_hz
+        for latency_s in ([1 / rate] if latencies_ms is None else [ms / 1000 for ms in latencies_ms])
     ]
-    if len(settings) > _MOST_SETTINGS:
-        raise UsageError(
-            f"{len(settings)} pairs of a rate and a latency are too many at once: {_MOST_SETTINGS} at most"
-        )
+    if len(settings) > _MAX_SETTINGS:
+        raise UsageError(f"{len(settings)} pairs of rate and latency are too many: give {_MAX_SETTINGS} at most")
     return settings
 
 
-def _numbers(option: str, text: str, least: float, most: float) -> list[float]:
+def _parse_numbers(option: str, text: str, low: float, high: float) -> list[float]:
     try:
         numbers = sorted({float(part) for part in text.split(",")})
     except ValueError:
-        raise UsageError(f"{option} {text!r}: expected numbers like 2,5,10") from None
-    if not all(least <= number <= most for number in numbers):
-        raise UsageError(f"{option} {text!r}: must be from {least:g} to {most:g}")
+        raise UsageError(f"{option} {text!r}: expected numbers such as 2,5,10") from None
+    if not all(low <= number <= high for number in numbers):
+        raise UsageError(f"{option} {text!r}: must be from {low:g} to {high:g}")
     return numbers

@@ -1,4 +1,4 @@
-"""`streamdet eval street`: a detector and the tracker on scenes whose truth is exact."""
+"""`streamdet eval street`: measures a detector and the tracker on synthetic scenes."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdet.cli.options import MODEL_HELP, AsJson, NoProgress, Precision, Provider, Threads
+
 if TYPE_CHECKING:
     from streamdet.evaluate.coco_ap import CocoAp
     from streamdet.evaluate.mot import MotResult
 
 
 def street(
-    model: Annotated[str, typer.Option("--model", "-m", help="Name, .onnx file or .yaml description.")] = "ssd-demo",
-    scenes: Annotated[int, typer.Option(min=1, max=60, help="How many of the held-out scenes.")] = 60,
-    tracked: Annotated[int, typer.Option(min=0, max=60, help="How many of them to track through.")] = 8,
-    frames: Annotated[int, typer.Option(min=2, help="Of each scene that is tracked through.")] = 300,
+    model: Annotated[str, typer.Option("--model", "-m", help=MODEL_HELP)] = "ssd-demo",
+    scenes: Annotated[int, typer.Option(min=1, max=60, help="Number of held-out scenes.")] = 60,
+    tracked: Annotated[int, typer.Option(min=0, max=60, help="Number of them to evaluate tracking on.")] = 8,
+    frames: Annotated[int, typer.Option(min=2, help="Frames per tracked scene.")] = 300,
     least_visible: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of an object that must be seen for it to count.")
+        float, typer.Option(min=0.0, max=1.0, help="Minimum visible share of an object that counts, 0 to 1.")
     ] = 0.25,
-    provider: Annotated[str, typer.Option("--provider", "-d", "--device", help="auto, cuda, tensorrt, ...")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto, fp32, fp16, bf16 or int8.")] = "auto",
-    threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads for inference; 0 chooses.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    provider: Provider = "auto",
+    precision: Precision = "auto",
+    threads: Threads = 0,
+    as_json: AsJson = False,
+    quiet: NoProgress = False,
 ) -> None:
-    """Measure a detector, and the tracker behind it, on synthetic:street, against its exact truth.
+    """Measure a detector and the tracker on synthetic:street.
 
-    The scenes are held out: ssd-demo has learned from others. Objects that can hardly be seen do not count: they need
-    not be found, and may be.
+    The ground truth is exact, and the scenes are not in the training set of ssd-demo. Objects that are hardly visible
+    do not count, whether they are detected or not.
     """
     from streamdet.cli.eval.eval_progress import EvalProgress
     from streamdet.evaluate.json_output import json_text
@@ -38,19 +40,19 @@ def street(
 
     held_out = replace(HELD_OUT, seeds=HELD_OUT.seeds[:scenes])
     options = DetectorOptions(provider=provider, precision=precision, threads=threads)
-    pictures, followed = len(held_out.seeds) * len(held_out.frames), min(tracked, scenes)
-    total = pictures + followed * frames
+    images, videos = len(held_out.seeds) * len(held_out.frames), min(tracked, scenes)
+    total = images + videos * frames
     with EvalProgress(quiet or as_json) as progress:
         progress(0, total)
         with load_detector(model, replace(options, conf=0.01, max_detections=100)) as detector:
             accuracy = evaluate_street(detector, held_out.pictures(), lambda done: progress(done, total), least_visible)
             explain = detector.explain
         tracking = None
-        if followed:
+        if videos:
             with load_detector(model, options) as detector:
-                videos = [replace(held_out.options, seed=seed) for seed in held_out.seeds[:followed]]
+                options_of_videos = [replace(held_out.options, seed=seed) for seed in held_out.seeds[:videos]]
                 tracking = track_street(
-                    detector, videos, frames, lambda done: progress(pictures + done, total), least_visible
+                    detector, options_of_videos, frames, lambda done: progress(images + done, total), least_visible
                 )
     if as_json:
         print(json_text(_json(accuracy, tracking, explain)))

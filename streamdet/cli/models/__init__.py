@@ -1,4 +1,4 @@
-"""`streamdet models`: what is known, getting and checking it, what a file is, other forms, the flagship at random."""
+"""`streamdet models`: lists, inspects, downloads, verifies, builds, converts and benchmarks models."""
 
 import typer
 
@@ -10,7 +10,7 @@ from streamdet.cli.models.list import list_models
 from streamdet.cli.models.pull import pull
 from streamdet.cli.models.verify import verify
 
-app = typer.Typer(help="Known models, and what is inside a model file.", no_args_is_help=True)
+app = typer.Typer(help="List, inspect, download, convert and benchmark models.", no_args_is_help=True)
 app.command("list")(list_models)
 app.command("info")(info)
 app.command("pull")(pull)

@@ -1,4 +1,4 @@
-"""`streamdet models benchmark`: how fast models are on what this machine has, and how fast the machine could be."""
+"""`streamdet models benchmark`: the speed of models on this machine, and the machine's own limit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdet.cli.options import AsJson, Threads
 from streamdet.interrupts import InterruptListener
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _WIDTH = 140
-"""Characters that the widest table needs."""
+"""Characters of the widest table."""
 
 
 class _Provider(StrEnum):
@@ -39,25 +40,35 @@ class _Precision(StrEnum):
 
 def benchmark(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL", help="Names, ONNX files, YAML descriptions: compared in one run.")
+        list[str],
+        typer.Argument(metavar="MODEL", help="Detectors to compare: names, .onnx files or .yaml descriptions."),
     ],
     provider: Annotated[
-        list[_Provider] | None, typer.Option("--provider", "-d", "--device", help="Only these.")
+        list[_Provider] | None,
+        typer.Option("--provider", "-d", "--device", help="Backend to measure; repeatable; default: all that work."),
     ] = None,
-    precision: Annotated[list[_Precision] | None, typer.Option("--precision", help="Only these.")] = None,
-    batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Also throughput, by batch size.")] = None,
-    rounds: Annotated[int, typer.Option("--rounds", "-n", min=1, help="How often each takes its turn.")] = 11,
-    threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads for inference; 0 chooses.")] = 0,
+    precision: Annotated[
+        list[_Precision] | None,
+        typer.Option("--precision", help="Arithmetic to measure; repeatable; default: all that work."),
+    ] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option("--batch", min=1, help="Batch size to measure the throughput of; repeatable."),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option("--rounds", "-n", min=1, help="Number of times that each candidate is measured.")
+    ] = 11,
+    threads: Threads = 0,
     against_openvino: Annotated[
-        bool, typer.Option("--against-openvino", help="Also OpenVINO's own runtime, used as its manual shows.")
+        bool, typer.Option("--against-openvino", help="Measure OpenVINO's own runtime too, as its manual uses it.")
     ] = False,
-    roofline: Annotated[bool, typer.Option(help="Also measure what the machine can do.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    roofline: Annotated[bool, typer.Option(help="Measure the machine's own limits too.")] = True,
+    as_json: AsJson = False,
 ) -> None:
-    """Time models on every provider and precision that works here.
+    """Time models on every provider and precision of this machine.
 
-    All take turns in one run, one picture at a time, since the speed of a machine changes with time: compare ratios.
-    "of machine" is how close inference comes to the rate of plain large convolutions on the same provider.
+    All candidates take turns in one run, one image at a time, because the speed of a machine changes over time: compare
+    the ratios. "of machine" is the inference rate relative to that of plain large convolutions on the same provider.
     """
     from streamdet.bench.candidates import baselines, load_benchmarked_model, make_candidates
     from streamdet.bench.inference import load_warning, measure
@@ -73,27 +84,27 @@ def benchmark(
         if not has_openvino():
             raise UsageError("--against-openvino needs the package openvino: pip install openvino")
     load = load_warning()
-    with InterruptListener():  # ends the process at once: nothing is lost
+    with InterruptListener():  # Ctrl-C ends the process at once: nothing is lost
         with DownloadProgress() as downloading:
             measured_models = [load_benchmarked_model(model, threads, downloader(downloading)) for model in models]
         wanted = [Provider[name.value.upper()] for name in provider] if provider else list(Provider)[::-1]
         ours, skipped = make_candidates(measured_models, wanted, [Precision(name.value) for name in precision or ()])
         if not ours:
             raise HardwareError(f"nothing to measure: {'; '.join(skipped)}")
-        everybody = [one for made in ours for one in (made, *baselines(made, against_openvino))]
-        rows = measure(everybody, rounds, batch or (), roofline)
-    most = max(given.threads for given in measured_models)
+        candidates = [one for made in ours for one in (made, *baselines(made, against_openvino))]
+        rows = measure(candidates, rounds, batch or (), roofline)
+    max_threads = max(one.threads for one in measured_models)
     notes = [load] if load else []
-    notes += [
-        f"{given.name}: random weights, it detects nothing" for given in measured_models if given.spec.random_weights
-    ]
-    notes += [f"left out: {reason}" for reason in skipped]
-    bandwidth = copy_bandwidth(most) if roofline else 0.0
+    notes += [f"{one.name}: random weights, it detects nothing" for one in measured_models if one.spec.random_weights]
+    notes += [f"skipped: {reason}" for reason in skipped]
+    bandwidth = copy_bandwidth(max_threads) if roofline else 0.0
     if as_json:
         listed = [asdict(row) | {"images_per_s": dict(row.images_per_s)} for row in rows]
-        typer.echo(json.dumps({"rows": listed, "copy_gb_per_s": bandwidth, "threads": most, "notes": notes}, indent=2))
+        typer.echo(
+            json.dumps({"rows": listed, "copy_gb_per_s": bandwidth, "threads": max_threads, "notes": notes}, indent=2)
+        )
         return
-    _print(rows, [*_roofline_notes(rows, bandwidth, most), *notes], batch or ())
+    _print(rows, [*_roofline_notes(rows, bandwidth, max_threads), *notes], batch or ())
 
 
 def _print(rows: Sequence[InferenceTiming], notes: Sequence[str], batches: Sequence[int]) -> None:
@@ -101,7 +112,7 @@ def _print(rows: Sequence[InferenceTiming], notes: Sequence[str], batches: Seque
     from rich.table import Table
 
     console = Console(highlight=False)
-    console.width = max(console.width, _WIDTH)  # a log or a pipe has none; a narrow terminal wraps, and loses no figure
+    console.width = max(console.width, _WIDTH)  # a pipe has no width; a narrow terminal wraps, without losing a figure
     table = Table(show_edge=False, box=None, padding=(0, 1))
     several = len({row.model for row in rows}) > 1
     for column in ["model", "runs on"] if several else ["runs on"]:
@@ -126,9 +137,11 @@ def _print(rows: Sequence[InferenceTiming], notes: Sequence[str], batches: Seque
 
 
 def _roofline_notes(rows: Sequence[InferenceTiming], bandwidth: float, threads: int) -> list[str]:
-    notes = [f"{threads} threads; medians of one picture at a time; speed is against the slowest row; xN /s: batches"]
+    notes = [
+        f"{threads} threads; medians of one image at a time; speed: relative to the slowest row; xN /s: batches of N"
+    ]
     if bandwidth:
-        notes.append(f"memory is copied at {bandwidth:.1f} GB/s (bytes read and written)")
+        notes.append(f"memory copy: {bandwidth:.1f} GB/s (bytes read and written)")
     for row in rows:
         if row.floor_ms:
             notes.append(

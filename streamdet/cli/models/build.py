@@ -1,4 +1,4 @@
-"""`streamdet models build`: the flagship's architecture with random weights."""
+"""`streamdet models build`: writes the flagship's architecture with random weights."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -15,14 +15,16 @@ class _Form(StrEnum):
 
 
 def build(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="ssd-resnet34-1200")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Architecture: ssd-resnet34-1200.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="ONNX file to write.")],
-    form: Annotated[_Form, typer.Option(help="heads: raw, any batch. published: NMS inside, batch 1.")] = _Form.heads,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
+    form: Annotated[
+        _Form, typer.Option(help="Outputs: heads (raw, any batch) or published (NMS inside, batch 1).")
+    ] = _Form.heads,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the weights.")] = 0,
 ) -> None:
     """Write the flagship's architecture with RANDOM WEIGHTS.
 
-    It is for timing and tests, and detects nothing.
+    For timing and tests; it detects nothing.
     """
     from streamdet.atomic_write import write_files
     from streamdet.models.catalog import find_model
@@ -30,7 +32,7 @@ def build(
 
     spec = find_model(name)
     if spec is None or spec.name != "ssd-resnet34-1200":
-        raise UsageError(f"cannot build {name!r}: the architecture that can be built is ssd-resnet34-1200")
+        raise UsageError(f"cannot build {name!r}: only ssd-resnet34-1200 can be built")
     check_output_file(output, overwrite=True, inputs=InputFiles())
     if output.suffix.casefold() != ".onnx":
         raise UsageError(f"build writes .onnx files: give -o {output.with_suffix('.onnx').name}")

@@ -1,4 +1,4 @@
-"""`streamdet models convert`: another form of a model, proven to find the same."""
+"""`streamdet models convert`: converts a model and verifies that its detections stay the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdet.cli.options import ModelArgument
 from streamdet.convert.options import (
     Channels,
     ConvertOptions,
@@ -27,40 +28,54 @@ if TYPE_CHECKING:
 
 
 def convert(
-    source: Annotated[str, typer.Argument(metavar="MODEL", help="Known name, ONNX file or YAML description.")],
+    source: ModelArgument,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .onnx, or .xml for OpenVINO.")],
-    form: Annotated[OutputForm | None, typer.Option(help="heads: any batch. published: NMS inside, batch 1.")] = None,
+    form: Annotated[
+        OutputForm | None, typer.Option(help="Outputs: heads (any batch) or published (NMS inside, batch 1).")
+    ] = None,
     input_type: Annotated[
-        InputType, typer.Option(help="uint8: bytes, with mean, scale and channel order inside.")
+        InputType, typer.Option(help="Input type; uint8 includes mean, scale and channel order.")
     ] = InputType.FLOAT32,
-    layout: Annotated[Layout, typer.Option(help="Axes of the input.")] = Layout.NCHW,
-    channels: Annotated[Channels | None, typer.Option(help="Of a 0..255 input: mean and scale go inside.")] = None,
-    precision: Annotated[TargetPrecision, typer.Option(help="int8 needs --calibration.")] = TargetPrecision.FP32,
-    input_size: Annotated[int, typer.Option(help="Side of the input; another accuracy point. 0: as it is.")] = 0,
-    top_boxes: Annotated[int, typer.Option(help="Only so many boxes, the likeliest, leave the network. 0: all.")] = 0,
-    batch: Annotated[str, typer.Option(help="dynamic, or a number.")] = "dynamic",
-    format: Annotated[FileFormat | None, typer.Option(help="openvino: .xml and .bin. By default as -o ends.")] = None,
-    images: Annotated[str | None, typer.Option(help="Photos for the proof: folder, pattern or list.")] = None,
-    pictures: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
-    calibration: Annotated[str | None, typer.Option(help="Photos for int8: folder, pattern or list.")] = None,
+    layout: Annotated[Layout, typer.Option(help="Axis order of the input.")] = Layout.NCHW,
+    channels: Annotated[
+        Channels | None, typer.Option(help="Channel order of a 0..255 input; includes mean and scale.")
+    ] = None,
+    precision: Annotated[
+        TargetPrecision, typer.Option(help="Arithmetic; int8 needs --calibration.")
+    ] = TargetPrecision.FP32,
+    input_size: Annotated[
+        int, typer.Option(help="Side of the input, in pixels; changes the accuracy. 0: unchanged.")
+    ] = 0,
+    top_boxes: Annotated[int, typer.Option(help="Number of boxes that leave the network, by score. 0: all.")] = 0,
+    batch: Annotated[str, typer.Option(help="Batch size: dynamic, or 1 to 1024.")] = "dynamic",
+    format: Annotated[
+        FileFormat | None, typer.Option(help="File format; default: by the ending of -o. openvino: .xml and .bin.")
+    ] = None,
+    images: Annotated[str | None, typer.Option(help="Photos for the verification: folder, pattern or list.")] = None,
+    pictures: Annotated[int, typer.Option(min=1, help="Number of photos for the verification.")] = 8,
+    calibration: Annotated[
+        str | None, typer.Option(help="Photos to calibrate int8 on: folder, pattern or list.")
+    ] = None,
     annotations: Annotated[
-        Path | None, typer.Option("--annotations", "-a", help="Their boxes (COCO JSON), to judge int8 by.")
+        Path | None,
+        typer.Option("--annotations", "-a", help="Ground truth of the photos (COCO JSON), to evaluate int8."),
     ] = None,
     max_loss: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="What int8 may lose: AP with --annotations (0.01), else agreement with the float model (0.02).",
+            help="Maximum loss of int8: of AP with --annotations (default: 0.01), else of agreement with the float "
+            "model (default: 0.02).",
         ),
     ] = None,
 ) -> None:
-    """Convert a model, proven to find the same.
+    """Convert a model, and verify that its detections stay the same.
 
-    The result is compared with its source on pictures, and only written where it agrees.
+    The result is compared with its source on images, and written only if they agree.
 
-    The flagship's network is found by its structure in any export of it, and cut before its NMS. Other models keep
-    their form, and can change their precision.
+    The flagship's network is recognized by its structure in any export, and cut before its NMS. Other models keep
+    their form; only their precision can change.
     """
     format = format or (FileFormat.OPENVINO if output.suffix.casefold() == ".xml" else FileFormat.ONNX)
     options = ConvertOptions(
@@ -68,7 +83,7 @@ def convert(
     )
     _check_output(output, format)
     if precision is not TargetPrecision.INT8:
-        _refuse_int8_only(calibration is not None, annotations is not None, max_loss is not None)
+        _check_int8_options(calibration is not None, annotations is not None, max_loss is not None)
     from streamdet.atomic_write import write_files
     from streamdet.cli.download_progress import DownloadProgress
     from streamdet.cli.models.quantize import make_quantizer
@@ -87,9 +102,9 @@ def convert(
     samples = load_samples(images, pictures)
     quantize = make_quantizer(calibration, annotations, images, max_loss) if precision is TargetPrecision.INT8 else None
     if images is None:
-        typer.echo("the proof runs on a made-up scene; --images DIR proves it on your own photos")
-    with _status() as tell:
-        converted = convert_model(file, spec, samples, options, quantize, tell)
+        typer.echo("verifying on a synthetic scene; --images DIR verifies on your own photos")
+    with _status() as update:
+        converted = convert_model(file, spec, samples, options, quantize, update)
     main = (".onnx", ".xml")
     write_files({output if end in main else output.with_suffix(end): data for end, data in converted.files.items()})
     for line in _summary(converted, output):
@@ -104,8 +119,8 @@ def _batch(text: str) -> int:
     return int(text[:6])
 
 
-def _refuse_int8_only(calibration: bool, annotations: bool, max_loss: bool) -> None:
-    """Refuses what would have no effect.
+def _check_int8_options(calibration: bool, annotations: bool, max_loss: bool) -> None:
+    """Checks that no option is given that only INT8 uses.
 
     Raises:
         UsageError: one of them is given.
@@ -113,7 +128,7 @@ def _refuse_int8_only(calibration: bool, annotations: bool, max_loss: bool) -> N
     given = {"--calibration": calibration, "--annotations": annotations, "--max-loss": max_loss}
     names = [name for name, is_given in given.items() if is_given]
     if names:
-        raise UsageError(f"{', '.join(names)} is for --precision int8 alone: add that, or leave it out")
+        raise UsageError(f"{', '.join(names)} requires --precision int8: add it, or omit {', '.join(names)}")
 
 
 def _check_output(output: Path, format: FileFormat) -> None:
@@ -127,7 +142,7 @@ def _check_output(output: Path, format: FileFormat) -> None:
 
 @contextmanager
 def _status() -> Iterator[Callable[[str], None]]:
-    """Yields what shows a line of progress; nothing where nobody watches."""
+    """Yields a function that shows a line of progress, on a terminal only."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -138,14 +153,14 @@ def _status() -> Iterator[Callable[[str], None]]:
 def _summary(converted: ConvertedModel, output: Path) -> list[str]:
     proof, found = converted.proof, converted.proof.agreement
     size = sum(len(data) for data in converted.files.values()) / 1e6
-    judged = f"allowed: {proof.strict}" if proof.strict.share else "told, not judged: see int8 below"
+    limits = f"allowed: {proof.strict}" if proof.strict.share else "no limit here: see int8 below"
     lines = [
         f"wrote {output} ({size:.1f} MB)",
-        f"proof: {found.matched} of {found.count} detections on {len(proof.samples)} pictures agree, boxes within "
-        f"{found.box:.1g} of the side, scores within {found.score:.1g} ({judged})",
+        f"verification: {found.matched} of {found.count} detections on {len(proof.samples)} images agree; boxes within "
+        f"{found.box:.1g} of the input side, scores within {found.score:.1g} ({limits})",
     ]
     if found.borderline and proof.strict.share == 1:
-        lines.append(f"       {found.borderline} others are decided by roundings, at a threshold or limit of overlap")
+        lines.append(f"  {found.borderline} others differ by rounding at a score or overlap threshold")
     lines += [f"int8: {line}" for line in converted.report_text.splitlines()]
     lines += [f"note: {note}" for note in converted.notes]
     if converted.spec.random_weights:

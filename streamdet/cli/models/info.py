@@ -1,4 +1,4 @@
-"""`streamdet models info`: what a file is, read from its graph."""
+"""`streamdet models info`: prints what a model file contains."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streamdet.cli.options import AsJson
 from streamdet.errors import ModelError
 from streamdet.models.description import SPEC_KEY
 from streamdet.models.provenance import CONVERTED_KEY, read_provenance
@@ -24,18 +25,19 @@ if TYPE_CHECKING:
 
 def info(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Known name, ONNX or OpenVINO file, or YAML description.")
+        str,
+        typer.Argument(metavar="MODEL", help="Model: a known name, an ONNX or OpenVINO file, or a .yaml description."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what is inside a model.
+    """Show the contents of a model file.
 
     Inputs, outputs, contract, parameters and arithmetic are read from its graph; nothing is run or downloaded.
     """
     from streamdet.models.model_info import inspect_model
 
     if (named := _not_downloaded(model)) is not None:
-        _tell_of_spec(named, as_json)
+        _print_spec(named, as_json)
         return
     spec, source = _spec_and_source(model)
     read = inspect_model(source, spec)
@@ -47,28 +49,28 @@ def info(
 
 
 def _not_downloaded(model: str) -> ModelSpec | None:
-    """Returns the known model of that name whose file is not here; looking at a model downloads nothing."""
+    """Returns the known model of that name if its file is not on this machine, else None."""
     from streamdet.models.catalog import find_model, model_file_name, models_dir
 
     spec = None if Path(model).exists() else find_model(model)
     return None if spec is None or (models_dir() / model_file_name(spec)).exists() else spec
 
 
-def _tell_of_spec(spec: ModelSpec, as_json: bool) -> None:
-    """Prints what is known of a model without its file."""
+def _print_spec(spec: ModelSpec, as_json: bool) -> None:
+    """Prints what is known about a model without its file."""
     if as_json:
         facts = asdict(spec)
         facts |= {"contract": spec.contract.value, "resize": spec.resize.value, "here": False}
         typer.echo(json.dumps(facts, indent=2))
         return
     lines = [("model", f"{spec.name}: {spec.about}"), ("file", f"not downloaded: streamdet models pull {spec.name}")]
-    lines += [("", spec.origin.facts), *(("from", url) for url in spec.urls), *_feeding(spec)]
+    lines += [("", spec.origin.facts), *(("from", url) for url in spec.urls), *_spec_lines(spec)]
     for title, text in lines:
         typer.echo(printable(f"{title:<12} {text}"))
 
 
 def _spec_and_source(model: str) -> tuple[ModelSpec | None, Path | ModelFile]:
-    """Returns file and description; a file of no known contract has none, and can be shown all the same."""
+    """Returns the description and the file of a model; the description is None if the contract is unknown."""
     from streamdet.models.catalog import expand_path, resolve_model
 
     path = expand_path(model)
@@ -124,35 +126,35 @@ def _lines(read: ModelInfo) -> list[tuple[str, str]]:
     lines = [("file", f"{read.name} ({read.size_bytes / 1e6:.1f} MB)")]
     lines += [("input", port(tensor)) for tensor in _signature(read.signature.inputs)]
     lines += [("output", port(tensor)) for tensor in _signature(read.signature.outputs)]
-    lines += _spec_lines(read)
+    lines += [("contract", f"not recognized: {read.unknown}")] if read.spec is None else _spec_lines(read.spec)
     lines += _graph_lines(read.graph)
     lines += _origin_lines(read)
     from streamdet.quantize.report import METADATA_KEY
 
     quantized = _quantized_lines(read.signature.metadata.get(METADATA_KEY, ""))
     lines += quantized
-    told = (*((SPEC_KEY, CONVERTED_KEY) if read.spec else ()), *((METADATA_KEY,) if quantized else ()))
-    rest = [(key, value) for key, value in read.signature.metadata.items() if key not in told]
+    printed = (*((SPEC_KEY, CONVERTED_KEY) if read.spec else ()), *((METADATA_KEY,) if quantized else ()))
+    rest = [(key, value) for key, value in read.signature.metadata.items() if key not in printed]
     lines += [("metadata", f"{key} = {' '.join(value.split())[:200]}") for key, value in rest]
     return lines
 
 
 def _origin_lines(read: ModelInfo) -> list[tuple[str, str]]:
-    """Returns where a converted file says it comes from."""
+    """Returns the provenance of a converted file, from its metadata."""
     origin = read_provenance(read.signature.metadata.get(CONVERTED_KEY, ""))
     if origin is None:
         return []
     lines = [
-        ("made from", f"{origin.source} (SHA-256 {origin.sha256})"),
+        ("converted", f"from {origin.source} (SHA-256 {origin.sha256})"),
         ("", f"with {origin.options or 'no options'}"),
     ]
     if origin.before:
-        lines.append(("", f"which was made from {origin.before}"))
-    return [*lines, ("proof", origin.proof), *(("note", note) for note in origin.notes)]
+        lines.append(("", f"which was converted from {origin.before}"))
+    return [*lines, ("verified", origin.proof), *(("note", note) for note in origin.notes)]
 
 
 def _quantized_lines(text: str) -> list[tuple[str, str]]:
-    """Returns what a file's report of quantising says; nothing where it cannot be read."""
+    """Returns the quantization report of a file, or nothing if it cannot be read."""
     from streamdet.quantize.report import QuantizeReport
 
     try:
@@ -162,33 +164,26 @@ def _quantized_lines(text: str) -> list[tuple[str, str]]:
     return [("int8", line) for line in report.text().splitlines()]
 
 
-def _spec_lines(read: ModelInfo) -> list[tuple[str, str]]:
-    spec = read.spec
-    if spec is None:
-        return [("contract", f"not recognised: {read.unknown}")]
-    return _feeding(spec)
-
-
-def _feeding(spec: ModelSpec) -> list[tuple[str, str]]:
+def _spec_lines(spec: ModelSpec) -> list[tuple[str, str]]:
     order = "RGB" if spec.rgb else "BGR"
-    feeding = f"{order}, {spec.resize.value}, mean {spec.mean}, std {spec.std}"
+    preprocessing = f"{order}, {spec.resize.value}, mean {spec.mean}, std {spec.std}"
     lines = [
         ("contract", spec.contract.value),
-        ("fed with", f"{spec.width}x{spec.height} {feeding}"),
-        ("classes", f"{len(spec.labels)} ({_some(spec.labels)})" if spec.labels else "without names"),
+        ("input size", f"{spec.width}x{spec.height} {preprocessing}"),
+        ("classes", f"{len(spec.labels)} ({_some(spec.labels)})" if spec.labels else "no names"),
     ]
     if spec.licence:
         lines.append(("licence", spec.licence))
     if spec.random_weights:
-        lines.append(("warning", "random weights: it detects nothing, and what it gives means nothing"))
+        lines.append(("warning", "random weights: it detects nothing, its output is meaningless"))
     return lines
 
 
 def _graph_lines(graph: GraphInfo | None) -> list[tuple[str, str]]:
     if graph is None:
-        return [("format", "OpenVINO; parameters and arithmetic are counted in ONNX files only")]
+        return [("format", "OpenVINO; parameters and arithmetic are counted for ONNX files only")]
     return [
-        ("parameters", f"{graph.trainable / 1e6:.6f} M trainable, {graph.stored / 1e6:.6f} M stored in all"),
+        ("parameters", f"{graph.trainable / 1e6:.6f} M trainable, {graph.stored / 1e6:.6f} M stored in total"),
         *_arithmetic_lines(graph.arithmetic),
         ("opset", f"{graph.opset}, written by {graph.producer or 'an unknown program'}"),
     ]
@@ -197,16 +192,16 @@ def _graph_lines(graph: GraphInfo | None) -> list[tuple[str, str]]:
 def _arithmetic_lines(counted: OperationCount) -> list[tuple[str, str]]:
     parts = ", ".join(f"{name} {count / 1e9:.3f}" for name, count in counted.products.items() if count)
     lines = [
-        ("arithmetic", f"{counted.gflops:.3f} GFLOPs a picture, 2 x multiply-adds ({parts or 'none'})"),
-        ("", f"{counted.total_gflops:.3f} GFLOPs with activations, sums, normalisation and pooling"),
+        ("arithmetic", f"{counted.gflops:.3f} GFLOPs per image, 2 x multiply-adds ({parts or 'none'})"),
+        ("", f"{counted.total_gflops:.3f} GFLOPs including activations, sums, normalization and pooling"),
     ]
     if counted.integer:
-        lines.append(("", f"{counted.integer / 1e9 / counted.gflops:.1%} of the multiply-adds are on integers"))
+        lines.append(("", f"{counted.integer / 1e9 / counted.gflops:.1%} of the multiply-adds are integer"))
     if counted.uncounted:
-        lines.append(("", f"{counted.uncounted} more operators could not be counted: their shapes are not in the file"))
+        lines.append(("", f"{counted.uncounted} operators are not counted: their shapes are not in the file"))
     return lines
 
 
 def _some(labels: Sequence[str]) -> str:
-    """Returns the first few names, and that there are more."""
+    """Returns the first four names, and an ellipsis if there are more."""
     return ", ".join(labels[:4]) + (", ..." if len(labels) > 4 else "")

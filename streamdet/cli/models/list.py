@@ -1,13 +1,14 @@
-"""`streamdet models list`: what can be given by name."""
+"""`streamdet models list`: lists the models that `-m` accepts by name."""
 
 import json
-from typing import Annotated
 
 import typer
 
+from streamdet.cli.options import AsJson
 
-def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the models that can be given by name."""
+
+def list_models(as_json: AsJson = False) -> None:
+    """List the models that -m accepts by name."""
     from streamdet.model_spec.origin import format_bytes
     from streamdet.models.bundled import ABOUT
     from streamdet.models.catalog import MODELS, model_file_name, models_dir
@@ -35,14 +36,14 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     for spec in MODELS:
         here = found[spec.name]
         extra = (
-            f", {format_bytes(here.size)} of it are here"
+            f", {format_bytes(here.size)} on this machine"
             if here.state in (FileState.PARTIAL, FileState.WRONG_SIZE)
             else ""
         )
         typer.echo(f"{spec.name}  ({format_bytes(spec.size_bytes)}, {spec.licence}, {here.state.value}{extra})")
         typer.echo(f"  {spec.about}")
     for name, about in ABOUT.items():
-        typer.echo(f"{name}  (comes with streamdet)")
+        typer.echo(f"{name}  (part of streamdet)")
         typer.echo(f"  {about}")
-    typer.echo(f"Named models are kept in {folder}; `-m NAME` and `streamdet models pull NAME` download them.")
-    typer.echo("`-m` also takes an ONNX file or a YAML description.")
+    typer.echo(f"Known models are stored in {folder}; `-m NAME` and `streamdet models pull NAME` download them.")
+    typer.echo("`-m` also accepts an .onnx file or a .yaml description.")

@@ -1,4 +1,4 @@
-"""INT8 for `streamdet models convert`: which photos calibrate, and by what the result is judged."""
+"""INT8 for `streamdet models convert`: the photos for calibration and the measure of the result."""
 
 from __future__ import annotations
 
@@ -15,54 +15,55 @@ if TYPE_CHECKING:
     from streamdet.models.onnx_file import ModelFile
 
 MAX_CALIBRATION_PHOTOS = 64
-"""Photos that calibrate and decide at most: with the flagship each takes seconds, several times."""
+"""Maximum number of photos for calibration and decisions: with the flagship each takes seconds, several times."""
 
 MAX_LABELED_PHOTOS = 128
-"""Labelled photos that a form of the model is scored on at most."""
-
+"""Maximum number of labeled photos on which a variant of the model is scored."""
 
 MAX_LOSS_LABELED = 0.01
-"""AP that may be lost."""
+"""Maximum loss of AP."""
 
 MAX_LOSS_UNLABELED = 0.02
-"""Agreement that may be lost: it is relative to what the float model finds, so that a detector of AP 0.5 that loses
-0.01 of AP loses about this much of it."""
+"""Maximum loss of agreement, which is relative to the detections of the float model: a detector of AP 0.5 that loses
+0.01 of AP loses about this much agreement."""
 
 
 def make_quantizer(
-    calibration: str | None, annotations: Path | None, labelled: str | None, max_loss: float | None
+    calibration: str | None, annotations: Path | None, labeled: str | None, max_loss: float | None
 ) -> Quantizer:
-    """Returns what makes an INT8 model.
+    """Returns a function that makes an INT8 model.
 
     Args:
         calibration: folder, pattern or list of photos.
-        annotations: boxes of labelled photos, to judge by; None judges by agreement with the float model.
-        labelled: folder of these; None for the one of `calibration`.
-        max_loss: accuracy that may be lost; None for what suits the measure.
+        annotations: ground truth of labeled photos; None measures agreement with the float model instead.
+        labeled: folder of the labeled photos; None for that of `calibration`.
+        max_loss: maximum loss of accuracy; None for the default of the measure.
 
     Raises:
-        UsageError: there are no photos, or annotations have none.
+        UsageError: there are no photos, or the annotations have no folder of photos.
     """
     from streamdet.cli.models.sample_images import evenly_spaced, photo_paths
 
     if calibration is None:
         raise UsageError(
-            "--precision int8 needs --calibration: photos like those it will see (folder, pattern or list)"
+            "--precision int8 needs --calibration: give photos like those of the task (folder, pattern or list)"
         )
     paths = evenly_spaced(photo_paths(calibration), MAX_CALIBRATION_PHOTOS)
-    folder = Path(os.path.expanduser(labelled or calibration))
+    folder = Path(os.path.expanduser(labeled or calibration))
     if annotations is not None and not folder.is_dir():
-        raise UsageError(f"--annotations needs the folder of its photos: give it with --images, {folder} is none")
+        raise UsageError(
+            f"--annotations needs the folder of its photos, and {folder} is not a folder: give it with --images"
+        )
 
-    usual = MAX_LOSS_UNLABELED if annotations is None else MAX_LOSS_LABELED
-    allowed = usual if max_loss is None else max_loss
+    default_loss = MAX_LOSS_UNLABELED if annotations is None else MAX_LOSS_LABELED
+    allowed = default_loss if max_loss is None else max_loss
 
-    def run(file: ModelFile, spec: ModelSpec, tell: Callable[[str], None]) -> tuple[bytes, str]:
+    def run(file: ModelFile, spec: ModelSpec, update: Callable[[str], None]) -> tuple[bytes, str]:
         from streamdet.quantize import QuantizeOptions, quantize
 
         score = None if annotations is None else _scorer(spec, folder, annotations)
-        made = quantize(file, spec, paths, QuantizeOptions(max_loss=allowed), score, tell)
-        return made.data, made.report.text()
+        quantized = quantize(file, spec, paths, QuantizeOptions(max_loss=allowed), score, update)
+        return quantized.data, quantized.report.text()
 
     return run
 

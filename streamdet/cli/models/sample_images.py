@@ -1,4 +1,4 @@
-"""Pictures for the commands that run a model on some: the user's photos, or a made-up scene."""
+"""Sample images for commands that run a model: the user's photos, or frames of a synthetic scene."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SCENE = "synthetic:?frames=3&size=640x480&objects=12&seed=7"
 
 
 def photo_paths(where: str) -> list[Path]:
-    """Returns the images of a folder, a pattern, or a text file with a path per line (beside it, if not absolute).
+    """Returns the images of a folder, a pattern, or a text file with one path per line (relative to the file).
 
     Raises:
-        UsageError: it is not there, or a list names what is not.
+        UsageError: the folder or list does not exist, or the list names a missing file.
         SourceError: there is no image.
     """
     from streamdet.sources.images import find_images
@@ -33,22 +33,22 @@ def photo_paths(where: str) -> list[Path]:
     paths = [path.parent / name for name in names]
     missing = [p for p in paths if not p.is_file()]
     if missing or not paths:
-        what = (
-            f"{len(missing)} of its {len(paths)} files are not there, like {missing[0]}" if missing else "it is empty"
+        problem = (
+            f"{len(missing)} of {len(paths)} files are missing, e.g. {missing[0]}" if missing else "the list is empty"
         )
-        raise UsageError(f"{where}: {what}")
+        raise UsageError(f"{where}: {problem}")
     return paths
 
 
 def load_samples(images: str | None, count: int) -> list[Sample]:
-    """Returns pictures with names.
+    """Returns pictures with their names.
 
     Args:
-        images: where photos are; None for frames of a made-up scene.
-        count: how many photos at most, spread evenly over all.
+        images: folder, pattern or list of photos; None for frames of a synthetic scene.
+        count: maximum number of photos, spread evenly over all.
 
     Raises:
-        UsageError, SourceError: there are none, or one cannot be read.
+        UsageError, SourceError: there is no photo, or one cannot be read.
     """
     from streamdet.convert.proof import Sample
     from streamdet.picture import Picture
@@ -59,14 +59,14 @@ def load_samples(images: str | None, count: int) -> list[Sample]:
     if images is None:
         with create_source(_SCENE) as source:
             source.open()
-            return [Sample(f"frame {frame.index} of a made-up scene", frame.picture) for frame in source.frames()]
+            return [Sample(f"frame {frame.index} of a synthetic scene", frame.picture) for frame in source.frames()]
     paths = evenly_spaced(photo_paths(images), count)
     limit = SourceOptions().max_pixels
     return [Sample(path.name, Picture.from_bgr(read_image(path, limit))) for path in paths]
 
 
 def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
-    """Returns at most `count` of the paths, from all over.
+    """Returns at most `count` of the paths, evenly spaced.
 
     >>> [str(p) for p in evenly_spaced([Path(c) for c in "abcdef"], 3)]
     ['a', 'c', 'e']

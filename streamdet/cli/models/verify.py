@@ -1,4 +1,4 @@
-"""`streamdet models verify`: whether files of models are what they should be."""
+"""`streamdet models verify`: checks the size and hash of model files."""
 
 import hashlib
 import os
@@ -13,22 +13,22 @@ from streamdet.errors import ModelError
 def verify(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="Known name, YAML description or ONNX file; all that are here."),
+        typer.Argument(metavar="MODEL", help="Model: a known name, a .yaml or an .onnx file; default: all downloaded."),
     ] = None,
 ) -> None:
-    """Check size and hash of models' files. Exit code 1 where one is missing or not what it should be.
+    """Verify the size and hash of model files.
 
-    An ONNX file is compared with every known model.
+    An .onnx file is compared with every known model. Exit code 1: a file is missing or wrong.
     """
     from streamdet.models.catalog import MODELS, model_file_name, models_dir
 
     names = models or [spec.name for spec in MODELS if (models_dir() / model_file_name(spec)).is_file()]
     if not names:
-        typer.echo(f"no known model is in {models_dir()}")
+        typer.echo(f"no known model in {models_dir()}")
     wrong = 0
     for name in names:
         try:
-            typer.echo(f"{_verified(name)}: right")
+            typer.echo(f"{_verify(name)}: correct")
         except ModelError as error:
             typer.echo(f"wrong: {error}")
             wrong += 1
@@ -36,11 +36,11 @@ def verify(
         raise typer.Exit(1)
 
 
-def _verified(model: str) -> str:
-    """Returns what a model's file is.
+def _verify(model: str) -> str:
+    """Returns a description of a verified model file.
 
     Raises:
-        ModelError: it is missing, or is not what it should be.
+        ModelError: the file is missing or wrong.
     """
     from streamdet.models.bundled import BUNDLED_MODELS
     from streamdet.models.catalog import expand_path, find_model, find_origin
@@ -48,21 +48,21 @@ def _verified(model: str) -> str:
 
     path = expand_path(model)
     if model in BUNDLED_MODELS and not os.path.isfile(path):
-        return f"{model} (comes with streamdet)"
+        return f"{model} (part of streamdet)"
     if find_model(model) is None and os.path.isfile(path) and path.suffix.casefold() not in (".yaml", ".yml"):
-        return _identified(path)
+        return _identify(path)
     origin, path = find_origin(model)
     if not origin.digests:
-        raise ModelError(f"{model}: it has no `sha256` or `sha384` to check against")
+        raise ModelError(f"{model}: the description has no `sha256` or `sha384` to verify: add one")
     read_cached_model(origin, path)
     return f"{origin.name} ({path}; {origin.facts})"
 
 
-def _identified(path: Path) -> str:
+def _identify(path: Path) -> str:
     """Returns which known model a file is.
 
     Raises:
-        ModelError: none of them.
+        ModelError: the file is not a known model.
     """
     from streamdet.models.catalog import MODELS
     from streamdet.models.onnx_file import read_model
@@ -73,4 +73,4 @@ def _identified(path: Path) -> str:
         if digests and all(hashlib.new(name, data).hexdigest() == digest for name, digest in digests.items()):
             return f"{path} is {spec.name} ({spec.origin.facts})"
     digest = hashlib.sha256(data).hexdigest()
-    raise ModelError(f"{path} is no known model: {len(data)} bytes, SHA-256 {digest}")
+    raise ModelError(f"{path} is not a known model: {len(data)} bytes, SHA-256 {digest}")
