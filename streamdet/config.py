@@ -12,13 +12,14 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from streamdet.draw.annotate import AnnotateOptions
-from streamdet.errors import ConfigError
+from streamdet.errors import ConfigError, UsageError
 from streamdet.inference.detector import DetectorOptions
 from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.timing_mode import MAX_DELAY_S
 from streamdet.redact import redact
 from streamdet.sinks.options import SinkOptions
 from streamdet.sources.options import SourceOptions
+from streamdet.trackers import AUTO, check_tracker_name
 from streamdet.tracking.tracker_options import HIGH_SCORE_SHARE, TrackerOptions
 from streamdet.yaml_file import read_yaml
 
@@ -42,11 +43,12 @@ class TrackerConfig:
     What counts as an object is `detector.conf`, so the scores that follow from it are not set here.
 
     Attributes:
-        kind: "bytetrack", or "none" for detections without ids; "auto" tracks whatever moves, but not still pictures.
+        kind: a name in the table of `streamdet.trackers`; "none" for detections without ids; "auto" tracks everything
+            but still images, with ByteTrack.
         low_score: at most 0.7 of `detector.conf`; None takes 0.4 of it.
     """
 
-    kind: Literal["auto", "bytetrack", "none"] = "auto"
+    kind: str = AUTO
     low_score: float | None = None
     confirm_hits: int = _TRACKER.confirm_hits
     max_lost_s: float = _TRACKER.max_lost_s
@@ -57,6 +59,10 @@ class TrackerConfig:
     class_agnostic: bool = _TRACKER.class_agnostic
 
     def __post_init__(self) -> None:
+        try:
+            check_tracker_name(self.kind)
+        except UsageError as error:
+            raise ConfigError(f"tracker.kind: {error}") from None
         if self.low_score is not None and not 0 <= self.low_score <= HIGH_SCORE_SHARE:
             limit = f"{HIGH_SCORE_SHARE:g} of detector.conf, which is 1 at most"
             raise ConfigError(f"tracker.low_score must be at least 0 and at most {limit}, got {self.low_score}")

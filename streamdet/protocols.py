@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ Stage = Callable[[Result], Result | None]
 """A user's own step: takes a result, returns it changed or as it is, or None to drop the frame (counted)."""
 
 
+@runtime_checkable
 class Detector(Protocol):
     """What the pipeline needs of a detector. Used by one thread."""
 
@@ -33,6 +34,7 @@ class Gate(Protocol):
         """Says whether to look at a picture; if so, later ones are compared with it."""
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """What the pipeline needs of a tracker."""
 

@@ -37,7 +37,7 @@ LAYERS = {
     "edges": ("sources", "sinks", "models", "inference"),
     "model conversion": ("convert", "quantize"),
     "pipeline": ("pipeline",),
-    "wiring": ("config", "auto_mode", "build", "api"),
+    "wiring": ("trackers", "config", "auto_mode", "endpoints", "build", "api"),
     "programs": ("bench", "cli", "demo", "doctor", "evaluate", "train", "__main__"),
 }
 LEVEL = {place: level for level, places in enumerate(LAYERS.values()) for place in places}

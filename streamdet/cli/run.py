@@ -11,6 +11,7 @@ from streamdet.cli.malloc_threshold import lower_mmap_threshold
 from streamdet.cli.options import CONTRACT_HELP, MODEL_HELP, NMS_HELP, PRECISION_HELP, PROVIDER_HELP, THREADS_HELP
 from streamdet.errors import UsageError
 from streamdet.interrupts import InterruptListener
+from streamdet.trackers import tracker_names
 
 OptionalText = str | None
 
@@ -72,7 +73,7 @@ def run(
     delay: Annotated[
         float | None, typer.Option("--delay", help="Delay of smooth mode, in seconds; with auto, its maximum.")
     ] = None,
-    tracker: Annotated[OptionalText, typer.Option("--tracker", help="Tracker: auto, bytetrack or none.")] = None,
+    tracker: Annotated[OptionalText, typer.Option("--tracker", help=f"Tracker: {', '.join(tracker_names())}.")] = None,
     size: Annotated[
         OptionalText, typer.Option("--size", help="Frame size to request from a camera, e.g. 1280x720.")
     ] = None,

@@ -67,7 +67,7 @@ class Demo:
         self.options = options
         self._collector = ShownFrameCollector()
         config = parse_config(options.config())
-        self.job = build(config, extra_sinks=lambda: [self._collector], on_warm_up=on_warm_up, abandon_busy=True)
+        self.job = build(config, sinks=lambda name: [self._collector], on_warm_up=on_warm_up, abandon_busy=True)
         assert self.job.detector is not None
         self._explain = self.job.detector.explain
 

@@ -593,7 +593,7 @@ def test_a_tracker_without_a_model_is_accepted(cli, tmp_path):
 def test_options_without_effect_are_reported(cli):
     outcome = cli("run", "-q", SCENE, "-m", "none", "--classes", "person", "--conf", "0.4")
     assert outcome.code == 0
-    assert outcome.message.endswith("model none looks for no objects: without effect is conf, classes")
+    assert outcome.message.endswith("model 'none' ignores: conf, classes")
 
 
 @pytest.mark.parametrize(
