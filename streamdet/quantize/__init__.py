@@ -1,7 +1,10 @@
-"""INT8 forms of detectors, guarded by accuracy. In reading order: prepare, calibrate, write, judge, search, guarded."""
+"""INT8 quantisation of detectors within a limit on accuracy loss.
 
-from streamdet.quantize.guarded import Quantized, quantize
-from streamdet.quantize.options import Method, QuantizeOptions
+Reading order: prepare, calibration, qdq, validator, layer_search, quantizer.
+"""
+
+from streamdet.quantize.options import CalibrationMethod, QuantizeOptions
+from streamdet.quantize.quantizer import Quantized, quantize
 from streamdet.quantize.report import LayerReport, QuantizeReport
 
-__all__ = ["LayerReport", "Method", "QuantizeOptions", "QuantizeReport", "Quantized", "quantize"]
+__all__ = ["CalibrationMethod", "LayerReport", "QuantizeOptions", "QuantizeReport", "Quantized", "quantize"]

@@ -1,4 +1,4 @@
-"""How far two models agree on what they see, without labels."""
+"""Agreement of two models' detections, measured without labels."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from streamdet.boxes import pairwise_iou
 from streamdet.detect.postprocess import RawDetections
 
 _IOU = 0.5
-_GROUPS = 32  # of pictures, at most, that are left out in turn
+_MAX_GROUPS = 32  # of images for the jackknife
 _THRESHOLDS = np.arange(0.5, 0.76, 0.05)
-"""IoUs at which agreement is averaged. Higher ones, as in COCO's AP, would count shifts of a box by a few hundredths of
-its size, which are smaller than a detector's own errors."""
+"""IoU thresholds over which agreement is averaged. Higher ones, as in COCO's AP, would count shifts of a box by a few
+hundredths of its size, which are smaller than a detector's own errors."""
 
 
-def closeness(wanted: Sequence[RawDetections], got: Sequence[RawDetections]) -> float:
-    """Returns how close detections are, continuously: 1 where they are the same, less for any shift.
+def weighted_dice(reference: Sequence[RawDetections], candidate: Sequence[RawDetections]) -> float:
+    """Returns a continuous similarity of detections: 1 where they are equal, less for any shift.
 
-    Twice the sum over pairs of IoU times the smaller score, over the sum of all scores of both: a Dice coefficient of
-    weighted boxes. For ranking layers, whose effects are small.
+    It is a Dice coefficient of weighted boxes: twice the sum over pairs of IoU times the smaller score, over the sum of
+    all scores of both. It ranks layers, whose effects are small.
 
     Args:
-        wanted: of the reference, one item per picture.
-        got: of the other model, on the same pictures.
+        reference: detections of the reference model, one item per image.
+        candidate: detections of the other model on the same images.
     """
     shared = total = 0.0
-    for first, second in zip(wanted, got, strict=True):
+    for first, second in zip(reference, candidate, strict=True):
         total += float(first.scores.sum() + second.scores.sum())
         for i, j, iou in _pairs(first, second, _IOU):
             shared += 2 * iou * float(min(first.scores[i], second.scores[j]))
@@ -38,74 +38,75 @@ def closeness(wanted: Sequence[RawDetections], got: Sequence[RawDetections]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far two models agree.
+    """Agreement of two models.
 
     Attributes:
-        value: 1 where they find the same, see `agreement`.
-        uncertainty: standard error of `value`, from how it varies between pictures.
+        value: see `agreement`; 1 where the detections are equal.
+        uncertainty: standard error of `value`, from its variation between images.
     """
 
     value: float
     uncertainty: float = 0.0
 
 
-def agreement_with_error(wanted: Sequence[RawDetections], got: Sequence[RawDetections]) -> Agreement:
-    """Returns the agreement and its standard error, found by leaving out groups of pictures in turn (jackknife)."""
-    count = min(len(wanted), _GROUPS)
-    parts = []
-    for left_out in range(count if count > 1 else 0):
-        kept = [i for i in range(len(wanted)) if i % count != left_out]
-        parts.append(agreement([wanted[i] for i in kept], [got[i] for i in kept]))
-    error = np.sqrt((count - 1) * np.var(parts)) if parts else 0.0
-    return Agreement(agreement(wanted, got), float(error))
+def agreement_with_uncertainty(reference: Sequence[RawDetections], candidate: Sequence[RawDetections]) -> Agreement:
+    """Returns the agreement and its standard error, by leaving out one group of images at a time (jackknife)."""
+    groups = min(len(reference), _MAX_GROUPS)
+    values = []
+    for left_out in range(groups if groups > 1 else 0):
+        kept = [i for i in range(len(reference)) if i % groups != left_out]
+        values.append(agreement([reference[i] for i in kept], [candidate[i] for i in kept]))
+    error = np.sqrt((groups - 1) * np.var(values)) if values else 0.0
+    return Agreement(agreement(reference, candidate), float(error))
 
 
-def agreement(wanted: Sequence[RawDetections], got: Sequence[RawDetections]) -> float:
-    """Returns the average precision of `got` with `wanted` as the truth, where each box counts by its score squared.
+def agreement(reference: Sequence[RawDetections], candidate: Sequence[RawDetections]) -> float:
+    """Returns the average precision of `candidate` with `reference` as ground truth.
 
-    As in COCO's AP, boxes are taken by falling score and the mean over several IoU thresholds is taken. Unlike there,
-    all classes share one curve, since few pictures hold few objects of each; and weights stand in for a threshold on
-    the truth's scores: with one, whether the single box just above it was found moved the result by 0.02 on 16 photos.
+    Each box is weighted by its score squared. As in COCO's AP, boxes are taken by falling score, and the result is the
+    mean over several IoU thresholds. Unlike there, all classes share one curve, since few images hold few objects of
+    each. The weights replace a score threshold on the reference: with a threshold, whether a single box just above it
+    was found changed the result by 0.02 on 16 photos.
 
     Args:
-        wanted: of the reference, one item per picture.
-        got: of the other model, on the same pictures.
+        reference: detections of the reference model, one item per image.
+        candidate: detections of the other model on the same images.
 
     Returns:
-        1 where all of `wanted` is found before anything else, or where there is nothing to be found.
+        1 where all of `reference` is found before anything else, or where `reference` is empty.
     """
-    everything = float(sum(_weights(found).sum() for found in wanted))
-    if not everything:
+    total = float(sum(_weights(found).sum() for found in reference))
+    if not total:
         return 1.0
-    weights = np.concatenate([_weights(found) for found in got])
+    weights = np.concatenate([_weights(found) for found in candidate])
     order = np.argsort(-weights, kind="stable")
     areas = []
     for threshold in _THRESHOLDS:
-        found = np.concatenate([_found(first, second, threshold) for first, second in zip(wanted, got, strict=True)])
-        areas.append(_average_precision(found[order], weights[order], everything))
+        matched = [_matched_weights(*pair, threshold) for pair in zip(reference, candidate, strict=True)]
+        areas.append(_average_precision(np.concatenate(matched)[order], weights[order], total))
     return float(np.mean(areas))
 
 
-def _average_precision(found: NDArray[np.float64], weights: NDArray[np.float64], everything: float) -> float:
-    """Returns the area under precision (made to fall) over recall.
+def _average_precision(matched: NDArray[np.float64], weights: NDArray[np.float64], total: float) -> float:
+    """Returns the area under the falling envelope of precision over recall.
 
     Args:
-        found: (N,) weight of the true box that each detection found, 0 where it found none.
-        weights: (N,) of the detections, which those that found nothing take up.
-        everything: weight of all true boxes.
+        matched: (N,) weight of the reference box that each detection matches, 0 for none.
+        weights: (N,) of the detections, counted for those without a match.
+        total: weight of all reference boxes.
     """
-    if not len(found):
+    if not len(matched):
         return 0.0
-    precision = np.cumsum(found) / np.cumsum(np.where(found > 0, found, weights))
+    precision = np.cumsum(matched) / np.cumsum(np.where(matched > 0, matched, weights))
     precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((precision * found).sum() / everything)
+    return float((precision * matched).sum() / total)
 
 
-def _found(wanted: RawDetections, got: RawDetections, threshold: float) -> NDArray[np.float64]:
-    found, weights = np.zeros(len(got)), _weights(wanted)
-    for i, j, _ in _pairs(wanted, got, threshold):
-        found[j] = weights[i]
-    return found
+def _matched_weights(reference: RawDetections, candidate: RawDetections, threshold: float) -> NDArray[np.float64]:
+    matched, weights = np.zeros(len(candidate)), _weights(reference)
+    for i, j, _ in _pairs(reference, candidate, threshold):
+        matched[j] = weights[i]
+    return matched
 
 
 def _weights(found: RawDetections) -> NDArray[np.float64]:
@@ -113,7 +114,7 @@ def _weights(found: RawDetections) -> NDArray[np.float64]:
 
 
 def _pairs(first: RawDetections, second: RawDetections, threshold: float) -> list[tuple[int, int, float]]:
-    """Pairs boxes of one class, the surest of `second` first, each with the free box it overlaps most."""
+    """Returns pairs of boxes of one class: by falling score of `second`, each with the free box of the highest IoU."""
     iou = pairwise_iou(first.boxes_xyxy, second.boxes_xyxy)
     iou[first.class_ids[:, None] != second.class_ids[None]] = 0
     pairs = []

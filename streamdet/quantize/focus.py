@@ -1,4 +1,4 @@
-"""A picture cut into its even and odd rows and columns, then convolved, as the one convolution that this is."""
+"""Fuses YOLO's "focus" (slices of even and odd rows and columns, then a convolution) into one convolution."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from onnx import helper, numpy_helper
 
 
 def fuse(model: onnx.ModelProto) -> None:
-    """Turns Slices, Concat and Conv of YOLO's "focus" into a Conv of twice the kernel and stride; changes `model`.
+    """Replaces Slices, Concat and Conv of a "focus" by a Conv of twice the kernel and stride; modifies `model`.
 
-    The arithmetic is the same, value for value; the copies are gone, which took 0.8 of 8 ms in YOLOX-nano.
+    The arithmetic is the same, value for value. Without the copies YOLOX-nano takes 0.8 of 8 ms less.
     """
-    made_by = {name: node for node in model.graph.node for name in node.output}
+    producer = {name: node for node in model.graph.node for name in node.output}
     arrays = {tensor.name: tensor for tensor in model.graph.initializer}
     for conv in [node for node in model.graph.node if node.op_type == "Conv"]:
-        concat = made_by.get(conv.input[0])
+        concat = producer.get(conv.input[0])
         weights = arrays.get(conv.input[1])
         readers = [node for node in model.graph.node if conv.input[0] in node.input]
         users = [node for node in model.graph.node if conv.input[1] in node.input]
         if concat is None or concat.op_type != "Concat" or weights is None or len(readers) != 1 or len(users) != 1:
             continue
-        parts = [_origin(name, made_by, arrays) for name in concat.input]
+        parts = [_origin(name, producer, arrays) for name in concat.input]
         sources = {part[0] for part in parts if part}
         offsets = [part[1:] for part in parts if part]
         if len(sources) == 1 and sorted(offsets) == [(0, 0), (0, 1), (1, 0), (1, 1)] and len(parts) == 4:
             source = sources.pop()
-            if _is_even(model, source) and _widen(conv, weights, offsets):
+            if _is_even(model, source) and _widen_kernel(conv, weights, offsets):
                 conv.input[0] = source
-    _drop_unread(model)
+    _drop_unused(model)
 
 
 def _origin(
-    name: str, made_by: dict[str, onnx.NodeProto], arrays: dict[str, onnx.TensorProto]
+    name: str, producer: dict[str, onnx.NodeProto], arrays: dict[str, onnx.TensorProto]
 ) -> tuple[str, int, int] | None:
-    """Returns the tensor that Slices took every second row and column of, and which of the two; None if not so."""
+    """Returns the tensor that Slices took every second row and column of, and the row and column offsets; else None."""
     offsets: dict[int, int] = {}
-    while (node := made_by.get(name)) is not None and node.op_type == "Slice":
+    while (node := producer.get(name)) is not None and node.op_type == "Slice":
         if len(node.input) != 5 or any(part not in arrays for part in node.input[1:]):
             return None
         starts, ends, axes, steps = (numpy_helper.to_array(arrays[part]).tolist() for part in node.input[1:])
@@ -51,7 +51,7 @@ def _origin(
 
 
 def _is_even(model: onnx.ModelProto, name: str) -> bool:
-    """Tells whether a tensor is an input of the graph with known, even height and width."""
+    """Returns whether a tensor is an input of the graph with known, even height and width."""
     for value in model.graph.input:
         if value.name == name:
             sizes = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim[2:]]
@@ -59,11 +59,11 @@ def _is_even(model: onnx.ModelProto, name: str) -> bool:
     return False
 
 
-def _widen(conv: onnx.NodeProto, tensor: onnx.TensorProto, offsets: Sequence[tuple[int, ...]]) -> bool:
-    """Gives a convolution over four parts the kernel that reads the whole; False where it is not a plain one."""
-    given = {attribute.name: helper.get_attribute_value(attribute) for attribute in conv.attribute}
-    plain = given.get("group", 1) == 1 and set(given.get("dilations", [1])) == {1}
-    if not plain or given.get("auto_pad", b"NOTSET") != b"NOTSET":
+def _widen_kernel(conv: onnx.NodeProto, tensor: onnx.TensorProto, offsets: Sequence[tuple[int, ...]]) -> bool:
+    """Replaces the kernel over four slices by one over the sliced tensor; returns False for an unsupported Conv."""
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in conv.attribute}
+    supported = attributes.get("group", 1) == 1 and set(attributes.get("dilations", [1])) == {1}
+    if not supported or attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
         return False
     weights = numpy_helper.to_array(tensor)
     outputs, inputs, height, width = weights.shape
@@ -75,15 +75,15 @@ def _widen(conv: onnx.NodeProto, tensor: onnx.TensorProto, offsets: Sequence[tup
     conv.attribute.extend(
         [
             helper.make_attribute("kernel_shape", wide.shape[2:]),
-            helper.make_attribute("strides", [2 * stride for stride in given.get("strides", [1, 1])]),
-            helper.make_attribute("pads", [2 * pad for pad in given.get("pads", [0, 0, 0, 0])]),
+            helper.make_attribute("strides", [2 * stride for stride in attributes.get("strides", [1, 1])]),
+            helper.make_attribute("pads", [2 * pad for pad in attributes.get("pads", [0, 0, 0, 0])]),
         ]
     )
     return True
 
 
-def _drop_unread(model: onnx.ModelProto) -> None:
-    """Removes nodes whose outputs nobody reads."""
+def _drop_unused(model: onnx.ModelProto) -> None:
+    """Removes nodes whose outputs are not used."""
     outputs = {value.name for value in model.graph.output}
     while True:
         read = outputs | {name for node in model.graph.node for name in node.input}

@@ -1,4 +1,4 @@
-"""The graph as quantising sees it: layers with weights, and what may pass integers on between them."""
+"""A float graph prepared for quantisation: its layers, and the nodes between them that can compute on integers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from streamdet.models.operation_count import flops_by_node, value_shapes
 from streamdet.quantize import silu
 
 LAYERS = ("Conv", "Gemm", "MatMul")
-SAME_GRID = ("MaxPool", "Reshape", "Transpose", "Slice", "Gather", "Squeeze", "Unsqueeze", "Flatten", "Resize")
-"""Operators that move or pick values: they need no arithmetic, only that output and input share a grid."""
+SAME_SCALE_OPS = ("MaxPool", "Reshape", "Transpose", "Slice", "Gather", "Squeeze", "Unsqueeze", "Flatten", "Resize")
+"""Operators that move or select values: no arithmetic, but output and input must have the same scale."""
 
-OWN_GRID = (
+OWN_SCALE_OPS = (
     "Add",
     "Mul",
     "Sigmoid",
@@ -28,11 +28,11 @@ OWN_GRID = (
     "QuickGelu",
     "HardSwish",
 )
-"""Operators whose output has a grid of its own. ONNX Runtime has integer kernels for all but the last two: those
-compute in float between two grids, which for a SiLU is faster than two integer kernels, and more precise."""
+"""Operators whose output has its own scale. ONNX Runtime has integer kernels for all but the last two: those compute in
+float between two conversions, which for a SiLU is faster than two integer kernels, and more precise."""
 
-ABSORBED = ("Relu", "Clip")
-"""Activations that vanish in the grid of their output: whatever they cut off lies outside it."""
+FUSED_ACTIVATIONS = ("Relu", "Clip")
+"""Activations that the quantisation of their output replaces: the values that they cut off lie outside its range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Layer:
     Attributes:
         name: of the node.
         operator: its type.
-        input: the activation it reads.
-        output: what it gives, behind an absorbed activation.
-        macs: multiply-adds for one picture.
+        input: name of the activation it reads.
+        output: name of its output, after a fused activation.
+        macs: multiply-adds for one image.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Layer:
 
 @dataclass(slots=True)
 class Graph:
-    """A prepared model with what is asked of it often.
+    """A prepared model with look-up tables of its nodes and tensors.
 
     Attributes:
         model: the graph.
-        constants: initializers by name.
-        producer: tensor -> node that makes it.
-        consumers: tensor -> nodes that read it.
-        shapes: of all tensors whose shape is known, a batch of one.
+        constants: initialisers by name.
+        producer: by tensor name, the node that writes it.
+        consumers: by tensor name, the nodes that read it.
+        shapes: of all tensors whose shape is known, for a batch of one.
         layers: nodes with weights, in the graph's order.
     """
 
@@ -76,7 +76,7 @@ class Graph:
 
     @classmethod
     def of(cls, model: onnx.ModelProto) -> Graph:
-        """Reads a prepared model, see `prepare`."""
+        """Returns the graph of a prepared model, see `prepare`."""
         producer: dict[str, onnx.NodeProto] = {}
         consumers: defaultdict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in model.graph.node:
@@ -86,7 +86,7 @@ class Graph:
         constants = {tensor.name: tensor for tensor in model.graph.initializer}
         standard = onnx.ModelProto()
         standard.CopyFrom(model)
-        silu.split(standard)  # shape inference knows no other operators
+        silu.split(standard)  # shape inference supports standard operators only
         graph = cls(model, constants, producer, dict(consumers), value_shapes(standard))
         graph.layers = tuple(graph._find_layers(standard))
         return graph
@@ -96,33 +96,35 @@ class Graph:
         return np.asarray(onnx.numpy_helper.to_array(self.constants[name]), np.float32)
 
     def output_of(self, node: onnx.NodeProto) -> str:
-        """Returns what a node gives: the output of the activation that is absorbed into it, where there is one."""
+        """Returns the name of a node's output, or that of the activation fused into it."""
         name: str = node.output[0]
         readers = self.consumers.get(name, [])
         outputs = {value.name for value in self.model.graph.output}
-        if len(readers) == 1 and readers[0].op_type in ABSORBED and name not in outputs:
+        if len(readers) == 1 and readers[0].op_type in FUSED_ACTIVATIONS and name not in outputs:
             return str(readers[0].output[0])
         return name
 
     def activations(self, node: onnx.NodeProto) -> list[str]:
-        """Returns the inputs of a node that carry values of the picture, not weights or shapes."""
-        count = 1 if node.op_type in (*LAYERS, *SAME_GRID) else len(node.input)
+        """Returns the inputs of a node that depend on the image: not weights or shapes."""
+        count = 1 if node.op_type in (*LAYERS, *SAME_SCALE_OPS) else len(node.input)
         return [name for name in node.input[:count] if name]
 
-    def able(self, chosen: Collection[str]) -> set[str]:
-        """Returns the nodes that could pass on integers of the layers `chosen`, whether anybody wants them or not."""
+    def integer_capable(self, chosen: Collection[str]) -> set[str]:
+        """Returns the nodes that could compute on integers from the layers `chosen`, whether or not that is useful."""
         floats = onnx.TensorProto.FLOAT
         integer = {v.name for v in self.model.graph.input if v.type.tensor_type.elem_type == floats}
-        found: set[str] = set()
+        capable: set[str] = set()
         for node in self.model.graph.node:
             inputs = self.activations(node)
-            enough = any if node.op_type == "Concat" else all  # a part in float is converted, not all others back
-            if node.op_type in (*SAME_GRID, *OWN_GRID) and inputs and enough(name in integer for name in inputs):
-                found.add(node.name)
+            # Of a Concat, one integer input is enough: converting a float input costs less than converting the others.
+            enough = any if node.op_type == "Concat" else all
+            supported = node.op_type in (*SAME_SCALE_OPS, *OWN_SCALE_OPS)
+            if supported and inputs and enough(name in integer for name in inputs):
+                capable.add(node.name)
             elif node.name not in chosen:
                 continue
             integer.add(self.output_of(node))
-        return found
+        return capable
 
     def _find_layers(self, standard: onnx.ModelProto) -> Iterator[Layer]:
         flops = {node.name: count or 0 for node, count in flops_by_node(standard)}
@@ -138,21 +140,21 @@ class Graph:
         return plain and node.input[0] not in self.constants and all(name in self.constants for name in node.input[1:])
 
 
-def passing(graph: Graph, chosen: Collection[str]) -> set[str]:
-    """Returns the nodes between chosen layers that pass integers on.
+def integer_nodes_between(graph: Graph, chosen: Collection[str]) -> set[str]:
+    """Returns the nodes between chosen layers that compute on integers.
 
-    A node passes when everything it reads is made of integers (or is the picture itself; of a Concat, one part is
-    enough), and somebody behind it wants them. What follows the last layers, above all the arithmetic that makes boxes,
-    is never among them.
+    A node does when all its inputs are integers (or the network's input; of a Concat, one is enough), and a chosen
+    layer reads the result, directly or through other such nodes. The nodes after the last layers, above all the
+    arithmetic that decodes boxes, are never among them.
 
     Args:
         graph: of the model.
-        chosen: names of the layers that are to be integer.
+        chosen: names of the layers to quantise.
     """
-    able = graph.able(chosen)
-    wanted: set[str] = set()
+    capable = graph.integer_capable(chosen)
+    needed: set[str] = set()
     for node in reversed(graph.model.graph.node):
         readers = graph.consumers.get(graph.output_of(node), [])
-        if node.name in able and any(reader.name in chosen or reader.name in wanted for reader in readers):
-            wanted.add(node.name)
-    return wanted
+        if node.name in capable and any(reader.name in chosen or reader.name in needed for reader in readers):
+            needed.add(node.name)
+    return needed

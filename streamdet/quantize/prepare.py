@@ -1,4 +1,4 @@
-"""Makes a graph ready to be quantised: a current opset, nodes with names, and no more of them than it takes."""
+"""Prepares a float graph for quantisation: a recent opset, named nodes, folded and fused operators."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ import onnx
 
 from streamdet.errors import ModelError
 from streamdet.models.onnx_file import ModelFile, parse_onnx
-from streamdet.quantize import focus, rows, silu
+from streamdet.quantize import early_transpose, focus, silu
 from streamdet.redact import redact
 
 PER_CHANNEL_OPSET = 13
-"""First version of ONNX whose QuantizeLinear knows an axis."""
+"""First opset whose QuantizeLinear has an axis."""
 
-_LIFTED_OPSET = 17
+_TARGET_OPSET = 17
 
 
 def prepare(file: ModelFile) -> onnx.ModelProto:
-    """Returns a float graph that gives what the file gives: opset 13 or newer, batch norms folded, names unique.
+    """Returns an equivalent float graph: opset 13 or newer, batch normalisation folded, node names unique.
 
     Raises:
-        ModelError: it cannot be read, cannot be lifted to a newer opset, or is quantised already.
+        ModelError: the model cannot be read, cannot be converted to a newer opset, or is already quantised.
     """
     model = parse_onnx(file.data, file.name)
     if any(node.op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv") for node in model.graph.node):
-        raise ModelError(f"{file.name} is quantised already: give the float model it was made from")
+        raise ModelError(f"{file.name} is already quantised: give the float model it was made from")
     kept = {entry.key: entry.value for entry in model.metadata_props}
-    model = _fold(_lift(model, file.name), file.name)
+    model = _fold(_convert_opset(model, file.name), file.name)
     onnx.helper.set_model_props(model, kept)
     _name_nodes(model)
-    rows.turn_early(model)
+    early_transpose.move_transpose_before_concat(model)
     silu.fuse(model)
     focus.fuse(model)
     return model
 
 
-def _lift(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+def _convert_opset(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if opset >= PER_CHANNEL_OPSET:
         return model
     try:
-        return onnx.version_converter.convert_version(model, _LIFTED_OPSET)
+        return onnx.version_converter.convert_version(model, _TARGET_OPSET)
     except Exception as error:
         raise ModelError(
-            f"{name} is of opset {opset}, and INT8 needs {PER_CHANNEL_OPSET}: it cannot be lifted "
-            f"({redact(str(error)).splitlines()[0]}); export it again with a newer opset"
+            f"{name} has opset {opset}, INT8 needs {PER_CHANNEL_OPSET}, and the conversion failed "
+            f"({redact(str(error)).splitlines()[0]}): export it again with a newer opset"
         ) from None
 
 
 def _fold(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Lets ONNX Runtime fold constants and batch normalisation, in standard operators only."""
+    """Folds constants and batch normalisation with ONNX Runtime, into standard operators only."""
     from streamdet.inference.providers import onnxruntime_module
 
     ort = onnxruntime_module()
@@ -70,7 +70,7 @@ def _fold(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:
-    """Gives nodes without a name, or with another's, one made of their operator and output."""
+    """Names nodes whose name is missing or not unique after their operator and output."""
     taken: set[str] = set()
     for node in model.graph.node:
         if not node.name or node.name in taken:

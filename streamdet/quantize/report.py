@@ -1,25 +1,28 @@
-"""What quantising did to a model, for people and for the model's own metadata."""
+"""The report of a quantisation, printed and stored in the model's metadata."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 METADATA_KEY = "streamdet.quantized"
-"""Metadata key under which a quantised file keeps its report, as JSON."""
+"""Metadata key under which a quantised file stores its report, as JSON."""
+
+_RENAMED = {"calibrated_on": "calibration_images", "decided_on": "validation_images", "spared": "float_start"}
+"""Fields of reports in files of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerReport:
-    """What became of one layer.
+    """One layer.
 
     Attributes:
         name: of the node.
         operator: its type.
-        macs_share: of all multiply-adds, in [0, 1].
-        sensitivity: what is lost when this layer alone is quantised, see `agreement.closeness`; None where it was not
-            measured.
-        int8: False where it stayed in float.
+        macs_share: share of all multiply-adds, in [0, 1].
+        sensitivity: loss with this layer alone quantised, see `agreement.weighted_dice`; None where not measured.
+        int8: False where the layer stayed in float.
     """
 
     name: str
@@ -31,21 +34,22 @@ class LayerReport:
 
 @dataclass(frozen=True, slots=True)
 class QuantizeReport:
-    """What quantising did to a model.
+    """A quantisation and its accuracy.
 
     Attributes:
-        measure: what accuracy is measured by, in words.
+        measure: of accuracy, in words.
         float_score: of the float model.
-        int8_score: of the result.
-        agreement: of the result with the float model's detections, 1 where they are the same; None where the model
-            detects nothing that could be compared.
-        max_loss: what could be lost at most.
+        int8_score: of the quantised model.
+        agreement: with the float model's detections, 1 where they are equal; None where the model detects nothing to
+            compare.
+        max_loss: largest loss allowed.
         method: how ranges were chosen.
-        per_channel: weights have a scale for each channel.
-        calibrated_on: images that ranges come from.
-        decided_on: images that agreement was measured on; the choice of layers was made before they calibrated too.
+        per_channel: weights have one scale per output channel.
+        calibration_images: number of images that calibrated.
+        validation_images: number of images that agreement was measured on; the layers were chosen before these
+            calibrated too.
         layers: in the graph's order.
-        spared: how many of the first are in float because INT8 is no faster there.
+        float_start: number of first layers in float because INT8 is no faster there.
     """
 
     measure: str
@@ -55,46 +59,46 @@ class QuantizeReport:
     max_loss: float
     method: str
     per_channel: bool
-    calibrated_on: int
-    decided_on: int
+    calibration_images: int
+    validation_images: int
     layers: tuple[LayerReport, ...]
-    spared: int = 0
+    float_start: int = 0
 
     @property
     def loss(self) -> float:
-        """Returns what was lost in the measure; negative where the result is better."""
+        """Loss in the measure; negative where the quantised model is better."""
         return self.float_score - self.int8_score
 
     @property
     def int8_share(self) -> float:
-        """Returns the share of multiply-adds that are in integers."""
+        """Share of multiply-adds in integers."""
         return sum(layer.macs_share for layer in self.layers if layer.int8)
 
     @property
     def in_float(self) -> tuple[str, ...]:
-        """Returns the names of the layers left in float."""
+        """Names of the layers that stayed in float."""
         return tuple(layer.name for layer in self.layers if not layer.int8)
 
     def to_json(self) -> str:
-        """Returns everything as JSON."""
+        """Returns the report as JSON."""
         return json.dumps(asdict(self) | {"loss": self.loss, "int8_share": self.int8_share})
 
     @classmethod
     def from_json(cls, text: str) -> QuantizeReport:
-        """Returns what `to_json` wrote.
+        """Reads a report that `to_json` wrote, in this version or an earlier one.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the text is not such a report.
         """
         from pydantic import TypeAdapter
 
-        return TypeAdapter(cls).validate_json(text)
+        return TypeAdapter(cls).validate_json(_with_current_names(text))
 
     def text(self, every_layer: bool = False) -> str:
-        """Returns the report for people.
+        """Returns the report in words.
 
         Args:
-            every_layer: list all layers, not only those left in float for accuracy's sake.
+            every_layer: list all layers, not only those that stayed in float for accuracy.
         """
         count = sum(layer.int8 for layer in self.layers)
         lines = [
@@ -107,16 +111,27 @@ class QuantizeReport:
         weights = "per channel" if self.per_channel else "per tensor"
         lines.append(
             f"ranges by {self.method}, weights {weights}; "
-            f"calibrated on {self.calibrated_on} photos, decided on {self.decided_on}"
+            f"calibrated on {self.calibration_images} photos, validated on {self.validation_images}"
         )
-        if self.spared:
-            lines.append(f"the first {self.spared} layers stay in float: INT8 is no faster there")
-        listed = self.layers if every_layer else [layer for layer in self.layers[self.spared :] if not layer.int8]
+        if self.float_start:
+            lines.append(f"the first {self.float_start} layers stay in float: INT8 is no faster there")
+        listed = self.layers if every_layer else [layer for layer in self.layers[self.float_start :] if not layer.int8]
         if listed:
             width = max(len(layer.name) for layer in listed)
             lines.append(f"{'layer':{width}}  {'share':>6}  {'alone loses':>11}")
             for layer in listed:
-                lost = "-" if layer.sensitivity is None else f"{layer.sensitivity:.5f}"
-                where = "int8" if layer.int8 else "float"
-                lines.append(f"{layer.name:{width}}  {layer.macs_share:6.1%}  {lost:>11}  {where}")
+                loss = "-" if layer.sensitivity is None else f"{layer.sensitivity:.5f}"
+                precision = "int8" if layer.int8 else "float"
+                lines.append(f"{layer.name:{width}}  {layer.macs_share:6.1%}  {loss:>11}  {precision}")
         return "\n".join(lines)
+
+
+def _with_current_names(text: str) -> str:
+    """Returns a report's JSON with the fields of earlier versions renamed; any other text unchanged."""
+    try:
+        report: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(report, dict):
+        return text
+    return json.dumps({_RENAMED.get(key, key): value for key, value in report.items()})

@@ -1,4 +1,4 @@
-"""SiLU, x * sigmoid(x), as the one node that ONNX Runtime has for it, and as the two of the standard."""
+"""Converts a SiLU, x * sigmoid(x), between ONNX Runtime's own operator and the two standard ones."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from onnx import helper
 
 DOMAIN = "com.microsoft"
 OPERATOR = "QuickGelu"
-"""x * sigmoid(alpha * x). ONNX Runtime makes it of the two nodes by itself, but no longer when each of them has got a
-DequantizeLinear of its own; the two then cost 1.7 times as much (measured on YOLOX-nano's activations)."""
+"""x * sigmoid(alpha * x). ONNX Runtime fuses the two nodes into it itself, but not where a DequantizeLinear precedes
+each of them; the two then cost 1.7 times as much (measured on YOLOX-nano's activations)."""
 
 
 def fuse(model: onnx.ModelProto) -> None:
-    """Makes one node of every Sigmoid and Mul that are a SiLU together; changes `model`."""
+    """Fuses every Sigmoid and Mul that form a SiLU into one node; modifies `model`."""
     readers: defaultdict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in model.graph.node:
         for name in node.input:
             readers[name].append(node)
     outputs = {value.name for value in model.graph.output}
     fused: dict[str, onnx.NodeProto] = {}
-    gone: set[str] = set()
+    removed: set[str] = set()
     for node in model.graph.node:
         after = readers[node.output[0]]
         if node.op_type != "Sigmoid" or len(after) != 1 or node.output[0] in outputs:
             continue
         product = after[0]
         if product.op_type == "Mul" and sorted(product.input) == sorted([node.input[0], node.output[0]]):
-            gone.add(node.output[0])
+            removed.add(node.output[0])
             fused[product.output[0]] = helper.make_node(
                 OPERATOR, [node.input[0]], list(product.output), product.name, domain=DOMAIN, alpha=1.0
             )
-    nodes = [fused.get(node.output[0], node) for node in model.graph.node if node.output[0] not in gone]
+    nodes = [fused.get(node.output[0], node) for node in model.graph.node if node.output[0] not in removed]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     if fused and all(entry.domain != DOMAIN for entry in model.opset_import):
@@ -40,7 +40,7 @@ def fuse(model: onnx.ModelProto) -> None:
 
 
 def split(model: onnx.ModelProto) -> None:
-    """Undoes `fuse`: standard operators only, for runtimes that know no others; changes `model`."""
+    """Reverses `fuse`, for runtimes that support standard operators only; modifies `model`."""
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
         if node.op_type == OPERATOR:

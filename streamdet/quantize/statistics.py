@@ -1,4 +1,4 @@
-"""What is remembered of the values of a tensor over all pictures: little, however many there are."""
+"""Statistics of the values of a tensor over all calibration images, in constant memory."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 8192
-"""Of a histogram; at least a quarter of them lie between zero and the largest value seen, 8 for each step of a grid."""
+"""Bins of a histogram. At least a quarter lie between zero and the largest value: 8 for each quantisation step."""
 
-_SAMPLED = 1 << 18
-"""Values of one tensor of one picture that go into its histogram; of more, every so many-th. Extremes are exact."""
+_MAX_SAMPLES = 1 << 18
+"""Values of one tensor and image from which on it is subsampled evenly for the histogram. Minimum and maximum are
+exact."""
 
 
 @dataclass(slots=True)
-class Statistics:
-    """Values of one tensor, seen picture by picture.
+class TensorStatistics:
+    """Statistics of one tensor, updated image by image.
 
-    The histogram lies around zero; when a value falls outside, its bins are merged in pairs until it fits.
+    The histogram is centred on zero. When a value falls outside, its bins are merged in pairs until it fits.
 
     Attributes:
-        lowest: of all values.
-        highest: of all values.
-        counts: (BINS,) values in each bin; bin i covers (i - BINS / 2) * width to one width more.
-        width: of a bin; 0 before the first value.
-        channel_sums: (channels,) sum of the means of each channel of every picture.
-        pictures: how many were seen.
+        lowest: smallest value.
+        highest: largest value.
+        counts: (BINS,) number of values per bin; bin i starts at (i - BINS / 2) * width.
+        width: of a bin; 0 before the first value other than 0.
+        channel_sums: (channels,) sum over images of the mean of each channel.
+        images: number of images added.
     """
 
     lowest: float = np.inf
@@ -34,35 +35,35 @@ class Statistics:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
     width: float = 0.0
     channel_sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
-    pictures: int = 0
+    images: int = 0
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Takes in one picture's values (1, channels, ...)."""
+        """Adds one image's values, (1, channels, ...)."""
         if not values.size:
             return
-        self.pictures += 1
+        self.images += 1
         self.lowest = min(self.lowest, float(values.min()))
         self.highest = max(self.highest, float(values.max()))
         if values.ndim > 1:
             self.channel_sums = self.channel_sums + values.mean(axis=(0, *range(2, values.ndim)), dtype=np.float64)
         flat = values.reshape(-1)
-        flat = flat[:: max(1, flat.size // _SAMPLED)]
-        self._make_room(max(-self.lowest, self.highest))
+        flat = flat[:: max(1, flat.size // _MAX_SAMPLES)]
+        self._widen(max(-self.lowest, self.highest))
         if self.width:
-            places = np.floor(flat / self.width).astype(np.int64) + BINS // 2
-            self.counts += np.bincount(places.clip(0, BINS - 1), minlength=BINS)
+            bins = np.floor(flat / self.width).astype(np.int64) + BINS // 2
+            self.counts += np.bincount(bins.clip(0, BINS - 1), minlength=BINS)
 
     @property
     def channel_means(self) -> NDArray[np.float64]:
-        """Returns (channels,) the mean of each channel over all pictures."""
-        return self.channel_sums / max(1, self.pictures)
+        """The mean of each channel over all images, (channels,)."""
+        return self.channel_sums / max(1, self.images)
 
     @property
     def centres(self) -> NDArray[np.float64]:
-        """Returns (BINS,) the middle of each bin."""
+        """The middle of each bin, (BINS,)."""
         return (np.arange(BINS, dtype=np.float64) - BINS // 2 + 0.5) * self.width
 
-    def _make_room(self, largest: float) -> None:
+    def _widen(self, largest: float) -> None:
         if not self.width:
             self.width = 2 * largest / BINS
         while self.width and largest > self.width * BINS / 2:

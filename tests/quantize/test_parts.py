@@ -11,22 +11,22 @@ from onnx import TensorProto, helper, numpy_helper
 
 from streamdet.detect.postprocess import RawDetections
 from streamdet.models.onnx_file import ModelFile
-from streamdet.quantize import doubling, focus, rows, silu
-from streamdet.quantize.agreement import agreement, agreement_with_error, closeness
-from streamdet.quantize.graph import Graph, Layer, passing
-from streamdet.quantize.grids import choose, identity, spanning
-from streamdet.quantize.grids import silu as silu_of
-from streamdet.quantize.options import Method, QuantizeOptions
+from streamdet.quantize import early_transpose, focus, silu, upsample
+from streamdet.quantize.agreement import agreement, agreement_with_uncertainty, weighted_dice
+from streamdet.quantize.concat_scales import share_concat_scales
+from streamdet.quantize.cost_model import layers_faster_in_float
+from streamdet.quantize.graph import Graph, Layer, integer_nodes_between
+from streamdet.quantize.layer_search import fewest_float_layers, rank_by_sensitivity
+from streamdet.quantize.options import CalibrationMethod, QuantizeOptions
 from streamdet.quantize.prepare import prepare
-from streamdet.quantize.search import by_harm, fewest
-from streamdet.quantize.sharing import share
-from streamdet.quantize.statistics import BINS, Statistics
-from streamdet.quantize.weights import quantise_weights
-from streamdet.quantize.worth import slow_start
+from streamdet.quantize.scale_zero_point import choose_scale, identity, scale_for_range
+from streamdet.quantize.scale_zero_point import silu as silu_of
+from streamdet.quantize.statistics import BINS, TensorStatistics
+from streamdet.quantize.weights import quantize_weights
 
 
 def seen(values):
-    statistics = Statistics()
+    statistics = TensorStatistics()
     statistics.add(np.asarray(values, np.float32).reshape(1, 1, -1))
     return statistics
 
@@ -43,26 +43,26 @@ def run(model, feed):
 
 class TestStatistics:
     def test_counts_every_value_wherever_it_falls(self):
-        statistics = Statistics()
+        statistics = TensorStatistics()
         for largest in (0.1, 50.0, 3.0, 1000.0):
             statistics.add(np.linspace(-largest / 2, largest, 1000, dtype=np.float32).reshape(1, 1, 1000))
-        assert (statistics.lowest, statistics.highest, statistics.pictures) == (-500, 1000, 4)
+        assert (statistics.lowest, statistics.highest, statistics.images) == (-500, 1000, 4)
         assert statistics.counts.sum() == 4000
         assert statistics.centres[-1] >= 1000 - statistics.width
         above = statistics.counts[statistics.centres > 50 + statistics.width].sum()
         assert above == pytest.approx(1000 * 950 / 1500, abs=2)
 
     def test_knows_the_mean_of_each_channel(self):
-        statistics = Statistics()
+        statistics = TensorStatistics()
         for value in (1, 3):
             statistics.add(np.full((1, 2, 4, 4), value, np.float32) * np.array([1, 10], np.float32).reshape(1, 2, 1, 1))
         np.testing.assert_allclose(statistics.channel_means, [2, 20])
 
     def test_all_zeros(self):
-        assert choose(seen(np.zeros(10)), Method.MSE).scale > 0
+        assert choose_scale(seen(np.zeros(10)), CalibrationMethod.MSE).scale > 0
 
     def test_memory_does_not_grow_with_pictures(self):
-        statistics, values = Statistics(), np.ones((1, 4, 100, 100), np.float32)
+        statistics, values = TensorStatistics(), np.ones((1, 4, 100, 100), np.float32)
         statistics.add(values)
         tracemalloc.start()
         try:
@@ -78,24 +78,24 @@ class TestGrids:
     @given(st.floats(-1000, 1000), st.floats(-1000, 1000))
     def test_hold_their_range_and_zero_exactly(self, first, second):
         low, high = sorted((first, second))
-        grid = spanning(low, high)
-        assert 0 <= grid.zero <= 255
-        assert grid.nearest(np.zeros(1))[0] == 0
+        grid = scale_for_range(low, high)
+        assert 0 <= grid.zero_point <= 255
+        assert grid.fake_quantize(np.zeros(1))[0] == 0
         ends = np.array([low, high])
-        assert np.abs(grid.nearest(ends) - ends).max() <= grid.scale or low * high > 0
+        assert np.abs(grid.fake_quantize(ends) - ends).max() <= grid.scale or low * high > 0
 
     def test_outliers_stretch_minmax_only(self):
         values = np.append(np.random.default_rng(0).standard_normal(400_000), [400.0])
-        scales = {method: choose(seen(values), method).scale for method in Method}
-        assert scales[Method.MINMAX] > 1.5
-        assert scales[Method.PERCENTILE] < 0.1
+        scales = {method: choose_scale(seen(values), method).scale for method in CalibrationMethod}
+        assert scales[CalibrationMethod.MINMAX] > 1.5
+        assert scales[CalibrationMethod.PERCENTILE] < 0.1
 
     def test_steps_are_not_spent_where_a_silu_hides_them(self):
         values = np.random.default_rng(0).uniform(-40, 10, 100_000)
-        plain = choose(seen(values), Method.MSE, behind=identity)
-        behind = choose(seen(values), Method.MSE, behind=silu_of)
+        plain = choose_scale(seen(values), CalibrationMethod.MSE, reader=identity)
+        behind = choose_scale(seen(values), CalibrationMethod.MSE, reader=silu_of)
         assert behind.scale < 0.5 * plain.scale
-        error = [np.mean((silu_of(grid.nearest(values)) - silu_of(values)) ** 2) for grid in (behind, plain)]
+        error = [np.mean((silu_of(grid.fake_quantize(values)) - silu_of(values)) ** 2) for grid in (behind, plain)]
         assert error[0] < 0.5 * error[1]
 
 
@@ -115,9 +115,9 @@ class TestWeights:
         random = np.random.default_rng(0)
         graph, node = self.graph(random.standard_normal((4, 4 // group, 1, 1)), group=group)
         x = random.uniform(0, 9, (1, 4, 50)).astype(np.float32)
-        statistics = Statistics()
+        statistics = TensorStatistics()
         statistics.add(x)
-        result = quantise_weights(graph, node, statistics, QuantizeOptions(per_channel=False))
+        result = quantize_weights(graph, node, statistics, QuantizeOptions(per_channel=False))
         weights, rounded = graph.constant("w")[..., 0, 0], result.values[..., 0, 0] * result.scales
         if group > 1:
             weights, rounded = np.diag(weights[:, 0]), np.diag(rounded[:, 0])
@@ -127,7 +127,7 @@ class TestWeights:
 
     def test_a_channel_of_zeros(self):
         graph, node = self.graph(np.zeros((2, 3, 3, 3)), np.ones(2))
-        result = quantise_weights(graph, node, seen(np.ones(3)), QuantizeOptions(correct_bias=False))
+        result = quantize_weights(graph, node, seen(np.ones(3)), QuantizeOptions(bias_correction=False))
         assert (result.values == 0).all()
         np.testing.assert_array_equal(result.bias, 1)
         np.testing.assert_array_equal(result.scales, 1)
@@ -213,7 +213,7 @@ class TestRewriting:
         before = model.SerializeToString()
         x = np.random.default_rng(0).standard_normal((2, 3, 4, 6)).astype(np.float32)
         wanted = run(model, {"x": x})[0]
-        rows.turn_early(model)
+        early_transpose.move_transpose_before_concat(model)
         assert (model.SerializeToString() == before) == read_twice
         np.testing.assert_array_equal(run(model, {"x": x})[0], wanted)
 
@@ -232,9 +232,9 @@ class TestRewriting:
     def test_pixels_are_repeated_as_a_resize_does(self, way, scales, repeated):
         resize = helper.make_node("Resize", ["x", "", "scales"], ["y"], **way)
         after = (1, 2, 3 * scales[0], 5 * scales[1])
-        assert doubling.repeats(resize, {"x": (1, 2, 3, 5), "y": after}) == repeated
+        assert upsample.is_upsample_2x(resize, {"x": (1, 2, 3, 5), "y": after}) == repeated
         if repeated:
-            nodes, constants = doubling.copies("x", "z", (1, 2, 3, 5))
+            nodes, constants = upsample.upsample_2x_nodes("x", "z", (1, 2, 3, 5))
             constants.append(numpy_helper.from_array(np.array([1, 1, *scales], np.float32), "scales"))
             ports = [helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", 2, None, None]) for name in "xyz"]
             net = helper.make_graph([resize, *nodes], "net", ports[:1], ports[1:], constants)
@@ -263,8 +263,8 @@ class TestAgreement:
     def test_is_one_for_the_same_and_for_nothing(self):
         same = [found(self.ONE, self.OTHER), found()]
         assert agreement(same, same) == 1
-        assert closeness(same, same) == pytest.approx(1)
-        assert agreement([found()], [found()]) == closeness([found()], [found()]) == 1
+        assert weighted_dice(same, same) == pytest.approx(1)
+        assert agreement([found()], [found()]) == weighted_dice([found()], [found()]) == 1
 
     @pytest.mark.parametrize(
         ("name", "got", "wanted"),
@@ -285,12 +285,12 @@ class TestAgreement:
         wanted = [found(self.ONE)]
         moved = [found((0.5, 0, 10.5, 10, 0.85, 0))]
         assert agreement(wanted, moved) == 1
-        assert closeness(wanted, moved) == pytest.approx(2 * 0.85 * (95 / 105) / 1.75, abs=1e-5)
+        assert weighted_dice(wanted, moved) == pytest.approx(2 * 0.85 * (95 / 105) / 1.75, abs=1e-5)
 
     def test_uncertainty_is_how_pictures_differ(self):
         good, bad = (found(self.ONE), found(self.ONE)), (found(self.ONE), found())
-        assert agreement_with_error(*zip(good, good, good, strict=True)).uncertainty == 0
-        mixed = agreement_with_error(*zip(*[good, bad] * 8, strict=True))
+        assert agreement_with_uncertainty(*zip(good, good, good, strict=True)).uncertainty == 0
+        mixed = agreement_with_uncertainty(*zip(*[good, bad] * 8, strict=True))
         assert mixed.value == pytest.approx(0.5)
         assert mixed.uncertainty == pytest.approx(0.5 / np.sqrt(15), rel=1e-3)
 
@@ -300,13 +300,13 @@ class TestSearch:
     def test_finds_the_fewest_in_few_tries(self, case):
         count, needed = case
         tried = []
-        assert fewest(count, lambda n: tried.append(n) or n >= needed) == needed
+        assert fewest_float_layers(count, lambda n: tried.append(n) or n >= needed) == needed
         assert count not in tried
         assert len(tried) <= 2 * np.log2(count) + 3
 
     def test_small_layers_go_first_where_they_hurt_alike(self):
         layers = [Layer(name, "Conv", "x", "y", macs) for name, macs in [("big", 1000), ("small", 10), ("calm", 10)]]
-        assert by_harm(layers, {"big": 0.1, "small": 0.1, "calm": 0.001}) == ["small", "big", "calm"]
+        assert rank_by_sensitivity(layers, {"big": 0.1, "small": 0.1, "calm": 0.001}) == ["small", "big", "calm"]
 
 
 class TestWhatIsWorthIt:
@@ -339,25 +339,30 @@ class TestWhatIsWorthIt:
 
     def test_few_channels_at_the_start_are_not(self):
         graph = self.chain((16, 3, 1), (16, 1, 1), (16, 3, 16), (512, 1, 1), (512, 1, 1), (512, 3, 512), (512, 1, 1))
-        assert slow_start(graph) == ["conv0", "conv1", "conv2", "conv3"]
+        assert layers_faster_in_float(graph) == ["conv0", "conv1", "conv2", "conv3"]
 
     def test_many_channels_are_all_worth_it(self):
-        assert slow_start(self.chain((256, 5, 1), (256, 1, 1), (256, 3, 1))) == []
+        assert layers_faster_in_float(self.chain((256, 5, 1), (256, 1, 1), (256, 3, 1))) == []
 
     def test_nothing_may_be(self):
-        assert len(slow_start(self.chain((8, 1, 1), (8, 3, 8)))) == 2
+        assert len(layers_faster_in_float(self.chain((8, 1, 1), (8, 3, 8)))) == 2
 
     def test_a_part_in_float_does_not_keep_a_concat_from_integers(self):
         graph = self.chain((8, 1, 1), (8, 1, 1), (8, 1, 1), join=True)
-        assert "join" in passing(graph, ["conv1", "conv2"])
-        assert "join" not in passing(graph, ["conv2"])
+        assert "join" in integer_nodes_between(graph, ["conv1", "conv2"])
+        assert "join" not in integer_nodes_between(graph, ["conv2"])
 
     def test_what_is_joined_shares_a_grid(self):
         graph = self.chain((8, 1, 1), (8, 1, 1), (8, 1, 1), join=True)
-        grids = {"s0": spanning(-1, 2), "s1": spanning(-2, 1), "joined": spanning(-2, 2), "y0": spanning(-9, 9)}
-        shared = share(graph, grids)
+        grids = {
+            "s0": scale_for_range(-1, 2),
+            "s1": scale_for_range(-2, 1),
+            "joined": scale_for_range(-2, 2),
+            "y0": scale_for_range(-9, 9),
+        }
+        shared = share_concat_scales(graph, grids)
         assert shared["s0"] == shared["s1"] == shared["joined"]
         assert shared["s0"].scale == pytest.approx(4 / 255, rel=0.01)
         assert shared["y0"] == grids["y0"]
-        grids["s0"] = spanning(0, 0.1)  # whose values would all but vanish on it
-        assert share(graph, grids) == grids
+        grids["s0"] = scale_for_range(0, 0.1)  # whose values would all but vanish on it
+        assert share_concat_scales(graph, grids) == grids

@@ -12,10 +12,10 @@ from streamdet.inference.session import Session
 from streamdet.models.onnx_file import ModelFile, onnx_signature
 from streamdet.models.recognise import recognise
 from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
-from streamdet.quantize import Method, QuantizeOptions, QuantizeReport, quantize
-from streamdet.quantize.guarded import split
+from streamdet.quantize import CalibrationMethod, QuantizeOptions, QuantizeReport, quantize
+from streamdet.quantize.quantizer import split
 from streamdet.quantize.report import METADATA_KEY
-from tests.quantize.nets import SPEC, as_file, detector, photos
+from tests.quantize.blob_detector import SPEC, as_file, detector, photos
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_a_sound_network_is_quantised_whole(sound):
     assert sound.report.int8_share == pytest.approx(1)
     assert sound.report.loss <= 0.01
     assert sound.report.agreement >= 0.99
-    assert (sound.report.calibrated_on, sound.report.decided_on) == (8, 4)
+    assert (sound.report.calibration_images, sound.report.validation_images) == (8, 4)
 
 
 def test_layers_stand_between_pairs_and_have_a_scale_for_each_channel(sound):
@@ -107,7 +107,7 @@ def test_the_guard_finds_the_fragile_layer_and_no_other(paths):
     model = onnx.load_model_from_string(found.data)
     (fragile,) = (node for node in model.graph.node if node.name == "fragile")
     assert fragile.input[1:] == ["fragile_w", "fragile_b"]  # its own float weights, uncorrected
-    unguarded = quantize(as_file(detector(fragile=True)), SPEC, paths, QuantizeOptions(guard=False))
+    unguarded = quantize(as_file(detector(fragile=True)), SPEC, paths, QuantizeOptions(check_accuracy=False))
     assert unguarded.report.in_float == ()
     assert unguarded.report.agreement < 0.5
 
@@ -133,14 +133,14 @@ def test_a_loss_that_cannot_be_kept_is_refused(paths):
         calls.append(file.name)
         return 1.0 if len(calls) == 1 else 0.5
 
-    with pytest.raises(ModelError, match=r"nothing in it can be quantised without losing more than 0\.01"):
+    with pytest.raises(ModelError, match=r"no layer can be quantised without losing more than 0\.01"):
         quantize(as_file(detector()), SPEC, paths, score=score)
     assert calls[0] == "blobs.onnx"
 
 
 def test_too_small_a_share_is_refused(paths):
     options = QuantizeOptions(exclude=("stem",), min_share=0.5)
-    with pytest.raises(ModelError, match=r"only 1\d% of its multiply-adds can be INT8.*50% are wanted"):
+    with pytest.raises(ModelError, match=r"only 1\d% of its multiply-adds can be INT8.*50% are required"):
         quantize(as_file(detector()), SPEC, paths, options)
 
 
@@ -161,7 +161,7 @@ def test_labels_count_where_there_are_some(paths):
         ({"exclude": ("stam",)}, "no layer 'stam' to exclude"),
         ({"max_loss": -0.1}, "max_loss must be"),
         ({"min_share": 2}, "min_share must be"),
-        ({"decide_share": 0}, "decide_share must"),
+        ({"validation_share": 0}, "validation_share must"),
     ],
 )
 def test_options_that_cannot_work(options, message, paths):
@@ -170,12 +170,12 @@ def test_options_that_cannot_work(options, message, paths):
 
 
 def test_photos_are_needed():
-    with pytest.raises(UsageError, match="needs photos"):
+    with pytest.raises(UsageError, match="needs calibration photos"):
         quantize(as_file(detector()), SPEC, [])
 
 
 def test_a_quantised_model_is_refused(sound, paths):
-    with pytest.raises(ModelError, match="quantised already"):
+    with pytest.raises(ModelError, match="is already quantised"):
         quantize(ModelFile(sound.data, "int8.onnx"), SPEC, paths)
 
 
@@ -183,7 +183,7 @@ def test_the_same_again_gives_the_same_file(sound, paths):
     assert quantize(as_file(detector()), SPEC, paths).data == sound.data
 
 
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", CalibrationMethod)
 def test_every_method_gives_a_model_that_runs(method, paths):
     options = QuantizeOptions(method=method, per_channel=False, symmetric=True, reduce_range=True, fuse_silu=False)
     found = quantize(as_file(detector()), SPEC, paths, options)
@@ -209,6 +209,8 @@ def test_the_report_is_in_the_file_and_reads_well(sound):
     assert json.loads(text)["int8_share"] == pytest.approx(1)
     assert sound.report.text().splitlines()[0] == "7 of 7 layers in INT8, 100.0% of the multiply-adds"
     assert "depthwise    4.0%" in sound.report.text(every_layer=True)
+    earlier = text.replace('"calibration_images"', '"calibrated_on"').replace('"validation_images"', '"decided_on"')
+    assert QuantizeReport.from_json(earlier.replace('"float_start"', '"spared"')) == sound.report
     for broken in ("", "[]", text.replace('"int8": true', '"int8": "perhaps"')):
         with pytest.raises(ValueError, match="QuantizeReport"):
             QuantizeReport.from_json(broken)

@@ -15,7 +15,7 @@ from streamdet.inference.session import Session
 from streamdet.labels import COCO_IDS
 from streamdet.models.catalog import resolve_model
 from streamdet.picture import Picture
-from streamdet.quantize import Method, QuantizeOptions, quantize
+from streamdet.quantize import CalibrationMethod, QuantizeOptions, quantize
 from streamdet.quantize.prepare import prepare
 from streamdet.sources.images import read_image
 
@@ -67,13 +67,15 @@ def test_the_start_in_float_makes_the_difference(yolox, photos):
     """Without the guard, so that it takes seconds: layers that INT8 does not make faster are also the fragile ones."""
     spec, file = yolox
     few = list(photos.values())[:12]
-    naive = QuantizeOptions(guard=False, method=Method.MINMAX, correct_bias=False, spare_start=False)
+    naive = QuantizeOptions(
+        check_accuracy=False, method=CalibrationMethod.MINMAX, bias_correction=False, keep_start_float=False
+    )
     destroyed = quantize(file, spec, few, naive).report
-    kept = quantize(file, spec, few, QuantizeOptions(guard=False)).report
+    kept = quantize(file, spec, few, QuantizeOptions(check_accuracy=False)).report
     assert destroyed.agreement < 0.8
     assert kept.agreement > 0.93
-    assert kept.in_float == tuple(layer.name for layer in kept.layers[: kept.spared])
-    assert f"the first {kept.spared} layers stay in float" in kept.text()
+    assert kept.in_float == tuple(layer.name for layer in kept.layers[: kept.float_start])
+    assert f"the first {kept.float_start} layers stay in float" in kept.text()
     assert kept.in_float[0] not in kept.text()
     assert 0.65 < kept.int8_share < 0.8
 
@@ -94,7 +96,10 @@ def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half
     assert before - after <= 0.01
     assert result.report.int8_share >= 0.6
     naive = quantize(
-        file, spec, list(chosen.values()), QuantizeOptions(guard=False, method=Method.MINMAX, spare_start=False)
+        file,
+        spec,
+        list(chosen.values()),
+        QuantizeOptions(check_accuracy=False, method=CalibrationMethod.MINMAX, keep_start_float=False),
     )
     destroyed = average_precision(spec, file._replace(data=naive.data), data_dir, held_out)
     print(f"half {half}: naive {destroyed:.4f}")
@@ -110,7 +115,7 @@ def test_is_faster_than_float(yolox, photos):
     In processor time of this thread, which does all the work: that of others on the machine does not count.
     """
     spec, file = yolox
-    result = quantize(file, spec, list(photos.values())[:8], QuantizeOptions(guard=False))
+    result = quantize(file, spec, list(photos.values())[:8], QuantizeOptions(check_accuracy=False))
     forms = {"int8": result.data, "source": file.data, "same folding": prepare(file).SerializeToString()}
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
     taken = {name: [] for name in forms}
