@@ -186,7 +186,6 @@ def test_the_pipeline_knows_only_protocols_and_base_classes(module):
             assert parts[1] in allowed or name in ("streamdet.sources", "streamdet.sinks"), f"{module} imports {name}"
 
 
-@pytest.mark.xfail(reason="being renamed", strict=True)
 def test_no_class_name_is_used_twice():
     places = defaultdict(list)
     for module in MODULES:
