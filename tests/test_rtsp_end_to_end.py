@@ -34,9 +34,9 @@ def record_over_an_outage(url: str, folder: Path, go: Callable[[], None], come_b
         run.wait_for_records(lines, BEFORE)
         gone_s = time.monotonic()
         go()
-        run.wait_for_text("trying again until it is back")
+        run.wait_for_text("reconnecting, first attempt in")
         come_back()
-        run.wait_for_text("back after")
+        run.wait_for_text("reconnected after")
         outage_s = time.monotonic() - gone_s
         assert run.ends() == 0, run.stderr
         said = run.stderr

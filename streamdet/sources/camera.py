@@ -1,7 +1,7 @@
-"""Cameras of this machine, through OpenCV.
+"""Cameras connected to this machine, read through OpenCV.
 
-Not through PyAV: its wheels hold no capture devices (no v4l2, avfoundation or dshow). OpenCV opens by number only, with
-V4L2 pinned on Linux, so that its own FFmpeg is never reached.
+PyAV is not used here: its wheels contain no capture devices (no v4l2, avfoundation or dshow). OpenCV opens cameras by
+number only, and on Linux with V4L2 only, so that its own FFmpeg is never used.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ log = logging.getLogger(__name__)
 
 
 def camera_index(address: str) -> int | None:
-    """Returns the number in "0" or "/dev/video0", None for anything else."""
+    """Returns the number in "0" or "/dev/video0"; None for anything else."""
     match = re.fullmatch(r"(?:/dev/video)?(\d{1,4})", address)
     return int(match[1]) if match else None
 
 
 def open_capture(index: int) -> Any:
-    """Returns OpenCV's capture for a camera number."""
+    """Returns OpenCV's capture object for a camera number."""
     return cv2.VideoCapture(index, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
 
 
 class CameraSource(Source):
-    """Frames of a camera, timed by their arrival.
+    """Reads the frames of a camera and timestamps them on arrival.
 
-    A stop takes effect with the next frame: at the latest after OpenCV's own limit of 10 s for a silent camera.
+    A stop takes effect at the next frame, for a silent camera after OpenCV's timeout of 10 s.
     """
 
     live = True
@@ -65,27 +65,30 @@ class CameraSource(Source):
         self._index = 0
 
     def open(self) -> SourceInfo:
-        """Opens the camera, asks for what the options say, and reads back what it gives; see `Source.open`."""
-        with quiet_opencv():  # it warns of every camera that is not there
+        """Opens the camera, requests the configured settings and reads back the actual ones; see `Source.open`."""
+        with quiet_opencv():  # it logs a warning for every missing camera
             self._capture = self._make_capture(self._number)
         try:
             if not self._capture.isOpened():
-                raise SourceError(f"{self.name}: {self._missing()}")
-            self._ask()
-            return self._read_back()
+                raise SourceError(f"{self.name}: {self._open_failure()}")
+            self._request_settings()
+            return self._actual_settings()
         except BaseException:
             self.close()
             raise
 
-    def _missing(self) -> str:
+    def _open_failure(self) -> str:
         if sys.platform == "linux" and not Path(self.url).exists():
-            there = ", ".join(f"{c.index} ({c.name})" for c in list_cameras()) or "none"
-            return f"there is no camera {self._number}: plugged in? Cameras here: {there}"
-        return f"camera {self._number} does not open: used by another program, or no permission (group 'video')?"
+            cameras = ", ".join(f"{c.index} ({c.name})" for c in list_cameras()) or "none"
+            return f"there is no camera {self._number}: is it plugged in? Cameras found: {cameras}"
+        return (
+            f"camera {self._number} cannot be opened: does another program use it, "
+            "or is permission missing (group 'video')?"
+        )
 
-    def _ask(self) -> None:
+    def _request_settings(self) -> None:
         options, capture = self._options, self._capture
-        # The format comes first: drivers offer sizes and rates by format, and raw formats only small ones.
+        # Format first: the sizes and rates that a driver offers depend on it, and raw formats offer only small sizes.
         if options.pixel_format is not None:
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.pixel_format))
         if options.size is not None:
@@ -93,21 +96,21 @@ class CameraSource(Source):
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.size[1])
         if options.fps is not None:
             capture.set(cv2.CAP_PROP_FPS, options.fps)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue only holds old pictures
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # frames in the driver's queue would only get old
 
-    def _read_back(self) -> SourceInfo:
+    def _actual_settings(self) -> SourceInfo:
         options, capture = self._options, self._capture
         width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         fps = float(capture.get(cv2.CAP_PROP_FPS))
         pixel_format = fourcc_text(int(capture.get(cv2.CAP_PROP_FOURCC)))
         check_size(self.name, width, height, options.max_pixels)
-        for what, asked, given in (
+        for setting, requested, actual in (
             ("size", options.size, (width, height)),
             ("fps", options.fps, fps),
             ("pixel_format", options.pixel_format, pixel_format),
         ):
-            if asked is not None and asked != given:
-                log.warning("%s: %s %s was asked for, the camera gives %s", self.name, what, asked, given)
+            if requested is not None and requested != actual:
+                log.warning("%s: %s %s was requested, the camera uses %s", self.name, setting, requested, actual)
         return SourceInfo(
             name=self.name,
             width=width,
@@ -119,14 +122,14 @@ class CameraSource(Source):
         )
 
     def frames(self) -> Iterator[Frame]:
-        """Yields frames as they come; see `Source.frames`."""
+        """Yields frames as they arrive; see `Source.frames`."""
         while self._capture is not None and not self.stopping.is_set():
-            given, bgr = self._capture.read()
+            received, bgr = self._capture.read()
             arrival_ns = time.monotonic_ns()
             if self.stopping.is_set():
                 return
-            if not given or bgr is None:
-                raise SourceError(f"{self.name}: camera {self._number} gives no more pictures: unplugged?")
+            if not received or bgr is None:
+                raise SourceError(f"{self.name}: camera {self._number} sends no more frames: was it unplugged?")
             frame = Frame(
                 picture=Picture.from_bgr(bgr),
                 source=self.name,
@@ -140,14 +143,14 @@ class CameraSource(Source):
             yield frame
 
     def close(self) -> None:
-        """Gives the camera back; see `Source.close`."""
+        """Releases the camera; see `Source.close`."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
 
 
 def fourcc_text(code: int) -> str:
-    """Returns a FOURCC as its letters, "" for a driver that does not tell.
+    """Returns the letters of a FOURCC code; "" if the driver does not report one.
 
     >>> fourcc_text(0x47504A4D)
     'MJPG'

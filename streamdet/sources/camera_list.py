@@ -1,4 +1,4 @@
-"""The cameras that the system lists; apart from opening them, which takes much heavier libraries."""
+"""Lists the cameras of this machine. Kept apart from `camera.py`, which imports much larger libraries."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
-    """A camera as the system lists it.
+    """A camera as the operating system lists it.
 
     Attributes:
-        index: what `streamdet run INDEX` takes.
+        index: its number, as in `streamdet run INDEX`.
         path: its device file.
-        name: what the driver calls it.
+        name: its name according to the driver.
     """
 
     index: int
@@ -22,17 +22,17 @@ class CameraInfo:
 
 
 def list_cameras(sys_dir: Path = Path("/sys/class/video4linux")) -> list[CameraInfo]:
-    """Returns the cameras of a Linux machine; an empty list elsewhere, where OpenCV cannot tell.
+    """Returns the cameras of a Linux machine; an empty list on other systems, where OpenCV cannot list them.
 
-    A camera's driver also makes nodes for metadata; the one that gives pictures has index 0 among them.
+    A driver may create several nodes per camera, some for metadata. The node with index 0 delivers the frames.
     """
     cameras = []
     for node in sys_dir.glob("video[0-9]*"):
         try:
             name = (node / "name").read_text().strip()
-            first = (node / "index").read_text().strip() == "0"
-        except OSError:  # unplugged just now
+            delivers_frames = (node / "index").read_text().strip() == "0"
+        except OSError:  # just unplugged
             continue
-        if first:
+        if delivers_frames:
             cameras.append(CameraInfo(int(node.name.removeprefix("video")), Path("/dev") / node.name, name))
     return sorted(cameras, key=lambda camera: camera.index)

@@ -1,4 +1,4 @@
-"""From an address to a source: one table."""
+"""Creates the source for an address: one table from kinds of address to source classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamdet.sources import suffixes
 from streamdet.sources.base import Source
 from streamdet.sources.options import SourceOptions
 
-# Each factory imports what it needs when it is called, so that importing this module stays light (no av, no cv2).
+# Each function imports its source class when called, so that importing this module stays light (no av, no cv2).
 
 
 def _camera(url: str, name: str | None, options: SourceOptions) -> Source:
@@ -46,7 +46,7 @@ def _network(url: str, name: str | None, options: SourceOptions) -> Source:
 
 
 def _web(url: str, name: str | None, options: SourceOptions) -> Source:
-    """A web address that names a video file is one; any other (HLS, MPEG-TS, MJPEG) is a live stream."""
+    """Creates a file source for an address that ends like a video file, else a live stream (HLS, MPEG-TS, MJPEG)."""
     from streamdet.sources.file import WebFileSource
 
     parts = _split(url)
@@ -60,23 +60,23 @@ def _synthetic(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.synthetic import SyntheticSource
 
     source = SyntheticSource(url, name or "synthetic")
-    return source if source.live else _paced(source, options)  # with live=1 it has a clock of its own
+    return source if source.live else _paced(source, options)  # with live=1 it paces itself
 
 
 def _images(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.images import ImagesSource
 
-    named_after = Path(url) if Path(url).exists() else Path(re.split(r"[*?\[]", url)[0] + "*").parent
-    return _paced(ImagesSource(url, name or _safe_name(named_after.resolve().stem), options), options)
+    path = Path(url) if Path(url).exists() else Path(re.split(r"[*?\[]", url)[0] + "*").parent  # part before wildcards
+    return _paced(ImagesSource(url, name or _safe_name(path.resolve().stem), options), options)
 
 
 def _file(url: str, name: str | None, options: SourceOptions) -> Source:
     from streamdet.sources.file import FileSource
 
     path = Path(unquote(url[len("file://") :]) if url.lower().startswith("file://") else url)
-    if not os.path.exists(path):  # unlike Path's, it is false for names that cannot be
+    if not os.path.exists(path):  # returns False for impossible names, where Path.exists raises
         shown = redact_address(str(path))
-        raise SourceError(f"{shown}: no such file: check the path{_meant(path) if shown == str(path) else ''}")
+        raise SourceError(f"{shown}: no such file: check the path{_suggestion(path) if shown == str(path) else ''}")
     if path.is_dir() or path.suffix.lower() in suffixes.IMAGES:
         return _images(str(path), name, options)
     return _paced(FileSource(path, name or _safe_name(path.stem), options), options)
@@ -84,66 +84,72 @@ def _file(url: str, name: str | None, options: SourceOptions) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class AddressKind:
-    """One kind of address: how it looks, and what makes a source of it."""
+    """One kind of address.
 
-    looks_like: str
-    matches: re.Pattern[str]
-    make: Callable[[str, str | None, SourceOptions], Source]
+    Attributes:
+        example: how such addresses look, for people.
+        pattern: matches the start of such an address.
+        create: creates the source from address, name and options.
+    """
+
+    example: str
+    pattern: re.Pattern[str]
+    create: Callable[[str, str | None, SourceOptions], Source]
 
 
-def _row(looks_like: str, pattern: str, make: Callable[[str, str | None, SourceOptions], Source]) -> AddressKind:
-    return AddressKind(looks_like, re.compile(pattern, re.IGNORECASE), make)
+def _row(example: str, pattern: str, create: Callable[[str, str | None, SourceOptions], Source]) -> AddressKind:
+    return AddressKind(example, re.compile(pattern, re.IGNORECASE), create)
 
 
-TABLE: tuple[AddressKind, ...] = (
+ADDRESS_KINDS: tuple[AddressKind, ...] = (
     _row("0, 1, ... or /dev/video0", r"(/dev/video)?\d{1,4}$", _camera),
     _row("rtsp:// rtsps:// rtmp:// rtmps://", r"(rtsps?|rtmps?)://", _network),
     _row("http:// https://", r"https?://", _web),
     _row("synthetic:", r"synthetic:", _synthetic),
     _row("file://", r"file://", _file),
 )
-"""The first row that matches makes the source; what no row matches is a path: a video file, an image, a directory of
-images, or a pattern like ``frames/*.png``."""
+"""The first matching row creates the source. An address without a matching row is a path: a video file, an image, a
+directory of images, or a glob pattern like ``frames/*.png``. A new kind of source is a new row here."""
 
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "file", "synthetic")
 
 
 def create_source(url: str, *, name: str | None = None, options: SourceOptions | None = None) -> Source:
-    """Makes the source for an address. Nothing is connected or opened yet: `Source.open` does that.
+    """Creates the source for an address. `Source.open` connects or opens it later.
 
     Args:
-        url: see `TABLE`.
-        name: of the stream; made from the address where not given (file stem, host and path). Two sources of one run
-            may come to the same name: the run tells them apart.
-        options: how to open and read it.
+        url: the address; see `ADDRESS_KINDS`.
+        name: name of the stream; default: derived from the address (file stem, or host and path). Two sources of a run
+            may get the same name; the run then makes them different.
+        options: how to open and read the source.
 
     Raises:
-        SourceError: there is no such file, image or kind of source.
+        SourceError: the file, the images or the kind of source do not exist.
         UsageError: the address is malformed.
     """
     options = options or SourceOptions()
     if not url or any(ord(c) < 32 for c in url):
-        raise UsageError("a source address must not be empty or hold control characters")
-    for row in TABLE:
-        if row.matches.match(url):
-            return row.make(url, name, options)
+        raise UsageError("a source address must not be empty or contain control characters")
+    for kind in ADDRESS_KINDS:
+        if kind.pattern.match(url):
+            return kind.create(url, name, options)
     if not os.path.exists(url):
-        _check_kind(url)
+        _check_is_path(url)
         if re.search(r"[*?\[]", url):
             return _images(url, name, options)
     return _file(url, name, options)
 
 
-def _check_kind(url: str) -> None:
-    """Raises for what is no path but an address that no row of the table knows."""
+def _check_is_path(url: str) -> None:
+    """Raises if `url` is not a path but an address with a missing or unknown scheme."""
     shown = redact_address(url)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?", url)
     if scheme and (scheme[2] or scheme[1].lower() in SCHEMES):
         close = difflib.get_close_matches(scheme[1].lower(), SCHEMES, n=1)
-        hint = f"did you mean {close[0]}://?" if close else "known are " + ", ".join(f"{s}:" for s in SCHEMES)
+        hint = f"did you mean {close[0]}://?" if close else "supported are " + ", ".join(f"{s}:" for s in SCHEMES)
         raise SourceError(f"{shown}: unknown kind of address {scheme[1]!r}: {hint}")
     if shown != url and next(glob.iglob(url, recursive=True), None) is None:
-        raise SourceError(f"{shown}: no such file, and as an address it lacks its kind: write rtsp://{shown}")
+        raise SourceError(f"{shown}: no such file; for a network address write the scheme too: rtsp://{shown}")
     if url.lower() == "synthetic":
         raise SourceError("synthetic: no such file: did you mean synthetic: (with a colon)?")
 
@@ -157,15 +163,15 @@ def _paced(source: Source, options: SourceOptions) -> Source:
 
 
 def _split(url: str) -> SplitResult:
-    """Takes an address apart, checking what a typo breaks most often."""
+    """Splits an address and checks the parts that typos break most often."""
     scheme = url.partition(":")[0].lower()
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        # Nothing of the address is shown: where the host was forgotten, what looks like its port is the password.
+        # The message shows nothing of the address: if the host is missing, the password is in the place of the port.
         raise UsageError(
-            f"malformed address: {scheme}:// is not followed by a host and a port up to 65535; "
+            f"malformed address: after {scheme}:// come a host and a port up to 65535; "
             f"write {scheme}://host:port/path, and / ? # @ in a password as %2F %3F %23 %40"
         ) from None
     if not host:
@@ -174,27 +180,27 @@ def _split(url: str) -> SplitResult:
 
 
 def _network_name(shown: str) -> str:
-    """Returns the host and the last part of the path, of an address without its credentials.
+    """Returns a name made of the host and the last part of the path, from an address without credentials.
 
-    A path with settings in it (``/user=admin&password=...``, ``/live/token=...``) is no name and may hold more secrets
-    than are known as such: then the host alone.
+    If the path contains settings (``/user=admin&password=...``, ``/live/token=...``), the name is the host alone: there
+    may be secrets in the path that `redact_address` does not recognise.
     """
     try:
         parts = urlsplit(shown)
         host = parts.hostname or parts.scheme
-    except ValueError:  # it was an address before its credentials were taken out: odd ones, but they may connect
+    except ValueError:  # unusual credentials: the address was valid before they were removed, and may connect
         return _safe_name(shown.partition(":")[0])
     last = "" if re.search(r"[=&;@:*]", unquote(parts.path)) else Path(parts.path).stem
     return _safe_name(f"{host}_{last}" if last else host)
 
 
 def _safe_name(text: str) -> str:
-    """Returns `text` as it can stand in file names and logs."""
+    """Returns `text` reduced to characters that are safe in file names and logs."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_.")[:64] or "source"
 
 
-def _meant(path: Path) -> str:
-    """Names a file beside the missing one that is spelled almost like it."""
+def _suggestion(path: Path) -> str:
+    """Returns a hint that names a file of similar spelling in the same directory."""
     try:
         close = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What FFmpeg's errors mean for the person who typed the address."""
+"""Translates FFmpeg's errors into messages for the user who gave the address."""
 
 from __future__ import annotations
 
@@ -9,65 +9,69 @@ from streamdet.redact import redact
 
 _REFUSED_CREDENTIALS = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)
 
-# First match wins, so the special come before the general.
-_MEANING: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+# The first match wins, so subclasses come before their bases.
+_MESSAGES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (_REFUSED_CREDENTIALS, "the credentials were refused: check user and password in the address"),
     (av.error.HTTPNotFoundError, "the server has no such stream (404): check the path in the address"),
-    (av.error.HTTPTooManyRequestsError, "the server asks for fewer requests (429): wait and try again"),
+    (av.error.HTTPTooManyRequestsError, "the server limits the number of requests (429): wait and try again"),
     (av.error.HTTPClientError, "the server refused the request: check the address"),
-    (av.error.HTTPServerError, "the server failed on its side: look at its log, or try again later"),
+    (av.error.HTTPServerError, "the server reported an error of its own: check its log, or try again later"),
     (av.error.ConnectionRefusedError, "the connection was refused: is the server running, and is the port right?"),
-    (av.error.ConnectionResetError, "the connection was cut by the other side"),
-    (av.error.BrokenPipeError, "the connection was cut by the other side"),
-    (av.error.PermissionError, "it may not be read: check its permissions"),
+    (av.error.ConnectionResetError, "the server closed the connection"),
+    (av.error.BrokenPipeError, "the server closed the connection"),
+    (av.error.PermissionError, "permission to read it is missing: check its permissions"),
     (av.error.FileNotFoundError, "it does not exist"),
     (av.error.IsADirectoryError, "it is a directory"),
-    (av.error.ProtocolNotFoundError, "the FFmpeg inside PyAV does not speak this protocol"),
-    ((av.error.DecoderNotFoundError, av.error.DemuxerNotFoundError), "no decoder for it here: convert it to H.264"),
+    (av.error.ProtocolNotFoundError, "the FFmpeg in PyAV does not support this protocol"),
+    (
+        (av.error.DecoderNotFoundError, av.error.DemuxerNotFoundError),
+        "no decoder for it in FFmpeg: convert it to H.264",
+    ),
     (av.error.PatchWelcomeError, "it uses a feature that FFmpeg cannot decode: convert it to H.264"),
-    (av.error.MemoryError, "there was not enough memory for it, or it holds more streams than allowed"),
+    (av.error.MemoryError, "not enough memory for it, or it has more streams than allowed"),
 )
 
 
-def silent(error: BaseException) -> bool:
-    """Says whether `error` is a time-out: PyAV's (interrupted) or the socket's own."""
+def is_timeout(error: BaseException) -> bool:
+    """Returns whether `error` is a timeout, of PyAV (which interrupts the call) or of the socket."""
     return isinstance(error, av.error.ExitError | av.error.TimeoutError)
 
 
 def explain(
     error: av.error.FFmpegError, name: str, *, network: bool, timeout_s: float, opening: bool, took_s: float = 0.0
 ) -> SourceError:
-    """Returns the one line that says what `error` means for the source `name` and what to do about it.
+    """Returns an error whose one-line message says what happened to the source `name`, and what to do.
 
-    Raise it ``from None``: FFmpeg's own text holds the address with its password.
+    Raise it ``from None``: FFmpeg's own text contains the address with its password.
 
     Args:
         error: what PyAV raised.
-        name: of the source.
-        network: it is behind a network.
-        timeout_s: the limit that a time-out overran.
-        opening: while connecting, not while reading.
-        took_s: how long the call took: an RTSP handshake that is interrupted by its time-out says "invalid data".
+        name: name of the source.
+        network: the source is reached over a network.
+        timeout_s: the timeout of the call.
+        opening: True while connecting, False while reading.
+        took_s: duration of the call. When a timeout interrupts an RTSP handshake, FFmpeg reports "invalid data";
+            only the duration identifies the timeout.
     """
-    if silent(error) or (network and opening and took_s >= 0.9 * timeout_s):
-        heard = "no answer" if opening else "no data"
-        return SourceError(f"{name}: {heard} for {timeout_s:g} s: is the source sending, and is the network up?")
-    for kinds, meaning in _MEANING:
-        if isinstance(error, kinds):
-            kind = AuthError if isinstance(error, _REFUSED_CREDENTIALS) else SourceError
-            return kind(f"{name}: {meaning}")
+    if is_timeout(error) or (network and opening and took_s >= 0.9 * timeout_s):
+        missing = "no answer" if opening else "no data"
+        return SourceError(f"{name}: {missing} for {timeout_s:g} s: is the source sending, and is the network up?")
+    for error_types, message in _MESSAGES:
+        if isinstance(error, error_types):
+            result_type = AuthError if isinstance(error, _REFUSED_CREDENTIALS) else SourceError
+            return result_type(f"{name}: {message}")
     if network and isinstance(error, OSError):
-        what = "the server cannot be reached" if opening else "the connection was lost"
-        return SourceError(f"{name}: {what} ({_text(error)}): check the host name and the network")
+        problem = "the server cannot be reached" if opening else "the connection was lost"
+        return SourceError(f"{name}: {problem} ({_text(error)}): check the host name and the network")
     if isinstance(error, av.error.InvalidDataError):
         if network:
-            return SourceError(f"{name}: the answer is no video stream: are the port and the path right?")
+            return SourceError(f"{name}: the answer is not a video stream: are the port and the path right?")
         return SourceError(
-            f"{name}: not a video FFmpeg can read, or damaged, or cut short in writing: does it play elsewhere?"
+            f"{name}: not a video that FFmpeg can read, or damaged, or incomplete: does it play in another program?"
         )
     if isinstance(error, av.error.ArgumentError) and opening:
         return SourceError(
-            f"{name}: refused by FFmpeg: damaged, or of a kind that is not read here (playlists, for one)"
+            f"{name}: FFmpeg cannot open it: it is damaged, or of a kind that is not allowed (for example a playlist)"
         )
     return SourceError(f"{name}: FFmpeg failed: {_text(error)}")
 

@@ -1,4 +1,4 @@
-"""What files and network streams have in common: frames that come out of an FFmpeg input."""
+"""The base class of sources that FFmpeg decodes: video files and network streams."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from streamdet.types import Frame, SourceInfo
 
 
 class FFmpegSource(Source):
-    """A source decoded by FFmpeg. Subclasses say how to open it, how to time it and what its end means.
+    """A source decoded by FFmpeg. Subclasses define how it is opened and timestamped, and what its end means.
 
     Args:
         name: name of the stream.
-        url: for people, without credentials.
-        location: for FFmpeg.
+        url: the address to show, without credentials.
+        location: the address that FFmpeg opens.
         options: limits and timeouts.
-        label: what errors call it; its name where not given.
+        label: name of the source in messages; default: `name`.
     """
 
     def __init__(self, name: str, url: str, location: str, options: SourceOptions, label: str | None = None) -> None:
@@ -37,7 +37,7 @@ class FFmpegSource(Source):
         self._input: FFmpegInput | None = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._first: Frame | None = None
-        self._times = BestEffortTimestamp()
+        self._timestamp = BestEffortTimestamp()
         self._time_base = Fraction(1)
         self._first_s: float | None = None
         self._played_s = 0.0
@@ -46,39 +46,39 @@ class FFmpegSource(Source):
 
     @abstractmethod
     def _settings(self) -> InputSettings:
-        """How FFmpeg is to open the location."""
+        """Returns how FFmpeg opens the location."""
 
     @abstractmethod
     def _start_clock(self, opened: FFmpegInput) -> Fraction:
-        """Prepares the timing of a newly opened input and returns the time base of the frames given."""
+        """Starts the clock of a newly opened input and returns the time base of the yielded frames."""
 
     @abstractmethod
     def _stamp(self, raw: int | None, arrival_ns: int) -> int:
-        """Returns the time of the next frame, given the source's own and when it came."""
+        """Returns the `pts` of the next frame, from its own timestamp and its time of arrival."""
 
     @abstractmethod
     def _info(self, opened: FFmpegInput, first: Frame) -> SourceInfo:
-        """What is known of the open source."""
+        """Describes the open source."""
 
     @abstractmethod
-    def _ended(self, cut_short: bool) -> None:
-        """Judges the end of the input: counts a fault, or raises `SourceError` where it must not end."""
+    def _handle_end(self, truncated: bool) -> None:
+        """Handles the end of the input: counts a fault, or raises `SourceError` if the input must not end."""
 
     def open(self) -> SourceInfo:
-        """Connects and decodes the first picture, so that what is said of the source is true."""
+        """Opens the input and decodes the first frame, so that the returned info is correct; see `Source.open`."""
         self._input = FFmpegInput(self._location, self._label, self._settings(), self.faults)
         try:
             self._time_base = self._start_clock(self._input)
             self._decoded = self._input.frames(self.stopping)
             first = self._next()
             if first is None and not self.stopping.is_set():
-                raise SourceError(f"{self._label}: no picture in it could be decoded: the source is empty or damaged")
+                raise SourceError(f"{self._label}: no frame could be decoded: the source is empty or damaged")
         except BaseException:
             self.close()
             raise
         if first is None:
             self.close()
-            raise SourceError(f"{self._label}: stopped before the first picture came")
+            raise SourceError(f"{self._label}: stopped before the first frame arrived")
         self._first = first
         return self._info(self._input, first)
 
@@ -88,16 +88,16 @@ class FFmpegSource(Source):
             try:
                 frame, self._first = self._first or self._next(), None
             except SourceError:
-                if self.stopping.is_set():  # failed while it was being stopped, a silent camera for one
+                if self.stopping.is_set():  # failed while being stopped, for example a silent camera
                     return
                 raise
             if frame is None:
                 break
             yield frame
         if self._input is not None and not self.stopping.is_set():
-            cut_short = self._input.cut_short(self._played_s)
+            truncated = self._input.is_truncated(self._played_s)
             self.close()
-            self._ended(cut_short)
+            self._handle_end(truncated)
 
     def _next(self) -> Frame | None:
         decoded = next(self._decoded, None)
@@ -105,7 +105,7 @@ class FFmpegSource(Source):
             return None
         arrival_ns = time.monotonic_ns()
         check_size(self._label, decoded.width, decoded.height, self._options.max_pixels)
-        raw = self._times.take(decoded.pts, decoded.dts)
+        raw = self._timestamp.choose(decoded.pts, decoded.dts)
         base, duration = self._input.time_base, decoded.duration or 0
         if raw is not None:
             start_s = raw * base.numerator / base.denominator
@@ -130,6 +130,6 @@ class FFmpegSource(Source):
     def close(self) -> None:
         """Closes the input; see `Source.close`."""
         if self._input is not None:
-            self._input.close()  # refuses other threads, before anything is lost
+            self._input.close()  # raises in another thread, before any state changes
             self._input = None
         self._first = None

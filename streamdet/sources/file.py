@@ -1,4 +1,4 @@
-"""A video file, or one on a web server: it ends, it waits for its reader, and its timestamps are the truth."""
+"""Video files, on disk or on a web server: they end, wait for the reader, and keep their exact timestamps."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from streamdet.types import Frame, SourceInfo
 log = logging.getLogger(__name__)
 
 _DAMAGE = {
-    "truncated": "it ends before its announced end",
+    "truncated": "it ends before its stated end",
     "read_error": "{} reads failed",
     "decode_error": "{} packets could not be decoded",
-    "corrupt_frame": "{} pictures are incomplete",
+    "corrupt_frame": "{} frames are incomplete",
 }
-"""What is said of each cause among a source's faults that means lost pictures."""
+"""Message for each cause in `Source.faults` that means lost frames."""
 
-# Containers that hold media themselves. Playlists and scripts (hls, dash, concat, sdp, ...) are left out: a file
-# could make the program read other files and open connections. Pure sound is in, to be told from no video at all.
-CONTAINERS = (
+# Formats that contain the media themselves. Playlists and scripts (hls, dash, concat, sdp, ...) are excluded: such a
+# file could make the program read other files and open connections. Audio formats are included, so that the message can
+# say that a file contains only audio.
+ALLOWED_FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegtsraw,mpegvideo,flv,live_flv,asf,ogg,mxf,mxf_opatom,gxf,nut,"
     "ivf,rm,wtv,dv,swf,h264,hevc,vvc,av1,obu,m4v,mjpeg,vc1,vc1test,h263,cavsvideo,yuv4mpegpipe,apng,gif,webp_anim,avs,"
     "rawvideo,r3d,mpjpeg,mp3,wav,flac,aac,ac3,eac3,aiff,amr,w64,caf"
@@ -34,7 +35,7 @@ CONTAINERS = (
 
 
 class RecordedSource(FFmpegSource):
-    """Every frame of a recording, with its own timestamps: variable frame rates and gaps are kept exactly."""
+    """All frames of a recording with their exact timestamps: variable frame rates and gaps are kept."""
 
     _clock: FileClock | None = None
 
@@ -48,47 +49,48 @@ class RecordedSource(FFmpegSource):
         return self._clock.stamp(raw)
 
     def _info(self, opened: FFmpegInput, first: Frame) -> SourceInfo:
-        expected = opened.frame_count
-        if expected is None and opened.duration_s and opened.average_rate:
-            expected = round(opened.duration_s * opened.average_rate)
+        frame_count = opened.frame_count
+        if frame_count is None and opened.duration_s and opened.average_rate:
+            frame_count = round(opened.duration_s * opened.average_rate)
         return SourceInfo(
             name=self.name,
             width=first.width,
             height=first.height,
             time_base=opened.time_base,
             average_rate=opened.average_rate,
-            frame_count=expected,
+            frame_count=frame_count,
             codec=opened.codec,
         )
 
-    def _ended(self, cut_short: bool) -> None:
-        if cut_short:
+    def _handle_end(self, truncated: bool) -> None:
+        if truncated:
             self.faults["truncated"] += 1
-        found = [text.format(self.faults[cause]) for cause, text in _DAMAGE.items() if self.faults[cause]]
-        if found:
+        damage = [text.format(self.faults[cause]) for cause, text in _DAMAGE.items() if self.faults[cause]]
+        if damage:
             log.warning(
-                "%s is damaged: %s; the %d frames there were are used", self._label, ", ".join(found), self._index
+                "%s is damaged: %s; the %d readable frames were used", self._label, ", ".join(damage), self._index
             )
 
 
 class FileSource(RecordedSource):
-    """A video file on this machine."""
+    """A video file on disk."""
 
     def __init__(self, path: Path, name: str, options: SourceOptions | None = None) -> None:
-        # "file:" so that a colon in a name is not read as a protocol
+        # "file:" so that FFmpeg does not take a colon in the name for a protocol
         super().__init__(name, str(path), f"file:{path}", options or SourceOptions(), label=str(path))
         self.files = (path,)
         self._path = path
 
     def open(self) -> SourceInfo:
-        """Opens the file and decodes its first picture; see `Source.open`."""
+        """Opens the file and decodes its first frame; see `Source.open`."""
         if self._path.is_file() and not self._path.stat().st_size:
             raise SourceError(f"{self._label}: the file is empty: copy or record it again")
         return super().open()
 
     def _settings(self) -> InputSettings:
         return InputSettings(
-            options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}, max_pixels=self._options.max_pixels
+            options={"protocol_whitelist": "file", "format_whitelist": ALLOWED_FORMATS},
+            max_pixels=self._options.max_pixels,
         )
 
     def _info(self, opened: FFmpegInput, first: Frame) -> SourceInfo:
@@ -96,7 +98,7 @@ class FileSource(RecordedSource):
 
 
 class WebFileSource(RecordedSource):
-    """A video file behind http(s). Its sound is not passed through: that would need a second connection."""
+    """A video file on a web server. Its audio is not passed through: that would need a second connection."""
 
     def __init__(self, location: str, shown: str, name: str, options: SourceOptions | None = None) -> None:
         super().__init__(name, shown, location, options or SourceOptions(), label=shown)
@@ -105,7 +107,7 @@ class WebFileSource(RecordedSource):
         options = self._options
         return InputSettings(
             network=True,
-            options={"protocol_whitelist": "http,https,tcp,tls,httpproxy", "format_whitelist": CONTAINERS},
+            options={"protocol_whitelist": "http,https,tcp,tls,httpproxy", "format_whitelist": ALLOWED_FORMATS},
             open_timeout_s=options.open_timeout_s,
             read_timeout_s=options.read_timeout_s,
             stall_timeout_s=options.stall_timeout_s,

@@ -1,4 +1,4 @@
-"""Reads the size of an image from its first bytes, without decoding it."""
+"""Reads the size of an image from its header, without decoding it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    r"""Returns (width, height) in pixels as stored; None for a format not known here or a damaged header.
+    r"""Returns (width, height) in pixels as stored; None for another format or a damaged header.
 
     >>> image_size(b"\x89PNG\r\n\x1a\n" + bytes(8) + (640).to_bytes(4, "big") + (480).to_bytes(4, "big"))
     (640, 480)
@@ -18,28 +18,28 @@ def image_size(data: bytes) -> tuple[int, int] | None:
             return _jpeg_size(data)
         if data.startswith(b"BM"):
             width, height = struct.unpack_from("<ii", data, 18)
-            return width, abs(height)  # negative: stored from the top
+            return width, abs(height)  # negative if the rows are stored from the top
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _webp_size(data)
-    except struct.error:  # shorter than its header
+    except struct.error:  # the data is shorter than the header
         return None
     return None
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Walks the segments to the start of frame (SOF0..15 without DHT, JPG and DAC)."""
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
+    """Skips segments up to the start of frame (SOF0..15, without DHT, JPG and DAC)."""
+    offset = 2
+    while offset + 4 <= len(data):
+        if data[offset] != 0xFF:
             return None
-        marker = data[at + 1]
+        marker = data[offset + 1]
         if marker == 0xFF:  # fill byte
-            at += 1
+            offset += 1
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, at + 5)
+            height, width = struct.unpack_from(">HH", data, offset + 5)
             return width, height
         else:
-            at += 2 + int(struct.unpack_from(">H", data, at + 2)[0])
+            offset += 2 + int(struct.unpack_from(">H", data, offset + 2)[0])
     return None
 
 

@@ -1,4 +1,4 @@
-"""Still images: one file, a directory, a glob."""
+"""Still images: one file, a directory or a glob pattern."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ log = logging.getLogger(__name__)
 
 
 def find_images(pattern: str) -> list[Path]:
-    """Returns the images that a path, a directory or a glob names, in natural order (2 before 10).
+    """Returns the images at a path, in a directory or matching a glob pattern, in natural order (2 before 10).
 
     Raises:
-        SourceError: there is none.
+        SourceError: no image was found.
     """
     path = Path(pattern)
     if path.is_file():
         return [path]
-    found = path.iterdir() if path.is_dir() else (Path(name) for name in glob.glob(pattern, recursive=True))
-    images = [p for p in found if p.suffix.lower() in suffixes.IMAGES and p.is_file()]
+    paths = path.iterdir() if path.is_dir() else (Path(name) for name in glob.glob(pattern, recursive=True))
+    images = [p for p in paths if p.suffix.lower() in suffixes.IMAGES and p.is_file()]
     if not images:
         where = "in the directory" if path.is_dir() else "matches"
-        kinds = ", ".join(sorted(s[1:] for s in suffixes.IMAGES))
-        raise SourceError(f"{pattern}: no image {where}: looked for {kinds}")
+        formats = ", ".join(sorted(s[1:] for s in suffixes.IMAGES))
+        raise SourceError(f"{pattern}: no image {where}: supported are {formats}")
     return sorted(images, key=natural_key)
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
-    """Sorts numbers in a name by value.
+    """Returns a sort key that orders numbers in a name by value.
 
     >>> sorted([Path("a10.png"), Path("a9.png"), Path("b.png")], key=natural_key)[0].name
     'a9.png'
@@ -58,17 +58,17 @@ def natural_key(path: Path) -> list[tuple[int, int, str]]:
 def read_image(
     path: Path, max_pixels: int, damage: list[str] | None = None, apply_orientation: bool = True
 ) -> NDArray[np.uint8]:
-    """Returns an image as (height, width, 3) uint8 BGR, upright by its EXIF orientation.
+    """Returns an image as (height, width, 3) uint8 BGR, rotated according to its EXIF orientation.
 
     Args:
-        path: of the image.
-        max_pixels: largest image that is decoded.
-        damage: gets what the decoder said of an image that it could read in part.
-        apply_orientation: False leaves the pixels as they are stored.
+        path: path of the image.
+        max_pixels: largest image that is decoded, in pixels.
+        damage: list to which the decoder's messages about a partly readable image are added.
+        apply_orientation: False returns the pixels as stored.
 
     Raises:
-        SourceError: it cannot be read or decoded, or is larger than allowed; told by its header where there is one, so
-            that a small file that unpacks to gigabytes is refused before it does.
+        SourceError: the image cannot be read or decoded, or is larger than allowed. The size is taken from the header
+            if possible, so that a small file that unpacks to gigabytes is refused before decoding.
     """
     try:
         data = path.read_bytes()
@@ -86,17 +86,17 @@ def read_image(
         except cv2.error:  # OpenCV's own limits
             bgr = None
     if bgr is None:
-        raise SourceError(f"{path}: not an image that can be decoded, or damaged: copy or save it again")
+        raise SourceError(f"{path}: the image is damaged or of an unsupported format: copy or save it again")
     height, width = bgr.shape[:2]
     check_size(str(path), width, height, max_pixels)
     return bgr  # type: ignore[no-any-return]
 
 
 class ImagesSource(Source):
-    """Images one after the other, each standing for 1 / `image_fps` seconds.
+    """A sequence of still images, each 1 / `image_fps` seconds long.
 
-    A broken image among several is counted, left out and told of at the end; a single one is an error. `Frame.file`
-    names each.
+    If one of several images cannot be decoded, it is counted, skipped, and reported at the end. If it is the only
+    image, it is an error. `Frame.file` is the path of each image.
     """
 
     still_images = True
@@ -105,7 +105,7 @@ class ImagesSource(Source):
         super().__init__(name, pattern)
         self._options = options or SourceOptions()
         self.files = self._all = find_images(pattern)
-        self._waiting: Iterator[Path] = iter(())
+        self._remaining: Iterator[Path] = iter(())
         self._broken: list[Path] = []
         self._first: Frame | None = None
         self._time_base = 1 / Fraction(self._options.image_fps).limit_denominator(90_000)
@@ -113,7 +113,7 @@ class ImagesSource(Source):
 
     def open(self) -> SourceInfo:
         """Decodes the first image; see `Source.open`."""
-        self._waiting = iter(self._all)
+        self._remaining = iter(self._all)
         self._first = self._next()
         if self._first is None:
             raise SourceError(f"{self.url}: none of its {len(self._all)} images can be decoded")
@@ -132,22 +132,22 @@ class ImagesSource(Source):
         while not self.stopping.is_set():
             frame, self._first = self._first or self._next(), None
             if frame is None:
-                self._tell_of_damage()
+                self._report_damage()
                 return
             yield frame
 
-    def _tell_of_damage(self) -> None:
-        said = []
+    def _report_damage(self) -> None:
+        problems = []
         if self._broken:
             names = ", ".join(path.name for path in self._broken[:3]) + (", ..." if len(self._broken) > 3 else "")
-            said.append(f"{len(self._broken)} cannot be decoded and are left out ({names})")
+            problems.append(f"{len(self._broken)} cannot be decoded and were skipped ({names})")
         if count := self.faults["damaged_image"]:
-            said.append(f"{count} are damaged and read in part")
-        if said:
-            log.warning("%s: of %d images %s", self.url, len(self._all), ", ".join(said))
+            problems.append(f"{count} are damaged and were read in part")
+        if problems:
+            log.warning("%s: of %d images %s", self.url, len(self._all), ", ".join(problems))
 
     def _next(self) -> Frame | None:
-        for path in self._waiting:
+        for path in self._remaining:
             damage: list[str] = []
             try:
                 bgr = read_image(path, self._options.max_pixels, damage)
@@ -157,7 +157,7 @@ class ImagesSource(Source):
                 self.faults["broken_image"] += 1
                 self._broken.append(path)
                 continue
-            if any("warning" not in message for message in damage):  # libpng warns of colour profiles, for one
+            if any("warning" not in message for message in damage):  # libpng warns of colour profiles, for example
                 self.faults["damaged_image"] += 1
             index, self._index = self._index, self._index + 1
             return Frame(
@@ -174,6 +174,6 @@ class ImagesSource(Source):
         return None
 
     def close(self) -> None:
-        """Forgets the images not yet read; see `Source.close`."""
-        self._waiting = iter(())
+        """Drops the remaining images; see `Source.close`."""
+        self._remaining = iter(())
         self._first = None

@@ -1,4 +1,4 @@
-"""Keeps what libraries print by themselves off the terminal: errors are told once, by the program."""
+"""Keeps native libraries from printing to the terminal; streamdet reports each error once, itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import cv2
 _STDERR = 2
 _ONE_AT_A_TIME = threading.Lock()
 
-# libpng and libjpeg write to the process's standard error and offer OpenCV's users no way to stop it.
-_OF_CODECS = re.compile(rb"libpng (error|warning): |Corrupt JPEG data|Premature end of JPEG|\[ ?(WARN|ERROR|INFO):\d")
+# libpng and libjpeg write to the process's standard error. OpenCV has no setting to stop it.
+_DECODER_LINE = re.compile(
+    rb"libpng (error|warning): |Corrupt JPEG data|Premature end of JPEG|\[ ?(WARN|ERROR|INFO):\d"
+)
 
 
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Keeps OpenCV from logging, where what goes wrong is told by other means."""
+    """Turns off OpenCV's logging, for calls whose failure is reported otherwise."""
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield
@@ -30,48 +32,48 @@ def quiet_opencv() -> Iterator[None]:
 
 @contextmanager
 def caught_codec_messages(messages: list[str]) -> Iterator[None]:
-    """Catches what image decoders print to the process's standard error.
+    """Captures what image decoders print to the process's standard error.
 
-    For calls of some milliseconds. What other threads print meanwhile comes a moment later, unchanged.
+    Use it for calls of a few milliseconds. Output of other threads is delayed for that time and then printed unchanged.
 
     Args:
-        messages: gets one text for each line that a decoder printed.
+        messages: list to which each line that a decoder printed is added.
     """
     with _ONE_AT_A_TIME:
         try:
             real = os.dup(_STDERR)
-        except OSError:  # a process without standard error: nothing to keep clean
+        except OSError:  # the process has no standard error
             yield
             return
         try:
-            catcher = _scratch()
-            os.dup2(catcher, _STDERR)
+            capture = _temporary_file()
+            os.dup2(capture, _STDERR)
             try:
                 yield
             finally:
                 os.dup2(real, _STDERR)
-                _sort(catcher, real, messages)
+                _distribute(capture, real, messages)
         finally:
             os.close(real)
 
 
-def _scratch() -> int:
-    """Returns the descriptor of a nameless file."""
+def _temporary_file() -> int:
+    """Returns the descriptor of an unnamed file."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("streamdet-stderr")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
-def _sort(catcher: int, real: int, messages: list[str]) -> None:
-    """Reads what was caught: the decoders' lines go to `messages`, all others to where they were meant to go."""
-    size = os.lseek(catcher, 0, os.SEEK_END)
-    os.lseek(catcher, 0, os.SEEK_SET)
-    caught = os.read(catcher, size)
-    os.close(catcher)
-    for line in caught.splitlines(keepends=True):
-        if _OF_CODECS.match(line):
+def _distribute(capture: int, real: int, messages: list[str]) -> None:
+    """Adds the decoders' lines to `messages` and writes all other lines to the real standard error."""
+    size = os.lseek(capture, 0, os.SEEK_END)
+    os.lseek(capture, 0, os.SEEK_SET)
+    captured = os.read(capture, size)
+    os.close(capture)
+    for line in captured.splitlines(keepends=True):
+        if _DECODER_LINE.match(line):
             messages.append(line.decode("utf-8", "replace").strip())
         else:
-            with suppress(OSError):  # the reader of standard error is gone
+            with suppress(OSError):  # standard error was closed by its reader
                 os.write(real, line)

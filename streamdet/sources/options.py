@@ -1,4 +1,4 @@
-"""How sources are opened and read: one value object, the same for every kind of source."""
+"""Options for opening and reading sources: one value object for all kinds of source."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Literal
 from streamdet.errors import ConfigError
 
 MAX_SIDE_PX = 16384
-"""Longest side of a picture. H.264 and HEVC encoders end here, and OpenCV's remap counts in 16 bits."""
+"""Longest side of a picture: the limit of H.264 and HEVC encoders. OpenCV's remap has 16-bit coordinates."""
 
-SLOWEST_IMAGE_FPS, FASTEST_IMAGE_FPS = 0.001, 1000
-"""From a quarter of an hour to a millisecond a picture: time bases that every container can count in."""
+MIN_IMAGE_FPS, MAX_IMAGE_FPS = 0.001, 1000
+"""From a quarter of an hour to a millisecond per image: every container can represent these time bases."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackoffOptions:
-    """How long to wait between attempts to get a lost stream back.
+    """How long to wait between attempts to reconnect a lost stream.
 
     Attributes:
-        first_s: before the first attempt; doubled after each that fails.
-        cap_s: the longest wait. A camera that reboots is back in 40 to 60 s: within two such waits.
-        jitter: every wait is changed at random by up to this share, so that many cameras do not come back at once.
-        healthy_s: a stream that ran this long counts as well again: the next loss starts at `first_s`.
-        auth_s: the shortest wait after refused credentials: cameras lock an account after a few quick attempts.
+        first_s: wait before the first attempt; doubled after each failed attempt.
+        cap_s: longest wait. A camera takes 40 to 60 s to reboot, which is within two such waits.
+        jitter: each wait is changed at random by up to this fraction, so that many cameras do not reconnect at once.
+        healthy_s: a stream that ran this long is healthy again: after the next loss the waits start at `first_s`.
+        auth_s: shortest wait after refused credentials: cameras lock an account after a few quick attempts.
     """
 
     first_s: float = 1.0
@@ -41,22 +41,22 @@ class BackoffOptions:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """How to open and read a source. What does not concern a kind of source is ignored by it.
+    """How to open and read a source. Each kind of source ignores the options that do not apply to it.
 
     Attributes:
-        size: (width, height) to ask a camera for; None takes its default.
-        fps: rate to ask a camera for; None takes its default.
-        pixel_format: four letters to ask a camera for, "MJPG" or "YUYV"; USB cameras reach HD rates only with MJPG.
-        rtsp_transport: "tcp" loses nothing; "udp" is for networks where a late frame is worse than a broken one.
-        open_timeout_s: for connecting, and once more for finding out what the stream holds.
-        read_timeout_s: longest silence of a network stream; also bounds how long a stop can take.
-        stall_timeout_s: longest time without a decoded picture although data arrives.
-        realtime: play what is not live (files, images, `synthetic:`) by its timestamps, as if it were.
-        reconnect: get a lost network stream back instead of ending with an error.
-        wait_for_source: also keep trying when the first connection fails; otherwise that is an error at once.
-        backoff: waits between attempts.
-        max_pixels: largest picture that is decoded; a guard against streams made to fill the memory.
-        image_fps: pictures per second that still images stand for, from 0.001 to 1000.
+        size: (width, height) to request from a camera; None uses the camera's default.
+        fps: frame rate to request from a camera; None uses the camera's default.
+        pixel_format: FOURCC to request from a camera, "MJPG" or "YUYV"; USB cameras reach HD rates only with MJPG.
+        rtsp_transport: "tcp" loses no data; "udp" is for networks where a late frame is worse than a damaged one.
+        open_timeout_s: limit for connecting, and again for probing the stream.
+        read_timeout_s: longest time without data on a network stream; also limits how long a stop can take.
+        stall_timeout_s: longest time without a decoded frame while data arrives.
+        realtime: play sources that are not live (files, images, `synthetic:`) at the speed of their timestamps.
+        reconnect: reconnect a lost network stream instead of ending with an error.
+        wait_for_source: also retry if the first connection fails; otherwise that is an immediate error.
+        backoff: waits between attempts to reconnect.
+        max_pixels: largest picture that is decoded, in pixels; protects against streams made to fill the memory.
+        image_fps: frame rate of a sequence of still images, 0.001 to 1000.
     """
 
     size: tuple[int, int] | None = None
@@ -75,10 +75,10 @@ class SourceOptions:
 
     def __post_init__(self) -> None:
         _positive("source", self, "open_timeout_s", "read_timeout_s", "stall_timeout_s", "max_pixels", "image_fps")
-        if not SLOWEST_IMAGE_FPS <= self.image_fps <= FASTEST_IMAGE_FPS:
+        if not MIN_IMAGE_FPS <= self.image_fps <= MAX_IMAGE_FPS:
             raise ConfigError(
-                f"source.image_fps must be from {SLOWEST_IMAGE_FPS} to {FASTEST_IMAGE_FPS}, got {self.image_fps}: "
-                "write for example 0.5 for two seconds a picture"
+                f"source.image_fps must be from {MIN_IMAGE_FPS} to {MAX_IMAGE_FPS}, got {self.image_fps}: "
+                "for two seconds per image write 0.5"
             )
         if self.fps is not None:
             _positive("source", self, "fps")
@@ -92,10 +92,10 @@ class SourceOptions:
             raise ConfigError(f"source.rtsp_transport must be tcp or udp, got {self.rtsp_transport!r}")
 
 
-def _positive(where: str, options: object, *names: str) -> None:
+def _positive(section: str, options: object, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
         if not value > 0:
-            raise ConfigError(f"{where}.{name} must be greater than 0, got {value}")
+            raise ConfigError(f"{section}.{name} must be greater than 0, got {value}")
         if value == math.inf:
-            raise ConfigError(f"{where}.{name} must be finite, got inf: give a large number")
+            raise ConfigError(f"{section}.{name} must be finite, got inf: give a large number")

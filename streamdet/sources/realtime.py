@@ -1,4 +1,4 @@
-"""Plays a source by its own timestamps, as a camera would send it."""
+"""Plays a recorded source in real time, as a camera would send it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from streamdet.types import Frame, SourceInfo
 
 
 class RealtimeSource(Source):
-    """Gives each frame of another source when its time has come, and says that it is live.
+    """A live source that yields each frame of another source at the time of its `pts`.
 
-    A reader that is late gets the next frames without waiting; nothing is left out here.
+    A slow reader gets the next frames without waiting; this source skips no frames.
 
     Args:
-        inner: a source that does not pace itself; owned by this one.
-        now_ns: monotonic clock.
-        wait: waits for so many seconds or until the source is stopped, and says whether it is.
+        inner: the source to play; owned by this one. It must not pace itself.
+        now_ns: monotonic clock, in nanoseconds.
+        wait: waits for a number of seconds or until the source is stopped; returns whether it was stopped.
     """
 
     live = True
@@ -34,17 +34,17 @@ class RealtimeSource(Source):
         self._inner = inner
         self.still_images = inner.still_images
         self.files, self.faults = inner.files, inner.faults
-        self.stopping = inner.stopping  # one event: a stop of this source stops both
+        self.stopping = inner.stopping  # shared, so that stopping this source stops both
         self._now_ns = now_ns
         self._wait = wait or self.stopping.wait
-        self._start_ns: int | None = None  # of the time line: when a frame with pts 0 is due
+        self._start_ns: int | None = None  # when a frame with pts 0 is due
 
     def open(self) -> SourceInfo:
-        """Opens the source behind; see `Source.open`."""
+        """Opens the inner source; see `Source.open`."""
         return replace(self._inner.open(), live=True)
 
     def frames(self) -> Iterator[Frame]:
-        """Yields the frames, each at its time; see `Source.frames`."""
+        """Yields each frame when it is due; see `Source.frames`."""
         for frame in self._inner.frames():
             pts_ns = round(frame.pts * frame.time_base * 1_000_000_000)
             if self._start_ns is None:
@@ -55,5 +55,5 @@ class RealtimeSource(Source):
             yield replace(frame, captured_ns=self._now_ns())
 
     def close(self) -> None:
-        """Closes the source behind; see `Source.close`."""
+        """Closes the inner source; see `Source.close`."""
         self._inner.close()

@@ -1,4 +1,4 @@
-"""Which file names mean still images, and which mean video files where there is nothing else to tell by."""
+"""File name suffixes of still images, and of video files for addresses that have nothing else to judge by."""
 
 IMAGES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2")

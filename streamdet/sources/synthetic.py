@@ -1,4 +1,4 @@
-"""`synthetic:`, a source that needs no file and no camera: a moving scene whose truth is known."""
+"""`synthetic:`, a source that needs no file and no camera: a rendered scene with known ground truth."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from streamdet.types import Detections, Frame, SourceInfo
 
 
 class SyntheticSource(Source):
-    """A moving scene, the same for the same URL in every run.
+    """A rendered scene; the same URL gives the same frames in every run.
 
     ``synthetic:`` is 300 frames of 1280x720 at 30 fps: a street, a park, a square or a car park with people, cyclists
-    and cars; see `StreetOptions` for what its URL may say, as ``synthetic:street?objects=20&seed=3&frames=900``.
-    ``synthetic:shapes`` is discs, boxes and triangles: quick to render, found without errors by the detector made for
-    them. ``frames=0`` never ends. ``live=1`` behaves as a camera: a clock paces it, and frames that nobody takes in
-    time are gone (`pts` jumps, `index` does not).
+    and cars. `StreetOptions` lists the keys of its URL, for example ``synthetic:street?objects=20&seed=3&frames=900``.
+    ``synthetic:shapes`` shows discs, boxes and triangles: fast to render, and detected without errors by the detector
+    made for them. ``frames=0`` never ends. ``live=1`` behaves like a camera: a clock paces the frames, and frames that
+    are not read in time are skipped (`pts` jumps, `index` does not).
 
-    A frame's number can be read from its pixels with `read_frame_number`; it equals `pts`. When a frame of the street
-    was made can be read with `read_frame_code`: by the system's clock where it is live, else by the scene's own.
+    `read_frame_number` reads the number of a frame from its pixels; it equals `pts`. `read_code` also reads when a
+    frame of the street was rendered: by the system clock with ``live=1``, else by the time of the scene.
     """
 
     def __init__(self, url: str = SCHEME, name: str = "synthetic") -> None:
-        """Takes a URL.
+        """Parses the URL.
 
         Raises:
-            UsageError: a key or value of `url` cannot work.
+            UsageError: `url` has an unknown key or an invalid value.
         """
         super().__init__(name, url)
-        self._plan = parse_synthetic_url(url)
-        self.live = self._plan.live
+        self._options = parse_synthetic_url(url)
+        self.live = self._options.live
         self._scene: ShapesScene | StreetScene | None = None
         self._running: Iterator[Frame] = iter(())
 
     def open(self) -> SourceInfo:  # noqa: D102
-        options = self._plan.scene
+        options = self._options.scene
         self._scene = _scene(options)
-        self._scene.render(0)  # compiles or loads the kernels, so that the first frame is not late
+        self._scene.render(0)  # compiles or loads the kernels now, so that the first frame is not late
         self._running = self._run(self._scene)
         return SourceInfo(
             self.name,
@@ -53,7 +53,7 @@ class SyntheticSource(Source):
             options.height,
             time_base=1 / options.fps,
             average_rate=options.fps,
-            frame_count=None if self.live else self._plan.frames or None,
+            frame_count=None if self.live else self._options.frames or None,
             live=self.live,
         )
 
@@ -62,17 +62,17 @@ class SyntheticSource(Source):
 
     def _run(self, scene: ShapesScene | StreetScene) -> Iterator[Frame]:
         start_ns, index, number = time.monotonic_ns(), 0, 0
-        fps = self._plan.scene.fps
+        fps = self._options.scene.fps
         while self._scene is scene and not self.stopping.is_set():
             if self.live:
                 due = int((time.monotonic_ns() - start_ns) * fps / 1_000_000_000)
-                if due > number:  # nobody took them in time
-                    self.faults["skipped"] += min(due, self._plan.frames or due) - number
+                if due > number:  # the reader was too slow
+                    self.faults["skipped"] += min(due, self._options.frames or due) - number
                 number = max(number, due)
                 wait_s = float(number / fps) - (time.monotonic_ns() - start_ns) / 1e9
                 if wait_s > 0 and self.stopping.wait(wait_s):
                     return
-            if self._plan.frames and number >= self._plan.frames:
+            if self._options.frames and number >= self._options.frames:
                 return
             picture = _render(scene, number, self.live)
             yield Frame(picture, self.name, index, number, 1 / fps, time.monotonic_ns(), duration=1, key_frame=True)
@@ -82,12 +82,9 @@ class SyntheticSource(Source):
         self._scene = None
 
     def ground_truth(self, number: int) -> Detections:
-        """Returns what can be seen in the frame whose `pts` is `number`; see `truth` of the scene.
-
-        Needs no open source.
-        """
+        """Returns the visible objects of the frame whose `pts` is `number`. Works without opening the source."""
         if self._scene is None:
-            self._scene = _scene(self._plan.scene)
+            self._scene = _scene(self._options.scene)
         return self._scene.ground_truth(number)
 
 

@@ -90,13 +90,13 @@ def row(name: str, argv: str, code: int, *has: str, without: tuple[str, ...] = (
     return pytest.param(argv, code, has, without, id=name)
 
 
-NO_VIDEO = "not a video FFmpeg can read, or damaged, or cut short in writing"
+NO_VIDEO = "not a video that FFmpeg can read, or damaged, or incomplete"
 SOURCES = [
     row("missing file", "{bad}/god.mp4", 1, "god.mp4: no such file: check the path", "did you mean good.mp4?"),
     row("missing folder", "{bad}/no/a.mp4", 1, "no such file", "there is no directory {bad}/no"),
     row("impossible name", "x" * 3000, 1, "no such file"),
     row("missing file by address", "file:///no/such.mp4", 1, "/no/such.mp4: no such file"),
-    row("empty folder", "{bad}/nothing", 1, "no image in the directory", "looked for bmp,", "jpg"),
+    row("empty folder", "{bad}/nothing", 1, "no image in the directory", "supported are bmp,", "jpg"),
     row("folder without images", "{bad}/texts", 1, "no image in the directory"),
     row("pattern without images", "{bad}/texts/*.jpg", 1, "no image matches"),
     row("mp4 without its end", "{bad}/cut.mp4", 1, f"/cut.mp4: {NO_VIDEO}"),
@@ -104,18 +104,23 @@ SOURCES = [
     row("text as video", "{bad}/text.mp4", 1, NO_VIDEO),
     row("empty video", "{bad}/empty.mp4", 1, "the file is empty: copy or record it again"),
     row("a device of zeros", "/dev/zero", 1, NO_VIDEO),
-    row("sound only", "{bad}/sound.mp4", 1, "/sound.mp4: there is only sound in it: give a source with a video"),
-    row("unknown codec", "{bad}/codec.mkv", 1, "no decoder for its video here (unknown codec): convert it to H.264"),
-    row("playlist", "{bad}/list.m3u8", 1, "of a kind that is not read here (playlists, for one)"),
-    row("wide video", "{bad}/wide.mkv", 1, "20000x16 pixels: a side may have 16384 at most: scale it down"),
-    row("wide picture", "{bad}/wide.jpg", 1, "20000x4 pixels: a side may have 16384 at most: scale it down"),
+    row("sound only", "{bad}/sound.mp4", 1, "/sound.mp4: it contains only audio: give a source with a video"),
+    row(
+        "unknown codec",
+        "{bad}/codec.mkv",
+        1,
+        "FFmpeg has no decoder for its video (unknown codec): convert it to H.264",
+    ),
+    row("playlist", "{bad}/list.m3u8", 1, "of a kind that is not allowed (for example a playlist)"),
+    row("wide video", "{bad}/wide.mkv", 1, "20000x16 pixels: the limit is 16384 per side: scale it down"),
+    row("wide picture", "{bad}/wide.jpg", 1, "20000x4 pixels: the limit is 16384 per side: scale it down"),
     row("picture without size", "{bad}/zero.png", 1, "the picture is 0x0 pixels"),
     row("picture that unpacks to much", "{bad}/bomb.png", 1, "over the limit of 33177600 pixels", "raise max_pixels"),
     row("empty picture", "{bad}/empty.jpg", 1, "empty.jpg: the file is empty: copy or save it again"),
     row("garbage as picture", "{bad}/garbage.jpg", 1, "not an image that can be decoded, or damaged"),
     row("half a jpg", "{bad}/cut.jpg", 1, "not an image that can be decoded, or damaged"),
     row("half a png", "{bad}/cut.png", 1, "not an image that can be decoded, or damaged", without=("libpng",)),
-    row("no such camera", "97", 1, "there is no camera 97: plugged in? Cameras here:", without=("VIDEOIO",)),
+    row("no such camera", "97", 1, "there is no camera 97: is it plugged in? Cameras found:", without=("VIDEOIO",)),
     row("no such camera by path", "/dev/video97", 1, "there is no camera 97"),
     row("impossible camera", "12345678901", 1, "no such file"),
     row("refused rtsp", "rtsp://admin:hunter2@127.0.0.1:{port}/c", 1, "127.0.0.1_c: the connection was refused"),
@@ -124,7 +129,7 @@ SOURCES = [
     row(
         "misspelled kind", "rtps://admin:hunter2@host/c", 1, "unknown kind of address 'rtps'", "did you mean rtsps://?"
     ),
-    row("unknown kind", "gopher://admin:hunter2@host/c", 1, "unknown kind of address 'gopher'", "known are rtsp:"),
+    row("unknown kind", "gopher://admin:hunter2@host/c", 1, "unknown kind of address 'gopher'", "supported are rtsp:"),
     row("kind left out", "admin:hunter2@10.0.0.1/c", 1, "***@10.0.0.1/c", "write rtsp://***@10.0.0.1/c"),
     row("blank in a password", "rtps://admin:hun~hunter2@host/c", 1, "rtps://***@host/c: unknown kind"),
     row("one slash", "rtsp:/host/c", 1, "did you mean rtsp://?"),
@@ -134,27 +139,27 @@ SOURCES = [
     row("port", "rtsp://admin:hunter2@host:99999/c", 2, "malformed address", "port up to 65535"),
     row("empty address", "~", 1, "no such file"),
     row("scene without colon", "synthetic", 1, "did you mean synthetic: (with a colon)?"),
-    row("unknown scene", "synthetic:circus", 2, "knows no scene 'circus': use synthetic:street?"),
-    row("unknown key of a scene", "synthetic:shapes?frams=5", 2, "knows no key 'frams'", "use objects, fps, size"),
-    row("value of a scene", "synthetic:shapes?frames=many", 2, "frames=many does not work: give a whole number"),
-    row("size of a scene", "synthetic:shapes?size=9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT from 160x120"),
-    row("key of another scene", "synthetic:shapes?shake=1", 2, "knows no key 'shake'", "use objects, fps, size"),
+    row("unknown scene", "synthetic:circus", 2, "unknown scene 'circus': use synthetic:street?"),
+    row("unknown key of a scene", "synthetic:shapes?frams=5", 2, "unknown key 'frams'", "use objects, fps, size"),
+    row("value of a scene", "synthetic:shapes?frames=many", 2, "frames=many is invalid: give a whole number"),
+    row("size of a scene", "synthetic:shapes?size=9x9", 2, "size=9x9 is invalid: give WIDTHxHEIGHT from 160x120"),
+    row("key of another scene", "synthetic:shapes?shake=1", 2, "unknown key 'shake'", "use objects, fps, size"),
     row(
         "unknown key of the street",
         "synthetic:street?colour=red",
         2,
-        "knows no key 'colour'",
+        "unknown key 'colour'",
         "jpeg, place, time",
     ),
     row(
         "value of the street",
         "synthetic:street?shake=99",
         2,
-        "shake=99 does not work: give a whole number from 0",
+        "shake=99 is invalid: give a whole number from 0",
     ),
     row("place of the street", "synthetic:street?place=moon", 2, "place=moon does not work: use any, street, park,"),
-    row("jpeg of the street", "synthetic:street?jpeg=2", 2, "jpeg=2 does not work: give a quality from 5 to 100"),
-    row("rate of a scene", "synthetic:shapes?fps=1/0", 2, "fps=1/0 does not work: give frames per second"),
+    row("jpeg of the street", "synthetic:street?jpeg=2", 2, "jpeg=2 is invalid: give a quality from 5 to 100"),
+    row("rate of a scene", "synthetic:shapes?fps=1/0", 2, "fps=1/0 is invalid: give frames per second"),
     row("nothing", "", 2, "no source given: name a camera (0), a file"),
 ]
 
@@ -374,7 +379,7 @@ def test_config_file_errors(cli, tmp_path, text, words):
 @pytest.mark.parametrize(
     ("verb", "words"),
     [
-        ("refuse", "the answer is no video stream|the connection was cut by the other side"),
+        ("refuse", "the answer is not a video stream|the server closed the connection"),
         ("accept_then_silent", "no answer for 1 s: is the source sending, and is the network up"),
         ("401", "the credentials were refused: check user and password in the address"),
         ("404", r"the server has no such stream \(404\): check the path in the address"),
@@ -540,7 +545,7 @@ def test_unplugged_camera(cli, tmp_path, monkeypatch):
     asked = ["--mode", "every-frame", "-o", tmp_path / "out.mp4", "-o", tmp_path / "out.jsonl"]
     outcome = cli("run", "0", "-m", "none", *asked)
     assert outcome.code == SOURCE_OR_SINK
-    assert outcome.message == "streamdet: camera0: camera 0 gives no more pictures: unplugged?"
+    assert outcome.message == "streamdet: camera0: camera 0 sends no more frames: was it unplugged?"
     assert outcome.lines[-1] == outcome.message
     assert "  captured 12 = shown 12" in outcome.lines, "no summary"
     assert frames_in(tmp_path / "out.mp4") == len(records_in(tmp_path / "out.jsonl")) == 12
@@ -549,9 +554,9 @@ def test_unplugged_camera(cli, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "words", "fault"),
     [
-        ("cut.mkv", "cut.mkv is damaged: it ends before its announced end", "truncated 1"),
+        ("cut.mkv", "cut.mkv is damaged: it ends before its stated end", "truncated 1"),
         ("flipped.mkv", "flipped.mkv is damaged: ", "decode_error"),
-        ("mixed", "of 7 images 4 cannot be decoded and are left out (cut.png, ", "broken_image 4"),
+        ("mixed", "of 7 images 4 cannot be decoded and were skipped (cut.png, ", "broken_image 4"),
         ("scratched.jpg", "of 1 images 1 are damaged and read in part", "damaged_image 1"),
     ],
 )
@@ -801,7 +806,7 @@ def test_benchmark_errors(capfd, bad, tmp_path, argv, code, has, without):
 DEMOS = [
     row("no video", "-o {out}/demo.jsonl", 2, "the demonstration makes a video: give -o demo.mp4"),
     row("no such folder", "-o {out}/none/demo.mp4", 1, "{out}/none"),
-    row("size of the scene", "-o {out}/demo.mp4 --size 9x9", 2, "size=9x9 does not work: give WIDTHxHEIGHT"),
+    row("size of the scene", "-o {out}/demo.mp4 --size 9x9", 2, "size=9x9 is invalid: give WIDTHxHEIGHT"),
     row("precision", "-o {out}/demo.mp4 -d cpu --precision bf16", 2, "cannot compute in bf16"),
     row("unknown provider", "-o {out}/demo.mp4 -d gpu", 2, "unknown provider 'gpu'"),
     row("no screen", "-o {out}/demo.mp4 --show", 1, "no screen here"),

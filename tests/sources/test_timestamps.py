@@ -94,7 +94,7 @@ def test_what_follows_a_time_that_runs_back_moves_less_than_a_step(
 )
 def test_guess(pairs: list[tuple[int | None, int | None]], expected: list[int | None]) -> None:
     guess = BestEffortTimestamp()
-    assert [guess.take(*pair) for pair in pairs] == expected
+    assert [guess.choose(*pair) for pair in pairs] == expected
 
 
 MS = 90  # of the live time base
