@@ -23,7 +23,7 @@ from streamdet.sources.base import Source
 from streamdet.sources.camera_list import list_cameras
 from streamdet.sources.native_stderr import quiet_opencv
 from streamdet.sources.options import SourceOptions
-from streamdet.sources.orientation import check_size
+from streamdet.sources.picture_size import check_size
 from streamdet.sources.timestamps import LIVE_TIME_BASE, LiveClock
 from streamdet.types import Frame, SourceInfo
 

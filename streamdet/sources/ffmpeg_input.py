@@ -17,7 +17,7 @@ from av.stream import Disposition
 
 from streamdet.errors import SourceError
 from streamdet.sources.ffmpeg_errors import explain, is_timeout
-from streamdet.sources.orientation import check_size
+from streamdet.sources.picture_size import check_size
 
 _GEN_PTS = 0x0001  # AVFMT_FLAG_GENPTS
 

@@ -13,7 +13,8 @@ from streamdet.errors import SourceError
 from streamdet.sources.base import Source
 from streamdet.sources.ffmpeg_input import FFmpegInput, InputSettings
 from streamdet.sources.options import SourceOptions
-from streamdet.sources.orientation import PictureMaker, check_size
+from streamdet.sources.picture_maker import PictureMaker
+from streamdet.sources.picture_size import check_size
 from streamdet.sources.timestamps import BestEffortTimestamp
 from streamdet.types import Frame, SourceInfo
 

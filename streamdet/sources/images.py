@@ -21,7 +21,7 @@ from streamdet.sources.base import Source
 from streamdet.sources.image_header import image_size
 from streamdet.sources.native_stderr import caught_codec_messages
 from streamdet.sources.options import SourceOptions
-from streamdet.sources.orientation import check_size
+from streamdet.sources.picture_size import check_size
 from streamdet.types import Frame, SourceInfo
 
 log = logging.getLogger(__name__)

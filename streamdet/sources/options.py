@@ -8,9 +8,6 @@ from typing import Literal
 
 from streamdet.errors import ConfigError
 
-MAX_SIDE_PX = 16384
-"""Longest side of a picture: the limit of H.264 and HEVC encoders. OpenCV's remap has 16-bit coordinates."""
-
 MIN_IMAGE_FPS, MAX_IMAGE_FPS = 0.001, 1000
 """From a quarter of an hour to a millisecond per image: every container can represent these time bases."""
 

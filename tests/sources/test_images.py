@@ -106,7 +106,7 @@ def png_header(width: int, height: int) -> bytes:
         (b"hello", "not an image"),
         (png_header(20_000, 10), "20000x10.*16384"),
         (png_header(12_000, 12_000), "over the limit"),
-        (png_header(0, 10), "0x10 pixels: nothing to see"),
+        (png_header(0, 10), "0x10 pixels: the source is damaged"),
         (png_header(64, 64), "not an image that can be decoded"),
     ],
     ids=["empty", "text", "too wide", "too many pixels", "no pixels", "no data"],
