@@ -1,10 +1,10 @@
-"""A network camera that misbehaves on command: RTSP/1.0 over TCP, H.264, one scripted verb for each connection.
+"""A fault-injecting network camera: RTSP/1.0 over TCP, H.264, one verb of a script per connection.
 
     with FaultCam(["play_then_stall", "refuse", "play"]) as cam:
         NetworkSource(cam.url, ...)
 
-Each connection that asks for the stream takes the next verb; the last one is for all that follow. The numbers in the
-pictures (tests/sources/clips.py) go on counting over connections, as a camera's clock would.
+Each connection uses the next verb; all connections after the last verb use that one. The numbers in the frames
+(tests/sources/clips.py) continue across connections, like the clock of a camera.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tests.sources.clips import numbered
 FPS = 25
 GOP = 5
 AFTER = 8
-"""Frames that are sent before something goes wrong."""
+"""Frames that are sent before the fault."""
 
 VERBS = {
     *("play", "refuse", "accept_then_silent", "describe_slow", "401", "404", "sdp_without_video"),
@@ -33,7 +33,7 @@ SIZE, OTHER_SIZE = (128, 96), (160, 112)
 
 
 def encode_clip(size: tuple[int, int], count: int = 50) -> list[list[bytes]]:
-    """H.264 as one list of NAL units for each numbered frame; parameter sets before every key frame."""
+    """Returns H.264 as a list of NAL units per numbered frame, with parameter sets before every key frame."""
     context = av.CodecContext.create("libx264", "w")
     context.width, context.height, context.pix_fmt = *size, "yuv420p"
     context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
@@ -52,17 +52,25 @@ def _split_nal(annexb: bytes) -> list[bytes]:
 
 
 class FaultCam:
-    """Serves until the end of its ``with`` block; thread-safe to ask for `served` and to call `kill`."""
+    """Serves until the end of its ``with`` block. `served` and `kill` may be used from any thread.
+
+    Attributes:
+        script: verbs of the next connections.
+        speed: factor by which frames are sent faster than real time.
+        served: verbs used so far.
+        requests: headers of the requests so far.
+        idle: set while no connection is open.
+    """
 
     clips: dict[tuple[int, int], list[list[bytes]]] = {}  # noqa: RUF012  # encoded once for all tests
 
     def __init__(self, script: list[str], *, speed: float = 1.0) -> None:
         assert set(script) <= VERBS, f"unknown verb in {script}"
         self.script = list(script)
-        self.speed = speed  # frames are sent this much faster than real time
-        self.served: list[str] = []  # verbs taken so far
-        self.requests: list[str] = []  # their heads
-        self.idle = threading.Event()  # no connection is open
+        self.speed = speed
+        self.served: list[str] = []
+        self.requests: list[str] = []
+        self.idle = threading.Event()
         self._number = 0
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +92,7 @@ class FaultCam:
         self._loop.close()
 
     def kill(self) -> None:
-        """Stops listening and cuts all connections, as a power failure does."""
+        """Stops listening and drops all connections, like a power failure."""
         self._call(self._close())
 
     def restart(self) -> None:
@@ -118,16 +126,16 @@ class FaultCam:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         verb = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         self.served.append(verb)
-        if verb == "refuse":  # as near as a listening port comes: the connection is reset at once
+        if verb == "refuse":  # the closest a listening port can come: reset the connection at once
             return _reset(writer)
         if verb == "accept_then_silent":
-            await reader.read()  # until the other side gives up
+            await reader.read()  # until the client gives up
         playing = None
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 if head.startswith("$"):
-                    continue  # receiver reports; none of them holds an empty line in practice
+                    continue  # receiver reports; in practice none contains an empty line
                 self.requests.append(head)
                 method = head.split()[0]
                 if method == "TEARDOWN":
@@ -176,24 +184,24 @@ class FaultCam:
         for sent in range(10**9):
             size = OTHER_SIZE if verb == "sps_change" and sent >= 2 * GOP else SIZE
             if sent == 0:
-                self._number += -self._number % GOP  # a connection begins with a key frame
+                self._number += -self._number % GOP  # a connection starts with a key frame
             clip = self.clips[size]
             units = clip[self._number % len(clip)]
-            broken = sent >= AFTER
-            if broken and verb == "play_then_stall":
+            faulty = sent >= AFTER
+            if faulty and verb == "play_then_stall":
                 await asyncio.sleep(3600)
-            if broken and verb == "rst_mid_stream":
-                writer.write(b"$\0\xff\xff" + bytes(100))  # cut inside a packet
+            if faulty and verb == "rst_mid_stream":
+                writer.write(b"$\0\xff\xff" + bytes(100))  # ends inside a packet
                 return _reset(writer)
-            if (broken and verb == "fin") or (verb == "finite" and sent == 15):
+            if (faulty and verb == "fin") or (verb == "finite" and sent == 15):
                 writer.close()
                 return None
-            if broken and verb == "garbage":
+            if faulty and verb == "garbage":
                 units = [bytes([units[-1][0]]) + b"\xa5" * 200]
             for i, unit in enumerate(units):
                 for payload, marker in _packetise(unit, i == len(units) - 1):
                     sequence += 1
-                    if verb == "drop_packets" and sequence % 7 == 0 and broken:
+                    if verb == "drop_packets" and sequence % 7 == 0 and faulty:
                         continue
                     stamp = int(self._timestamp(verb, sent) * 90000)
                     header = struct.pack(">BBHII", 0x80, 96 | marker << 7, sequence & 0xFFFF, stamp & 0xFFFFFFFF, 1)
@@ -208,7 +216,7 @@ class FaultCam:
         seconds = 100 + sent / FPS / self.speed
         if sent >= AFTER:
             if verb == "dup_ts":
-                seconds -= (sent - AFTER) % 2 / FPS / self.speed  # every second one repeats
+                seconds -= (sent - AFTER) % 2 / FPS / self.speed  # every second timestamp repeats
             elif verb == "back_ts":
                 seconds -= 0.1 * ((sent - AFTER) % 3 == 0)
             elif verb == "jump_ts":
@@ -217,7 +225,7 @@ class FaultCam:
 
 
 def _packetise(nal: bytes, last: bool, limit: int = 1200) -> list[tuple[bytes, int]]:
-    """RFC 6184: a small NAL unit as it is, a larger one as FU-A fragments; with the marker bit."""
+    """Returns RTP payloads and marker bits: a small NAL unit unchanged, a larger one as FU-A fragments (RFC 6184)."""
     if len(nal) <= limit:
         return [(nal, int(last))]
     indicator, kind = nal[0] & 0xE0 | 28, nal[0] & 0x1F

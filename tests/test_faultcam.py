@@ -1,4 +1,4 @@
-"""The misbehaving camera itself: what it sends is right where it is meant to be right."""
+"""The fault-injecting camera itself: apart from the injected fault, it behaves correctly."""
 
 import base64
 import socket
@@ -11,14 +11,14 @@ from tests.faultcam import GOP, SIZE, VERBS, FaultCam, _packetise, encode_clip
 
 
 def reassemble(payloads: list[bytes]) -> bytes:
-    """RFC 6184 from the receiver's side."""
+    """Reassembles a NAL unit from RTP payloads as a receiver does (RFC 6184)."""
     if payloads[0][0] & 0x1F != 28:
         return payloads[0]
     return bytes([payloads[0][0] & 0xE0 | payloads[0][1] & 0x1F]) + b"".join(p[2:] for p in payloads)
 
 
 @pytest.mark.parametrize("length", [1, 1200, 1201, 2400, 5000])
-def test_fragments_make_the_unit_again(length: int) -> None:
+def test_fragments_reassemble_to_the_nal_unit(length: int) -> None:
     nal = bytes([0x65]) + bytes(i % 251 for i in range(length - 1))
     packets = _packetise(nal, last=True)
     assert reassemble([payload for payload, _ in packets]) == nal
@@ -26,7 +26,7 @@ def test_fragments_make_the_unit_again(length: int) -> None:
     assert all(len(payload) <= 1202 for payload, _ in packets)
 
 
-def test_every_group_of_pictures_brings_its_parameter_sets() -> None:
+def test_every_group_of_pictures_starts_with_parameter_sets() -> None:
     clip = encode_clip(SIZE, 2 * GOP)
     assert len(clip) == 2 * GOP
     for number, units in enumerate(clip):
@@ -40,7 +40,7 @@ def ask(cam: FaultCam, request: str) -> bytes:
         return connection.recv(4096)
 
 
-def test_describes_a_stream_that_can_be_set_up() -> None:
+def test_describe_returns_a_valid_sdp() -> None:
     with FaultCam(["play"]) as cam:
         answer = ask(cam, "DESCRIBE").decode()
     head, _, body = answer.partition("\r\n\r\n")
@@ -51,7 +51,7 @@ def test_describes_a_stream_that_can_be_set_up() -> None:
 
 
 @pytest.mark.parametrize(("verb", "status"), [("401", "401 Unauthorized"), ("404", "404 Not Found")])
-def test_refusals(verb: str, status: str) -> None:
+def test_error_statuses_are_sent(verb: str, status: str) -> None:
     with FaultCam([verb]) as cam:
         assert ask(cam, "DESCRIBE").decode().startswith(f"RTSP/1.0 {status}\r\nCSeq: 3")
 
@@ -61,7 +61,7 @@ def test_refuse_resets_the_connection() -> None:
         ask(cam, "OPTIONS")
 
 
-def test_takes_one_verb_for_each_connection_and_repeats_the_last() -> None:
+def test_each_connection_uses_one_verb_and_the_last_verb_repeats() -> None:
     with FaultCam(["404", "401"]) as cam:
         statuses = [ask(cam, "DESCRIBE")[9:12] for _ in range(3)]
     assert statuses == [b"404", b"401", b"401"]
@@ -75,7 +75,7 @@ def test_interleaved_packets_are_framed() -> None:
     ):
         connection.sendall(b"PLAY rtsp://x RTSP/1.0\r\nCSeq: 1\r\n\r\n")
         stream = connection.makefile("rb")
-        assert b"" in (line.strip() for line in stream)  # the end of the answer's head
+        assert b"" in (line.strip() for line in stream)  # the end of the response header
         sequences = []
         for _ in range(10):
             dollar, channel, length = struct.unpack(">cBH", stream.read(4))
@@ -86,14 +86,14 @@ def test_interleaved_packets_are_framed() -> None:
     assert sequences == list(range(1, 11))
 
 
-def test_ffmpeg_itself_plays_it() -> None:
+def test_ffmpeg_plays_it() -> None:
     with FaultCam(["play"], speed=4) as cam:
         with av.open(cam.url, options={"rtsp_transport": "tcp"}, timeout=10) as container:
             frame = next(container.decode(video=0))
         assert (frame.width, frame.height) == SIZE
 
 
-def test_unknown_verbs_are_refused() -> None:
+def test_unknown_verbs_are_an_error() -> None:
     with pytest.raises(AssertionError, match="unknown verb"):
         FaultCam(["dance"])
     assert "play" in VERBS

@@ -1,4 +1,4 @@
-"""What every sink has to keep to (`streamdet/sinks/base.py`)."""
+"""The contract of every sink (`streamdet/sinks/base.py`)."""
 
 import json
 from fractions import Fraction
@@ -24,7 +24,7 @@ URIS = {**FILES, **PICTURES, "null": "null:", "window": "window:"}
 
 
 class Screen:
-    """Takes OpenCV's place where there is no screen; counts what is shown."""
+    """Replaces OpenCV's windows, and records the shape of each shown picture."""
 
     error, WND_PROP_VISIBLE = cv2.error, 4
     WINDOW_NORMAL, WINDOW_KEEPRATIO, WINDOW_GUI_NORMAL = 0, 0, 16
@@ -55,7 +55,7 @@ class Screen:
 
 @pytest.fixture(params=URIS)
 def case(request, tmp_path, monkeypatch):
-    """One sink, not opened yet, with the number of results it has taken so far as `count()`."""
+    """One sink that is not open yet; `count()` is the number of results it has written so far."""
     kind, uri = request.param, URIS[request.param]
     screen = Screen()
     monkeypatch.setattr(window, "_usable_cv2", lambda: screen)
@@ -72,11 +72,11 @@ def case(request, tmp_path, monkeypatch):
     sink.close()
 
 
-def test_only_what_nobody_waits_for_may_come_late(case):
+def test_all_sinks_but_windows_tolerate_delay(case):
     assert case.sink.tolerates_delay is (case.kind != "window")
 
 
-def test_takes_every_result(case):
+def test_writes_every_result(case):
     with case.sink as sink:
         assert isinstance(sink, Sink)
         sink.open(info())
@@ -85,14 +85,14 @@ def test_takes_every_result(case):
     assert case.count() == 5
 
 
-def test_close_without_open_and_twice(case):
+def test_close_works_twice_and_without_open(case):
     case.sink.close()
     case.sink.close()
     assert case.sink.files == []
     assert list(case.folder.iterdir()) == []
 
 
-def test_close_twice_after_writing(case):
+def test_close_works_twice_after_writing(case):
     case.sink.open(info())
     case.sink.write(result(0))
     case.sink.close()
@@ -101,7 +101,7 @@ def test_close_twice_after_writing(case):
 
 
 @pytest.mark.parametrize("moment", ["before open", "after close"])
-def test_refuses_to_write(case, moment):
+def test_refuses_to_write_unless_open(case, moment):
     if moment == "after close":
         case.sink.open(info())
         case.sink.write(result(0))
@@ -110,25 +110,25 @@ def test_refuses_to_write(case, moment):
         case.sink.write(result(1))
 
 
-def test_empty_stream_leaves_nothing_corrupt(case):
+def test_an_empty_stream_leaves_no_damaged_file(case):
     case.sink.open(info())
     case.sink.close()
-    left = [p for p in case.folder.iterdir() if p.is_file()]
-    assert left == case.sink.files
-    assert [p.read_bytes() for p in left] == ([b""] if case.kind == "jsonl" else [])
+    written = [p for p in case.folder.iterdir() if p.is_file()]
+    assert written == case.sink.files
+    assert [p.read_bytes() for p in written] == ([b""] if case.kind == "jsonl" else [])
 
 
-def test_files_are_what_was_written(case):
+def test_files_lists_what_was_written(case):
     case.sink.open(info())
     case.sink.write(result(0))
     case.sink.write(result(1))
     case.sink.close()
-    wanted = {"null": [], "window": [], "pattern": [case.folder], "folder": [case.folder / "pictures"]}
-    assert case.sink.files == wanted.get(case.kind, [case.target])
+    expected = {"null": [], "window": [], "pattern": [case.folder], "folder": [case.folder / "pictures"]}
+    assert case.sink.files == expected.get(case.kind, [case.target])
 
 
 @pytest.mark.parametrize("format", list(PixelFormat), ids=lambda f: f.name)
-def test_leaves_results_as_they_are(case, format):
+def test_does_not_modify_results(case, format):
     results = [result(n, shown=picture(n, format)) for n in range(3)]
     before = [[p.copy() for p in r.annotated.planes] + [p.copy() for p in r.frame.picture.planes] for r in results]
     owners = [(r.annotated.owner.pts, r.annotated.owner.pict_type) for r in results]
@@ -143,7 +143,7 @@ def test_leaves_results_as_they_are(case, format):
     assert case.count() == 3
 
 
-def test_takes_results_without_annotated_picture(case):
+def test_writes_results_without_an_annotated_picture(case):
     with case.sink as sink:
         sink.open(info())
         sink.write(result(0, annotated=False))
@@ -156,27 +156,27 @@ def test_takes_results_without_annotated_picture(case):
     [
         pytest.param([0, 1001, 2002, 3003], id="29.97"),
         pytest.param([0, 100, 5000, 5001, 90000], id="variable rate and a gap"),
-        pytest.param([90000, 91001, 92002], id="begins at 3 s"),
-        pytest.param([1001, 2002], id="begins between two milliseconds"),
-        pytest.param([10**10, 10**10 + 1001], id="begins after days"),
+        pytest.param([90000, 91001, 92002], id="starts at 3 s"),
+        pytest.param([1001, 2002], id="starts between two milliseconds"),
+        pytest.param([10**10, 10**10 + 1001], id="starts after days"),
     ],
 )
-def test_keeps_times(case, pts):
+def test_keeps_timestamps(case, pts):
     with case.sink as sink:
         sink.open(info())
         for number, value in enumerate(pts):
             sink.write(result(number, value))
     assert case.count() == len(pts)
-    wanted = [value * Fraction(1, 30000) for value in pts]
+    expected = [value * Fraction(1, 30000) for value in pts]
     if case.kind in ("mp4", "mov"):
-        assert times(case.target) == wanted
-    elif case.kind == "mkv":  # counts in milliseconds
-        assert times(case.target) == [Fraction(round(1000 * t), 1000) for t in wanted]
+        assert times(case.target) == expected
+    elif case.kind == "mkv":  # has milliseconds
+        assert times(case.target) == [Fraction(round(1000 * t), 1000) for t in expected]
     elif case.kind == "jsonl":
         assert [json.loads(line)["pts"] for line in case.target.read_text().splitlines()] == pts
 
 
-def test_size_changes_on_the_way(case, caplog):
+def test_the_size_may_change(case, caplog):
     with case.sink as sink:
         sink.open(info())
         for number, size in enumerate([(96, 64), (48, 64), (48, 64), (160, 90), (96, 64)]):
@@ -189,26 +189,26 @@ def test_size_changes_on_the_way(case, caplog):
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "%04d.png", "out.jpg"])
-def test_missing_folder(tmp_path, name):
+def test_a_missing_folder_is_an_error(tmp_path, name):
     with pytest.raises(SinkError, match=r"there is no folder .*; create it first"):
         create_sink(f"{tmp_path}/missing/{name}")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_in_missing_folder(tmp_path):
+def test_a_folder_in_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(SinkError, match="there is no folder"):
         create_sink(f"{tmp_path}/missing/pictures/")
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "%04d.png", "out.jpg"])
-def test_folder_that_is_a_file(tmp_path, name):
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path, name):
     (tmp_path / "file").write_text("here")
     with pytest.raises(SinkError, match="is not a folder"):
         create_sink(f"{tmp_path}/file/{name}")
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])
-def test_target_that_is_a_folder(tmp_path, name):
+def test_a_folder_in_place_of_the_file_is_an_error(tmp_path, name):
     (tmp_path / name).mkdir()
     if name == "out.jpg":
         assert create_sink(f"{tmp_path}/{name}").name.endswith(name)  # pictures go into it
@@ -218,19 +218,19 @@ def test_target_that_is_a_folder(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), *PICTURES.values(), "out.jpg"])
-def test_folder_that_may_not_be_written(tmp_path, name, monkeypatch):
+def test_a_folder_without_write_permission_is_an_error(tmp_path, name, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)  # root may write everywhere
     with pytest.raises(SinkError, match="may not be written"):
         create_sink(f"{tmp_path}/{name}")
 
 
-@pytest.mark.parametrize("way", ["same name", "symbolic link", "hard link", "other spelling"])
+@pytest.mark.parametrize("reference", ["same name", "symbolic link", "hard link", "other spelling"])
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])
-def test_refuses_to_write_over_its_input(tmp_path, name, way):
+def test_refuses_to_overwrite_its_input(tmp_path, name, reference):
     source = tmp_path / f"in{Path(name).suffix}"
     source.write_bytes(b"precious")
     target = tmp_path / name
-    match way:
+    match reference:
         case "same name":
             target = source
         case "symbolic link":
@@ -245,14 +245,14 @@ def test_refuses_to_write_over_its_input(tmp_path, name, way):
     assert source.read_bytes() == b"precious"
 
 
-def test_refuses_to_write_into_the_folder_of_its_pictures(tmp_path):
+def test_refuses_to_write_into_the_folder_of_its_input_images(tmp_path):
     with pytest.raises(UsageError, match="is the folder being read"):
         create_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.jpg"]))
     create_sink(f"{tmp_path}/", inputs=InputFiles([tmp_path / "a.mp4"])).close()
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])
-def test_keeps_a_file_where_overwriting_is_not_allowed(tmp_path, name):
+def test_keeps_an_existing_file_without_overwrite(tmp_path, name):
     (tmp_path / name).write_bytes(b"precious")
     with pytest.raises(SinkError, match="is there already"):
         create_sink(f"{tmp_path}/{name}", options=SinkOptions(overwrite=False))
@@ -260,14 +260,14 @@ def test_keeps_a_file_where_overwriting_is_not_allowed(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "out.jpg"])
-def test_checking_does_not_touch_what_is_there(tmp_path, name):
+def test_creating_a_sink_leaves_existing_files_alone(tmp_path, name):
     (tmp_path / name).write_bytes(b"precious")
     create_sink(f"{tmp_path}/{name}").close()
     assert (tmp_path / name).read_bytes() == b"precious"
 
 
 @pytest.mark.parametrize("name", [*FILES.values(), "%04d.png", "pictures/"])
-def test_folder_disappears(tmp_path, name):
+def test_a_folder_deleted_after_creation_is_an_error(tmp_path, name):
     folder = tmp_path / "folder"
     folder.mkdir()
     sink = create_sink(f"{folder}/{name}")

@@ -1,4 +1,4 @@
-"""What every source does, whatever is behind it."""
+"""The contract of every source (`streamdet/sources/base.py`)."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -32,10 +32,10 @@ class Case:
     """One kind of source.
 
     Attributes:
-        make: gives the source, inside the test's folder.
-        count: frames it has; None for one without an end.
-        live: it must say so.
-        number: reads the frame's number from its pixels.
+        make: creates the source; its files are in the test's folder.
+        count: number of its frames; None if it never ends.
+        live: expected value of `Source.live`.
+        number: reads the number of a frame from its pixels.
     """
 
     name: str
@@ -56,7 +56,7 @@ def _realtime(tmp_path: Path, stack: ExitStack) -> Source:
 
 def _write_images(folder: Path) -> None:
     for i in range(COUNT):
-        cv2.imwrite(str(folder / f"frame{i}.png"), numbered(i))  # not padded: 10 must come after 9
+        cv2.imwrite(str(folder / f"frame{i}.png"), numbered(i))  # no leading zeros: 10 must come after 9
 
 
 def _directory(tmp_path: Path, stack: ExitStack) -> Source:
@@ -101,7 +101,7 @@ def _rtsp_reconnecting(tmp_path: Path, stack: ExitStack) -> Source:
     return create_source(cam.url, options=QUICK)
 
 
-def _rtsp_finite(tmp_path: Path, stack: ExitStack) -> Source:
+def _rtsp_with_duration(tmp_path: Path, stack: ExitStack) -> Source:
     cam = stack.enter_context(FaultCam(["finite"], speed=4))
     return create_source(cam.url, options=QUICK)
 
@@ -123,7 +123,7 @@ CASES = [
     Case("camera", _camera, count=None, live=True),
     Case("rtsp", _rtsp, count=None, live=True),
     Case("rtsp-reconnecting", _rtsp_reconnecting, count=None, live=True),
-    Case("rtsp-finite", _rtsp_finite, count=15, live=True),
+    Case("rtsp-with-duration", _rtsp_with_duration, count=15, live=True),
     Case("http", _http),
 ]
 
@@ -145,7 +145,7 @@ def take(source: Source, case: Case) -> list[Frame]:
     return list(islice(source.frames(), case.count or 20))
 
 
-def test_info_is_true(case: Case, source: Source) -> None:
+def test_info_describes_the_first_frame(case: Case, source: Source) -> None:
     info = source.open()
     first = next(source.frames())
     assert (info.name, first.source) == (source.name, source.name)
@@ -155,7 +155,7 @@ def test_info_is_true(case: Case, source: Source) -> None:
     assert info.frame_count in (None, case.count)
 
 
-def test_frames_count_and_time_go_forward(case: Case, source: Source) -> None:
+def test_index_and_timestamps_increase(case: Case, source: Source) -> None:
     info = source.open()
     frames = take(source, case)
     assert [frame.index for frame in frames] == list(range(case.count or 20))
@@ -164,7 +164,7 @@ def test_frames_count_and_time_go_forward(case: Case, source: Source) -> None:
     assert {frame.time_base for frame in frames} == {info.time_base}
 
 
-def test_pictures_are_whole_and_in_order(case: Case, source: Source) -> None:
+def test_pictures_are_complete_and_in_order(case: Case, source: Source) -> None:
     source.open()
     frames = take(source, case)
     for frame in frames:
@@ -174,29 +174,29 @@ def test_pictures_are_whole_and_in_order(case: Case, source: Source) -> None:
     assert [case.number(frame.picture) for frame in frames] == list(range(case.count or 20))
 
 
-def test_ends_by_itself_and_stays_ended(case: Case, source: Source) -> None:
+def test_yields_nothing_more_after_its_end(case: Case, source: Source) -> None:
     if case.count is None:
-        pytest.skip("this source has no end: nothing to test")
+        pytest.skip("this source never ends")
     source.open()
     assert len(list(source.frames())) == case.count
     assert list(source.frames()) == []
 
 
-def test_close_twice_and_without_open(case: Case, source: Source) -> None:
+def test_close_works_twice_and_without_open(case: Case, source: Source) -> None:
     source.close()
     source.close()
 
 
-def test_close_while_frames_are_being_read(case: Case, source: Source) -> None:
+def test_close_ends_the_frames_being_read(case: Case, source: Source) -> None:
     source.open()
     frames = source.frames()
     next(frames)
     source.close()
     source.close()
-    assert next(frames, None) is None  # and no crash: FFmpeg's demuxer must not be entered again
+    assert next(frames, None) is None  # and does not crash: FFmpeg's demuxer must not be called again
 
 
-def test_stop_from_another_thread_ends_the_frames(case: Case, source: Source) -> None:
+def test_a_stop_from_another_thread_ends_the_frames(case: Case, source: Source) -> None:
     source.open()
     frames = source.frames()
     next(frames)
@@ -208,13 +208,13 @@ def test_stop_from_another_thread_ends_the_frames(case: Case, source: Source) ->
     assert list(source.frames()) == []
 
 
-def test_stop_before_the_first_frame(case: Case, source: Source) -> None:
+def test_a_stop_before_the_first_frame_yields_none(case: Case, source: Source) -> None:
     source.open()
     source.request_stop()
     assert list(source.frames()) == []
 
 
-def test_a_second_thread_cannot_close_what_ffmpeg_reads(case: Case, source: Source) -> None:
+def test_another_thread_cannot_close_an_ffmpeg_input(case: Case, source: Source) -> None:
     source.open()
     raised: list[BaseException] = []
 
@@ -229,11 +229,11 @@ def test_a_second_thread_cannot_close_what_ffmpeg_reads(case: Case, source: Sour
     other.join()
     if case.name.startswith(("file", "realtime", "rtsp", "http")):
         assert "belongs to the thread" in str(raised[0])
-        assert next(source.frames()).index == 0  # and goes on as if nothing had happened
+        assert next(source.frames()).index == 0  # and continues normally
     else:
         assert not raised
 
 
-def test_nothing_shows_the_password(case: Case, source: Source) -> None:
+def test_attributes_and_repr_do_not_show_the_password(case: Case, source: Source) -> None:
     source.open()
     assert "s3cret" not in f"{source.url} {source.name} {source!r} {next(source.frames())!r}"

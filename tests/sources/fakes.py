@@ -1,4 +1,4 @@
-"""Stand-ins for what a test machine does not have."""
+"""Fakes for hardware and connections that a test machine does not have."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ from tests.sources.clips import numbered
 
 
 class FakeCapture:
-    """What a USB camera through OpenCV looks like: gives the nearest of what it can, in the format asked for first."""
+    """A USB camera as OpenCV presents it: it uses the size nearest to the requested one, and any requested format."""
 
     sizes = ((128, 96), (160, 112))
 
     def __init__(self, index: int, frames: int | None = None, opened: bool = True) -> None:
-        self.asked: list[int] = []
+        self.requested: list[int] = []
         self.released = False
-        self._left = frames
+        self._remaining = frames
         self._opened = opened
-        self._given = 0
+        self._count = 0
         self._values: dict[int, float] = {
             cv2.CAP_PROP_FRAME_WIDTH: 128,
             cv2.CAP_PROP_FRAME_HEIGHT: 96,
@@ -35,26 +35,26 @@ class FakeCapture:
     def isOpened(self) -> bool:
         return self._opened
 
-    def set(self, what: int, value: float) -> bool:
-        self.asked.append(what)
-        if what == cv2.CAP_PROP_FRAME_WIDTH:
+    def set(self, setting: int, value: float) -> bool:
+        self.requested.append(setting)
+        if setting == cv2.CAP_PROP_FRAME_WIDTH:
             width, height = min(self.sizes, key=lambda size: abs(size[0] - value))
             self._values |= {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height}
-        elif what == cv2.CAP_PROP_FOURCC:
-            self._values[what] = value
+        elif setting == cv2.CAP_PROP_FOURCC:
+            self._values[setting] = value
         return True
 
-    def get(self, what: int) -> float:
-        return self._values.get(what, 0.0)
+    def get(self, setting: int) -> float:
+        return self._values.get(setting, 0.0)
 
     def read(self) -> tuple[bool, np.ndarray | None]:
-        if self._left is not None:
-            if self._left == 0:
+        if self._remaining is not None:
+            if self._remaining == 0:
                 return False, None
-            self._left -= 1
+            self._remaining -= 1
         width, height = (int(self._values[k]) for k in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        picture = numbered(self._given, width, height)
-        self._given += 1
+        picture = numbered(self._count, width, height)
+        self._count += 1
         return True, picture
 
     def release(self) -> None:
@@ -62,15 +62,15 @@ class FakeCapture:
 
 
 class ScriptedSource(Source):
-    """A connection that does what a list says: a number is a frame captured at that second, an error is raised.
+    """A connection that follows a script.
 
     Args:
-        script: for `frames`.
-        open_error: raised by `open` instead of opening.
-        size: of its pictures.
-        time_base: of its frames, which start at 0 in every connection.
+        script: what `frames` does: a number is a frame captured at that second, an error is raised.
+        open_error: `open` raises it.
+        size: size of the frames.
+        time_base: time base of the frames; `pts` starts at 0 in every connection.
         on_frame: called before each frame.
-        drift: how much faster than this machine's its clock runs.
+        drift: by how much its clock runs faster than this machine's clock, as a fraction.
     """
 
     live = True

@@ -1,3 +1,5 @@
+"""Cameras through OpenCV, with a fake capture object."""
+
 import logging
 from pathlib import Path
 
@@ -16,14 +18,14 @@ def with_capture(capture: FakeCapture, **options) -> CameraSource:
     return CameraSource(7, "cam", SourceOptions(**options), lambda index: capture)
 
 
-def test_asks_the_format_before_the_size_and_reads_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_format_is_requested_before_size_and_actual_settings_are_read_back(caplog: pytest.LogCaptureFixture) -> None:
     capture = FakeCapture(7)
     with (
         caplog.at_level(logging.WARNING),
         with_capture(capture, size=(170, 120), fps=60, pixel_format="MJPG") as source,
     ):
         info = source.open()
-    assert capture.asked[:4] == [
+    assert capture.requested[:4] == [
         cv2.CAP_PROP_FOURCC,
         cv2.CAP_PROP_FRAME_WIDTH,
         cv2.CAP_PROP_FRAME_HEIGHT,
@@ -31,13 +33,13 @@ def test_asks_the_format_before_the_size_and_reads_back(caplog: pytest.LogCaptur
     ]
     assert (info.width, info.height, info.average_rate, info.codec, info.live) == (160, 112, 30, "mjpg", True)
     assert [record.getMessage() for record in caplog.records] == [
-        "cam: size (170, 120) was asked for, the camera gives (160, 112)",
-        "cam: fps 60 was asked for, the camera gives 30.0",
+        "cam: size (170, 120) was requested, the camera uses (160, 112)",
+        "cam: fps 60 was requested, the camera uses 30.0",
     ]
     assert capture.released
 
 
-def test_unplugged_is_an_error_after_the_frames_it_gave() -> None:
+def test_unplugging_is_an_error_after_the_frames_before_it() -> None:
     with with_capture(FakeCapture(7, frames=3)) as source:
         source.open()
         frames = source.frames()
@@ -46,7 +48,7 @@ def test_unplugged_is_an_error_after_the_frames_it_gave() -> None:
             next(frames)
 
 
-def test_a_stop_is_not_taken_for_an_unplugged_camera() -> None:
+def test_a_stop_is_not_reported_as_an_unplugged_camera() -> None:
     capture = FakeCapture(7, frames=1)
     source = with_capture(capture)
     source.open()
@@ -57,20 +59,20 @@ def test_a_stop_is_not_taken_for_an_unplugged_camera() -> None:
     source.close()
 
 
-@pytest.mark.skipif(Path("/dev/video7").exists(), reason="there is such a camera")
-def test_no_such_camera() -> None:
+@pytest.mark.skipif(Path("/dev/video7").exists(), reason="this machine has a camera 7")
+def test_missing_camera_is_an_error() -> None:
     capture = FakeCapture(7, opened=False)
     with pytest.raises(SourceError, match="camera"), with_capture(capture) as source:
         source.open()
     assert capture.released
 
 
-def test_lists_one_node_for_each_camera(tmp_path: Path) -> None:
+def test_list_has_one_node_per_camera(tmp_path: Path) -> None:
     for node, name, index in (("video10", "Dock", 0), ("video2", "Webcam", 0), ("video3", "Webcam", 1)):
         (tmp_path / node).mkdir()
         (tmp_path / node / "name").write_text(name + "\n")
         (tmp_path / node / "index").write_text(f"{index}\n")
-    (tmp_path / "video4").mkdir()  # going away
+    (tmp_path / "video4").mkdir()  # being unplugged
     assert list_cameras(tmp_path) == [
         CameraInfo(2, Path("/dev/video2"), "Webcam"),
         CameraInfo(10, Path("/dev/video10"), "Dock"),

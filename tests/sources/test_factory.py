@@ -1,3 +1,5 @@
+"""The table from addresses to sources."""
+
 import sys
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from streamdet.sources.synthetic import SyntheticSource
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory; nothing in it is opened here, so empty files do."""
+    """The working directory. No test opens its files, so they are empty."""
     for name in ("clip one.mp4", "7.mkv", "a:b.mp4", "UPPER.PNG", "x[1].mp4", "noext"):
         (tmp_path / name).touch()
     (tmp_path / "shots").mkdir()
@@ -53,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("shots/*.jpg", ImagesSource, "shots"),
     ],
 )
-def test_table(folder: Path, url: str, kind: type, name: str) -> None:
+def test_each_kind_of_address_creates_its_source(folder: Path, url: str, kind: type, name: str) -> None:
     source = create_source(url.format(folder=folder))
     assert type(source) is kind
     assert source.name == name
@@ -70,7 +72,7 @@ def test_table(folder: Path, url: str, kind: type, name: str) -> None:
         ("nothing", SourceError, "no image in the directory"),
         ("shots/*.png", SourceError, "no image matches"),
         ("rstp://u:s3cret@host/a", SourceError, "unknown kind of address 'rstp': did you mean rtsp://"),
-        ("gopher://host", SourceError, "unknown kind of address 'gopher': known are rtsp:"),
+        ("gopher://host", SourceError, "unknown kind of address 'gopher': supported are rtsp:"),
         ("", UsageError, "empty"),
         ("rtsp://host/a\r\nX: y", UsageError, "control characters"),
         ("rtsp://", UsageError, "no host"),
@@ -82,7 +84,7 @@ def test_table(folder: Path, url: str, kind: type, name: str) -> None:
         ("synthetic:shapes?seed=x", UsageError, "seed=x"),
     ],
 )
-def test_what_cannot_work_is_said_before_anything_is_opened(
+def test_invalid_addresses_are_refused_before_anything_is_opened(
     folder: Path, url: str, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words) as raised:
@@ -115,7 +117,7 @@ CANARY = "c4nary"
         pytest.param(f"rtsp://u:1/{CANARY}@10.0.0.1/ch1", "10.0.0.1_ch1", id="number and slash in a password"),
         pytest.param(f"rtsp://u:1?{CANARY}@10.0.0.1/ch1", "10.0.0.1_ch1", id="number and ? in a password"),
         pytest.param(f"rtsp://{CANARY}#x@10.0.0.1/ch1", "10.0.0.1_ch1", id="# in a password"),
-        pytest.param(f"rtsp://u:1/{CANARY}@[h/ch1", "rtsp", id="no host to name it after"),
+        pytest.param(f"rtsp://u:1/{CANARY}@[h/ch1", "rtsp", id="no host for the name"),
         pytest.param(
             f"rtmp://h/bcs/channel0_main.bcs?channel=0&user=a&password={CANARY}", "h_channel0_main", id="Reolink"
         ),
@@ -127,11 +129,11 @@ CANARY = "c4nary"
         pytest.param(f"http://h/api/stream.m3u8?src=rtsp%3A%2F%2Fu%3A{CANARY}%40cam", "h_stream", id="through a proxy"),
     ],
 )
-def test_no_source_shows_a_credential_of_its_address(url: str, name: str) -> None:
+def test_sources_do_not_show_credentials_of_their_address(url: str, name: str) -> None:
     source = create_source(url, options=SourceOptions(realtime=True))
     assert source.name == name
     sources = [source, *(inner for inner in vars(source).values() if isinstance(inner, Source))]
-    assert len(sources) == 2  # the one that paces or reconnects, and the one within
+    assert len(sources) == 2  # the one that paces or reconnects, and its inner source
     for one in sources:
         assert CANARY not in f"{one.name} {one.url} {one} {one!r} {one.files}"
 
@@ -140,28 +142,28 @@ def test_no_source_shows_a_credential_of_its_address(url: str, name: str) -> Non
     "url",
     [
         pytest.param(f"rtsp://u:a/{CANARY}@10.0.0.1/ch1", id="slash in a password"),
-        pytest.param(f"rstp://h/user=a&password={CANARY}", id="misspelled kind"),
+        pytest.param(f"rstp://h/user=a&password={CANARY}", id="misspelled scheme"),
         pytest.param(f"rtsp:///user=a&password={CANARY}", id="no host"),
-        pytest.param(f"10.0.0.1/user=a_password={CANARY}_channel=1", id="kind left out"),
-        pytest.param(f"10.0.0.1/video?pwd={CANARY}", id="kind left out, query"),
+        pytest.param(f"10.0.0.1/user=a_password={CANARY}_channel=1", id="missing scheme"),
+        pytest.param(f"10.0.0.1/video?pwd={CANARY}", id="missing scheme, query"),
         pytest.param(f"file://u:{CANARY}@h/clip.mp4", id="file"),
     ],
 )
-def test_no_refused_address_shows_its_credential(folder: Path, url: str) -> None:
+def test_messages_about_refused_addresses_do_not_show_credentials(folder: Path, url: str) -> None:
     with pytest.raises((SourceError, UsageError)) as raised:
         create_source(url)
     assert CANARY not in f"{raised.value} {raised.value!r}"
 
 
-def test_a_local_path_may_look_like_settings(folder: Path) -> None:
-    kept = folder / "site" / "user=1"
-    kept.mkdir(parents=True)
-    (kept / "1.png").touch()
+def test_local_paths_may_contain_equals_signs(folder: Path) -> None:
+    images = folder / "site" / "user=1"
+    images.mkdir(parents=True)
+    (images / "1.png").touch()
     assert list(create_source("site/user=1/*.png").files) == [Path("site/user=1/1.png")]
     assert create_source("site/user=1").name == "user_1"
 
 
-def test_options_choose_the_wrapper(folder: Path) -> None:
+def test_options_realtime_and_reconnect_choose_the_wrapper(folder: Path) -> None:
     assert isinstance(create_source("7.mkv", options=SourceOptions(realtime=True)), RealtimeSource)
     assert isinstance(create_source("synthetic:", options=SourceOptions(realtime=True)), RealtimeSource)
     assert isinstance(create_source("synthetic:shapes?live=1", options=SourceOptions(realtime=True)), SyntheticSource)
@@ -185,12 +187,12 @@ def test_options_choose_the_wrapper(folder: Path) -> None:
         (lambda: BackoffOptions(cap_s=float("nan")), r"backoff\.cap_s"),
     ],
 )
-def test_bad_options_name_the_key_and_the_value(make, words: str) -> None:
+def test_messages_about_invalid_options_name_key_and_value(make, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make()
 
 
-def test_importing_the_table_is_light() -> None:
+def test_importing_the_factory_imports_neither_av_nor_cv2() -> None:
     import subprocess
 
     program = "import sys; import streamdet.sources.factory; print({'av', 'cv2'} & set(sys.modules))"

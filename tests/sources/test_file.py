@@ -1,4 +1,4 @@
-"""Files as people have them: every container, odd ones, broken ones."""
+"""Video files of all containers: ordinary, unusual and damaged ones."""
 
 import random
 from collections import Counter
@@ -21,7 +21,7 @@ def read(path: Path) -> tuple[SourceInfo, list[Frame], Source]:
     with FileSource(path, path.stem) as source:
         info = source.open()
         frames = list(source.frames())
-        assert list(source.frames()) == []  # an end is judged once
+        assert list(source.frames()) == []  # the end is handled once
         return info, frames, source
 
 
@@ -29,22 +29,22 @@ def numbers(frames: list[Frame]) -> list[int]:
     return [read_number(frame.picture) for frame in frames]
 
 
-def cut(path: Path, share: float) -> Path:
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+def truncate(path: Path, fraction_kept: float) -> Path:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction_kept)])
     return path
 
 
 def damage(path: Path, one_bit_in: int, seed: int = 1) -> Path:
-    """Flips bits after the first fifth of the file, so that its header survives."""
-    chance, data = random.Random(seed), bytearray(path.read_bytes())
+    """Flips bits after the first fifth of the file, so that its header stays intact."""
+    rng, data = random.Random(seed), bytearray(path.read_bytes())
     for _ in range(len(data) // one_bit_in):
-        data[chance.randrange(len(data) // 5, len(data))] ^= 1 << chance.randrange(8)
+        data[rng.randrange(len(data) // 5, len(data))] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
     return path
 
 
 @pytest.mark.parametrize(
-    ("name", "how"),
+    ("name", "encoding"),
     [
         ("a.mp4", {}),
         ("a.mov", {}),
@@ -65,12 +65,12 @@ def damage(path: Path, one_bit_in: int, seed: int = 1) -> Path:
         ("fragmented.mp4", {"container": {"movflags": "frag_keyframe+empty_moov"}}),
     ],
 )
-def test_every_frame_of_every_container(tmp_path: Path, name: str, how: dict) -> None:
-    info, frames, source = read(encode(tmp_path / name, 14, **how))
+def test_all_frames_of_every_container_are_read(tmp_path: Path, name: str, encoding: dict) -> None:
+    info, frames, source = read(encode(tmp_path / name, 14, **encoding))
     assert numbers(frames) == list(range(14))
     assert info.time_base == frames[0].time_base
     assert [b.pts_s - a.pts_s for a, b in pairwise(frames)] == pytest.approx([0.04] * 13, abs=1e-6)
-    assert set(source.faults) <= {"missing_pts"}  # raw H.264 and the end of AVI have no times
+    assert set(source.faults) <= {"missing_pts"}  # raw H.264 and the end of AVI have no timestamps
 
 
 def packet_times(path: Path) -> list[int]:
@@ -78,29 +78,29 @@ def packet_times(path: Path) -> list[int]:
         return sorted(packet.pts for packet in container.demux(video=0) if packet.pts is not None)
 
 
-def test_variable_rate_is_kept_exactly(tmp_path: Path) -> None:
-    wanted = [0, 40, 41, 300, 301, 999, 5000]
-    clip = encode(tmp_path / "vfr.mkv", 7, pts=wanted, time_base=Fraction(1, 1000))
+def test_variable_frame_rates_are_kept_exactly(tmp_path: Path) -> None:
+    expected = [0, 40, 41, 300, 301, 999, 5000]
+    clip = encode(tmp_path / "vfr.mkv", 7, pts=expected, time_base=Fraction(1, 1000))
     info, frames, source = read(clip)
-    assert [frame.pts for frame in frames] == wanted == packet_times(clip)
+    assert [frame.pts for frame in frames] == expected == packet_times(clip)
     assert info.time_base == Fraction(1, 1000)
     assert source.faults == {}
 
 
-def test_sound_is_named_where_there_is_some(tmp_path: Path) -> None:
+def test_info_names_the_file_only_if_it_has_audio(tmp_path: Path) -> None:
     assert read(encode(tmp_path / "mute.mp4"))[0].audio_from is None
-    with_sound = encode(tmp_path / "sound.mp4", audio=True)
-    assert read(with_sound)[0].audio_from == with_sound
+    with_audio = encode(tmp_path / "sound.mp4", audio=True)
+    assert read(with_audio)[0].audio_from == with_audio
 
 
-def test_what_is_said_of_a_file(tmp_path: Path) -> None:
+def test_info_and_frames_describe_the_file(tmp_path: Path) -> None:
     info, frames, _ = read(encode(tmp_path / "a.mp4", 12))
     assert (info.frame_count, info.average_rate, info.codec, info.live) == (12, 25, "h264", False)
     assert [frame.key_frame for frame in frames] == [i % 6 == 0 for i in range(12)]
     assert {frame.duration * frame.time_base for frame in frames} == {Fraction(1, 25)}
 
 
-def test_the_size_may_change_on_the_way(tmp_path: Path) -> None:
+def test_the_size_may_change_within_a_file(tmp_path: Path) -> None:
     parts = [encode(tmp_path / f"{i}.ts", 8, size).read_bytes() for i, size in enumerate([(128, 96), (160, 112)])]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(parts))
@@ -108,13 +108,15 @@ def test_the_size_may_change_on_the_way(tmp_path: Path) -> None:
     assert numbers(frames) == [*range(8), *range(8)]
     assert [frame.width for frame in frames] == [128] * 8 + [160] * 8
     assert all(a.pts < b.pts for a, b in pairwise(frames))
-    assert frames[-1].pts_s - frames[0].pts_s == pytest.approx(15 * 0.04, abs=0.021)  # laid end to end
+    assert frames[-1].pts_s - frames[0].pts_s == pytest.approx(15 * 0.04, abs=0.021)  # one after the other
     assert source.faults["backward_pts"] == 2
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.flv", "faststart.mp4"])
-def test_a_truncated_file_gives_what_is_there_and_says_so(tmp_path: Path, name: str) -> None:
-    clip = cut(encode(tmp_path / name, 75, container={"movflags": "faststart"} if name.endswith("mp4") else None), 0.5)
+def test_a_truncated_file_yields_its_frames_and_counts_a_fault(tmp_path: Path, name: str) -> None:
+    clip = truncate(
+        encode(tmp_path / name, 75, container={"movflags": "faststart"} if name.endswith("mp4") else None), 0.5
+    )
     _, frames, source = read(clip)
     assert 10 <= len(frames) < 70
     assert numbers(frames) == list(range(len(frames)))
@@ -123,7 +125,7 @@ def test_a_truncated_file_gives_what_is_there_and_says_so(tmp_path: Path, name: 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.ts", "faststart.mp4", "a.h264"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_damage_costs_frames_and_not_the_run(tmp_path: Path, name: str, seed: int) -> None:
+def test_damage_loses_frames_but_does_not_end_the_source(tmp_path: Path, name: str, seed: int) -> None:
     options = {"movflags": "faststart"} if name.endswith("mp4") else None
     clip = damage(encode(tmp_path / name, 60, container=options), 400, seed)
     info, frames, source = read(clip)
@@ -134,14 +136,14 @@ def test_damage_costs_frames_and_not_the_run(tmp_path: Path, name: str, seed: in
     assert source.faults or any(frame.is_corrupt for frame in frames)
 
 
-def test_packets_that_cannot_be_decoded_end_a_file_after_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_undecodable_packets_end_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamdet.sources.ffmpeg_input.MAX_DECODE_ERRORS", 5)
     clip = encode(tmp_path / "a.mkv", 40, options={"g": "1"})
     data = bytearray(clip.read_bytes())
     with av.open(str(clip)) as container:
-        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.pos is not None]
-    for place, size in places[10:]:
-        data[place + 12 : place + size] = bytes(size - 12)
+        positions = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.pos is not None]
+    for position, size in positions[10:]:
+        data[position + 12 : position + size] = bytes(size - 12)
     clip.write_bytes(data)
     with FileSource(clip, "a") as source:
         source.open()
@@ -167,17 +169,17 @@ def make_playlist(path: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        pytest.param(lambda d: encode(d / "a.mp4", video=False, audio=True), "only sound", id="sound only"),
+        pytest.param(lambda d: encode(d / "a.mp4", video=False, audio=True), "only audio", id="audio only"),
         pytest.param(lambda d: make_unknown(d / "a.mkv"), "unknown codec", id="unknown codec"),
         pytest.param(lambda d: (d / "a.mp4", (d / "a.mp4").touch())[0], "is empty", id="empty"),
         pytest.param(lambda d: (d / "a.mp4", (d / "a.mp4").write_text("text " * 99))[0], "not a video", id="text"),
         pytest.param(lambda d: (d / "a.avi", (d / "a.avi").write_bytes(bytes(9999)))[0], "not a video", id="zeros"),
-        pytest.param(lambda d: cut(encode(d / "a.mp4", 30), 0.5), "not a video", id="mp4 without its index"),
+        pytest.param(lambda d: truncate(encode(d / "a.mp4", 30), 0.5), "not a video", id="mp4 without its index"),
         pytest.param(lambda d: d, "is a directory", id="directory"),
-        pytest.param(lambda d: d / "gone.mp4", "does not exist", id="deleted meanwhile"),
+        pytest.param(lambda d: d / "gone.mp4", "does not exist", id="deleted after creation"),
     ],
 )
-def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, make, words: str) -> None:
+def test_unreadable_files_are_reported_in_one_line(tmp_path: Path, make, words: str) -> None:
     path = make(tmp_path)
     with FileSource(path, "door") as source, pytest.raises(SourceError, match=words) as raised:
         source.open()
@@ -192,8 +194,8 @@ PLAYLISTS = {
 
 
 @pytest.mark.parametrize("kind", PLAYLISTS)
-def test_a_file_cannot_make_the_program_open_others(tmp_path: Path, kind: str) -> None:
-    """With the whitelist taken away FFmpeg does open the other file: it is the whitelist that keeps it."""
+def test_a_file_cannot_make_the_program_open_other_files(tmp_path: Path, kind: str) -> None:
+    """FFmpeg without the whitelist opens the other file; so it is the whitelist that prevents it."""
     playlist = make_playlist(tmp_path / "list.m3u8", PLAYLISTS[kind])
     with av.open(str(playlist)) as container:
         assert len(list(container.decode(video=0))) == 4
@@ -201,7 +203,7 @@ def test_a_file_cannot_make_the_program_open_others(tmp_path: Path, kind: str) -
         source.open()
 
 
-def test_protocols_other_than_file_are_not_spoken(tmp_path: Path) -> None:
+def test_protocols_other_than_file_are_refused(tmp_path: Path) -> None:
     clip = encode(tmp_path / "a.ts", 4)
     settings = FileSource(clip, "a")._settings()
     with pytest.raises(SourceError):
@@ -213,11 +215,11 @@ def test_protocols_other_than_file_are_not_spoken(tmp_path: Path) -> None:
     [(None, None), (Fraction(0), None), (Fraction(30000, 1001), Fraction(30000, 1001))],
     ids=["none", "zero", "ntsc"],
 )
-def test_unset_rationals(rational: Fraction | None, expected: Fraction | None) -> None:
+def test_unset_rationals_are_none(rational: Fraction | None, expected: Fraction | None) -> None:
     assert fraction(rational) == expected
 
 
-def test_real_clips_keep_every_time(data_dir: Path) -> None:
+def test_a_real_clip_keeps_all_timestamps(data_dir: Path) -> None:
     clip = data_dir / "videos" / "people-walking.mp4"
     with FileSource(clip, "people") as source:
         info = source.open()

@@ -1,4 +1,4 @@
-"""Network streams against a camera that misbehaves on command."""
+"""Network streams from a fault-injecting camera."""
 
 import contextlib
 import http.server
@@ -30,7 +30,7 @@ SHORT = SourceOptions(
 PATIENT = replace(SHORT, open_timeout_s=10, read_timeout_s=10)
 
 
-def source_of(cam: FaultCam, options: SourceOptions = PATIENT) -> NetworkSource:
+def source_for(cam: FaultCam, options: SourceOptions = PATIENT) -> NetworkSource:
     return NetworkSource(cam.url, "shown", "cam", options)
 
 
@@ -39,14 +39,14 @@ def source_of(cam: FaultCam, options: SourceOptions = PATIENT) -> NetworkSource:
     [
         ("401", AuthError, "the credentials were refused"),
         ("404", SourceError, r"no such stream \(404\)"),
-        ("refuse", SourceError, "no video stream: are the port and the path right|the connection was cut"),
+        ("refuse", SourceError, "not a video stream: are the port and the path right|the server closed the connection"),
         ("accept_then_silent", SourceError, "no answer for 0.6 s"),
         ("describe_slow", SourceError, "no answer for 0.6 s"),
-        ("sdp_without_video", SourceError, "there is no video in it"),
+        ("sdp_without_video", SourceError, "it contains no video"),
     ],
 )
-def test_what_does_not_open_is_one_clear_line(verb: str, kind: type[SourceError], words: str) -> None:
-    with FaultCam([verb]) as cam, source_of(cam, SHORT) as source, pytest.raises(SourceError, match=words) as raised:
+def test_a_failed_opening_is_reported_in_one_line(verb: str, kind: type[SourceError], words: str) -> None:
+    with FaultCam([verb]) as cam, source_for(cam, SHORT) as source, pytest.raises(SourceError, match=words) as raised:
         source.open()
     assert type(raised.value) is kind
     assert "s3cret" not in str(raised.value)
@@ -54,10 +54,10 @@ def test_what_does_not_open_is_one_clear_line(verb: str, kind: type[SourceError]
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
-def test_a_closed_port() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+def test_a_closed_port_is_an_error() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
     with (
         NetworkSource(f"rtsp://127.0.0.1:{port}/cam", "shown", "cam", SHORT) as source,
         pytest.raises(SourceError, match="the connection was refused"),
@@ -65,7 +65,7 @@ def test_a_closed_port() -> None:
         source.open()
 
 
-def test_an_unknown_host() -> None:
+def test_an_unknown_host_is_an_error() -> None:
     with (
         NetworkSource("rtsp://no-such-host.invalid/cam", "shown", "cam", PATIENT) as source,
         pytest.raises(SourceError, match="cannot be reached"),
@@ -77,14 +77,14 @@ def test_an_unknown_host() -> None:
     ("verb", "words"),
     [
         ("play_then_stall", "no data for 0.6 s"),
-        ("garbage", "no picture could be decoded for 1 s"),
+        ("garbage", "no frame could be decoded for 1 s"),
         ("fin", "the stream ended"),
-        ("rst_mid_stream", "the stream ended|the connection was cut"),
+        ("rst_mid_stream", "the stream ended|the server closed the connection"),
     ],
 )
-def test_what_is_lost_on_the_way_gives_its_frames_first(verb: str, words: str) -> None:
+def test_a_lost_stream_yields_its_frames_before_the_error(verb: str, words: str) -> None:
     options = replace(SHORT, open_timeout_s=10)
-    with FaultCam([verb], speed=2) as cam, source_of(cam, options) as source:
+    with FaultCam([verb], speed=2) as cam, source_for(cam, options) as source:
         source.open()
         frames = source.frames()
         assert [read_number(frame.picture) for frame in islice(frames, AFTER)] == list(range(AFTER))
@@ -92,8 +92,8 @@ def test_what_is_lost_on_the_way_gives_its_frames_first(verb: str, words: str) -
             next(frames)
 
 
-def test_an_announced_end_is_an_end() -> None:
-    with FaultCam(["finite"], speed=4) as cam, source_of(cam) as source:
+def test_a_stream_with_a_stated_duration_ends_without_an_error() -> None:
+    with FaultCam(["finite"], speed=4) as cam, source_for(cam) as source:
         source.open()
         assert [read_number(frame.picture) for frame in source.frames()] == list(range(15))
 
@@ -108,8 +108,8 @@ def test_an_announced_end_is_an_end() -> None:
         ("drop_packets", set()),
     ],
 )
-def test_times_increase_and_stay_true(verb: str, faults: set[str]) -> None:
-    with FaultCam([verb]) as cam, source_of(cam) as source:
+def test_timestamps_increase_and_stay_close_to_the_true_time(verb: str, faults: set[str]) -> None:
+    with FaultCam([verb]) as cam, source_for(cam) as source:
         source.open()
         frames = list(islice(source.frames(), 24))
     numbers = [read_number(frame.picture) for frame in frames]
@@ -122,15 +122,15 @@ def test_times_increase_and_stay_true(verb: str, faults: set[str]) -> None:
         assert {b.pts - a.pts for a, b in pairwise(frames)} == {90_000 // FPS}
 
 
-def test_the_size_changes_on_the_way() -> None:
-    with FaultCam(["sps_change"], speed=2) as cam, source_of(cam) as source:
+def test_the_size_may_change_within_a_stream() -> None:
+    with FaultCam(["sps_change"], speed=2) as cam, source_for(cam) as source:
         source.open()
         sizes = [(frame.width, frame.height) for frame in islice(source.frames(), 20)]
     assert sizes == [SIZE] * 10 + [OTHER_SIZE] * 10
 
 
-def test_stop_during_silence_ends_without_an_error() -> None:
-    with FaultCam(["play_then_stall"], speed=4) as cam, source_of(cam, replace(SHORT, open_timeout_s=10)) as source:
+def test_a_stop_while_waiting_for_data_is_not_an_error() -> None:
+    with FaultCam(["play_then_stall"], speed=4) as cam, source_for(cam, replace(SHORT, open_timeout_s=10)) as source:
         source.open()
         frames = source.frames()
         assert len(list(islice(frames, AFTER))) == AFTER
@@ -140,31 +140,31 @@ def test_stop_during_silence_ends_without_an_error() -> None:
         stopper.join()
 
 
-@pytest.mark.parametrize(("transport", "asked"), [("tcp", "RTP/AVP/TCP"), ("udp", "RTP/AVP/UDP")])
-def test_the_transport_is_the_one_asked_for(transport: str, asked: str) -> None:
+@pytest.mark.parametrize(("transport", "header"), [("tcp", "RTP/AVP/TCP"), ("udp", "RTP/AVP/UDP")])
+def test_the_configured_transport_is_requested(transport: str, header: str) -> None:
     with FaultCam(["play"]) as cam:
-        with source_of(cam, replace(SHORT, rtsp_transport=transport)) as source:
+        with source_for(cam, replace(SHORT, rtsp_transport=transport)) as source:
             if transport == "tcp":
                 source.open()
             else:
-                with pytest.raises(SourceError):  # this camera speaks TCP only
+                with pytest.raises(SourceError):  # this camera supports TCP only
                     source.open()
         setup = next(head for head in cam.requests if head.startswith("SETUP"))
-    assert asked in setup
+    assert header in setup
 
 
-def test_ffmpegs_own_socket_timeout_bites() -> None:
-    """With PyAV's time-outs off, only the `timeout` option is left: in microseconds, and not "listen"."""
+def test_the_socket_timeout_of_ffmpeg_works_alone() -> None:
+    """Without the timeouts of PyAV, FFmpeg's `timeout` option still applies; it is in microseconds."""
     with FaultCam(["accept_then_silent"]) as cam:
-        settings = replace(source_of(cam, SHORT)._settings(), open_timeout_s=None, read_timeout_s=None)
+        settings = replace(source_for(cam, SHORT)._settings(), open_timeout_s=None, read_timeout_s=None)
         assert settings.options["timeout"] == "600000"
         with pytest.raises(SourceError):
             FFmpegInput(cam.url, "cam", settings, Counter())
 
 
-def test_a_decoder_that_is_not_listed_is_not_used(tmp_path: Path) -> None:
+def test_a_decoder_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
     clip = encode(tmp_path / "a.mkv", 3)
-    with pytest.raises(SourceError, match=r"h264 is not decoded from this kind of source \(only hevc\)"):
+    with pytest.raises(SourceError, match=r"h264 is not allowed from this kind of source, only hevc"):
         FFmpegInput(str(clip), "cam", InputSettings(codecs=frozenset({"hevc"})), Counter())
 
 
@@ -175,7 +175,7 @@ def test_failed_and_lost_connections_leave_no_open_files() -> None:
         counts = []
         for _ in range(2):
             for _ in script:
-                with source_of(cam) as source, contextlib.suppress(SourceError):
+                with source_for(cam) as source, contextlib.suppress(SourceError):
                     source.open()
                     list(source.frames())
             assert cam.idle.wait(10)  # the server closes its half in its own time
@@ -183,10 +183,10 @@ def test_failed_and_lost_connections_leave_no_open_files() -> None:
     assert counts[0] == counts[1]
 
 
-# --- the supervisor around it -------------------------------------------------------------------------------------
+# --- with reconnecting ------------------------------------------------------------------------------------------------
 
 
-def test_every_kind_of_loss_is_survived(caplog: pytest.LogCaptureFixture) -> None:
+def test_reconnects_after_every_kind_of_loss(caplog: pytest.LogCaptureFixture) -> None:
     script = ["play_then_stall", "refuse", "404", "401", "rst_mid_stream", "accept_then_silent", "fin", "sps_change"]
     with FaultCam(script, speed=2) as cam, create_source(cam.url, options=replace(SHORT, open_timeout_s=2)) as source:
         source.open()
@@ -195,15 +195,15 @@ def test_every_kind_of_loss_is_survived(caplog: pytest.LogCaptureFixture) -> Non
     numbers = [read_number(frame.picture) for frame in frames]
     assert [frame.index for frame in frames] == list(range(len(frames)))
     assert all(a.pts < b.pts for a, b in pairwise(frames))
-    assert numbers == sorted(numbers)  # nothing came twice
+    assert numbers == sorted(numbers)  # no frame came twice
     assert {(frame.width, frame.height) for frame in frames} == {SIZE, OTHER_SIZE}
     assert source.faults["reconnect"] == 3
     silence = frames[AFTER].pts_s - frames[AFTER - 1].pts_s
-    assert silence >= SHORT.read_timeout_s  # the gap shows
+    assert silence >= SHORT.read_timeout_s  # the outage is a gap
     assert "s3cret" not in caplog.text
 
 
-def test_a_camera_that_is_switched_off_and_on() -> None:
+def test_reconnects_to_a_camera_that_was_switched_off_and_on() -> None:
     with FaultCam(["play"], speed=2) as cam, create_source(cam.url, options=SHORT) as source:
         source.open()
         frames = source.frames()
@@ -220,14 +220,14 @@ def test_a_camera_that_is_switched_off_and_on() -> None:
     assert source.faults["reconnect"] == 1
 
 
-def test_a_typo_fails_at_once() -> None:
+def test_a_first_connection_that_fails_is_not_retried() -> None:
     with FaultCam(["404"]) as cam, create_source(cam.url, options=SHORT) as source:
         with pytest.raises(SourceError, match="404"):
             source.open()
         assert cam.served == ["404"]
 
 
-def test_waiting_for_a_camera_that_is_still_off() -> None:
+def test_wait_for_source_retries_the_first_connection() -> None:
     options = replace(SHORT, wait_for_source=True, open_timeout_s=2)
     with FaultCam(["refuse", "404", "play"]) as cam, create_source(cam.url, options=options) as source:
         assert source.open().width == SIZE[0]
@@ -237,7 +237,7 @@ def test_waiting_for_a_camera_that_is_still_off() -> None:
 # --- http ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_recording_as_hls_plays_to_its_end(tmp_path: Path) -> None:
+def test_an_hls_recording_plays_to_its_end(tmp_path: Path) -> None:
     encode(tmp_path / "list.m3u8", 50, container={"hls_time": "1", "hls_list_size": "0"}, options={"g": "25"})
     assert len(list(tmp_path.glob("*.ts"))) >= 2
     with web_server(tmp_path) as base, create_source(f"{base}/list.m3u8", options=PATIENT) as source:
@@ -262,9 +262,9 @@ def test_a_playlist_from_the_web_reads_no_local_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("gone.mkv", "404"), ("gone", "404"), ("page.html", "no video stream")],
+    [("gone.mkv", "404"), ("gone", "404"), ("page.html", "not a video stream")],
 )
-def test_what_a_web_server_does_not_have(tmp_path: Path, path: str, words: str) -> None:
+def test_missing_or_wrong_web_pages_are_errors(tmp_path: Path, path: str, words: str) -> None:
     (tmp_path / "page.html").write_text("<html>hello</html>")
     with (
         web_server(tmp_path) as base,
@@ -274,8 +274,8 @@ def test_what_a_web_server_does_not_have(tmp_path: Path, path: str, words: str) 
         source.open()
 
 
-def test_mjpeg_is_timed_by_its_arrival(tmp_path: Path) -> None:
-    """Motion JPEG has no timestamps, and the 25 frames per second that FFmpeg assumes are made up."""
+def test_mjpeg_is_timestamped_on_arrival(tmp_path: Path) -> None:
+    """Motion JPEG has no timestamps, and FFmpeg merely assumes 25 frames per second."""
     waiting = threading.Event()
 
     class Camera(Quiet):
@@ -298,7 +298,7 @@ def test_mjpeg_is_timed_by_its_arrival(tmp_path: Path) -> None:
         assert frame.pts_s == pytest.approx((frame.captured_ns - frames[0].captured_ns) / 1e9, abs=2e-3)
 
 
-def test_a_web_server_that_wants_a_password(tmp_path: Path) -> None:
+def test_a_web_server_that_requires_a_password_is_an_auth_error(tmp_path: Path) -> None:
     class Locked(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_error(401)

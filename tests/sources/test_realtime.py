@@ -1,3 +1,5 @@
+"""Playing a source in real time, with a fake clock."""
+
 from streamdet.sources.realtime import RealtimeSource
 from tests.sources.fakes import ScriptedSource
 
@@ -13,7 +15,7 @@ class FakeTime:
         return False
 
 
-def test_each_frame_comes_at_its_time() -> None:
+def test_each_frame_is_yielded_when_it_is_due() -> None:
     time = FakeTime()
     source = RealtimeSource(ScriptedSource([0.0, 0.1, 0.5]), now_ns=lambda: time.now_ns, wait=time.wait)
     assert source.open().live

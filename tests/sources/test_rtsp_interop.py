@@ -1,4 +1,4 @@
-"""Against GStreamer's RTSP server, which nobody here wrote."""
+"""Network streams from an independent server: GStreamer's RTSP server."""
 
 from itertools import islice, pairwise
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.rtsp
 QUICK = SourceOptions(open_timeout_s=10, read_timeout_s=5, backoff=BackoffOptions(first_s=0.1, cap_s=0.2))
 
 
-def test_killed_and_restarted_it_goes_on(server_script: Path, port: int) -> None:
+def test_continues_after_the_server_was_killed_and_restarted(server_script: Path, port: int) -> None:
     pattern = ("--size", "320x240", "--fps", "30")
     with (
         create_source(f"rtsp://127.0.0.1:{port}/cam", options=QUICK) as source,
@@ -36,7 +36,7 @@ def test_killed_and_restarted_it_goes_on(server_script: Path, port: int) -> None
     assert both[-1].pts_s - both[0].pts_s == pytest.approx(clock_s, abs=1.0)
 
 
-def test_a_file_behind_rtsp_keeps_its_distances(server_script: Path, port: int, data_dir: Path) -> None:
+def test_a_file_over_rtsp_keeps_its_frame_intervals(server_script: Path, port: int, data_dir: Path) -> None:
     clip = data_dir / "videos" / "people-walking.mp4"
     with (
         serving(server_script, port, "--file", str(clip)),

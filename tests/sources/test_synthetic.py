@@ -1,4 +1,4 @@
-"""The synthetic source: what it promises beyond the contract of every source."""
+"""The synthetic source, beyond the contract of all sources; and the scene of shapes."""
 
 import io
 import time
@@ -32,18 +32,18 @@ def planes(picture):
     return [picture.visible(k) for k in range(3)]
 
 
-def same(one, other):
+def equal_pixels(one, other):
     return all(np.array_equal(a, b) for a, b in zip(planes(one), planes(other), strict=True))
 
 
-def test_the_default_is_ten_seconds_of_hd():
+def test_the_default_is_ten_seconds_of_720p():
     with SyntheticSource("synthetic:", "cam") as source:
         info = source.open()
     assert (info.name, info.width, info.height) == ("cam", 1280, 720)
     assert (info.frame_count, info.average_rate, info.live) == (300, 30, False)
 
 
-def test_frames_carry_number_and_time():
+def test_frames_have_number_and_time():
     info, frames = all_frames("synthetic:shapes?size=322x243&frames=5&fps=30000/1001")
     assert info.time_base == Fraction(1001, 30000)
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
@@ -53,17 +53,17 @@ def test_frames_carry_number_and_time():
     assert {frame.picture.format for frame in frames} == {PixelFormat.I420}
 
 
-def test_the_same_url_gives_the_same_pixels_and_another_seed_others():
+def test_the_same_url_gives_equal_pixels_and_another_seed_different_ones():
     _, first = all_frames(SMALL)
     _, again = all_frames(SMALL)
     _, other = all_frames(SMALL + "&seed=8")
-    assert all(same(a.picture, b.picture) for a, b in zip(first, again, strict=True))
-    assert not any(same(a.picture, b.picture) for a, b in zip(first, other, strict=True))
-    assert not same(first[0].picture, first[1].picture)
+    assert all(equal_pixels(a.picture, b.picture) for a, b in zip(first, again, strict=True))
+    assert not any(equal_pixels(a.picture, b.picture) for a, b in zip(first, other, strict=True))
+    assert not equal_pixels(first[0].picture, first[1].picture)
 
 
 @given(st.integers(0, 2**24 - 1), st.sampled_from([(160, 120), (320, 240), (321, 241), (1280, 720), (720, 1280)]))
-def test_any_number_can_be_read_back(number, size):
+def test_any_frame_number_can_be_read_back(number, size):
     width, height = size
     picture = Picture.allocate(width, height, PixelFormat.I420, ColorSpace())
     for plane in picture.planes:
@@ -75,25 +75,25 @@ def test_any_number_can_be_read_back(number, size):
 
 
 @pytest.mark.parametrize("value", [0, 16, 235, 255])
-def test_a_plain_picture_has_no_number(value):
+def test_a_uniform_picture_has_no_frame_number(value):
     bgr = np.full((240, 320, 3), value, np.uint8)
     assert read_frame_number(Picture.from_bgr(bgr)) is None
     assert read_frame_number(Picture.from_bgr(bgr[:20, :20])) is None
 
 
-def test_a_damaged_number_is_none():
+def test_a_damaged_frame_number_is_not_read():
     picture = ShapesScene(ShapesOptions(width=320, height=240)).render(77)
-    damaged = 0
+    unreadable = 0
     for bit in range(32):
-        hurt = picture.copy()
+        flipped = picture.copy()
         column, row = bit % 16, bit // 16
         left, top = 320 - 17 * 8 + 8 * column, 240 - 3 * 8 + 8 * row
-        hurt.planes[0][top : top + 8, left : left + 8] = 252 - hurt.planes[0][top, left]
-        damaged += read_frame_number(hurt) is None
-    assert damaged == 32
+        flipped.planes[0][top : top + 8, left : left + 8] = 252 - flipped.planes[0][top, left]
+        unreadable += read_frame_number(flipped) is None
+    assert unreadable == 32
 
 
-def test_the_number_survives_h264_at_crf_28():
+def test_the_frame_number_survives_h264_at_crf_28():
     _, frames = all_frames("synthetic:shapes?size=320x240&frames=30&noise=6")
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as output:
@@ -110,7 +110,7 @@ def test_the_number_survives_h264_at_crf_28():
     assert read == list(range(30))
 
 
-def test_the_number_survives_jpeg_at_quality_80():
+def test_the_frame_number_survives_jpeg_at_quality_80():
     _, frames = all_frames(SMALL)
     for frame in frames:
         jpeg = cv2.imencode(".jpg", frame.picture.bgr(), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
@@ -118,8 +118,8 @@ def test_the_number_survives_jpeg_at_quality_80():
 
 
 @pytest.mark.parametrize("size", [(640, 360), (321, 241)])
-def test_truth_is_where_the_colors_are(size):
-    """Independent of how it is drawn: pixels of a class's colour family lie in its boxes and reach their edges."""
+def test_ground_truth_boxes_enclose_the_colors(size):
+    """Independent of the drawing code: pixels in the colors of a class lie in its boxes and reach their edges."""
     scene = ShapesScene(ShapesOptions(width=size[0], height=size[1], noise=0, objects=9))
     for index in (0, 50, 133, 280):
         rgb = scene.render(index).bgr()[..., ::-1].astype(int)
@@ -134,13 +134,13 @@ def test_truth_is_where_the_colors_are(size):
             for left, top, right, bottom in boxes:
                 inside[top - 1 : bottom + 1, max(left - 1, 0) : right + 1] = True
                 found = np.argwhere(colored[top:bottom, left:right])
-                assert (found.min(axis=0) <= 4).all(), "reaches the top and left edge of its box"
+                assert (found.min(axis=0) <= 4).all(), "the color reaches the top and left edge of its box"
                 assert (found.max(axis=0) >= np.array([bottom - top, right - left]) - 5).all()
             leftover = colored & ~inside
-            assert leftover.sum() <= 0.1 * colored.sum() + 30, "nothing large outside the boxes"
+            assert leftover.sum() <= 0.1 * colored.sum() + 30, "there is almost no color outside the boxes"
 
 
-def test_truth_names_individuals():
+def test_ground_truth_identifies_individuals():
     scene = ShapesScene(ShapesOptions(width=320, height=240))
     seen: dict[int, list[int]] = {}
     classes: dict[int, set[int]] = {}
@@ -151,12 +151,12 @@ def test_truth_names_individuals():
             seen.setdefault(track_id, []).append(index)
             classes.setdefault(track_id, set()).add(class_id)
     assert all(len(found) == 1 for found in classes.values())
-    assert len(seen) > 6, "who comes back is somebody new"
-    # Nobody is gone for long in the middle of a crossing, only while hidden behind another.
+    assert len(seen) > 6, "an object that returns is a new individual"
+    # An object that crosses the scene is missing only briefly, while hidden behind another.
     assert max(max(np.diff(indices), default=1) for indices in seen.values()) < 60
 
 
-def test_objects_hide_each_other_and_the_edge_hides_them():
+def test_scores_are_lower_for_objects_hidden_by_others_or_by_the_edge():
     scene = ShapesScene(ShapesOptions(width=640, height=360, objects=12))
     shares = np.concatenate([scene.ground_truth(index).scores for index in range(0, 300, 3)])
     assert shares.max() == 1.0
@@ -186,7 +186,7 @@ def test_objects_hide_each_other_and_the_edge_hides_them():
         ("cats", ["cats", "synthetic:shapes"]),
     ],
 )
-def test_bad_urls_name_key_value_and_fix(query, words):
+def test_messages_about_invalid_urls_name_key_value_and_fix(query, words):
     with pytest.raises(UsageError) as caught:
         SyntheticSource(f"synthetic:{query}", "s")
     message = str(caught.value)
@@ -195,7 +195,7 @@ def test_bad_urls_name_key_value_and_fix(query, words):
         assert word in message
 
 
-def test_without_end_until_asked_to_stop():
+def test_frames_0_never_ends_before_a_stop():
     with SyntheticSource("synthetic:shapes?size=160x120&frames=0", "s") as source:
         info = source.open()
         assert info.frame_count is None
@@ -208,7 +208,7 @@ def test_without_end_until_asked_to_stop():
     assert count == 400
 
 
-def test_live_keeps_the_pace_of_its_clock_and_skips_what_nobody_took():
+def test_live_follows_its_clock_and_skips_frames_that_are_not_read_in_time():
     with SyntheticSource("synthetic:shapes?size=160x120&live=1&fps=100&frames=40", "cam") as source:
         assert source.open().live
         assert source.live
@@ -229,7 +229,7 @@ def test_live_keeps_the_pace_of_its_clock_and_skips_what_nobody_took():
         assert frame.captured_ns / 1e9 - started >= frame.pts_s - 0.001
 
 
-def test_close_is_idempotent_and_truth_needs_no_open_source():
+def test_close_works_twice_and_ground_truth_needs_no_open_source():
     source = SyntheticSource(SMALL, "s")
     source.close()
     assert len(source.ground_truth(3)) > 0
@@ -238,12 +238,12 @@ def test_close_is_idempotent_and_truth_needs_no_open_source():
 
 
 @pytest.mark.parametrize("scene", ["shapes", "street"])
-def test_frames_that_nobody_took_in_time_are_counted(scene):
+def test_skipped_frames_are_counted(scene):
     with SyntheticSource(f"synthetic:{scene}?live=1&fps=50&frames=1000&size=160x120") as source:
         source.open()
         frames = source.frames()
         numbers = [next(frames).pts]
-        assert not source.stopping.wait(0.3)  # a reader that is busy with something else
+        assert not source.stopping.wait(0.3)  # the reader is busy
         numbers += [next(frames).pts for _ in range(3)]
     assert numbers[1] - numbers[0] >= 10
     assert source.faults["skipped"] == numbers[-1] - len(numbers) + 1

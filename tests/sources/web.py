@@ -1,4 +1,4 @@
-"""A web server for a test's folder."""
+"""A web server for the files of a test."""
 
 import functools
 import http.server
@@ -15,7 +15,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def web_server(folder: Path, handler: type[http.server.SimpleHTTPRequestHandler] = Quiet) -> Iterator[str]:
-    """Serves `folder` on a free port of 127.0.0.1 and gives its address."""
+    """Serves `folder` on a free port of 127.0.0.1; yields its address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
