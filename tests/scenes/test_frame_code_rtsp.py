@@ -1,4 +1,4 @@
-"""The code in the pixels through a server that nobody here wrote: file, H.264 over RTSP, decoder."""
+"""Frame codes through a third-party server: file, H.264 over RTSP, decoder."""
 
 from itertools import islice
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.rtsp
 FRAMES = 90
 
 
-def test_the_code_survives_an_rtsp_round_trip(server_script, port, tmp_path):
-    """Detected, drawn, recorded, served as RTSP, received: every frame's number and time are still exact."""
+def test_frame_code_survives_an_rtsp_round_trip(server_script, port, tmp_path):
+    """After detecting, drawing, recording, serving over RTSP and receiving, number and time are still exact."""
     video = tmp_path / "street.mp4"
     scene = f"synthetic:street?seed=7&frames={FRAMES}&fps=30"
     streamdet.run(scene, "ssd-demo", outputs=[video], detector={"provider": "cpu"})
