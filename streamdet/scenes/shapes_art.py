@@ -1,4 +1,4 @@
-"""How the scene looks: a quiet background and flat shapes with soft shadows, ready as YUV planes."""
+"""Drawings of `synthetic:shapes` as YUV planes: a plain background, and flat shapes with soft shadows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from streamdet.picture import Picture
 
 Image = NDArray[np.float64]
 
-# The family of each class (disc, box, triangle) as sRGB: far from the grey background, and from each other along an
-# axis each, which is what the built-in detector tells them by.
+# Base colour of each class (disc, box, triangle), sRGB. They differ from the grey background and, along one axis each,
+# from each other; the built-in detector separates the classes by these axes.
 CLASS_COLORS = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 
 
@@ -23,9 +23,9 @@ class ShapeSprite:
     """A shape with its shadow, premultiplied, in one variant per phase of the chroma grid.
 
     Attributes:
-        body: (height, width) bool: the pixels that are at least half covered by the shape itself, cut to its extents.
+        body: (height, width) bool: pixels at least half covered by the shape itself, cropped to its extents.
         margin: columns and rows of shadow around `body`, even.
-        variants: for (odd left, odd top): the Y, U and V planes as (rows, columns, 2) uint8 of value and opacity.
+        variants: by (odd left, odd top): the Y, U and V planes as (rows, columns, 2) uint8 of value and opacity.
     """
 
     body: NDArray[np.bool_]
@@ -34,17 +34,17 @@ class ShapeSprite:
 
     @property
     def width(self) -> int:
-        """Of the body, in pixels."""
+        """Width of the body in pixels."""
         return int(self.body.shape[1])
 
     @property
     def height(self) -> int:
-        """Of the body, in pixels."""
+        """Height of the body in pixels."""
         return int(self.body.shape[0])
 
 
 def background(width: int, height: int, color: ColorSpace) -> tuple[Plane, Plane, Plane]:
-    """Returns the planes of what lies behind the objects: a pale gradient, wide soft bands, a grid of faint dots."""
+    """Returns the planes of the background: a pale gradient, wide soft bands, and a grid of faint dots."""
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     unit = height / 18
     light, dark = np.array([242.0, 245.0, 249.0]), np.array([213.0, 220.0, 231.0])
@@ -63,10 +63,10 @@ def background(width: int, height: int, color: ColorSpace) -> tuple[Plane, Plane
 
 
 def make_sprite(class_id: int, size: float, rng: np.random.Generator, color: ColorSpace) -> ShapeSprite:
-    """Returns a shape about `size` pixels wide and high, in a shade of its class's colour."""
+    """Returns a shape about `size` pixels wide and high, in a random shade of its class's colour."""
     margin = 2 * max(2, round(0.11 * size))
-    room = int(1.3 * size) + 4 + 2 * margin
-    x, y = np.meshgrid(np.arange(room) + 0.5 - room / 2, np.arange(room) + 0.5 - room / 2)
+    side = int(1.3 * size) + 4 + 2 * margin
+    x, y = np.meshgrid(np.arange(side) + 0.5 - side / 2, np.arange(side) + 0.5 - side / 2)
     distance = _distance(class_id, x, y, size)
     coverage = np.clip(0.5 - distance, 0, 1)
     shadow_distance = _distance(class_id, x, y - 0.06 * size, size)
@@ -97,7 +97,7 @@ def _distance(class_id: int, x: Image, y: Image, size: float) -> Image:
     if class_id == 1:
         dx, dy = np.abs(x) - (0.54 * size - corner), np.abs(y) - (0.42 * size - corner)
         return np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0) - corner
-    # An equilateral triangle, rounded: fold onto one side, measure to that side, take the corner's radius off.
+    # An equilateral triangle with round corners: fold onto one side, measure to it, subtract the corner radius.
     root3 = 3**0.5
     radius = 0.58 * size - corner
     px, py = np.abs(x) - radius, -(y - 0.10 * size) + radius / root3
@@ -125,7 +125,7 @@ def _planes(rgb: Image, opacity: Image, odd_x: int, odd_y: int, color: ColorSpac
 
 @kernel
 def blit_plane(plane: Plane, width: int, height: int, sprite: Plane, left: int, top: int) -> None:
-    """Lays a premultiplied sprite (rows, columns, 2) over one plane (written)."""
+    """Composites a premultiplied sprite (rows, columns, 2) over one plane (modified)."""
     for row in range(max(top, 0), min(top + sprite.shape[0], height)):
         for column in range(max(left, 0), min(left + sprite.shape[1], width)):
             opacity = np.uint32(sprite[row - top, column - left, 1])
@@ -135,18 +135,18 @@ def blit_plane(plane: Plane, width: int, height: int, sprite: Plane, left: int, 
 
 def blit_plane_reference(plane: Plane, width: int, height: int, sprite: Plane, left: int, top: int) -> Plane:
     """The same as `blit_plane` in plain numpy; returns a new plane."""
-    laid = np.zeros((height, width, 2), np.int64)
+    layer = np.zeros((height, width, 2), np.int64)
     rows, columns = np.mgrid[: sprite.shape[0], : sprite.shape[1]]
     inside = (rows + top >= 0) & (rows + top < height) & (columns + left >= 0) & (columns + left < width)
-    laid[rows[inside] + top, columns[inside] + left] = sprite[inside]
+    layer[rows[inside] + top, columns[inside] + left] = sprite[inside]
     result = plane.copy()
-    under = (plane[:height, :width] * (255 - laid[..., 1]) + 127) // 255
-    result[:height, :width] = np.minimum(under + laid[..., 0], 255)
+    under = (plane[:height, :width] * (255 - layer[..., 1]) + 127) // 255
+    result[:height, :width] = np.minimum(under + layer[..., 0], 255)
     return result
 
 
 def blit(picture: Picture, sprite: ShapeSprite, left: int, top: int) -> None:
-    """Lays a sprite over an I420 picture (written), its body at (`left`, `top`)."""
+    """Composites a sprite over an I420 picture (modified), with its body at (`left`, `top`)."""
     left, top = left - sprite.margin, top - sprite.margin
     y, u, v = sprite.variants[left % 2, top % 2]
     blit_plane(picture.planes[0], picture.width, picture.height, y, left, top)

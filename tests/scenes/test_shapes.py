@@ -1,4 +1,4 @@
-"""The kernels behind the synthetic scene equal their numpy references."""
+"""The kernels of `synthetic:shapes` equal their numpy references."""
 
 import numpy as np
 from hypothesis import given
@@ -12,7 +12,7 @@ RNG = st.integers(0, 2**16).map(np.random.default_rng)
 
 
 @given(SIZE, st.integers(0, 3), RNG)
-def test_noise(size, padding, rng):
+def test_add_noise_equals_reference(size, padding, rng):
     width, height = size
     y = rng.integers(0, 256, (height, width + padding), np.uint8)
     noise, offsets = rng.integers(-127, 128, 64 + width).astype(np.int8), rng.integers(0, 64, height)
@@ -22,24 +22,24 @@ def test_noise(size, padding, rng):
 
 
 @given(SIZE, SIZE, AT, RNG)
-def test_marking(size, body_size, at, rng):
+def test_mark_owner_equals_reference(size, body_size, at, rng):
     owners = rng.integers(-1, 3, size[::-1]).astype(np.int8)
     body = rng.random(body_size) < 0.6
-    expected = shapes.mark_reference(owners, body, *at, 7)
-    shapes.mark(owners, body, *at, 7)
+    expected = shapes.mark_owner_reference(owners, body, *at, 7)
+    shapes.mark_owner(owners, body, *at, 7)
     np.testing.assert_array_equal(owners, expected)
 
 
 @given(SIZE, RNG)
-def test_extents(size, rng):
+def test_owner_extents_equals_reference(size, rng):
     owners = rng.choice(np.array([-1, -1, -1, 0, 2, 3], np.int8), size[::-1])
-    found = np.empty((5, 5), np.int64)
-    shapes.extents(owners, found)
-    np.testing.assert_array_equal(found, shapes.extents_reference(owners, 5))
+    extents = np.empty((5, 5), np.int64)
+    shapes.owner_extents(owners, extents)
+    np.testing.assert_array_equal(extents, shapes.owner_extents_reference(owners, 5))
 
 
 @given(SIZE, SIZE, AT, st.integers(0, 3), RNG)
-def test_blit(size, sprite_size, at, padding, rng):
+def test_blit_plane_equals_reference(size, sprite_size, at, padding, rng):
     width, height = size
     plane = rng.integers(0, 256, (height, width + padding), np.uint8)
     sprite = rng.integers(0, 256, (*sprite_size, 2), np.uint8)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamdet.color import guess
 from streamdet.picture import Picture, PixelFormat
 from streamdet.scenes.frame_code import frame_code_area, write_frame_code
-from streamdet.scenes.shapes import extents
+from streamdet.scenes.shapes import owner_extents
 from streamdet.scenes.street.backdrop import draw_backdrop, phases
 from streamdet.scenes.street.backdrop_canvas import BackdropCanvas
 from streamdet.scenes.street.camera import SceneCamera
@@ -149,7 +149,7 @@ class StreetScene:
                 measured.append(found)
         owners[frame_code_area(width, height)] = -1
         seen = np.empty((len(spots), 5), np.int64)
-        extents(owners, seen)
+        owner_extents(owners, seen)
         all_of = np.array(measured, np.int64).reshape(-1, 6)
         inside = all_of[:, 4] > 0
         seen[seen[:, 4] == 0] = 0
