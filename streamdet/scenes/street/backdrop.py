@@ -59,14 +59,14 @@ def _paved(board: BackdropCanvas, ground: GroundPlane, color: Rgb, joint: float 
 def _joints(board: BackdropCanvas, ground: GroundPlane, top: float, bottom: float, color: Rgb, metres: float) -> None:
     """Draws the gaps between slabs: lines across, and lines that meet at the horizon."""
     middle = ground.width / 2
-    step = metres * ground.per_metre(bottom)
-    count = int((board.right - board.left) / (metres * ground.per_metre(top))) + 4
+    step = metres * ground.metre_at(bottom)
+    count = int((board.right - board.left) / (metres * ground.metre_at(top))) + 4
     for k in range(-count // 2 - 1, count // 2 + 2):
         near = middle + k * step
-        far = ground.along(near, bottom, top)
+        far = ground.x_along_depth(near, bottom, top)
         if max(near, far) > board.left - 0.1 and min(near, far) < board.right + 0.1:
             board.line(((far, top), (near, bottom)), 0.0022, color, opacity=0.7)
-    depth = 1 / ground.per_metre(top)
+    depth = 1 / ground.metre_at(top)
     while (y := ground.horizon + ground.camera_m / depth) < bottom:
         if y > top + 0.002:
             board.line(((board.left, y), (board.right, y)), 0.0022, color, opacity=0.7)
@@ -90,15 +90,15 @@ def _road(board: BackdropCanvas, ground: GroundPlane, color: Rgb) -> None:
     _kerbs(board, (140, 138, 134))
     paint = (226, 226, 218)
     for y in ((FAR_BIKES + FAR_CARS) / 2 - 0.008, (NEAR_CARS + NEAR_BIKES) / 2 - 0.004):
-        board.line(((board.left, y), (board.right, y)), 0.022 * ground.per_metre(y) + 0.002, paint, opacity=0.75)
-    dash, gap = 2.0 * ground.per_metre(_MIDDLE), 2.6 * ground.per_metre(_MIDDLE)
+        board.line(((board.left, y), (board.right, y)), 0.022 * ground.metre_at(y) + 0.002, paint, opacity=0.75)
+    dash, gap = 2.0 * ground.metre_at(_MIDDLE), 2.6 * ground.metre_at(_MIDDLE)
     x = board.left - 0.1
     while x < board.right:
         board.line(((x, _MIDDLE), (x + dash, _MIDDLE)), 0.006, paint, opacity=0.85)
         x += dash + gap
     for k in range(3):  # patches and manholes
         x, y = board.rng.uniform(board.left, board.right), board.rng.uniform(0.60, 0.75)
-        wide = 0.35 * ground.per_metre(y)
+        wide = 0.35 * ground.metre_at(y)
         flat = [(x + wide * a, y + 0.34 * wide * b) for a, b in _CIRCLE]
         board.shape(flat, darker(color, 0.72 if k else 0.86), 0.002)
 
@@ -108,11 +108,11 @@ _CIRCLE = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(20) * (2
 
 def _zebra(board: BackdropCanvas, ground: GroundPlane, x: float) -> None:
     far, near = ROAD[0] + 0.008, ROAD[1] - 0.008
-    metre = ground.per_metre(near)
+    metre = ground.metre_at(near)
     for k in range(7):
         left = x + (k - 3.25) * 0.9 * metre
         right = left + 0.46 * metre
-        (left_far, right_far) = (ground.along(edge, near, far) for edge in (left, right))
+        (left_far, right_far) = (ground.x_along_depth(edge, near, far) for edge in (left, right))
         board.shape(((left_far, far), (right_far, far), (right, near), (left, near)), (228, 228, 222), opacity=0.85)
 
 
@@ -121,7 +121,7 @@ def _bays(board: BackdropCanvas, ground: GroundPlane) -> None:
     x = board.left - 0.2
     while x < board.right + 0.2:
         board.line(((x + 0.02, WALL + 0.012), (x, ROAD[0] - 0.008)), 0.004, (226, 226, 218), opacity=0.8)
-        x += 2.6 * ground.per_metre(0.53)
+        x += 2.6 * ground.metre_at(0.53)
 
 
 def _flowers(board: BackdropCanvas) -> None:

@@ -128,7 +128,7 @@ def make_props(
 ) -> list[Occluder]:
     """Returns what stands about, in a picture of `height` pixels."""
     rng = SeededRng(seed, "props")
-    left, span = -ground.reach, ground.width + 2 * ground.reach
+    left, span = -ground.margin, ground.width + 2 * ground.margin
     wanted = []
     for y, count in ((FAR_WALK[1] + 0.008, 4), (0.797, 2)):
         kinds = (_TALL[1], _TALL[1], _TALL[0]) if place == "park" else (_TALL[0], _TALL[1], _TALL[2])
@@ -138,7 +138,7 @@ def make_props(
         low = _FAR if y < FAR_WALK[1] else _LOW
         for k in range(count):
             wanted.append((rng.choice(low), left + span * (k + rng.uniform(0.1, 0.9)) / count, y))
-    return [_make(rng, kind, x, y, ground.per_metre(y) * height, light, color) for kind, x, y in wanted]
+    return [_make(rng, kind, x, y, ground.metre_at(y) * height, light, color) for kind, x, y in wanted]
 
 
 def _make(

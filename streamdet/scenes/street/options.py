@@ -1,4 +1,4 @@
-"""What can be said about the street."""
+"""Options of the street scene."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,21 +9,21 @@ TIMES = ("day", "overcast", "dusk")
 
 @dataclass(frozen=True, slots=True)
 class StreetOptions:
-    """What the scene holds.
+    """Content of the scene.
 
     Attributes:
-        objects: how many people, cyclists and cars are on their ways, 1 to 24.
+        objects: number of people, cyclists and cars, 1 to 24.
         fps: frames per second.
         width: in pixels.
         height: in pixels.
-        seed: everything follows from it.
+        seed: random seed of the whole scene.
         noise: standard deviation of the luma noise, in steps of 8 bits.
-        shake: how far the camera trembles, in thousandths of the picture's height.
-        pan: how far it turns to either side, in hundredths of the picture's width.
-        light: how much darker the light gets when value_noise pass, in percent.
-        jpeg: quality of a JPEG that each picture goes through first, 5 to 100; 0 = none.
-        place: one of `PLACES`; "any" leaves it to the seed.
-        time: one of `TIMES`; "any" leaves it to the seed.
+        shake: amplitude of the camera's shake, in thousandths of the picture's height.
+        pan: how far the camera turns to either side, in hundredths of the picture's width.
+        light: how much darker it gets when clouds pass, in percent.
+        jpeg: quality of the JPEG compression applied to each picture, 5 to 100; 0 = none.
+        place: one of `PLACES`, or "any": the seed decides.
+        time: one of `TIMES`, or "any": the seed decides.
     """
 
     objects: int = 12

@@ -105,7 +105,7 @@ class StreetScene:
         self._backdrop = phases(board, self._color, moves=any(margins))
         self._cast = SpriteCache(options.seed, light, self._color)
         props = make_props(options.seed, self._ground, options.height, self.place, light, self._color)
-        self._props = [(prop, self._ground.per_metre(prop.y) * options.height) for prop in props]
+        self._props = [(prop, self._ground.metre_at(prop.y) * options.height) for prop in props]
         self._movers = _movers(options, self._ground)
         self._grade = CameraEffects(options)
 
@@ -184,7 +184,7 @@ class StreetScene:
             found.append((prop.y, _Placed(prop.sprite, at, None)))
         for mover in self._movers:
             for spot in mover.spots(time_s):
-                scale = self._ground.per_metre(spot.y) * height
+                scale = self._ground.metre_at(spot.y) * height
                 x, y = spot.x * height + shift_x, spot.y * height + shift_y
                 if -6 * scale < x < self.options.width + 6 * scale:
                     sprite = self._cast.sprite(spot, scale)

@@ -114,7 +114,7 @@ class TrafficLane:
         ground, periods = self.ground, time_s / self.period_s
         share = periods - floor(periods)
         flow_m = self.speed_m_s * self.period_s * (floor(periods) + self.pace.at(share))
-        seen_m = (ground.width + 2 * ground.reach) / ground.per_metre(self.y)
+        seen_m = (ground.width + 2 * ground.margin) / ground.metre_at(self.y)
         way_m = max(seen_m + 2.5 * self.room_m, len(self.slots) * 3.2 * self.room_m)
         found = []
         for place, slot in enumerate(self.slots):
@@ -124,7 +124,7 @@ class TrafficLane:
             trip = floor(moved_m / way_m)
             along_m = moved_m - trip * way_m
             y = self.y + 0.012 * (_share(self.seed, "side", slot, trip) - 0.5)
-            x = -ground.reach + (along_m - 1.2 * self.room_m) * ground.per_metre(self.y)
+            x = -ground.margin + (along_m - 1.2 * self.room_m) * ground.metre_at(self.y)
             x = ground.width - x if self.left else x
             speed = self.speed_m_s * self.pace.speed(share)
             found.append(FigureState(slot, trip, self.class_id, x, y, along_m, speed, self.left))
@@ -201,11 +201,11 @@ class _Route:
         part = max(k for k in range(len(self.corners) - 1) if k == 0 or self.behind_m[k] <= way_m)
         (x0, y0), (x1, y1) = self.corners[part : part + 2]
         along = min((way_m - self.behind_m[part]) / (self.behind_m[part + 1] - self.behind_m[part]), 1.0)
-        per0, per1 = self.ground.per_metre(y0), self.ground.per_metre(y1)
+        per0, per1 = self.ground.metre_at(y0), self.ground.metre_at(y1)
         along = (
             along * per0 / (along * per0 + (1 - along) * per1)
         )  # even steps on the ground are not even in the picture
-        dx, dz = self.ground.metres(x0, y0, x1, y1)
+        dx, dz = self.ground.offset_m(x0, y0, x1, y1)
         return x0 + (x1 - x0) * along, y0 + (y1 - y0) * along, dx, dz
 
 
@@ -213,7 +213,7 @@ class _Route:
 def _walk(seed: int, ground: GroundPlane, slot: int, habit: str, trip: int) -> _Route:
     rng = SeededRng(seed, "walk", slot, trip)
     from_left, beyond = rng.bernoulli(0.5), 0.9
-    start, end = -ground.reach, ground.width + ground.reach
+    start, end = -ground.margin, ground.width + ground.margin
     if not from_left:
         start, end = end, start
     corners: tuple[tuple[float, float], ...]
@@ -227,7 +227,7 @@ def _walk(seed: int, ground: GroundPlane, slot: int, habit: str, trip: int) -> _
         y = rng.uniform(*(FAR_WALK if habit == "far" else NEAR_WALK))
         drift = y if habit == "far" else min(max(y + rng.uniform(-0.04, 0.04), NEAR_WALK[0]), NEAR_WALK[1])
         corners = ((start, y), (end, drift))
-    corners = tuple((_outside(x, beyond * ground.per_metre(y), ground), y) for x, y in corners)
+    corners = tuple((_outside(x, beyond * ground.metre_at(y), ground), y) for x, y in corners)
     stops = ((rng.uniform(0.3, 0.55), rng.uniform(0.25, 0.35)),) if habit == "wait" else ()
     if not stops and rng.bernoulli(0.25):
         stops = ((rng.uniform(0.2, 0.7), rng.uniform(0.06, 0.14)),)
@@ -242,12 +242,12 @@ def _crossed(rng: SeededRng, ground: GroundPlane, y0: float, y1: float) -> tuple
     if ground.crossing is None:
         x = rng.uniform(0.2, 0.8) * ground.width
         return x, x + rng.uniform(-0.06, 0.06)
-    x = ground.crossing + rng.uniform(-1.2, 1.2) * ground.per_metre(ROAD[1])
-    return ground.along(x, ROAD[1], y0), ground.along(x, ROAD[1], y1)
+    x = ground.crossing + rng.uniform(-1.2, 1.2) * ground.metre_at(ROAD[1])
+    return ground.x_along_depth(x, ROAD[1], y0), ground.x_along_depth(x, ROAD[1], y1)
 
 
 def _outside(x: float, half_width: float, ground: GroundPlane) -> float:
     """Moves the ends of a way so far out that nobody can be seen there; leaves what is inside."""
-    if x <= -ground.reach:
+    if x <= -ground.margin:
         return x - half_width
-    return x + half_width if x >= ground.width + ground.reach else x
+    return x + half_width if x >= ground.width + ground.margin else x

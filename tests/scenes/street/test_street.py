@@ -193,7 +193,7 @@ def test_cars_in_a_lane_do_not_drive_into_each_other():
         for time_s in np.arange(0, 40, 0.5).tolist():
             lanes = [mover.spots(time_s) for mover in scene._movers]
             for cars in (spots for spots in lanes if spots[0].class_id == CAR):
-                x = np.sort([spot.x / scene._ground.per_metre(spot.y) for spot in cars])
+                x = np.sort([spot.x / scene._ground.metre_at(spot.y) for spot in cars])
                 assert (np.diff(x) > 6.0).all()
 
 
