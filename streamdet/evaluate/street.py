@@ -102,7 +102,7 @@ def mot_ground_truth(
     exact: Sequence[StreetTruth], min_visible: float = MIN_VISIBLE
 ) -> tuple[list[Detections], list[NDArray[np.bool_]]]:
     """Returns what is there in each frame, with identities, and which of it need not be shown: see `MIN_VISIBLE`."""
-    return [truth.detections(least_visible=0.0) for truth in exact], [truth.visible < min_visible for truth in exact]
+    return [truth.detections(min_visible=0.0) for truth in exact], [truth.visible < min_visible for truth in exact]
 
 
 def track_street(

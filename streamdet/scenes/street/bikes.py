@@ -1,4 +1,4 @@
-"""How cyclists look: bikes of several kinds, their riders, pedalling and coasting."""
+"""Drawing of cyclists: several kinds of bike and their riders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import acos, atan2, cos, hypot, pi, sin
 
 from streamdet.scenes.street.canvas import Point, PolygonCanvas, Rgb, oval
-from streamdet.scenes.street.people import CLOTHES, HAIRS, SHOES, SKINS, TROUSERS, darker, limb
+from streamdet.scenes.street.people import CLOTHES, HAIRS, SHOES, SKINS, TROUSERS, darken, limb
 from streamdet.scenes.street.rng import SeededRng
 
 RUBBER: Rgb = (34, 34, 36)
@@ -15,14 +15,14 @@ _CRANK = 0.17
 
 @dataclass(frozen=True, slots=True)
 class Cyclist:
-    """What a cyclist looks like.
+    """Appearance of a cyclist.
 
     Attributes:
-        kind: of bike: "city", "road", "mountain" or "cargo".
-        size: of rider and bike, 1.0 is a grown-up.
+        kind: kind of bike: "city", "road", "mountain" or "cargo".
+        size: relative size of rider and bike; 1.0 is an adult.
         head: "helmet", "cap" or "hair".
         bag: "none", "backpack", "basket" or "panniers".
-        bare_legs: wears shorts.
+        bare_legs: the rider wears shorts.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Cyclist:
 
     @classmethod
     def random(cls, rng: SeededRng) -> Cyclist:
-        """Returns somebody on a bike."""
+        """Returns a random cyclist."""
         return cls(
             kind=rng.choice(("city", "city", "road", "mountain", "cargo")),
             size=rng.uniform(0.72, 0.82) if rng.bernoulli(0.12) else rng.uniform(0.93, 1.06),
@@ -59,7 +59,7 @@ class Cyclist:
 
 @dataclass(frozen=True, slots=True)
 class _Bike:
-    """Where the parts of a bike are, in metres."""
+    """Positions of the parts of a bike, in metres."""
 
     rear: Point
     front: Point
@@ -81,65 +81,65 @@ _BIKES = {
 }
 
 
-def draw_cyclist(canvas: PolygonCanvas, who: Cyclist, turn: float) -> None:
-    """Draws somebody on a bike riding to the right; the canvas's origin is on the ground, between the wheels.
+def draw_cyclist(canvas: PolygonCanvas, cyclist: Cyclist, turn: float) -> None:
+    """Draws a cyclist riding to the right; the canvas's origin is on the ground, between the wheels.
 
     Args:
-        canvas: written.
-        who: what to draw.
-        turn: of the crank, in radians.
+        canvas: modified.
+        cyclist: whom to draw.
+        turn: angle of the crank, in radians.
     """
-    scaled = PolygonCanvas(canvas.rgba, canvas.scale * who.size, canvas.origin, canvas.mirror, canvas.tint)
-    bike = _BIKES[who.kind]
+    scaled = PolygonCanvas(canvas.rgba, canvas.scale * cyclist.size, canvas.origin, canvas.mirror, canvas.tint)
+    bike = _BIKES[cyclist.kind]
     hip = bike.saddle[0] + 0.03, bike.saddle[1] + 0.07
-    lean = {"road": 0.86, "mountain": 0.55}.get(who.kind, 0.26)
+    lean = {"road": 0.86, "mountain": 0.55}.get(cyclist.kind, 0.26)
     shoulder = hip[0] + 0.55 * sin(lean), hip[1] + 0.55 * cos(lean)
-    _leg(scaled, who, bike, hip, turn + pi, 0.7)
-    _draw_bike(scaled, who, bike, turn)
-    _leg(scaled, who, bike, hip, turn, 1.0)
-    _rider(scaled, who, bike, hip, shoulder, lean)
+    _draw_leg(scaled, cyclist, bike, hip, turn + pi, 0.7)
+    _draw_bike(scaled, cyclist, bike, turn)
+    _draw_leg(scaled, cyclist, bike, hip, turn, 1.0)
+    _draw_rider(scaled, cyclist, bike, hip, shoulder, lean)
 
 
-def draw_parked(canvas: PolygonCanvas, who: Cyclist) -> None:
-    """Draws the bike alone, as it is left at a kerb."""
-    _draw_bike(canvas, who, _BIKES[who.kind], 0.0)
+def draw_parked(canvas: PolygonCanvas, cyclist: Cyclist) -> None:
+    """Draws a cyclist's bike alone, as parked at a kerb."""
+    _draw_bike(canvas, cyclist, _BIKES[cyclist.kind], 0.0)
 
 
-def _draw_bike(canvas: PolygonCanvas, who: Cyclist, bike: _Bike, turn: float) -> None:
-    tyre = {"mountain": 0.065, "road": 0.034}.get(who.kind, 0.046)
+def _draw_bike(canvas: PolygonCanvas, cyclist: Cyclist, bike: _Bike, turn: float) -> None:
+    tyre = {"mountain": 0.065, "road": 0.034}.get(cyclist.kind, 0.046)
     for hub, radius in ((bike.rear, bike.wheel), (bike.front, bike.front_wheel)):
-        _wheel(canvas, hub, radius, tyre, -2 * turn)
-    frame, tube = who.frame_color, 0.042
+        _draw_wheel(canvas, hub, radius, tyre, -2 * turn)
+    frame, tube = cyclist.frame_color, 0.042
     seat_low, neck_low = (bike.saddle[0] + 0.05, bike.saddle[1] - 0.16), (bike.neck[0] + 0.03, bike.neck[1] - 0.12)
-    canvas.line((bike.rear, bike.crank, seat_low, bike.rear), 0.024, darker(frame, 0.85))
-    top_tube = seat_low if who.kind in ("road", "mountain") else (bike.crank[0] - 0.02, bike.crank[1] + 0.22)
+    canvas.line((bike.rear, bike.crank, seat_low, bike.rear), 0.024, darken(frame, 0.85))
+    top_tube = seat_low if cyclist.kind in ("road", "mountain") else (bike.crank[0] - 0.02, bike.crank[1] + 0.22)
     canvas.line((top_tube, bike.neck), tube, frame)
     canvas.line((bike.crank, neck_low), tube, frame)
     canvas.line((bike.crank, bike.saddle), tube, frame)
-    canvas.line((bike.neck, bike.front), 0.03, darker(frame, 0.7))
+    canvas.line((bike.neck, bike.front), 0.03, darken(frame, 0.7))
     canvas.line((bike.neck, bike.grip), 0.03, (70, 72, 76))
     canvas.line(
         ((bike.saddle[0] - 0.13, bike.saddle[1] + 0.01), (bike.saddle[0] + 0.12, bike.saddle[1])), 0.055, RUBBER
     )
-    if who.kind == "road":
+    if cyclist.kind == "road":
         canvas.line((bike.grip, (bike.grip[0] + 0.06, bike.grip[1] - 0.08), (bike.grip[0] - 0.03, bike.grip[1] - 0.13)),
                     0.03, RUBBER)  # fmt: skip
-    if who.kind == "city":
+    if cyclist.kind == "city":
         for hub in (bike.rear, bike.front):
             arc = [(hub[0] + 0.39 * cos(a), hub[1] + 0.39 * sin(a)) for a in (0.5, 1.0, 1.5, 2.0, 2.6)]
-            canvas.line(arc, 0.022, darker(frame, 0.8))
-    if who.kind == "cargo":
+            canvas.line(arc, 0.022, darken(frame, 0.8))
+    if cyclist.kind == "cargo":
         tub = ((0.38, 0.34), (0.98, 0.34), (1.06, 0.72), (0.32, 0.72))
-        canvas.shape(tub, who.second_color, 0.02, below=darker(who.second_color))
-    elif who.bag == "basket":
+        canvas.shape(tub, cyclist.second_color, 0.02, below=darken(cyclist.second_color))
+    elif cyclist.bag == "basket":
         x, y = bike.grip[0] + 0.20, bike.grip[1] - 0.06
         canvas.shape(((x - 0.14, y - 0.2), (x + 0.12, y - 0.2), (x + 0.17, y), (x - 0.17, y)), (150, 112, 70), 0.01)
-    if who.bag == "panniers":
+    if cyclist.bag == "panniers":
         x, y = bike.rear
-        canvas.box(x - 0.22, y + 0.02, x + 0.1, y + 0.34, who.second_color, radius=0.03)
+        canvas.box(x - 0.22, y + 0.02, x + 0.1, y + 0.34, cyclist.second_color, radius=0.03)
 
 
-def _wheel(canvas: PolygonCanvas, hub: Point, radius: float, tyre: float, turn: float) -> None:
+def _draw_wheel(canvas: PolygonCanvas, hub: Point, radius: float, tyre: float, turn: float) -> None:
     for k in range(6):
         angle = turn + k * pi / 3
         rim = hub[0] + radius * cos(angle), hub[1] + radius * sin(angle)
@@ -151,20 +151,20 @@ def _wheel(canvas: PolygonCanvas, hub: Point, radius: float, tyre: float, turn: 
     canvas.disc(hub, 0.035, (90, 92, 96))
 
 
-def _leg(canvas: PolygonCanvas, who: Cyclist, bike: _Bike, hip: Point, turn: float, light: float) -> None:
+def _draw_leg(canvas: PolygonCanvas, cyclist: Cyclist, bike: _Bike, hip: Point, turn: float, light: float) -> None:
     pedal = bike.crank[0] + _CRANK * cos(-turn), bike.crank[1] + _CRANK * sin(-turn)
     ankle = pedal[0] - 0.06, pedal[1] + 0.09
-    knee = bent(hip, ankle, 0.46, 0.45)
-    skin = darker(who.skin, light)
-    cloth = darker(who.leg_color, light)
+    knee = joint(hip, ankle, 0.46, 0.45)
+    skin = darken(cyclist.skin, light)
+    cloth = darken(cyclist.leg_color, light)
     canvas.line((bike.crank, pedal), 0.028, (60, 60, 64))
-    limb(canvas, (ankle, (pedal[0] + 0.09, pedal[1] + 0.035)), 0.08, darker(who.shoe_color, light))
-    limb(canvas, (knee, ankle), 0.095, skin if who.bare_legs else cloth)
+    limb(canvas, (ankle, (pedal[0] + 0.09, pedal[1] + 0.035)), 0.08, darken(cyclist.shoe_color, light))
+    limb(canvas, (knee, ankle), 0.095, skin if cyclist.bare_legs else cloth)
     limb(canvas, (hip, knee), 0.15, cloth)
 
 
-def bent(start: Point, end: Point, upper: float, lower: float) -> Point:
-    """Returns the joint between two limbs of given lengths that reach from `start` to `end`, bent forwards."""
+def joint(start: Point, end: Point, upper: float, lower: float) -> Point:
+    """Returns the joint of two limbs of the given lengths that connect `start` and `end`, bent forwards."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     reach = min(hypot(dx, dy), 0.999 * (upper + lower))
     inner = acos(max(-1.0, min(1.0, (upper**2 + reach**2 - lower**2) / (2 * upper * reach))))
@@ -172,36 +172,36 @@ def bent(start: Point, end: Point, upper: float, lower: float) -> Point:
     return start[0] + upper * cos(angle), start[1] + upper * sin(angle)
 
 
-def _rider(canvas: PolygonCanvas, who: Cyclist, bike: _Bike, hip: Point, shoulder: Point, lean: float) -> None:
+def _draw_rider(canvas: PolygonCanvas, cyclist: Cyclist, bike: _Bike, hip: Point, shoulder: Point, lean: float) -> None:
     along = sin(lean), cos(lean)
     across = cos(lean), -sin(lean)
-    elbow = bent(shoulder, bike.grip, 0.32, 0.31)
+    elbow = joint(shoulder, bike.grip, 0.32, 0.31)
     elbow = (
         elbow if elbow[1] < shoulder[1] else ((shoulder[0] + bike.grip[0]) / 2, (shoulder[1] + bike.grip[1]) / 2 - 0.06)
     )
-    limb(canvas, (shoulder, elbow, bike.grip), 0.08, darker(who.top_color, 0.7))
+    limb(canvas, (shoulder, elbow, bike.grip), 0.08, darken(cyclist.top_color, 0.7))
     back = [
         (hip[0] - 0.12 * across[0], hip[1] - 0.12 * across[1]),
         (hip[0] + 0.1 * across[0], hip[1] + 0.1 * across[1]),
     ]
     front = [(shoulder[0] + s * across[0], shoulder[1] + s * across[1]) for s in (0.09, -0.10)]
-    canvas.shape([*back, *front], who.top_color, 0.05, below=darker(who.top_color, 0.8))
-    canvas.disc(hip, 0.105, who.leg_color)
-    if who.bag == "backpack":
+    canvas.shape([*back, *front], cyclist.top_color, 0.05, below=darken(cyclist.top_color, 0.8))
+    canvas.disc(hip, 0.105, cyclist.leg_color)
+    if cyclist.bag == "backpack":
         middle = (hip[0] + shoulder[0]) / 2 - 0.17 * across[0], (hip[1] + shoulder[1]) / 2 - 0.17 * across[1] + 0.05
-        canvas.shape(oval(middle, 0.12, 0.22, -lean), who.second_color)
-    limb(canvas, (shoulder, elbow), 0.095, darker(who.top_color, 0.92))
-    limb(canvas, (elbow, bike.grip), 0.07, who.skin)
-    canvas.disc(bike.grip, 0.045, who.skin)
+        canvas.shape(oval(middle, 0.12, 0.22, -lean), cyclist.second_color)
+    limb(canvas, (shoulder, elbow), 0.095, darken(cyclist.top_color, 0.92))
+    limb(canvas, (elbow, bike.grip), 0.07, cyclist.skin)
+    canvas.disc(bike.grip, 0.045, cyclist.skin)
     neck = shoulder[0] + 0.07 * along[0] + 0.03, shoulder[1] + 0.06
     head = neck[0] + 0.05, neck[1] + 0.14
-    canvas.line((shoulder, neck, head), 0.085, darker(who.skin, 0.9))
-    canvas.shape(oval(head, 0.095, 0.12), who.skin, below=darker(who.skin, 0.86))
-    color = who.hair if who.head == "hair" else who.second_color
-    size = 0.125 if who.head == "helmet" else 0.108
+    canvas.line((shoulder, neck, head), 0.085, darken(cyclist.skin, 0.9))
+    canvas.shape(oval(head, 0.095, 0.12), cyclist.skin, below=darken(cyclist.skin, 0.86))
+    color = cyclist.hair if cyclist.head == "hair" else cyclist.second_color
+    size = 0.125 if cyclist.head == "helmet" else 0.108
     cap = [
         (head[0] - 0.015 + size * cos(a), head[1] + 0.02 + size * sin(a)) for a in (0.15 + 0.2 * k for k in range(16))
     ]
-    canvas.shape(cap, color, below=darker(color, 0.85))
-    if who.head == "helmet":
-        canvas.line(((head[0] - 0.1, head[1] + 0.06), (head[0] + 0.08, head[1] + 0.09)), 0.018, darker(color, 0.55))
+    canvas.shape(cap, color, below=darken(color, 0.85))
+    if cyclist.head == "helmet":
+        canvas.line(((head[0] - 0.1, head[1] + 0.06), (head[0] + 0.08, head[1] + 0.09)), 0.018, darken(color, 0.55))

@@ -1,4 +1,4 @@
-"""Drawing with smooth edges: everything in the scene is made of rounded polygons, given in metres."""
+"""Anti-aliased drawing of rounded polygons in metres, which everything in the scene is made of."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Rgba = NDArray[np.float32]
 
 
 @kernel
-def _reach(points: NDArray[np.float32], edges: int, y: float, margin: float) -> tuple[float, float]:
-    """Returns between which x a polygon can be within `margin` of a row; 0, -2 where nowhere."""
+def _x_range(points: NDArray[np.float32], edges: int, y: float, margin: float) -> tuple[float, float]:
+    """Returns the range of x in which a polygon can be within `margin` of a row; 0, -2 if empty."""
     first, last, j = 1e30, -1e30, points.shape[0] - 1
     for i in range(edges):
         x0, y0, x1, y1 = points[j, 0], points[j, 1], points[i, 0], points[i, 1]
@@ -39,13 +39,13 @@ def _reach(points: NDArray[np.float32], edges: int, y: float, margin: float) -> 
 
 @kernel
 def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArray[np.float32], opacity: float) -> None:
-    """Lays a polygon, rounded outwards by `radius`, over a premultiplied picture (written).
+    """Composites a polygon, rounded outwards by `radius`, over a premultiplied picture (modified).
 
     Args:
-        rgba: (height, width, 4) float32: red, green, blue times opacity, 0 to 255, and opacity, 0 to 1.
-        points: (N, 2) float32 of x, y in pixels; one is a disc, two are a line with round ends.
+        rgba: (height, width, 4) float32: red, green and blue times opacity, 0 to 255, and opacity, 0 to 1.
+        points: (N, 2) float32 of x, y in pixels; one point is a disc, two are a line with round ends.
         radius: in pixels.
-        colors: (2, 3) float32: red, green and blue at the upper and the lower end of the shape; between, in between.
+        colors: (2, 3) float32: red, green and blue at the upper and lower end of the shape, interpolated in between.
         opacity: of the shape, 0 to 1.
     """
     count = points.shape[0]
@@ -57,7 +57,7 @@ def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArra
         red = colors[0, 0] + (colors[1, 0] - colors[0, 0]) * below
         green = colors[0, 1] + (colors[1, 1] - colors[0, 1]) * below
         blue = colors[0, 2] + (colors[1, 2] - colors[0, 2]) * below
-        first, last = _reach(points, edges, y, radius + 1)
+        first, last = _x_range(points, edges, y, radius + 1)
         for column in range(max(int(first), 0), min(int(last) + 1, rgba.shape[1])):
             x = column + 0.5
             nearest, inside, j = 1e30, False, count - 1
@@ -65,8 +65,8 @@ def paint(rgba: Rgba, points: NDArray[np.float32], radius: float, colors: NDArra
                 ax, ay = points[j, 0], points[j, 1]
                 dx, dy = points[i, 0] - ax, points[i, 1] - ay
                 px, py = x - ax, y - ay
-                long = dx * dx + dy * dy
-                along = min(max((px * dx + py * dy) / long, 0.0), 1.0) if long > 0 else 0.0
+                length2 = dx * dx + dy * dy
+                along = min(max((px * dx + py * dy) / length2, 0.0), 1.0) if length2 > 0 else 0.0
                 nearest = min(nearest, (px - along * dx) ** 2 + (py - along * dy) ** 2)
                 if count > 2 and (ay > y) != (points[i, 1] > y) and px < dx * py / dy:
                     inside = not inside
@@ -88,8 +88,8 @@ def paint_reference(
     nearest, inside = np.full(x.shape, 1e30), np.zeros(x.shape, bool)
     for a, b in zip(np.roll(points, 1, axis=0).astype(np.float64), points.astype(np.float64), strict=True):
         (dx, dy), px, py = b - a, x - a[0], y - a[1]
-        long = dx * dx + dy * dy
-        along = np.clip((px * dx + py * dy) / long, 0, 1) if long > 0 else np.zeros_like(px)
+        length2 = dx * dx + dy * dy
+        along = np.clip((px * dx + py * dy) / length2, 0, 1) if length2 > 0 else np.zeros_like(px)
         nearest = np.minimum(nearest, (px - along * dx) ** 2 + (py - along * dy) ** 2)
         if dy != 0:
             inside ^= ((a[1] > y) != (b[1] > y)) & (px < dx * py / dy)
@@ -97,20 +97,20 @@ def paint_reference(
     covered = (np.clip(0.5 - distance + radius, 0, 1) * opacity)[..., None]
     top, bottom = points[:, 1].min() - radius, points[:, 1].max() + radius
     below = np.clip((y - top) / max(bottom - top, 1e-6), 0, 1)[..., None]
-    laid = np.concatenate([colors[0] + (colors[1] - colors[0]) * below, np.ones_like(below)], axis=-1)
-    return (rgba * (1 - covered) + laid * covered).astype(np.float32)
+    layer = np.concatenate([colors[0] + (colors[1] - colors[0]) * below, np.ones_like(below)], axis=-1)
+    return (rgba * (1 - covered) + layer * covered).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolygonCanvas:
-    """A picture to draw on in metres: x to the right, y up, from an origin on the ground.
+    """A canvas with coordinates in metres: x to the right, y up, from an origin on the ground.
 
     Attributes:
         rgba: as for `paint`.
         scale: pixels per metre.
-        origin: pixels of x and y where the metres begin.
-        mirror: draws what looks right so that it looks left.
-        tint: what the light makes of red, green and blue.
+        origin: x and y of the origin in pixels.
+        mirror: flips x, so that a figure facing right faces left.
+        tint: factors for red, green and blue, from the lighting.
     """
 
     rgba: Rgba
@@ -121,7 +121,7 @@ class PolygonCanvas:
 
     @classmethod
     def blank(cls, width: int, height: int, scale: float, origin: Point, mirror: bool, tint: Rgb) -> PolygonCanvas:
-        """Returns a canvas on which nothing is drawn."""
+        """Returns an empty canvas."""
         return cls(np.zeros((height, width, 4), np.float32), scale, origin, mirror, tint)
 
     def shape(
@@ -138,10 +138,10 @@ class PolygonCanvas:
         Args:
             points: x, y in metres.
             color: red, green and blue, 0 to 255.
-            radius: rounds it outwards, metres.
-            below: the colour at its lower end where that differs.
+            radius: rounds it outwards, in metres.
+            below: the colour at its lower end; `color` if None.
             opacity: 0 to 1.
-            glows: it gives light of its own: the tint leaves it as it is.
+            glows: emits light, so that the tint does not apply.
         """
         pixels = np.array(points, np.float32) * np.float32(self.scale)
         pixels[:, 0] = np.float32(self.origin[0]) + (-pixels[:, 0] if self.mirror else pixels[:, 0])
@@ -152,7 +152,7 @@ class PolygonCanvas:
         paint(self.rgba, pixels, radius * self.scale, colors, opacity)
 
     def line(self, points: Sequence[Point], width: float, color: Rgb) -> None:
-        """Draws a line with round ends and joints, at least a pixel wide so that it is still there when small."""
+        """Draws a line with round ends and joints, at least a pixel wide so that it stays visible at small sizes."""
         radius = max(width / 2, 0.55 / self.scale)
         for a, b in pairwise(points):
             self.shape((a, b), color, radius)
@@ -163,7 +163,7 @@ class PolygonCanvas:
 
     def box(self, left: float, bottom: float, right: float, top: float, color: Rgb, radius: float = 0.0,
             below: Rgb | None = None, glows: bool = False) -> None:  # fmt: skip
-        """Draws a rectangle; as `shape`."""
+        """Draws a rectangle; see `shape`."""
         corners = ((left, bottom), (right, bottom), (right, top), (left, top))
         self.shape(corners, color, radius, below, glows=glows)
 

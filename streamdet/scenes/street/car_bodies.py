@@ -1,4 +1,4 @@
-"""Outlines of cars."""
+"""Outlines of car bodies."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from streamdet.scenes.street.canvas import Point
 
 @dataclass(frozen=True, slots=True)
 class CarBody:
-    """Outlines of a kind of car that drives to the right, in metres; x from its middle.
+    """Outlines of a kind of car driving to the right, in metres, with x = 0 in its middle.
 
     Attributes:
         outline: of the whole body, without wheels.
         panes: of the windows.
         wheels: x of the axles.
-        wheel: radius.
+        wheel: radius of a wheel.
         doors: x of the gaps between doors.
-        rails: may have rails on its roof.
+        rails: may have roof rails.
     """
 
     outline: tuple[Point, ...]

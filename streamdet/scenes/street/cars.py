@@ -1,4 +1,4 @@
-"""How cars look from the side: hatchbacks, saloons, estates, vans, pick-ups and lorries, with turning wheels."""
+"""Drawing of cars from the side: hatchbacks, saloons, estates, vans, pick-ups and lorries, with turning wheels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import cos, pi, sin
 
 from streamdet.scenes.street.canvas import PolygonCanvas, Rgb, oval
 from streamdet.scenes.street.car_bodies import BODIES, CarBody
-from streamdet.scenes.street.people import CLOTHES, HAIRS, SKINS, darker
+from streamdet.scenes.street.people import CLOTHES, HAIRS, SKINS, darken
 from streamdet.scenes.street.rng import SeededRng
 
 PAINTS: tuple[Rgb, ...] = (
@@ -17,17 +17,17 @@ PAINTS: tuple[Rgb, ...] = (
 GLASS, GLASS_LOW = (72, 92, 106), (38, 48, 58)
 SPOKES = 5
 KINDS = (*BODIES, "hatchback", "saloon", "estate")
-"""Kinds of cars, as often as they are seen."""
+"""Kinds of cars; kinds that are listed twice are twice as frequent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Car:
-    """What a car looks like.
+    """Appearance of a car.
 
     Attributes:
         kind: a key of `BODIES`.
-        size: 1.0 is ordinary.
-        extra: "none", "rails", "taxi", "stripe" or "band": on the roof or along the side.
+        size: relative size; 1.0 is average.
+        extra: on the roof or along the side: "none", "rails", "taxi", "stripe" or "band".
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Car:
 
     @classmethod
     def random(cls, rng: SeededRng, dark: bool) -> Car:
-        """Returns a car; with its lights on where it is `dark`."""
+        """Returns a random car, with its lights on if it is `dark`."""
         return cls(
             kind=rng.choice(KINDS),
             size=rng.uniform(0.94, 1.06),
@@ -60,40 +60,40 @@ def draw_car(canvas: PolygonCanvas, car: Car, turn: float) -> None:
     """Draws a car driving to the right; the canvas's origin is on the ground in its middle.
 
     Args:
-        canvas: written.
+        canvas: modified.
         car: what to draw.
-        turn: of the wheels, in radians.
+        turn: angle of the wheels, in radians.
     """
     scaled = PolygonCanvas(canvas.rgba, canvas.scale * car.size, canvas.origin, canvas.mirror, canvas.tint)
     body = BODIES[car.kind]
     if car.kind == "lorry":
-        _box_body(scaled, car)
-    scaled.shape(body.outline, _lighter(car.paint), 0.05, below=darker(car.paint, 0.68))
-    _details(scaled, car, body)
-    _windows(scaled, car, body)
+        _draw_cargo_box(scaled, car)
+    scaled.shape(body.outline, _lighten(car.paint), 0.05, below=darken(car.paint, 0.68))
+    _draw_details(scaled, car, body)
+    _draw_windows(scaled, car, body)
     for x in body.wheels:
-        _wheel(scaled, x, body.wheel, car, turn)
+        _draw_wheel(scaled, x, body.wheel, car, turn)
 
 
-def _lighter(color: Rgb) -> Rgb:
+def _lighten(color: Rgb) -> Rgb:
     return tuple(min(255.0, value * 1.08 + 8) for value in color)  # type: ignore[return-value]
 
 
-def _box_body(canvas: PolygonCanvas, car: Car) -> None:
+def _draw_cargo_box(canvas: PolygonCanvas, car: Car) -> None:
     canvas.box(-2.9, 0.62, 1.2, 2.75, car.second, radius=0.03, below=None)
-    canvas.box(-2.9, 0.62, 1.2, 0.8, darker(car.second, 0.7), radius=0.02)
+    canvas.box(-2.9, 0.62, 1.2, 0.8, darken(car.second, 0.7), radius=0.02)
     if car.extra in ("stripe", "band"):
-        canvas.shape(((-2.6, 1.3), (0.9, 1.3), (0.9, 2.1), (-1.9, 2.1)), _lighter(car.paint))
+        canvas.shape(((-2.6, 1.3), (0.9, 1.3), (0.9, 2.1), (-1.9, 2.1)), _lighten(car.paint))
     for x in (-2.0, -1.0, 0.0):
-        canvas.line(((x, 0.85), (x, 2.72)), 0.02, darker(car.second, 0.88))
+        canvas.line(((x, 0.85), (x, 2.72)), 0.02, darken(car.second, 0.88))
 
 
-def _details(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
+def _draw_details(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
     low, left, right = body.wheel - 0.03, min(p[0] for p in body.outline), max(p[0] for p in body.outline)
-    seam = darker(car.paint, 0.55)
+    seam = darken(car.paint, 0.55)
     sill = body.panes[0][0][1]
     if car.kind != "lorry":
-        canvas.box(left + 0.1, 0.24, right - 0.1, 0.32, darker(car.paint, 0.4), radius=0.02)
+        canvas.box(left + 0.1, 0.24, right - 0.1, 0.32, darken(car.paint, 0.4), radius=0.02)
     if car.extra == "stripe" and car.kind != "lorry":
         canvas.box(left + 0.05, 0.62, right - 0.05, 0.70, car.second)
     elif car.extra == "band" and car.kind == "van":
@@ -115,16 +115,16 @@ def _details(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
         canvas.box(-0.35, top + 0.02, 0.05, top + 0.15, (248, 214, 84), radius=0.02, glows=car.lights)
 
 
-def _windows(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
+def _draw_windows(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
     for pane in body.panes:
         canvas.shape(pane, GLASS, 0.03, below=GLASS_LOW)
     pane = body.panes[-1]
     left, right = min(p[0] for p in pane), max(p[0] for p in pane)
     low, high = min(p[1] for p in pane), max(p[1] for p in pane)
     x, tall = left + 0.36 * (right - left), high - low
-    canvas.shape(oval((x, low + 0.12 * tall), 0.17, 0.28 * tall), darker(car.second, 0.6))
-    canvas.disc((x, low + 0.55 * tall), 0.105, darker(car.skin, 0.75))
-    canvas.shape(oval((x - 0.02, low + 0.68 * tall), 0.11, 0.07), darker(car.hair, 0.8))
+    canvas.shape(oval((x, low + 0.12 * tall), 0.17, 0.28 * tall), darken(car.second, 0.6))
+    canvas.disc((x, low + 0.55 * tall), 0.105, darken(car.skin, 0.75))
+    canvas.shape(oval((x - 0.02, low + 0.68 * tall), 0.11, 0.07), darken(car.hair, 0.8))
     for pane in body.panes:
         x0, y0 = pane[0]
         width = max(p[0] for p in pane) - x0
@@ -133,12 +133,12 @@ def _windows(canvas: PolygonCanvas, car: Car, body: CarBody) -> None:
         )
 
 
-def _wheel(canvas: PolygonCanvas, x: float, radius: float, car: Car, turn: float) -> None:
+def _draw_wheel(canvas: PolygonCanvas, x: float, radius: float, car: Car, turn: float) -> None:
     center = x, radius
     canvas.disc(center, radius, (30, 30, 33))
-    canvas.disc(center, 0.66 * radius, darker(car.rim, 0.45))
+    canvas.disc(center, 0.66 * radius, darken(car.rim, 0.45))
     for k in range(SPOKES):
         angle = -turn + 2 * pi * k / SPOKES
         rim = x + 0.6 * radius * cos(angle), radius + 0.6 * radius * sin(angle)
         canvas.shape((center, rim), car.rim, 0.10 * radius)
-    canvas.disc(center, 0.14 * radius, darker(car.rim, 0.7))
+    canvas.disc(center, 0.14 * radius, darken(car.rim, 0.7))

@@ -1,4 +1,4 @@
-"""Everybody who appears, drawn when first needed and kept for a while."""
+"""Cache of the figures' sprites: each is drawn when first needed."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from streamdet.scenes.street.sprite import Shadow, StreetSprite, make_sprite
 from streamdet.scenes.street.trajectories import CYCLIST, PERSON, FigureState
 
 _GROWTH = 1.2
-"""Sizes that figures are drawn at, each so many times the one before; those between are made smaller from the next."""
+"""Ratio of consecutive sizes that figures are drawn at; a size in between is scaled down from the next larger one."""
 _PHASES = 12
 _WHEEL_PHASES = 4
-_STANDS_M_S = 0.3
-_MOST_BYTES = 256 << 20
+_STANDING_M_S = 0.3
+_MAX_BYTES = 256 << 20
+
+Appearance = Person | Cyclist | Car
 
 
 @dataclass(frozen=True, slots=True)
 class Lighting:
-    """What time of day makes of everything.
+    """Lighting of the scene.
 
     Attributes:
-        tint: of red, green and blue.
-        shadow: how it falls.
+        tint: factors for red, green and blue.
+        shadow: shape and strength of shadows.
         dark: lamps are on.
     """
 
@@ -41,8 +43,8 @@ class Lighting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pose:
-    """What a sprite shows: `phase` -1 is standing still."""
+class _SpriteKey:
+    """Key of a sprite; `phase` is -1 for a figure that stands still."""
 
     slot: int
     trip: int
@@ -53,77 +55,80 @@ class _Pose:
 
 
 class SpriteCache:
-    """Gives the sprite of any figure at any moment."""
+    """Returns the sprite of any figure at any moment; the least recently used sprites are dropped."""
 
-    def __init__(self, seed: int, light: Lighting, color: ColorSpace, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, seed: int, lighting: Lighting, color: ColorSpace, max_bytes: int = _MAX_BYTES) -> None:
         self._seed = seed
-        self._light = light
+        self._lighting = lighting
         self._color = color
-        self._sprites: OrderedDict[_Pose, StreetSprite] = OrderedDict()
+        self._sprites: OrderedDict[_SpriteKey, StreetSprite] = OrderedDict()
         self._bytes = 0
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
 
-    def sprite(self, spot: FigureState, scale: float) -> StreetSprite:
-        """Returns what stands there, drawn at least `scale` pixels per metre large."""
-        look = _look(self._seed, spot.slot, spot.trip, spot.class_id, self._light.dark)
-        pose = _Pose(spot.slot, spot.trip, spot.view, spot.left, _phase(look, spot), ceil(log(scale, _GROWTH)))
-        found = self._sprites.get(pose)
-        if found is None:
-            found = self._sprites[pose] = self._draw(look, pose)
-            self._bytes += found.bytes
-            while self._bytes > self._most_bytes and len(self._sprites) > 1:
+    def sprite(self, state: FigureState, scale: float) -> StreetSprite:
+        """Returns the sprite of a figure, drawn at `scale` pixels per metre or larger."""
+        appearance = _appearance(self._seed, state.slot, state.trip, state.class_id, self._lighting.dark)
+        key = _SpriteKey(
+            state.slot, state.trip, state.view, state.left, _phase(appearance, state), ceil(log(scale, _GROWTH))
+        )
+        sprite = self._sprites.get(key)
+        if sprite is None:
+            sprite = self._sprites[key] = self._draw(appearance, key)
+            self._bytes += sprite.bytes
+            while self._bytes > self._max_bytes and len(self._sprites) > 1:
                 self._bytes -= self._sprites.popitem(last=False)[1].bytes
-        self._sprites.move_to_end(pose)
-        return found
+        self._sprites.move_to_end(key)
+        return sprite
 
-    def _draw(self, look: Person | Cyclist | Car, pose: _Pose) -> StreetSprite:
-        scale, shadow = _GROWTH**pose.step, self._light.shadow
-        half_m, top_m = _extents(look)
+    def _draw(self, appearance: Appearance, key: _SpriteKey) -> StreetSprite:
+        scale, shadow = _GROWTH**key.step, self._lighting.shadow
+        half_m, top_m = _extents_m(appearance)
         half_px = ceil((half_m + abs(shadow.slant) * top_m) * scale) + 4
         up_px, down_px = ceil(top_m * scale) + 4, ceil((0.1 + shadow.length * top_m) * scale) + 4
         origin = float(half_px), float(up_px)
         canvas = PolygonCanvas.blank(
-            2 * half_px, up_px + down_px + (up_px + down_px) % 2, scale, origin, pose.left, self._light.tint
+            2 * half_px, up_px + down_px + (up_px + down_px) % 2, scale, origin, key.left, self._lighting.tint
         )
-        turn = 2 * pi * max(pose.phase, 0) / _PHASES
-        match look:
+        turn = 2 * pi * max(key.phase, 0) / _PHASES
+        match appearance:
             case Person():
-                draw_person(canvas, look, pose.view, turn, 0.0 if pose.phase < 0 else 1.0)
+                draw_person(canvas, appearance, key.view, turn, 0.0 if key.phase < 0 else 1.0)
             case Cyclist():
-                draw_cyclist(canvas, look, turn)
+                draw_cyclist(canvas, appearance, turn)
             case Car():
-                draw_car(canvas, look, 2 * pi / SPOKES * pose.phase / _WHEEL_PHASES)
+                draw_car(canvas, appearance, 2 * pi / SPOKES * key.phase / _WHEEL_PHASES)
         return make_sprite(canvas.rgba, origin, scale, shadow, self._color)
 
 
 @lru_cache(maxsize=256)
-def _look(seed: int, slot: int, trip: int, class_id: int, dark: bool) -> Person | Cyclist | Car:
+def _appearance(seed: int, slot: int, trip: int, class_id: int, dark: bool) -> Appearance:
     rng = SeededRng(seed, "look", slot, trip)
     if class_id == PERSON:
         return Person.random(rng)
     return Cyclist.random(rng) if class_id == CYCLIST else Car.random(rng, dark)
 
 
-def _phase(look: Person | Cyclist | Car, spot: FigureState) -> int:
-    match look:
+def _phase(appearance: Appearance, state: FigureState) -> int:
+    match appearance:
         case Person():
-            step_m = 0.82 * look.height
-            return -1 if spot.speed_m_s < _STANDS_M_S else int(_PHASES * spot.moved_m / step_m) % _PHASES
+            step_m = 0.82 * appearance.height
+            return -1 if state.speed_m_s < _STANDING_M_S else int(_PHASES * state.moved_m / step_m) % _PHASES
         case Cyclist():
-            return int(_PHASES * spot.moved_m / (4.4 * look.size)) % _PHASES
+            return int(_PHASES * state.moved_m / (4.4 * appearance.size)) % _PHASES
         case Car():
-            around_m = 2 * pi * BODIES[look.kind].wheel * look.size / SPOKES
-            return int(_WHEEL_PHASES * spot.moved_m / around_m) % _WHEEL_PHASES
+            around_m = 2 * pi * BODIES[appearance.kind].wheel * appearance.size / SPOKES
+            return int(_WHEEL_PHASES * state.moved_m / around_m) % _WHEEL_PHASES
 
 
-def _extents(look: Person | Cyclist | Car) -> tuple[float, float]:
-    """Returns how far a figure may reach to either side and upwards, in metres."""
-    match look:
+def _extents_m(appearance: Appearance) -> tuple[float, float]:
+    """Returns the largest extent of a figure to either side and upwards, in metres."""
+    match appearance:
         case Person():
-            return 0.5 * look.height, 1.08 * look.height
+            return 0.5 * appearance.height, 1.08 * appearance.height
         case Cyclist():
-            return 1.65 * look.size, 2.15 * look.size
+            return 1.65 * appearance.size, 2.15 * appearance.size
         case Car():
-            outline = BODIES[look.kind].outline
-            half = max(abs(x) for x, _ in outline) + 0.15
-            return half * look.size, (3.0 if look.kind == "lorry" else max(y for _, y in outline) + 0.3) * look.size
+            outline = BODIES[appearance.kind].outline
+            half_m = max(abs(x) for x, _ in outline) + 0.15
+            top_m = 3.0 if appearance.kind == "lorry" else max(y for _, y in outline) + 0.3
+            return half_m * appearance.size, top_m * appearance.size

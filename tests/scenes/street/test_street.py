@@ -11,7 +11,7 @@ from streamdet.picture import Picture, PixelFormat
 from streamdet.scenes.frame_code import frame_code_area
 from streamdet.scenes.street.options import PLACES, TIMES, StreetOptions
 from streamdet.scenes.street.scene import StreetScene
-from streamdet.scenes.street.sprite import lay
+from streamdet.scenes.street.sprite import composite
 from streamdet.scenes.street.trajectories import CAR, LABELS
 
 SMALL = StreetOptions(width=320, height=240)
@@ -95,11 +95,11 @@ def test_boxes_are_the_extents_of_what_is_drawn(seed, index):
     truth = scene.full_ground_truth(index)
     boxes = []
     for placed in scene._placed(index / 30):
-        if placed.spot is None:
+        if placed.state is None:
             continue
         black, white = flat(options, 16), flat(options, 235)
-        lay(black, placed.sprite, placed.at)
-        lay(white, placed.sprite, placed.at)
+        composite(black, placed.sprite, placed.placement)
+        composite(white, placed.sprite, placed.placement)
         covered = 1 - (white.visible(0).astype(float) - black.visible(0)) / 219
         rows, columns = np.nonzero(covered > 0.62)
         if len(rows):
@@ -175,15 +175,15 @@ def test_everybody_moves_steadily():
     before = {}
     for index in range(0, 600):
         for mover in scene._movers:
-            for spot in mover.spots(index / 30):
-                key = spot.slot, spot.trip
+            for state in mover.states_at(index / 30):
+                key = state.slot, state.trip
                 if key in before:
                     x, y = before[key]
-                    assert abs(spot.x - x) < 0.09
-                    assert abs(spot.y - y) < 0.02
-                    before[key] = spot.x, spot.y
+                    assert abs(state.x - x) < 0.09
+                    assert abs(state.y - y) < 0.02
+                    before[key] = state.x, state.y
                 else:
-                    before[key] = spot.x, spot.y
+                    before[key] = state.x, state.y
     assert len(before) > 30
 
 
@@ -191,9 +191,9 @@ def test_cars_in_a_lane_do_not_drive_into_each_other():
     for seed in range(8):
         scene = StreetScene(replace(PLAIN, seed=seed, objects=24))
         for time_s in np.arange(0, 40, 0.5).tolist():
-            lanes = [mover.spots(time_s) for mover in scene._movers]
-            for cars in (spots for spots in lanes if spots[0].class_id == CAR):
-                x = np.sort([spot.x / scene._ground.metre_at(spot.y) for spot in cars])
+            lanes = [mover.states_at(time_s) for mover in scene._movers]
+            for cars in (states for states in lanes if states[0].class_id == CAR):
+                x = np.sort([state.x / scene._ground.metre_at(state.y) for state in cars])
                 assert (np.diff(x) > 6.0).all()
 
 
@@ -225,7 +225,7 @@ def test_truth_leaves_out_who_cannot_be_seen():
 def test_nothing_depends_on_who_was_drawn_before():
     """Sprites that no longer fit into memory are drawn again, and come out the same."""
     scene, small = StreetScene(SMALL), StreetScene(SMALL)
-    small._cast._most_bytes = 1
+    small._sprites._max_bytes = 1
     for index in (0, 20, 0):
         assert same(scene.render(index), small.render(index))
 

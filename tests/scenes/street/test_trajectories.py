@@ -13,13 +13,13 @@ from streamdet.scenes.street.trajectories import SpeedProfile
 
 @given(st.integers(0, 10**6), st.floats(0.2, 0.6), st.floats(0.05, 0.35))
 def test_a_pace_goes_all_the_way_and_never_back(seed, begin, lasts):
-    pace = SpeedProfile(SeededRng(seed), ((begin, lasts),))
-    ways = [pace.at(k / 200) for k in range(201)]
+    profile = SpeedProfile(SeededRng(seed), ((begin, lasts),))
+    ways = [profile.distance(k / 200) for k in range(201)]
     assert ways[0] == 0
     assert abs(ways[-1] - 1) < 1e-9
     assert all(a <= b for a, b in pairwise(ways))
-    assert pace.speed(begin + lasts / 2) == 0
-    assert max(pace.speed(k / 200) for k in range(200)) > 1
+    assert profile.speed(begin + lasts / 2) == 0
+    assert max(profile.speed(k / 200) for k in range(200)) > 1
 
 
 def test_nobody_appears_or_vanishes_in_the_middle_of_the_picture():
@@ -44,8 +44,8 @@ def test_people_stand_still_and_cross_the_street():
     scene = StreetScene(StreetOptions(width=160, height=120, objects=16))
     speeds, depths = [], {}
     for time_s in range(60):
-        for spot in (spot for mover in scene._movers for spot in mover.spots(float(time_s))):
-            speeds.append(spot.speed_m_s)
-            depths.setdefault((spot.slot, spot.trip), []).append(spot.y)
+        for state in (state for mover in scene._movers for state in mover.states_at(float(time_s))):
+            speeds.append(state.speed_m_s)
+            depths.setdefault((state.slot, state.trip), []).append(state.y)
     assert min(speeds) == 0
     assert max(max(ys) - min(ys) for ys in depths.values()) > 0.25
