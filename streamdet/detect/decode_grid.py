@@ -1,4 +1,4 @@
-"""Decodes detectors that give one box per grid cell (YOLOX, FastestDet): kernels and plain numpy twins."""
+"""Decodes detectors that give one box per grid cell (YOLOX, FastestDet): kernels and numpy references."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ Grid = NDArray[np.float32]
 _Arrays = tuple[Boxes, NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]
 _BoxArrays = tuple[Boxes, NDArray[np.float32], NDArray[np.int32]]
 _ONE = np.float32(1.0)
-# FastestDet's own weighing of objectness and class score.
+# FastestDet's own weights of objectness and class score.
 _OBJECTNESS_POWER = np.float32(0.6)
 _CLASS_POWER = np.float32(0.4)
 
@@ -24,11 +24,11 @@ def yolox_grid(width: int, height: int, strides: Sequence[int]) -> Grid:
     >>> yolox_grid(64, 32, (32,)).tolist()
     [[0.0, 0.0, 32.0], [1.0, 0.0, 32.0]]
     """
-    parts = []
+    cells = []
     for stride in strides:
         rows, columns = np.mgrid[: height // stride, : width // stride]
-        parts.append(np.stack([columns.ravel(), rows.ravel(), np.full(rows.size, stride)], axis=1))
-    return np.concatenate(parts).astype(np.float32)
+        cells.append(np.stack([columns.ravel(), rows.ravel(), np.full(rows.size, stride)], axis=1))
+    return np.concatenate(cells).astype(np.float32)
 
 
 @kernel
@@ -76,31 +76,31 @@ def _yolox_candidates(cells: Grid, grid: Grid, wanted: NDArray[np.bool_], thresh
 
 
 def yolox_candidates(cells: Grid, grid: Grid, wanted: NDArray[np.bool_], threshold: float) -> Candidates:
-    """Decodes one picture's output of YOLOX (exported without its own decoding).
+    """Decodes the YOLOX output of one picture, for models exported without decoding.
 
-    A cell's box stands for every class over the threshold, not only its best: on COCO that is worth 0.005 AP and 0.008
-    AP50, and at display thresholds it changes nothing.
+    A cell's box is a candidate for every class over the threshold, not only the best one. On COCO this adds 0.005 AP
+    and 0.008 AP50; at display thresholds it changes nothing.
 
     Args:
         cells: (cells, 5 + C) float32 C-contiguous: centre offset, log size, objectness, class scores (already sigmoid).
         grid: (cells, 3) from `yolox_grid`.
-        wanted: (C,) bool, the classes asked for.
+        wanted: (C,) bool, the requested classes.
         threshold: only greater scores (objectness times class score) are kept.
     """
     return Candidates(*_yolox_candidates(cells, grid, wanted, np.float32(threshold)))
 
 
 def yolox_candidates_reference(cells: Grid, grid: Grid, wanted: NDArray[np.bool_], threshold: float) -> Candidates:
-    """The same as `yolox_candidates` in plain numpy."""
+    """The same as `yolox_candidates`, in plain numpy."""
     stride = grid[:, 2:]
     with np.errstate(all="ignore"):
         scores = cells[:, 4:5] * cells[:, 5:]
         centers, sizes = (cells[:, :2] + grid[:, :2]) * stride, np.exp(cells[:, 2:4]) * stride
         boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1))
         passes = (cells[:, 4:5] > threshold) & wanted & (scores > threshold) & (scores <= SCORE_CEILING)
-    picked, class_ids = np.nonzero(passes & are_usable(boxes)[:, None])
-    rows, box_ids = np.unique(picked, return_inverse=True)
-    best = np.minimum(scores[picked, class_ids], _ONE)
+    cell_ids, class_ids = np.nonzero(passes & are_usable(boxes)[:, None])
+    rows, box_ids = np.unique(cell_ids, return_inverse=True)
+    best = np.minimum(scores[cell_ids, class_ids], _ONE)
     return Candidates(boxes[rows], box_ids.astype(np.int32), best, class_ids.astype(np.int32))
 
 
@@ -146,15 +146,15 @@ def _fastestdet_candidates(
 def fastestdet_candidates(
     maps: Grid, wanted: NDArray[np.bool_], threshold: float, width: int, height: int
 ) -> Candidates:
-    """Decodes one picture's output of FastestDet. A cell has one class, its best, as in the network's own code.
+    """Decodes the FastestDet output of one picture. A cell has one class, its best, as in the original code.
 
     Args:
-        maps: (5 + C, rows, columns) float32 C-contiguous: objectness, centre (tanh, in cells, from the cell's own
-            corner), size (sigmoid, of the whole picture), class probabilities.
-        wanted: (C,) bool, the classes asked for.
+        maps: (5 + C, rows, columns) float32 C-contiguous: objectness, centre (tanh, in cells, from the cell's
+            corner), size (sigmoid, as a fraction of the picture), class probabilities.
+        wanted: (C,) bool, the requested classes.
         threshold: only greater scores (objectness^0.6 times class^0.4) are kept.
-        width: of the network's input, in pixels.
-        height: of the network's input, in pixels.
+        width: width of the network input in pixels.
+        height: height of the network input in pixels.
     """
     boxes, scores, class_ids = _fastestdet_candidates(maps, wanted, np.float32(threshold), width, height)
     return Candidates(boxes, np.arange(len(boxes), dtype=np.int32), scores, class_ids)
@@ -163,7 +163,7 @@ def fastestdet_candidates(
 def fastestdet_candidates_reference(
     maps: Grid, wanted: NDArray[np.bool_], threshold: float, width: int, height: int
 ) -> Candidates:
-    """The same as `fastestdet_candidates` in plain numpy."""
+    """The same as `fastestdet_candidates`, in plain numpy."""
     rows, columns = maps.shape[1:]
     cells = maps.reshape(maps.shape[0], -1).T
     best = _best_class(cells[:, 5:])
@@ -180,7 +180,7 @@ def fastestdet_candidates_reference(
 
 
 def _best_class(class_scores: Grid) -> NDArray[np.int64]:
-    """Returns the (cells,) first class of highest score; a NaN is never higher, and never beaten where it is first."""
+    """Returns (cells,) the first class with the highest score. A NaN never wins, unless it is first: then it stays."""
     best = np.zeros(len(class_scores), np.int64)
     cells = np.arange(len(class_scores))
     for c in range(1, class_scores.shape[1]):

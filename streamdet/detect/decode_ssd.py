@@ -1,4 +1,4 @@
-"""Decodes the raw heads of the flagship's SSD: kernel and plain numpy twin."""
+"""Decodes the raw heads of an SSD, such as the flagship: kernel and numpy reference."""
 
 import math
 from typing import NamedTuple
@@ -11,18 +11,18 @@ from streamdet.detect.candidates import Candidates, are_usable, is_usable
 from streamdet.detect.exponential import exponentials
 from streamdet.kernels import kernel
 
-# How offsets were scaled in training (SSD, Liu et al. 2016; MLPerf keeps the values).
+# Scale of the offsets in training (SSD, Liu et al. 2016; MLPerf keeps the values).
 CENTER_VARIANCE = np.float32(0.1)
 SIZE_VARIANCE = np.float32(0.2)
 
-_BLOCK = 2048  # default boxes looked at together: their running maxima stay in the first-level cache
+_BLOCK = 2048  # default boxes pruned together: their running maxima stay in the first-level cache
 _GROUP = 256  # default boxes whose softmax is computed together: their 81 exponentials stay in the second-level cache
 _HALF, _ONE = np.float32(0.5), np.float32(1.0)
-_ALMOST = np.float32(0.9999)  # a limit a little lower than the exact test spares most classes its division
+_ALMOST = np.float32(0.9999)  # a limit slightly below the exact one: most classes then need no division
 
 
 class _Arrays(NamedTuple):
-    """The fields of `Candidates`, as kernels pass them around."""
+    """The fields of `Candidates`, as kernels pass them."""
 
     boxes_xyxy: Boxes
     box_ids: NDArray[np.int32]
@@ -30,18 +30,18 @@ class _Arrays(NamedTuple):
     class_ids: NDArray[np.int32]
 
 
-class _Rules(NamedTuple):
-    """What passes."""
+class _Filter(NamedTuple):
+    """The requested classes and the minimum score."""
 
     wanted: NDArray[np.bool_]
     threshold: np.float32
 
 
 @kernel(apart=True)
-def _greatest(conf: Boxes, first: int, best: NDArray[np.float32]) -> None:
-    """Writes the greatest of each column's foreground logits, for the columns from `first` on.
+def _max_foreground(conf: Boxes, first: int, best: NDArray[np.float32]) -> None:
+    """Writes the greatest foreground logit of each column, for the columns from `first` on.
 
-    Eight rows at a time: the running maximum is read and written an eighth as often, which made this 7 times faster.
+    It takes eight rows at a time: the running maximum is read and written an eighth as often, which is 7 times faster.
     """
     last = first + len(best)
     best[:] = conf[1, first:last]
@@ -76,35 +76,35 @@ def _greatest(conf: Boxes, first: int, best: NDArray[np.float32]) -> None:
 
 
 @kernel
-def _prune(conf: Boxes, first: int, margin: np.float32, best: NDArray[np.float32], anchors: NDArray[np.int32]) -> int:
-    """Finds default boxes where some class can still pass the threshold, without computing one exponential.
+def _prune(conf: Boxes, first: int, margin: np.float32, best: NDArray[np.float32], kept_ids: NDArray[np.int32]) -> int:
+    """Finds default boxes where some class can pass the threshold, without computing an exponential.
 
-    The sum under a softmax is at least the exponential of its greatest logit, so a class whose logit lies `margin`
-    = -log(threshold) or more below that cannot pass. Rows are read along memory, which the compiler vectorises.
+    The denominator of a softmax is at least the exponential of its greatest logit, so a class whose logit lies `margin`
+    = -log(threshold) or more below that cannot pass. Rows are read in memory order, which the compiler vectorises.
 
     Args:
         conf: all logits.
         first: the first default box of the block.
-        margin: how far below the background a class may lie.
-        best: (size of the block,) receives the greatest logits, in the places of those that are kept.
-        anchors: (size of the block,) receives the default boxes that are kept.
+        margin: how far below the background the logit of a class may lie.
+        best: (size of the block,) receives the greatest logits of the kept default boxes.
+        kept_ids: (size of the block,) receives the kept default boxes.
 
     Returns:
-        How many are kept.
+        The number of kept default boxes.
     """
-    _greatest(conf, first, best)
+    _max_foreground(conf, first, best)
     found = 0
-    for j in range(len(best)):  # written always, kept or not: a branch here costs more
+    for j in range(len(best)):  # always written, kept or not: a branch here costs more
         background, foreground = conf[0, first + j], best[j]
-        anchors[found] = first + j
+        kept_ids[found] = first + j
         best[found] = background if background > foreground else foreground
-        found += not background - foreground > margin  # also kept for NaN, which the softmax settles
+        found += not background - foreground > margin  # NaN is kept too: the softmax test rejects it
     return found
 
 
 @kernel
-def _passing(exps: NDArray[np.float32], limits: NDArray[np.float32]) -> int:
-    """Returns how many values of a row are over their limits; a sum of whole numbers, which the compiler vectorises."""
+def _count_passing(exps: NDArray[np.float32], limits: NDArray[np.float32]) -> int:
+    """Returns how many values of a row are over their limits: an integer sum, which the compiler vectorises."""
     count = 0
     for g in range(len(limits)):
         count += exps[g] > limits[g]
@@ -113,13 +113,13 @@ def _passing(exps: NDArray[np.float32], limits: NDArray[np.float32]) -> int:
 
 @kernel
 def _decode(
-    loc: Boxes, priors_cxcywh: Boxes, anchor: int, width: np.float32, height: np.float32, out: NDArray[np.float32]
+    loc: Boxes, default_boxes_cxcywh: Boxes, box: int, width: np.float32, height: np.float32, out: NDArray[np.float32]
 ) -> bool:
-    """Writes the corners of one default box, moved by its offsets, and says whether they are usable; else zeros."""
-    half_width = _HALF * priors_cxcywh[anchor, 2] * np.exp(SIZE_VARIANCE * loc[2, anchor])
-    half_height = _HALF * priors_cxcywh[anchor, 3] * np.exp(SIZE_VARIANCE * loc[3, anchor])
-    center_x = priors_cxcywh[anchor, 0] + CENTER_VARIANCE * loc[0, anchor] * priors_cxcywh[anchor, 2]
-    center_y = priors_cxcywh[anchor, 1] + CENTER_VARIANCE * loc[1, anchor] * priors_cxcywh[anchor, 3]
+    """Writes the corners of one default box moved by its offsets, or zeros; returns whether the corners are usable."""
+    half_width = _HALF * default_boxes_cxcywh[box, 2] * np.exp(SIZE_VARIANCE * loc[2, box])
+    half_height = _HALF * default_boxes_cxcywh[box, 3] * np.exp(SIZE_VARIANCE * loc[3, box])
+    center_x = default_boxes_cxcywh[box, 0] + CENTER_VARIANCE * loc[0, box] * default_boxes_cxcywh[box, 2]
+    center_y = default_boxes_cxcywh[box, 1] + CENTER_VARIANCE * loc[1, box] * default_boxes_cxcywh[box, 3]
     out[0] = (center_x - half_width) * width
     out[1] = (center_y - half_height) * height
     out[2] = (center_x + half_width) * width
@@ -136,22 +136,22 @@ def _write_passing(
     totals: NDArray[np.float32],
     limits: NDArray[np.float32],
     first_box: int,
-    rules: _Rules,
+    keep: _Filter,
     out: _Arrays,
     count: int,
 ) -> int:
-    """Writes the candidates of a group of default boxes, class by class, from place `count` on; returns the next place.
+    """Writes the candidates of a group of default boxes, class by class, from row `count` on; returns the next row.
 
-    Most classes of most groups have none, and are passed over at the speed of memory.
+    Most classes of most groups have no candidate and are skipped at the speed of memory.
     """
-    for c in range(len(rules.wanted)):
+    for c in range(len(keep.wanted)):
         values = exps[c + 1, : len(totals)]
-        if not rules.wanted[c] or not _passing(values, limits):
+        if not keep.wanted[c] or not _count_passing(values, limits):
             continue
         for g in range(len(totals)):
             if values[g] > limits[g]:
                 score = values[g] / totals[g]
-                if score > rules.threshold and score <= _ONE:
+                if score > keep.threshold and score <= _ONE:
                     out.box_ids[count] = first_box + g
                     out.scores[count] = score
                     out.class_ids[count] = c
@@ -160,63 +160,81 @@ def _write_passing(
 
 
 @kernel
-def _ssd_candidates(loc: Boxes, conf: Boxes, priors_cxcywh: Boxes, rules: _Rules, width: int, height: int) -> _Arrays:
-    # A little wider than -log(threshold), so that rounding cannot prune what the exact test would keep.
-    margin = np.float32(-math.log(max(rules.threshold, np.float32(1e-30))) + 1e-3)
-    boxes_in_all = conf.shape[1]
-    anchors, peaks = np.empty(boxes_in_all, np.int32), np.empty(boxes_in_all, np.float32)
+def _ssd_candidates(
+    loc: Boxes, conf: Boxes, default_boxes_cxcywh: Boxes, keep: _Filter, width: int, height: int
+) -> _Arrays:
+    # Slightly wider than -log(threshold), so that rounding cannot prune what the exact test keeps.
+    margin = np.float32(-math.log(max(keep.threshold, np.float32(1e-30))) + 1e-3)
+    total_boxes = conf.shape[1]
+    kept_ids, peaks = np.empty(total_boxes, np.int32), np.empty(total_boxes, np.float32)
     kept = 0
-    for first in range(0, boxes_in_all, _BLOCK):
-        last = kept + min(_BLOCK, boxes_in_all - first)
-        kept += _prune(conf, first, margin, peaks[kept:last], anchors[kept:last])
+    for first in range(0, total_boxes, _BLOCK):
+        last = kept + min(_BLOCK, total_boxes - first)
+        kept += _prune(conf, first, margin, peaks[kept:last], kept_ids[kept:last])
 
     boxes = np.empty((kept, 4), np.float32)
-    most = kept * (len(conf) - 1)  # memory that is never written costs nothing
-    out = _Arrays(boxes, np.empty(most, np.int32), np.empty(most, np.float32), np.empty(most, np.int32))
+    capacity = kept * (len(conf) - 1)  # memory that is never written costs nothing
+    out = _Arrays(boxes, np.empty(capacity, np.int32), np.empty(capacity, np.float32), np.empty(capacity, np.int32))
     exps = np.empty((len(conf), _GROUP), np.float32)
     totals, limits = np.empty(_GROUP, np.float32), np.empty(_GROUP, np.float32)
     count = 0
     for start in range(0, kept, _GROUP):
-        group = anchors[start : min(start + _GROUP, kept)]
+        group = kept_ids[start : min(start + _GROUP, kept)]
         n = len(group)
         exponentials(conf, group, peaks[start : start + n], exps, totals[:n])
         for g in range(n):
-            usable = _decode(loc, priors_cxcywh, group[g], np.float32(width), np.float32(height), boxes[start + g])
-            limits[g] = _ALMOST * rules.threshold * totals[g] if usable else np.float32(np.inf)
-        count = _write_passing(exps, totals[:n], limits[:n], start, rules, out, count)
+            usable = _decode(
+                loc, default_boxes_cxcywh, group[g], np.float32(width), np.float32(height), boxes[start + g]
+            )
+            limits[g] = _ALMOST * keep.threshold * totals[g] if usable else np.float32(np.inf)
+        count = _write_passing(exps, totals[:n], limits[:n], start, keep, out, count)
     return _Arrays(boxes, out.box_ids[:count], out.scores[:count], out.class_ids[:count])
 
 
 def ssd_candidates(
-    loc: Boxes, conf: Boxes, priors_cxcywh: Boxes, wanted: NDArray[np.bool_], threshold: float, width: int, height: int
+    loc: Boxes,
+    conf: Boxes,
+    default_boxes_cxcywh: Boxes,
+    wanted: NDArray[np.bool_],
+    threshold: float,
+    width: int,
+    height: int,
 ) -> Candidates:
-    """Decodes one picture's heads.
+    """Decodes the heads of one picture.
 
     Args:
         loc: (4, P) float32 C-contiguous offsets: x, y, width, height.
         conf: (1 + C, P) float32 C-contiguous logits; row 0 is the background.
-        priors_cxcywh: (P, 4) float32 default boxes in 0..1.
-        wanted: (C,) bool, the classes asked for.
+        default_boxes_cxcywh: (P, 4) float32 default boxes in 0..1.
+        wanted: (C,) bool, the requested classes.
         threshold: only greater scores are kept.
-        width: of the network's input, in pixels.
-        height: of the network's input, in pixels.
+        width: width of the network input in pixels.
+        height: height of the network input in pixels.
     """
-    return Candidates(*_ssd_candidates(loc, conf, priors_cxcywh, _Rules(wanted, np.float32(threshold)), width, height))
+    return Candidates(
+        *_ssd_candidates(loc, conf, default_boxes_cxcywh, _Filter(wanted, np.float32(threshold)), width, height)
+    )
 
 
 def ssd_candidates_reference(
-    loc: Boxes, conf: Boxes, priors_cxcywh: Boxes, wanted: NDArray[np.bool_], threshold: float, width: int, height: int
+    loc: Boxes,
+    conf: Boxes,
+    default_boxes_cxcywh: Boxes,
+    wanted: NDArray[np.bool_],
+    threshold: float,
+    width: int,
+    height: int,
 ) -> Candidates:
-    """The same as `ssd_candidates` in plain numpy."""
+    """The same as `ssd_candidates`, in plain numpy."""
     with np.errstate(all="ignore"):
         exponentials = np.exp(conf - conf.max(axis=0))
         probabilities = exponentials[1:] / exponentials.sum(axis=0)
-        centers = priors_cxcywh[:, :2] + CENTER_VARIANCE * loc[:2].T * priors_cxcywh[:, 2:]
-        sizes = priors_cxcywh[:, 2:] * np.exp(SIZE_VARIANCE * loc[2:].T)
+        centers = default_boxes_cxcywh[:, :2] + CENTER_VARIANCE * loc[:2].T * default_boxes_cxcywh[:, 2:]
+        sizes = default_boxes_cxcywh[:, 2:] * np.exp(SIZE_VARIANCE * loc[2:].T)
         scale = np.array([width, height, width, height], np.float32)
         boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1)) * scale
         passes = (probabilities > threshold) & (probabilities <= 1) & wanted[:, None] & are_usable(boxes)
-    anchors, class_ids = np.nonzero(passes.T)
-    rows, box_ids = np.unique(anchors, return_inverse=True)
-    scores = probabilities[class_ids, anchors]
+    default_box_ids, class_ids = np.nonzero(passes.T)
+    rows, box_ids = np.unique(default_box_ids, return_inverse=True)
+    scores = probabilities[class_ids, default_box_ids]
     return Candidates(boxes[rows], box_ids.astype(np.int32), scores, class_ids.astype(np.int32))

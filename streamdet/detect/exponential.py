@@ -1,4 +1,4 @@
-"""Exponentials of many numbers at once: a kernel that the compiler vectorises, and its plain numpy twin."""
+"""Exponentials of many numbers at once: a kernel that the compiler vectorises, and its numpy reference."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from streamdet.kernels import kernel
 
 # exp(x) = 2^k * exp(r) with k = round(x / ln 2) and |r| <= ln 2 / 2. The parts of ln 2 and the polynomial of exp(r) are
-# those of Cephes' expf (Moshier); the error stays under 2 units in the last place. `np.exp` inside a kernel is a call
-# into the C library for every number, some 4 ns each.
-_LOWEST = np.float32(-87.0)  # below, the power of two would be no normal number
+# those of Cephes' expf (Moshier); the error stays below 2 units in the last place. `np.exp` inside a kernel calls the C
+# library for every number, about 4 ns each.
+_LOWEST = np.float32(-87.0)  # below, the power of two would be subnormal
 _PER_LN2 = np.float32(1.44269504088896341)
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
@@ -29,14 +29,14 @@ def exponentials(
     out: NDArray[np.float32],
     total: NDArray[np.float32],
 ) -> None:
-    """Writes ``exp(values[:, columns] - peaks)`` and its sum over the rows; NaN stays NaN, 1e-38 is the least value.
+    """Writes ``exp(values[:, columns] - peaks)`` and its sum over the rows. NaN stays NaN; the smallest value is 1e-38.
 
     Args:
         values: (R, M) any numbers.
-        columns: (N,) which of them.
-        peaks: (N,) at least as great as the numbers of each column.
-        out: (R, N or more), of which the first N columns are written.
-        total: (N,) is overwritten.
+        columns: (N,) the columns to use.
+        peaks: (N,) at least the maximum of each column.
+        out: (R, N or more); the first N columns are written.
+        total: (N,) overwritten.
     """
     count = len(columns)
     powers = np.empty(count, np.float32)

@@ -1,4 +1,4 @@
-"""Where a picture lands on the network's input, and the way back for boxes."""
+"""Letterboxing: which area of the network input a picture fills, and how boxes are mapped back to the frame."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from streamdet.model_spec.spec import ModelSpec, Resize
 
 @dataclass(frozen=True, slots=True)
 class LetterboxTransform:
-    """How a picture was put on the network's input: ``input = frame * scale + offset``, in pixels, on each axis.
+    """The mapping from frame to network input: ``input = frame * scale + offset``, in pixels, for each axis.
 
     Attributes:
         scale_x: input pixels per frame pixel, horizontally.
         scale_y: input pixels per frame pixel, vertically.
-        offset_x: input column of the picture's left edge.
-        offset_y: input row of the picture's top edge.
+        offset_x: input column of the left edge of the picture.
+        offset_y: input row of the top edge of the picture.
     """
 
     scale_x: float
@@ -27,9 +27,10 @@ class LetterboxTransform:
     offset_y: float = 0.0
 
     def boxes_to_frame(self, boxes_xyxy: Boxes, width: int, height: int) -> Boxes:
-        """Returns (N, 4) boxes in pixels of the frame, clipped to it, from boxes in pixels of the input.
+        """Returns (N, 4) boxes in frame pixels, clipped to the frame, from boxes in input pixels.
 
-        >>> Fit(0.5, 0.5, 0, 10).boxes_to_frame(np.array([[5, 15, 500, 60]], np.float32), 640, 480).tolist()
+        >>> boxes_xyxy = np.array([[5, 15, 500, 60]], np.float32)
+        >>> LetterboxTransform(0.5, 0.5, 0, 10).boxes_to_frame(boxes_xyxy, 640, 480).tolist()
         [[10.0, 10.0, 640.0, 100.0]]
         """
         offset = np.array([self.offset_x, self.offset_y] * 2, np.float32)
@@ -40,37 +41,39 @@ class LetterboxTransform:
 
 @dataclass(frozen=True, slots=True)
 class PictureArea:
-    """The rectangle of the network's input that the picture fills, in input pixels; the rest is padding."""
+    """The rectangle of the network input that the picture fills, in input pixels; the rest is padding."""
 
     left: int
     top: int
     width: int
     height: int
 
-    def fit(self, picture_width: int, picture_height: int) -> LetterboxTransform:
-        """Returns the mapping of a picture of that size into this window."""
+    def transform(self, picture_width: int, picture_height: int) -> LetterboxTransform:
+        """Returns the mapping of a picture of that size into this area."""
         return LetterboxTransform(self.width / picture_width, self.height / picture_height, self.left, self.top)
 
 
 def letterbox(spec: ModelSpec, width: int, height: int) -> PictureArea:
-    """Returns where a picture of `width` x `height` pixels goes on the input of `spec`.
+    """Returns the area that a picture of `width` x `height` pixels fills on the input of `spec`.
 
-    A letterbox keeps the picture's shape as well as whole pixels can. At the top left its size is rounded down, as
-    YOLOX does; in the middle it is rounded to nearest and the odd pixel of padding goes right and below, as the YOLOv5
-    family does.
+    A letterbox keeps the aspect ratio to the nearest whole pixel. At the top left the size is rounded down, as in
+    YOLOX. In the centre it is rounded to nearest, and an odd pixel of padding goes to the right and bottom, as in the
+    YOLOv5 family.
     """
     if spec.resize is Resize.STRETCH:
         return PictureArea(0, 0, spec.width, spec.height)
     centred = spec.resize is Resize.LETTERBOX_CENTER
-    fitted = [spec.width, spec.height]
-    # In whole numbers: width * (input / width) in floats can come out a hair too small, and so lose a pixel.
+    size = [spec.width, spec.height]
+    # In integers: in floats, width * (input / width) can come out slightly too small and lose a pixel.
     if spec.width * height <= spec.height * width:
-        fitted[1] = _share(spec.width * height, width, centred)
+        size[1] = _scaled_side(spec.width * height, width, centred)
     else:
-        fitted[0] = _share(spec.height * width, height, centred)
-    left, top = ((spec.width - fitted[0]) // 2, (spec.height - fitted[1]) // 2) if centred else (0, 0)
-    return PictureArea(left, top, fitted[0], fitted[1])
+        size[0] = _scaled_side(spec.height * width, height, centred)
+    left, top = ((spec.width - size[0]) // 2, (spec.height - size[1]) // 2) if centred else (0, 0)
+    return PictureArea(left, top, size[0], size[1])
 
 
-def _share(pixels: int, parts: int, to_nearest: bool) -> int:
-    return max(1, (2 * pixels + parts) // (2 * parts) if to_nearest else pixels // parts)
+def _scaled_side(numerator: int, denominator: int, to_nearest: bool) -> int:
+    """Returns the quotient, rounded to nearest or down, and at least 1."""
+    rounded = (2 * numerator + denominator) // (2 * denominator) if to_nearest else numerator // denominator
+    return max(1, rounded)

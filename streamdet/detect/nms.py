@@ -1,8 +1,8 @@
-"""Greedy non-maximum suppression: the kernel and its plain numpy twin.
+"""Greedy non-maximum suppression (NMS): the kernel and its numpy reference.
 
-Both decide as ONNX's NonMaxSuppression operator does (and as ONNX Runtime computes it in float32): best score first,
-equal scores in the order they were given, a candidate is dropped where its IoU with a kept one of the same group is
-*greater* than the threshold, and boxes without area neither suppress nor are suppressed.
+Both follow ONNX's NonMaxSuppression operator, as ONNX Runtime computes it in float32: best score first; equal scores in
+their given order; a candidate is dropped if its IoU with a kept one of the same group is *greater* than the threshold;
+boxes without area neither suppress nor are suppressed.
 """
 
 import numpy as np
@@ -34,15 +34,15 @@ def _heap_sift_down(keys: NDArray[np.uint64], start: int, size: int) -> None:
 
 @kernel
 def _descending_keys(scores: Scores) -> NDArray[np.uint64]:
-    """Returns a key per score that is not NaN: greater for greater scores, and for earlier ones among equals."""
+    """Returns one key per score that is not NaN: greater for greater scores, and for the earlier of equal scores."""
     low_32 = np.uint64(0xFFFFFFFF)
     keys = np.empty(len(scores), np.uint64)
-    bits = (scores + np.float32(0.0)).view(np.uint32)  # + 0 makes -0 the 0 it compares equal to
+    bits = (scores + np.float32(0.0)).view(np.uint32)  # + 0 turns -0 into 0, since the two compare equal
     count = 0
     for k in range(len(scores)):
         if scores[k] == scores[k]:
             raw = np.uint64(bits[k])
-            # IEEE floats order like integers once negative ones are mirrored and the sign bit is flipped.
+            # IEEE floats sort like integers once the negative ones are mirrored and the sign bit is flipped.
             ordered = raw ^ np.uint64(0x80000000) if raw < np.uint64(0x80000000) else raw ^ low_32
             keys[count] = (ordered << np.uint64(32)) | (low_32 - np.uint64(k))
             count += 1
@@ -53,22 +53,22 @@ def _descending_keys(scores: Scores) -> NDArray[np.uint64]:
 def nms(
     boxes_xyxy: Boxes, box_ids: Ids, scores: Scores, groups: Ids, iou: np.float32, max_per_group: int, max_total: int
 ) -> Ids:
-    """Picks candidates, best first.
+    """Selects candidates, best first.
 
-    One heap over all groups instead of a sort per group: it stops as soon as `max_total` are kept, so that a network
-    which gives a million candidates costs little more than one that gives a hundred.
+    One heap over all groups replaces a sort per group. It stops as soon as `max_total` are kept, so a network with a
+    million candidates costs little more than one with a hundred.
 
     Args:
         boxes_xyxy: (B, 4) corners in any unit, any two opposite corners.
         box_ids: (K,) row of `boxes_xyxy` of each candidate.
-        scores: (K,) any finite or infinite values; NaN is never picked.
-        groups: (K,) class of each candidate, >= 0; boxes of different groups do not meet.
+        scores: (K,) any finite or infinite values; NaN is never selected.
+        groups: (K,) class of each candidate, >= 0; boxes of different groups do not suppress each other.
         iou: greater overlaps are dropped.
-        max_per_group: how many of one group are kept at most.
-        max_total: how many are kept at most.
+        max_per_group: maximum number kept per group.
+        max_total: maximum number kept in total.
 
     Returns:
-        (D,) indices into the candidates, by falling score.
+        (D,) indices into the candidates, by descending score.
     """
     keys = _descending_keys(scores)
     size = len(keys)
@@ -79,8 +79,10 @@ def nms(
         group_count = max(group_count, groups[k] + 1)
     room = min(max_total, size)
     kept = np.empty(room, np.int32)
-    corners = np.empty((room, 5), np.float32)  # x_min, y_min, x_max, y_max, area of the kept
-    newest = np.full(group_count, -1, np.int32)  # of each group, the start of a chain through `previous`
+    corners = np.empty((room, 5), np.float32)  # x_min, y_min, x_max, y_max, area of each kept box
+    newest = np.full(
+        group_count, -1, np.int32
+    )  # newest kept box of each group: the start of a chain through `previous`
     previous = np.empty(room, np.int32)
     in_group = np.zeros(group_count, np.int32)
     zero = np.float32(0.0)
@@ -128,7 +130,7 @@ def nms(
 def nms_reference(
     boxes_xyxy: Boxes, box_ids: Ids, scores: Scores, groups: Ids, iou: np.float32, max_per_group: int, max_total: int
 ) -> Ids:
-    """The same as `nms` in plain numpy, group by group."""
+    """The same as `nms`, in plain numpy, group by group."""
     low = np.minimum(boxes_xyxy[:, :2], boxes_xyxy[:, 2:])
     high = np.maximum(boxes_xyxy[:, :2], boxes_xyxy[:, 2:])
     with np.errstate(all="ignore"):

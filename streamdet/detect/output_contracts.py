@@ -1,4 +1,4 @@
-"""Output contracts: what the tensors of a network mean. One small decoder each, all in `DECODER_BINDERS` at the end."""
+"""Output contracts: what the output tensors of a network mean. One decoder each, listed in `DECODER_BINDERS`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ from streamdet.model_spec.spec import Contract, ModelSpec
 
 Outputs = Mapping[str, NDArray[Any]]
 Decode = Callable[[Outputs, int, PostprocessRules], RawDetections]
-"""Reads one picture: outputs by name, its place in the batch, what to keep. Broken values (NaN, infinite, absurdly far
-or large, numbers of no class) are dropped, never raised."""
+"""Decodes one picture: outputs by name, its index in the batch, what to keep. Broken values (NaN, infinite, absurdly
+large, ids of no class) are dropped; they never raise."""
 
-# The number of classes where neither the graph nor the labels say it: every number a label tensor may hold in practice.
+# The number of classes if neither the graph nor the labels state it: more than any label tensor holds in practice.
 _ANY_CLASS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """A contract bound to one model.
+    """An output contract bound to one model.
 
     Attributes:
-        decode: reads one picture's outputs.
-        classes: how many classes there are.
+        decode: decodes the outputs of one picture.
+        classes: number of classes.
     """
 
     decode: Decode
@@ -49,16 +49,16 @@ def bind_decoder(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     """Returns the decoder of a model.
 
     Args:
-        spec: what its outputs are said to mean.
-        outputs: what the session gives.
+        spec: the model; its `contract` states what the outputs mean.
+        outputs: outputs of the session.
 
     Raises:
-        ModelError: the outputs are not what the contract needs; the message says what was looked for and found.
+        ModelError: the outputs do not match the contract; the message states what was expected and found.
     """
     decoder = DECODER_BINDERS[spec.contract](spec, outputs)
     if spec.labels and decoder.classes != len(spec.labels):
         raise ModelError(
-            f"{spec.name} has {decoder.classes} classes but {len(spec.labels)} labels are given: "
+            f"{spec.name} has {decoder.classes} classes but {len(spec.labels)} labels: "
             "correct `labels` in its YAML description"
         )
     return decoder
@@ -68,100 +68,106 @@ def _mismatch(spec: ModelSpec, wanted: str, outputs: Sequence[Tensor]) -> ModelE
     return ModelError(
         f"{spec.name} does not fit the contract {spec.contract.value}: looked for {wanted}, "
         f"found {describe_tensors(outputs)}; "
-        "give the right `contract` in a YAML description beside the model"
+        "set `contract` in a YAML description next to the model"
     )
 
 
-def _by_shape(outputs: Sequence[Tensor], matches: Callable[[tuple[int, ...]], bool]) -> Tensor | None:
+def _find_by_shape(outputs: Sequence[Tensor], matches: Callable[[tuple[int, ...]], bool]) -> Tensor | None:
+    """Returns the first output whose shape matches; open dimensions are 0."""
     return next((t for t in outputs if matches(tuple(fixed_size(d) for d in t.shape))), None)
 
 
-def _dense(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Returns one picture's part of an output as C-contiguous float32, without a copy where it is that already.
+def _picture_output(outputs: Outputs, name: str, index: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Returns the output of one picture as C-contiguous float32; copies only if needed.
 
-    Kernels trust shapes, and a runtime only warns where a network gives others than its file declares: `shape` is what
-    they need, 0 where any size will do.
+    Kernels trust shapes, but a runtime only warns if a network gives other shapes than its file declares. `shape` is
+    what the kernel needs, with 0 for any size.
 
     Raises:
-        ModelError: the output is of another shape.
+        ModelError: the output has another shape.
     """
     batch = outputs[name]
     fits = batch.ndim == len(shape) + 1 and index < len(batch)
     if not fits or any(size not in (0, found) for size, found in zip(shape, batch.shape[1:], strict=True)):
         wanted = ", ".join(str(size) if size else "?" for size in shape)
-        raise ModelError(f"the model gave {name} of shape {batch.shape}: expected (n, {wanted})")
+        raise ModelError(f"the model returned {name} of shape {batch.shape}: expected (n, {wanted})")
     return np.ascontiguousarray(batch[index], np.float32)
 
 
-def _ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+def _bind_ssd_heads(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     grids = spec.default_boxes or flagship_grids_for(spec.width, spec.height)
     if not grids:
         missing = f"`default_boxes` (none are known for an input of {spec.width}x{spec.height})"
         raise _mismatch(spec, f"loc (n, 4, P), conf (n, 1 + classes, P) and {missing}", outputs)
     count = sum(grid.count for grid in grids)
     index = find_ssd_index(outputs)
-    given = count if index is None else fixed_size(index.shape[1])
-    heads = find_ssd_heads(outputs, given)
-    if heads is None or not 0 < given <= count:
+    kept = count if index is None else fixed_size(index.shape[1])
+    heads = find_ssd_heads(outputs, kept)
+    if heads is None or not 0 < kept <= count:
         raise _mismatch(spec, f"loc (n, 4, {count}) and conf (n, 1 + classes, {count})", outputs)
     loc_name, conf_name, classes = *(head.name for head in heads), fixed_size(heads[1].shape[1]) - 1
-    priors = grid_boxes_cxcywh(grids)
+    default_boxes = grid_boxes_cxcywh(grids)
 
     def decode(values: Outputs, picture: int, rules: PostprocessRules) -> RawDetections:
-        raw = _dense(values, loc_name, picture, (4, given)), _dense(values, conf_name, picture, (classes + 1, given))
-        chosen = priors if index is None else _chosen(priors, values, index.name, picture, given)
-        return apply_nms(ssd_candidates(*raw, chosen, rules.wanted, rules.conf, spec.width, spec.height), rules)
+        raw = (
+            _picture_output(values, loc_name, picture, (4, kept)),
+            _picture_output(values, conf_name, picture, (classes + 1, kept)),
+        )
+        boxes = (
+            default_boxes if index is None else _kept_default_boxes(default_boxes, values, index.name, picture, kept)
+        )
+        return apply_nms(ssd_candidates(*raw, boxes, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
     return Decoder(decode, classes)
 
 
-def _chosen(priors: Boxes, values: Outputs, name: str, picture: int, count: int) -> Boxes:
-    """Returns the (K, 4) default boxes that a network chose.
+def _kept_default_boxes(default_boxes: Boxes, values: Outputs, name: str, picture: int, count: int) -> Boxes:
+    """Returns the (K, 4) default boxes that a network kept.
 
     Raises:
-        ModelError: it chose some that do not exist.
+        ModelError: an index is out of range.
     """
     index = values[name]
-    places = index[picture] if index.ndim == 2 and picture < len(index) else index
-    if places.shape != (count,) or places.dtype.kind not in "iu":
-        raise ModelError(f"the model gave {name} of shape {index.shape}: expected whole numbers (n, {count})")
-    if ((places < 0) | (places >= len(priors))).any():
-        raise ModelError(f"the model gave {name} beyond the {len(priors)} default boxes: convert it again")
-    return priors[places]
+    box_ids = index[picture] if index.ndim == 2 and picture < len(index) else index
+    if box_ids.shape != (count,) or box_ids.dtype.kind not in "iu":
+        raise ModelError(f"the model returned {name} of shape {index.shape}: expected integers (n, {count})")
+    if ((box_ids < 0) | (box_ids >= len(default_boxes))).any():
+        raise ModelError(f"the model returned {name} beyond its {len(default_boxes)} default boxes: convert it again")
+    return default_boxes[box_ids]
 
 
-def _yolox(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
-    tensor = _by_shape(outputs, lambda s: len(s) == 3 and s[2] > 5)
+def _bind_yolox(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    tensor = _find_by_shape(outputs, lambda s: len(s) == 3 and s[2] > 5)
     cells = fixed_size(tensor.shape[1]) if tensor else 0
-    usual = sum((spec.width // s) * (spec.height // s) for s in (8, 16, 32))
-    strides = yolox_strides(spec.width, spec.height, cells or usual)
+    default_cells = sum((spec.width // s) * (spec.height // s) for s in (8, 16, 32))
+    strides = yolox_strides(spec.width, spec.height, cells or default_cells)
     if tensor is None or not strides:
-        raise _mismatch(spec, f"one output (n, {usual}, 5 + classes)", outputs)
+        raise _mismatch(spec, f"one output (n, {default_cells}, 5 + classes)", outputs)
     name, classes = tensor.name, fixed_size(tensor.shape[2]) - 5
     grid = yolox_grid(spec.width, spec.height, strides)
 
     def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
-        found = _dense(values, name, index, (len(grid), classes + 5))
-        return apply_nms(yolox_candidates(found, grid, rules.wanted, rules.conf), rules)
+        cell_values = _picture_output(values, name, index, (len(grid), classes + 5))
+        return apply_nms(yolox_candidates(cell_values, grid, rules.wanted, rules.conf), rules)
 
     return Decoder(decode, classes)
 
 
-def _fastestdet(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
-    tensor = _by_shape(outputs, lambda s: len(s) == 4 and s[1] > 5)
+def _bind_fastestdet(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    tensor = _find_by_shape(outputs, lambda s: len(s) == 4 and s[1] > 5)
     if tensor is None:
         raise _mismatch(spec, "one output (n, 5 + classes, rows, columns)", outputs)
     name, classes = tensor.name, fixed_size(tensor.shape[1]) - 5
 
     def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
-        maps = _dense(values, name, index, (classes + 5, 0, 0))
+        maps = _picture_output(values, name, index, (classes + 5, 0, 0))
         return apply_nms(fastestdet_candidates(maps, rules.wanted, rules.conf, spec.width, spec.height), rules)
 
     return Decoder(decode, classes)
 
 
 def _corners_px(spec: ModelSpec, boxes: NDArray[Any]) -> Boxes:
-    """Returns (N, 4) corners as left, top, right, bottom in input pixels, whatever the network's habit."""
+    """Returns (N, 4) corners as left, top, right, bottom in input pixels, from the box format of the model."""
     corners = boxes.astype(np.float32)
     if spec.box_order == "yxyx":
         corners = corners[:, [1, 0, 3, 2]]
@@ -171,21 +177,25 @@ def _corners_px(spec: ModelSpec, boxes: NDArray[Any]) -> Boxes:
     return corners
 
 
-def _one(spec: ModelSpec, name: str, array: NDArray[Any], index: int, rank: int) -> NDArray[Any]:
-    """Returns one picture's part of an end-to-end output, which comes with or without a batch axis."""
+def _end_to_end_output(spec: ModelSpec, name: str, array: NDArray[Any], index: int, rank: int) -> NDArray[Any]:
+    """Returns the end-to-end output of one picture; the batch axis is optional."""
     if array.ndim == rank + 1 and index < len(array):
         picture: NDArray[Any] = array[index]
         return picture
     if array.ndim == rank and index == 0:
         return array
-    raise ModelError(f"{spec.name} gave {name} of shape {array.shape}: expected {rank} dimensions for each picture")
+    raise ModelError(f"{spec.name} returned {name} of shape {array.shape}: expected {rank} dimensions per picture")
 
 
-def _rows(spec: ModelSpec, name: str) -> Decode:
+def _decode_rows(spec: ModelSpec, name: str) -> Decode:
     def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
-        rows = _one(spec, name, values[name], index, 2) if values[name].size else np.empty((0, 6), np.float32)
+        rows = (
+            _end_to_end_output(spec, name, values[name], index, 2)
+            if values[name].size
+            else np.empty((0, 6), np.float32)
+        )
         if rows.shape[1] != 6:
-            raise ModelError(f"{spec.name} gave {name} of shape {values[name].shape}: expected rows of 6")
+            raise ModelError(f"{spec.name} returned {name} of shape {values[name].shape}: expected rows of 6 values")
         class_ids = _class_ids(rows[:, 5], spec.label_offset)
         return select_detections(_corners_px(spec, rows[:, :4]), rows[:, 4], class_ids, rules)
 
@@ -193,7 +203,7 @@ def _rows(spec: ModelSpec, name: str) -> Decode:
 
 
 def _class_ids(labels: NDArray[Any], offset: int) -> NDArray[np.int64]:
-    """Returns class numbers from 0; -1 for what is no class number."""
+    """Returns class ids from 0; -1 for labels that are no class id."""
     if labels.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             labels = np.where(np.abs(labels) < _ANY_CLASS, labels, -1)
@@ -201,7 +211,7 @@ def _class_ids(labels: NDArray[Any], offset: int) -> NDArray[np.int64]:
     return np.where(numbers >= offset, numbers - offset, -1)
 
 
-def _separate(spec: ModelSpec, names: tuple[str, str, str]) -> Decode:
+def _decode_separate(spec: ModelSpec, names: tuple[str, str, str]) -> Decode:
     boxes_name, scores_name, labels_name = names
 
     def decode(values: Outputs, index: int, rules: PostprocessRules) -> RawDetections:
@@ -209,46 +219,48 @@ def _separate(spec: ModelSpec, names: tuple[str, str, str]) -> Decode:
             return select_detections(
                 np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64), rules
             )
-        boxes = _one(spec, boxes_name, values[boxes_name], index, 2)
-        scores = _one(spec, scores_name, values[scores_name], index, 1)
-        labels = _one(spec, labels_name, values[labels_name], index, 1)
+        boxes = _end_to_end_output(spec, boxes_name, values[boxes_name], index, 2)
+        scores = _end_to_end_output(spec, scores_name, values[scores_name], index, 1)
+        labels = _end_to_end_output(spec, labels_name, values[labels_name], index, 1)
         if boxes.shape != (len(scores), 4) or len(labels) != len(scores):
-            found = f"boxes {boxes.shape}, scores {scores.shape}, labels {labels.shape}"
-            raise ModelError(f"{spec.name} gave {found}: they do not belong together")
+            shapes = f"boxes {boxes.shape}, scores {scores.shape}, labels {labels.shape}"
+            raise ModelError(f"{spec.name} returned {shapes}: their lengths differ")
         return select_detections(_corners_px(spec, boxes), scores, _class_ids(labels, spec.label_offset), rules)
 
     return decode
 
 
-def _end_to_end(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+def _bind_end_to_end(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
     classes = len(spec.labels) or _ANY_CLASS
     names = {tensor.name for tensor in outputs}
     if spec.output_names:
         if len(spec.output_names) != 3 or not names.issuperset(spec.output_names):
             raise _mismatch(spec, f"boxes, scores and labels named {', '.join(spec.output_names)}", outputs)
         boxes, scores, labels = spec.output_names
-        return Decoder(_separate(spec, (boxes, scores, labels)), classes)
+        return Decoder(_decode_separate(spec, (boxes, scores, labels)), classes)
     if (rows := find_rows_output(outputs)) is not None:
-        return Decoder(_rows(spec, rows), classes)
+        return Decoder(_decode_rows(spec, rows), classes)
     if (separate := find_separate_outputs(outputs)) is not None:
-        return Decoder(_separate(spec, separate), classes)
-    raise _mismatch(spec, "rows (n, 6), or outputs named like boxes (n, 4), scores (n) and labels (n)", outputs)
+        return Decoder(_decode_separate(spec, separate), classes)
+    raise _mismatch(spec, "rows (n, 6), or outputs with names like boxes (n, 4), scores (n) and labels (n)", outputs)
 
 
-def _ssd_published(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
-    # By name: the sources of this model list its outputs in different orders.
+def _bind_ssd_published(spec: ModelSpec, outputs: Sequence[Tensor]) -> Decoder:
+    # By name: sources of this model list the outputs in different orders.
     names = ("bboxes", "scores", "labels")
     if not {tensor.name for tensor in outputs}.issuperset(names):
         raise _mismatch(spec, "outputs named bboxes, scores and labels", outputs)
-    return Decoder(_separate(spec, names), len(spec.labels) or _ANY_CLASS)
+    return Decoder(_decode_separate(spec, names), len(spec.labels) or _ANY_CLASS)
 
 
 DECODER_BINDERS: dict[Contract, Callable[[ModelSpec, Sequence[Tensor]], Decoder]] = {
-    Contract.SSD_HEADS: _ssd_heads,
-    Contract.SSD_PUBLISHED: _ssd_published,
-    Contract.YOLOX: _yolox,
-    Contract.FASTESTDET: _fastestdet,
-    Contract.END2END: _end_to_end,
+    Contract.SSD_HEADS: _bind_ssd_heads,
+    Contract.SSD_PUBLISHED: _bind_ssd_published,
+    Contract.YOLOX: _bind_yolox,
+    Contract.FASTESTDET: _bind_fastestdet,
+    Contract.END2END: _bind_end_to_end,
 }
-"""Every contract and what binds it to a model. A new one: a member of `Contract`, a function here, a family and a
-recogniser in `streamdet.models.recognise`."""
+"""The function that binds each output contract to a model.
+
+A new contract needs a member of `Contract`, a function here, and defaults and a recogniser in
+`streamdet.models.recognise`."""

@@ -1,4 +1,4 @@
-"""From candidates to detections of the network's input: rules, and how they are applied."""
+"""Post-processing: from candidates to detections in pixels of the network input."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from streamdet.detect.nms import nms
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PostprocessRules:
-    """What is kept of what a network gives.
+    """Which detections of a network are kept.
 
     Attributes:
         conf: only greater scores are kept.
-        iou: of two boxes of a class that overlap more, the better stays.
-        wanted: (classes,) bool, the classes asked for.
-        max_detections: the best so many of a picture are kept.
+        iou: IoU threshold of non-maximum suppression.
+        wanted: (classes,) bool, the requested classes.
+        max_detections: maximum number of detections of a picture; the best are kept.
         class_agnostic: boxes of different classes suppress each other too.
     """
 
@@ -31,10 +31,10 @@ class PostprocessRules:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawDetections:
-    """Detections of one picture, by falling score.
+    """Detections of one picture in network input pixels, by descending score.
 
     Attributes:
-        boxes_xyxy: (D, 4) float32 in pixels of the network's input, not clipped.
+        boxes_xyxy: (D, 4) float32 in pixels of the network input, not clipped.
         scores: (D,) float32.
         class_ids: (D,) int32, from 0.
     """
@@ -48,9 +48,10 @@ class RawDetections:
 
 
 def apply_nms(candidates: Candidates, rules: PostprocessRules) -> RawDetections:
-    """Picks the best candidates by non-maximum suppression within each class.
+    """Selects the best candidates by non-maximum suppression within each class.
 
-    Best 200 of each class, then best 200 of all (MLPerf) is the same as best 200 of all: no class can hold more.
+    MLPerf keeps the best 200 of each class, then the best 200 of all. That equals the best 200 of all: no class can
+    hold more.
     """
     groups = np.zeros_like(candidates.class_ids) if rules.class_agnostic else candidates.class_ids
     kept = nms(
@@ -69,13 +70,13 @@ def apply_nms(candidates: Candidates, rules: PostprocessRules) -> RawDetections:
 def select_detections(
     boxes_xyxy: Boxes, scores: NDArray[np.floating], class_ids: NDArray[np.integer], rules: PostprocessRules
 ) -> RawDetections:
-    """Picks among the detections of a network that did its own suppression.
+    """Selects from the detections of a network that runs its own non-maximum suppression.
 
     Args:
-        boxes_xyxy: (N, 4) in pixels of the network's input.
+        boxes_xyxy: (N, 4) in pixels of the network input.
         scores: (N,).
-        class_ids: (N,) from 0; numbers the labels do not reach are dropped, they cannot be named.
-        rules: what to keep; `iou` and `class_agnostic` have no meaning here.
+        class_ids: (N,) from 0; ids beyond the labels are dropped, since they have no name.
+        rules: what to keep; `iou` and `class_agnostic` are ignored.
     """
     with np.errstate(invalid="ignore"):
         keep = (scores > rules.conf) & (scores <= SCORE_CEILING) & are_usable(boxes_xyxy)

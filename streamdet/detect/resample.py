@@ -1,12 +1,12 @@
-"""Kernels from the planes of a picture to the network's input, each beside its numpy reference.
+"""Resampling kernels, from the planes of a picture to the network input, and their numpy reference.
 
-One pass over the output. A source row is first resampled to the output's width, into a row buffer that stays in the
-nearest cache, and is kept there for the output rows that need it again. An output row is then blended from two such
-rows, turned into the network's channels, and written once.
+There is one pass over the output. A source row is resampled to the output width, into a row buffer that stays in the
+first-level cache, and is kept there for the other output rows that need it. An output row is blended from two such
+rows, converted to the network's channels, and written once.
 
-The three samples of a pixel are packed into one 32-bit word beforehand, so that one load of 64 bits fetches both taps
-of an output pixel. YUV becomes whole BGR values before anything is blended: a network then gets the same numbers from
-the planes as from the converted picture it was trained on.
+The three samples of a pixel are first packed into one 32-bit word, so that one load of 64 bits fetches both taps of an
+output pixel. YUV becomes integer BGR values before blending, so that a network gets the same numbers from the planes as
+from the converted pictures that it was trained on.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from streamdet.color import Affine, Plane
 from streamdet.kernels import kernel
 
 Floats = NDArray[np.float32]
-Columns = NDArray[np.uint16]  # unsigned: Numba need not look for indices that count from the end
+Columns = NDArray[np.uint16]  # unsigned: Numba need not check for negative indices
 Words = NDArray[np.uint32]
 Pairs = NDArray[np.uint64]
 Tensor = NDArray[np.float32] | NDArray[np.uint8]
 
 MAX_WIDTH = 65535
-"""Widest picture the kernels take, in pixels: a column number must fit `Columns`."""
+"""Maximum picture width in pixels: a column number must fit `Columns`."""
 
 PLANAR, SEMI_PLANAR, PACKED = 0, 1, 2
 """Layouts of the planes: I420, NV12, BGR24."""
@@ -38,28 +38,28 @@ _32 = np.uint64(32)
 
 
 class SampleAxes(NamedTuple):
-    """Where the samples of an output row and column come from: sample ``near[i]`` and, by ``share[i]``, the next one.
+    """The source samples of each output column and row: the first tap, and the weight of the next sample.
 
     Attributes:
         columns: (n,) uint16, left tap of each output column.
-        column_share: (n,) float32 in [0, 1).
+        column_weight: (n,) float32 in [0, 1), weight of the right tap.
         rows: (m,) int32, upper tap of each output row.
-        row_share: (m,) float32 in [0, 1); 0 where the next row would be past the edge.
+        row_weight: (m,) float32 in [0, 1), weight of the lower tap; 0 if that row is past the edge.
     """
 
     columns: Columns
-    column_share: Floats
+    column_weight: Floats
     rows: NDArray[np.int32]
-    row_share: Floats
+    row_weight: Floats
 
 
 class ChannelTransform(NamedTuple):
-    """What the samples of a pixel go through: YUV to whole BGR values, blending, and then to the network's channels.
+    """Conversion of pixels: YUV to integer BGR values, blending, and then to the network's channels.
 
     Attributes:
-        to_bgr: (3, 4) float32, YUV to BGR; values are clipped to 0..255 and cut off, so a half is added in [:, 3].
-        scale: (3,) float32, per blue, green and red.
-        shift: (3,) float32, likewise: the network's value is ``scale * value + shift``.
+        to_bgr: (3, 4) float32, YUV to BGR; values are clipped to 0..255 and truncated, so [:, 3] includes one half.
+        scale: (3,) float32, for blue, green and red.
+        shift: (3,) float32, for blue, green and red: the network gets ``scale * value + shift``.
     """
 
     to_bgr: Affine
@@ -68,14 +68,14 @@ class ChannelTransform(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Row buffers of one preprocessor, kept between pictures.
+    """Row buffers of one preprocessor, reused for every picture.
 
     Attributes:
         words: (source columns + 1,) uint32, packed pixels of a row.
         taps: (2 n,) uint32, both taps of each output column.
-        rows: (2, 3, n) float32, resampled source rows as blue, green, red, at place ``row & 1``: neighbours never
-            share a place.
-        line: (3, n) of the output's type, one output row before its channels are interleaved.
+        rows: (2, 3, n) float32, resampled source rows as blue, green, red, at index ``row & 1``: adjacent rows
+            never share an index.
+        line: (3, n) of the output type, one output row before its channels are interleaved.
     """
 
     words: Words
@@ -91,10 +91,10 @@ class Scratch(NamedTuple):
 
 
 class TargetArea(NamedTuple):
-    """Where on the network's input the picture goes.
+    """Where the picture is written on the network input.
 
     Attributes:
-        interleaved: NHWC rather than NCHW.
+        interleaved: True for NHWC, False for NCHW.
         red_first: 1 for RGB, 0 for BGR.
         height: rows of the input.
         top: first row of the picture.
@@ -110,9 +110,9 @@ class TargetArea(NamedTuple):
 
 @kernel(apart=True, contract=True)
 def pack_yuv(luma: Plane, second: Plane, third: Plane, step: int, width: int, m: Affine, words: Words) -> None:
-    """Packs each pixel's blue, green and red into one word, chroma `step` bytes apart; `m` is `Color.to_bgr`.
+    """Packs blue, green and red of each pixel into one word; the last word is repeated once.
 
-    One more word repeats the last.
+    Chroma samples are `step` bytes apart; `m` is `ChannelTransform.to_bgr`.
     """
     a0, b0, c0, d0 = m[0, 0], m[0, 1], m[0, 2], m[0, 3]
     a1, b1, c1, d1 = m[1, 0], m[1, 1], m[1, 2], m[1, 3]
@@ -145,19 +145,19 @@ def pack_yuv(luma: Plane, second: Plane, third: Plane, step: int, width: int, m:
 
 @kernel(apart=True)
 def pack_bgr(line: Plane, width: int, words: Words) -> None:
-    """Packs the three samples of each pixel into one word; one more word repeats the last."""
+    """Packs the three samples of each pixel into one word; the last word is repeated once."""
     for x in range(width):
         low = np.uint32(np.uint32(line[3 * x]) | np.uint32(np.uint32(line[3 * x + 1]) << _8))
         words[x] = low | np.uint32(np.uint32(line[3 * x + 2]) << _16)
     words[width] = words[width - 1]
 
 
-@kernel  # not apart: as these may share memory for all it knows, LLVM keeps to plain loads, 1.5x faster than gathers
+@kernel  # not apart: LLVM must assume shared memory and uses plain loads, 1.5x faster than gathers
 def fetch_taps(words: Words, columns: Columns, taps: Pairs) -> None:
     """Fetches both taps of each output column; `taps` is `Scratch.taps`, two at a time.
 
-    LLVM makes one load of the two. To read `words` as overlapping words of 64 bits would promise it, by Numba, that
-    each lies at a multiple of 8 bytes.
+    LLVM makes one load of the two. Reading `words` as overlapping 64-bit words is not possible: Numba would promise
+    LLVM that each is aligned to 8 bytes.
     """
     for x in range(len(columns)):
         left = columns[x]
@@ -165,26 +165,26 @@ def fetch_taps(words: Words, columns: Columns, taps: Pairs) -> None:
 
 
 @kernel(apart=True, contract=True)
-def blend_taps(taps: Words, share: Floats, first: Floats, second: Floats, third: Floats) -> None:
-    """Blends the two taps of each output column, sample by sample."""
-    for x in range(len(share)):
+def blend_taps(taps: Words, weight: Floats, first: Floats, second: Floats, third: Floats) -> None:
+    """Blends the two taps of each output column, channel by channel."""
+    for x in range(len(weight)):
         here, there = taps[2 * x], taps[2 * x + 1]
         left = np.float32(np.int32(here & _BYTE))
         right = np.float32(np.int32(there & _BYTE))
-        first[x] = left + (right - left) * share[x]
+        first[x] = left + (right - left) * weight[x]
         left = np.float32(np.int32((here >> _8) & _BYTE))
         right = np.float32(np.int32((there >> _8) & _BYTE))
-        second[x] = left + (right - left) * share[x]
+        second[x] = left + (right - left) * weight[x]
         left = np.float32(np.int32((here >> _16) & _BYTE))
         right = np.float32(np.int32((there >> _16) & _BYTE))
-        third[x] = left + (right - left) * share[x]
+        third[x] = left + (right - left) * weight[x]
 
 
 @kernel(apart=True, contract=True)
 def blend_rows(
     upper: NDArray[np.float32],
     lower: NDArray[np.float32],
-    share: np.float32,
+    weight: np.float32,
     scale: Floats,
     shift: Floats,
     blue: Tensor,
@@ -196,9 +196,9 @@ def blend_rows(
     Args:
         upper: (3, n) float32.
         lower: (3, n) float32.
-        share: of the lower row.
-        scale: `Color.scale`.
-        shift: `Color.shift`; bytes are cut off, not rounded (add a half).
+        weight: weight of the lower row.
+        scale: `ChannelTransform.scale`.
+        shift: `ChannelTransform.shift`; uint8 values are truncated, not rounded (add one half).
         blue: (n,) float32 or uint8, written.
         green: (n,) written.
         red: (n,) written.
@@ -206,9 +206,9 @@ def blend_rows(
     b0, g0, r0 = upper[0], upper[1], upper[2]
     b1, g1, r1 = lower[0], lower[1], lower[2]
     for x in range(len(blue)):
-        blue[x] = (b0[x] + (b1[x] - b0[x]) * share) * scale[0] + shift[0]
-        green[x] = (g0[x] + (g1[x] - g0[x]) * share) * scale[1] + shift[1]
-        red[x] = (r0[x] + (r1[x] - r0[x]) * share) * scale[2] + shift[2]
+        blue[x] = (b0[x] + (b1[x] - b0[x]) * weight) * scale[0] + shift[0]
+        green[x] = (g0[x] + (g1[x] - g0[x]) * weight) * scale[1] + shift[1]
+        red[x] = (r0[x] + (r1[x] - r0[x]) * weight) * scale[2] + shift[2]
 
 
 @kernel(apart=True)
@@ -231,18 +231,18 @@ def resample(
     out: Tensor,
     target: TargetArea,
 ) -> None:
-    """Writes a picture to its window on the network's input.
+    """Writes a picture to its area of the network input.
 
     Args:
         layout: `PLANAR`, `SEMI_PLANAR` or `PACKED`.
-        planes: (rows, line) uint8 each; where the layout has fewer than three, the last is repeated.
+        planes: (rows, line) uint8 each; if the layout has fewer than three, the last is repeated.
         width: pixels per row of the picture.
-        axes: where the pixels of the window come from.
-        color: from the picture's samples to the network's channels.
+        axes: source samples of each output pixel.
+        color: conversion to the network's channels.
         scratch: row buffers, written.
-        out: the network's input as rows: (3 * height, width) for NCHW, (height, 3 * width) for NHWC; written in the
-            window only. float32 or uint8.
-        target: where in `out`.
+        out: the network input as rows: (3 * height, width) for NCHW, (height, 3 * width) for NHWC; float32 or uint8;
+            only the area of the picture is written.
+        target: the area of `out`.
     """
     luma, second, third = planes
     words, taps, rows, line = scratch
@@ -254,21 +254,21 @@ def resample(
     for i in range(len(axes.rows)):
         upper = np.int64(axes.rows[i])
         for row in range(upper, min(upper + 2, luma.shape[0])):
-            place = row & 1
-            if kept[place] != row:
-                kept[place] = row
+            slot = row & 1
+            if kept[slot] != row:
+                kept[slot] = row
                 if layout == PACKED:
                     pack_bgr(luma[row], width, words)
-                elif layout == PLANAR:  # steps are written out: LLVM makes a kernel for each
+                elif layout == PLANAR:  # constant steps: LLVM makes a kernel for each
                     pack_yuv(luma[row], second[row >> 1], third[row >> 1], 1, width, color.to_bgr, words)
                 else:
                     pack_yuv(luma[row], second[row >> 1], second[row >> 1, 1:], 2, width, color.to_bgr, words)
                 fetch_taps(words, axes.columns, pairs_of_taps)
-                blend_taps(taps, axes.column_share, rows[place, 0], rows[place, 1], rows[place, 2])
-        here, there, share = rows[upper & 1], rows[1 - (upper & 1)], axes.row_share[i]
+                blend_taps(taps, axes.column_weight, rows[slot, 0], rows[slot, 1], rows[slot, 2])
+        here, there, weight = rows[upper & 1], rows[1 - (upper & 1)], axes.row_weight[i]
         if target.interleaved:
             blend_rows(
-                here, there, share, color.scale, color.shift, line[2 * red_first], line[1], line[2 - 2 * red_first]
+                here, there, weight, color.scale, color.shift, line[2 * red_first], line[1], line[2 - 2 * red_first]
             )
             interleave(line, out[target.top + i, 3 * left : 3 * (left + columns)])
         else:
@@ -278,13 +278,13 @@ def resample(
             blue_out = out[row_b, left : left + columns]
             green_out = out[row_g, left : left + columns]
             red_out = out[row_r, left : left + columns]
-            blend_rows(here, there, share, color.scale, color.shift, blue_out, green_out, red_out)
+            blend_rows(here, there, weight, color.scale, color.shift, blue_out, green_out, red_out)
 
 
 def resample_reference(
     layout: int, planes: tuple[Plane, Plane, Plane], width: int, axes: SampleAxes, color: ChannelTransform
 ) -> NDArray[np.float32]:
-    """The same as `resample` in plain numpy; returns (3, rows, columns) float32: blue, green, red."""
+    """The same as `resample`, in plain numpy; returns (3, rows, columns) float32: blue, green, red."""
     luma, second, third = planes
     if layout == PACKED:
         pixels: NDArray[np.float32] = luma[:, : 3 * width].reshape(-1, width, 3).astype(np.float32)
@@ -304,7 +304,7 @@ def resample_reference(
 def _bilinear_reference(plane: NDArray[np.float32], axes: SampleAxes) -> NDArray[np.float32]:
     left = plane[:, axes.columns]
     right = plane[:, np.minimum(axes.columns.astype(np.int64) + 1, plane.shape[1] - 1)]
-    rows = left + (right - left) * axes.column_share
+    rows = left + (right - left) * axes.column_weight
     upper, lower = rows[axes.rows], rows[np.minimum(axes.rows + 1, plane.shape[0] - 1)]
-    blended: NDArray[np.float32] = upper + (lower - upper) * axes.row_share[:, None]
+    blended: NDArray[np.float32] = upper + (lower - upper) * axes.row_weight[:, None]
     return blended

@@ -63,21 +63,21 @@ def test_kernel_equals_reference(seed, format, size, input_size, resize, padding
     spec = replace(base, width=input_size[0], height=input_size[1], resize=resize, rgb=rgb, nchw=nchw, uint8=uint8)
     got, _ = run(spec, picture)
 
-    window = letterbox(spec, *size)
+    area = letterbox(spec, *size)
     to_bgr = picture.color.yuv_to_rgb()[::-1] + np.float32([0, 0, 0, 0.5])
     order = slice(None, None, -1 if rgb else 1)  # the spec's channels as blue, green, red
     mean, std = np.array(spec.mean)[order], np.array(spec.std)[order]
     color = ChannelTransform(to_bgr, np.float32(1 / std), np.float32(-mean / std + (0.5 if uint8 else 0)))
     planes = (picture.planes[0], picture.planes[1 % len(picture.planes)], picture.planes[-1])
-    expected = resample_reference(LAYOUT[format], planes, size[0], make_axes(*size, window), color)[order]
+    expected = resample_reference(LAYOUT[format], planes, size[0], make_axes(*size, area), color)[order]
     pad = (spec.pad_value - np.array(spec.mean)) / np.array(spec.std)
     full = np.broadcast_to(pad[:, None, None], (3, spec.height, spec.width)).astype(np.float32)
-    full[:, window.top : window.top + window.height, window.left : window.left + window.width] = expected
+    full[:, area.top : area.top + area.height, area.left : area.left + area.width] = expected
     full = np.floor(full) if uint8 else full
     # Where a value is cut off, a sum a hair apart can fall on the other side of a whole number: one step, and rarely;
     # what is enlarged shows such a one several times.
     difference = np.abs(got - full)
-    times = -(-window.width // size[0]) * -(-window.height // size[1])
+    times = -(-area.width // size[0]) * -(-area.height // size[1])
     assert difference.max() <= 1.001 / np.min(spec.std)
     assert (difference > 2e-5).sum() <= max(3 * times, 0.01 * difference.size)
 
@@ -172,15 +172,15 @@ def test_where_a_picture_lands(resize, size, window):
 @given(width=st.integers(1, 5000), height=st.integers(1, 5000), resize=st.sampled_from(Resize))
 def test_a_window_fits_and_boxes_come_back(width, height, resize):
     spec = replace(PLAIN, width=640, height=384, resize=resize)
-    window = letterbox(spec, width, height)
-    assert window.left >= 0
-    assert window.top >= 0
-    assert 1 <= window.width <= spec.width - window.left
-    assert 1 <= window.height <= spec.height - window.top
+    area = letterbox(spec, width, height)
+    assert area.left >= 0
+    assert area.top >= 0
+    assert 1 <= area.width <= spec.width - area.left
+    assert 1 <= area.height <= spec.height - area.top
     if resize is not Resize.STRETCH:
-        assert window.width == spec.width or window.height == spec.height
-    fit = window.fit(width, height)
-    corners = np.array([[window.left, window.top, window.left + window.width, window.top + window.height]], np.float32)
+        assert area.width == spec.width or area.height == spec.height
+    fit = area.transform(width, height)
+    corners = np.array([[area.left, area.top, area.left + area.width, area.top + area.height]], np.float32)
     boxes = fit.boxes_to_frame(corners, width, height)
     np.testing.assert_allclose(boxes, [[0, 0, width, height]], atol=1e-2, rtol=1e-5)
 

@@ -264,7 +264,7 @@ def test_nothing_found(tmp_path, outputs, yaml):
         ({"rows": ROWS[None]}, "output_names: [a, b, c]", "looked for boxes, scores and labels named a, b, c"),
         ({"rows": ROWS[None]}, "width: 65", "is described with input (n, 3, 48, 65), takes images (1, 3, 48, 64)"),
         ({"rows": ROWS[None]}, "uint8: true", "correct `uint8`"),
-        ({"o": np.zeros((1, 62, 9), np.float32)}, "labels: [a]", "has 4 classes but 1 labels are given"),
+        ({"o": np.zeros((1, 62, 9), np.float32)}, "labels: [a]", "has 4 classes but 1 labels: correct `labels`"),
         ({"boxes": BOXES, "scores": np.zeros((1, 2), np.float32), "labels": LABELS}, "", "do not belong together"),
     ],
 )
