@@ -1,4 +1,4 @@
-"""Several sources on one detector, each into a file of its own.
+"""Several sources on one detector, with one recording per source.
 
 python examples/multi_camera.py yolox-nano recordings rtsp://front/stream rtsp://back/stream 0
 """

@@ -1,4 +1,4 @@
-"""Steps of your own between tracking and drawing: keep large objects, and every second frame.
+"""Your own steps between tracking and drawing: keep large objects and every second frame.
 
 python examples/own_stage.py video.mp4 yolox-nano out.mp4
 """
@@ -11,14 +11,14 @@ from streamdet import Result
 
 
 def only_large(result: Result) -> Result:
-    """Drops boxes smaller than one percent of the picture."""
+    """Removes boxes smaller than one percent of the frame."""
     left, top, right, bottom = result.detections.boxes_xyxy.T
     large = (right - left) * (bottom - top) > 0.01 * result.frame.width * result.frame.height
     return replace(result, detections=result.detections[large])
 
 
 def every_second_frame(result: Result) -> Result | None:
-    """Drops frames; the report counts them under "stage"."""
+    """Drops every second frame; the report counts these as dropped by "stage"."""
     return result if result.frame.index % 2 == 0 else None
 
 

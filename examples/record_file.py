@@ -1,4 +1,4 @@
-"""Turn a video file into an annotated one and a file of detections; audio and timestamps are kept.
+"""Annotate a video file, and write its detections; audio and timestamps are kept.
 
 python examples/record_file.py video.mp4 yolox-nano annotated.mp4
 """

@@ -1,4 +1,4 @@
-"""Annotate an RTSP stream into a file and print what is seen, once a second of the stream's time.
+"""Record an annotated RTSP stream, and print the number of objects once per second of its time.
 
 python examples/rtsp.py rtsp://user:password@camera/stream yolox-nano front.mp4
 """
