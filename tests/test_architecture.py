@@ -24,6 +24,7 @@ LAYERS = {
         "color",
         "errors",
         "interrupts",
+        "isolation",
         "kernels",
         "labels",
         "openvino_runtime",

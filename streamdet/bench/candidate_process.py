@@ -1,33 +1,30 @@
-"""Candidates that each work in a process of their own, so that processor time and memory are theirs alone."""
+"""Candidates that each run in their own process, so that processor time and memory are measured separately."""
 
 from __future__ import annotations
 
-import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
-from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Self
+
+from streamdet.isolation import Channel, Child
 
 Workload = Callable[[], "WorkloadResult"]
-"""Does the whole job once."""
+"""Does the complete job once."""
 
 WorkloadFactory = Callable[[], Workload]
-"""Prepares a candidate, in its own process: loads models and compiles. It is pickled on its way there."""
+"""Prepares a candidate in its own process: loads models and compiles. It is pickled on its way there."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadResult:
-    """What a candidate says of one turn.
+    """What a candidate reports after it has done its job once.
 
     Attributes:
-        frames: how many it brought to the end.
-        age_ms: median, 95th and 99th percentile of capture to written; empty where that means nothing.
+        frames: number of frames it processed.
+        age_ms: median, 95th and 99th percentile of the time from capture to file; empty where that has no meaning.
         stage_cpu_s: processor time by stage, where it is known.
     """
 
@@ -38,16 +35,16 @@ class WorkloadResult:
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """What one turn took.
+    """What it cost to do the job once.
 
     Attributes:
-        done: what the candidate says.
-        wall_s: by the clock.
-        cpu_s: processor time of the process, all its threads.
-        peak_memory_bytes: most memory the process has held so far, 0 where the system does not say.
+        result: what the candidate reported.
+        wall_s: elapsed time.
+        cpu_s: processor time of all threads of the process.
+        peak_memory_bytes: most memory that the process has used so far, 0 if the system does not report it.
     """
 
-    done: WorkloadResult
+    result: WorkloadResult
     wall_s: float
     cpu_s: float
     peak_memory_bytes: int
@@ -55,122 +52,87 @@ class ResourceUsage:
     @property
     def fps(self) -> float:
         """Frames per second."""
-        return self.done.frames / self.wall_s
+        return self.result.frames / self.wall_s
 
     @property
     def cpu_ms(self) -> float:
         """Processor time per frame."""
-        return 1000 * self.cpu_s / self.done.frames
+        return 1000 * self.cpu_s / self.result.frames
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateResult:
-    """A candidate after all rounds: medians, and the whole of its middle turn."""
+    """A candidate after all rounds: medians, and its median round by elapsed time."""
 
     name: str
     fps: float
     cpu_ms: float
     peak_memory_bytes: int
-    middle: ResourceUsage
+    median_round: ResourceUsage
 
 
 def peak_memory_bytes() -> int:
-    """Returns the most memory this process has held, 0 where the system does not say."""
+    """Returns the most memory that this process has used, 0 if the system does not report it."""
     if sys.platform == "win32":
         return 0
     import resource
 
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most << 10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10
 
 
-def measure_workload(turn: Workload) -> ResourceUsage:
-    """Takes one turn in this process and says what it took."""
+def measure_workload(workload: Workload) -> ResourceUsage:
+    """Runs a workload once in this process and returns what it cost."""
     start_s, cpu_s = time.perf_counter(), time.process_time()
-    done = turn()
-    return ResourceUsage(done, time.perf_counter() - start_s, time.process_time() - cpu_s, peak_memory_bytes())
+    result = workload()
+    return ResourceUsage(result, time.perf_counter() - start_s, time.process_time() - cpu_s, peak_memory_bytes())
 
 
-class CandidateProcess:
-    """A candidate in its own process; a context that ends it.
-
-    Args:
-        make: a function of a module, or a `partial` of one.
-    """
-
-    def __init__(self, make: WorkloadFactory) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would share what this process has loaded
-        self._here, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, make), daemon=True)
-        self._process.start()
-        there.close()
-
-    def turn(self) -> ResourceUsage:
-        """Lets it do its job once.
-
-        Raises:
-            Exception: what the candidate raised.
-            EOFError: its process died.
-        """
-        self._here.send(True)
-        answer = self._here.recv()
-        if isinstance(answer, BaseException):
-            raise answer
-        assert isinstance(answer, ResourceUsage)
-        return answer
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._here.close()  # it ends when it reads that
-        self._process.join(5)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
-
-
-def _serve(there: Connection, make: WorkloadFactory) -> None:
-    try:
-        turn = make()
-        turn()  # fills caches
-    except BaseException as error:
-        failed = error
-        turn = partial(_again, failed)
+def _run_on_request(channel: Channel, factory: WorkloadFactory) -> None:
+    """Measures the workload once for each message; runs in the child process."""
+    workload = factory()
+    workload()  # fills caches
     while True:
-        try:
-            there.recv()
-        except (EOFError, OSError, KeyboardInterrupt):
-            return
-        try:
-            there.send(measure_workload(turn))
-        except BaseException as error:
-            there.send(error)
+        channel.receive()
+        channel.send(measure_workload(workload))
 
 
-def _again(error: BaseException) -> WorkloadResult:
-    raise error
+def _run_once(candidate: Child) -> ResourceUsage:
+    """Raises what the candidate raised, or ChildEnded if its process died."""
+    candidate.send("run once")
+    usage = candidate.receive()
+    assert isinstance(usage, ResourceUsage)
+    return usage
 
 
 def compare(candidates: Mapping[str, WorkloadFactory], rounds: int) -> list[CandidateResult]:
-    """Lets all take turns, so that the noise of the machine falls on all alike."""
+    """Runs every candidate once per round, so that noise of the machine affects all of them alike.
+
+    Args:
+        candidates: name -> function of a module, or `functools.partial` of one.
+        rounds: how often each is measured.
+
+    Raises:
+        Exception: what a candidate raised.
+        ChildEnded: the process of a candidate died.
+    """
     usages: dict[str, list[ResourceUsage]] = {name: [] for name in candidates}
     with ExitStack() as stack:
-        processes = {name: stack.enter_context(CandidateProcess(make)) for name, make in candidates.items()}
+        children = {
+            name: stack.enter_context(Child(_run_on_request, factory, name=name))
+            for name, factory in candidates.items()
+        }
         for _ in range(rounds):
-            for name, process in processes.items():
-                usages[name].append(process.turn())
-    return [_standing(name, taken) for name, taken in usages.items()]
+            for name, child in children.items():
+                usages[name].append(_run_once(child))
+    return [_summarize(name, taken) for name, taken in usages.items()]
 
 
-def _standing(name: str, taken: Sequence[ResourceUsage]) -> CandidateResult:
-    middle = sorted(taken, key=lambda usage: usage.wall_s)[len(taken) // 2]
+def _summarize(name: str, taken: Sequence[ResourceUsage]) -> CandidateResult:
     return CandidateResult(
         name,
         statistics.median(usage.fps for usage in taken),
         statistics.median(usage.cpu_ms for usage in taken),
         max(usage.peak_memory_bytes for usage in taken),
-        middle,
+        sorted(taken, key=lambda usage: usage.wall_s)[len(taken) // 2],
     )

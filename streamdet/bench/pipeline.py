@@ -142,7 +142,7 @@ def ours(config: Config) -> Workload:
             tracker=ByteTracker(config.tracker.options(detector.conf)),
             annotator=BoxAnnotator(config.draw),
         )
-        return _done(Pipeline([plan], detector))
+        return _result(Pipeline([plan], detector))
 
     return turn
 
@@ -153,7 +153,7 @@ def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkO
     def turn() -> WorkloadResult:
         sink = create_sink(str(out), options=recording)
         tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(drawn)
-        return _done(
+        return _result(
             Pipeline(
                 [StreamPlan(create_source(str(clip)), [sink], tracker=tracker, annotator=annotator)], StubDetector()
             )
@@ -187,7 +187,7 @@ class _Keep(Sink):
         pass
 
 
-def _done(pipeline: Pipeline) -> WorkloadResult:
+def _result(pipeline: Pipeline) -> WorkloadResult:
     pipeline.run()
     told: Report = report(pipeline)
     (stream,) = told.streams
@@ -199,7 +199,7 @@ def _table(wanted: PipelineBenchmark, standings: list[CandidateResult], notes: l
     ours_fps = standings[0].fps
     rows = []
     for s in standings:
-        ages = " / ".join(f"{ms:.0f}" for ms in s.middle.done.age_ms) or "-"
+        ages = " / ".join(f"{ms:.0f}" for ms in s.median_round.result.age_ms) or "-"
         rows.append(
             (s.name, f"{s.fps:.1f}", f"{ours_fps / s.fps:.2f}", f"{s.cpu_ms:.1f}", _mb(s.peak_memory_bytes), ages)
         )
@@ -211,8 +211,8 @@ def _table(wanted: PipelineBenchmark, standings: list[CandidateResult], notes: l
                 notes = [f"share of the bare transcode: {share}", _floor(s), *notes]
             else:
                 notes = [f"share of the transcode of the same pictures, drawn beforehand: {share}", *notes]
-    stages = standings[0].middle
-    parts = {name: 1000 * cpu_s / stages.done.frames for name, cpu_s in stages.done.stage_cpu_s.items()}
+    stages = standings[0].median_round
+    parts = {name: 1000 * cpu_s / stages.result.frames for name, cpu_s in stages.result.stage_cpu_s.items()}
     rest = stages.cpu_ms - sum(parts.values())
     told = ", ".join(f"{name} {ms:.2f}" for name, ms in {**parts, "threads of codecs and inference": rest}.items())
     notes = [*notes, f"processor time per frame by stage, ms: {told}"]

@@ -6,7 +6,7 @@ Each module looks at one subject; `isolated` runs them all at once, in processes
 from streamdet.doctor.check_result import CheckResult, Status
 from streamdet.doctor.diagnosis import Diagnosis, diagnose
 from streamdet.doctor.inference import tiny_model
-from streamdet.doctor.run_probes import Probe, run_probes_in_children
+from streamdet.doctor.probes import Probe, run_probes
 
 __all__ = ["LIMIT_S", "PROBES", "CheckResult", "Diagnosis", "Probe", "Status", "diagnose", "run_checks", "tiny_model"]
 
@@ -43,4 +43,4 @@ def run_checks(limit_s: float = LIMIT_S) -> list[CheckResult]:
     Args:
         limit_s: what takes longer is given up.
     """
-    return run_probes_in_children(PROBES, limit_s)
+    return run_probes(PROBES, limit_s)

@@ -1,5 +1,6 @@
 """The benchmarks of whole pipelines: fair baselines, processes apart, and a search that finds the edge."""
 
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from streamdet.bench.simulated_camera import WARM_UP_S
 from streamdet.bench.synthetic_clip import write_synthetic_clip
 from streamdet.boxes import pairwise_iou
 from streamdet.inference.detector import DetectorOptions, load_detector
+from streamdet.isolation import ChildEnded
 from streamdet.models.catalog import resolve_model
 from streamdet.picture import Picture
 
@@ -45,6 +47,15 @@ def test_candidates_are_measured_each_in_its_own_process():
 def test_what_a_candidate_raises_is_raised_here():
     with pytest.raises(ValueError, match="no such thing"):
         compare({"broken": broken}, 1)
+
+
+def die():
+    os._exit(3)
+
+
+def test_a_candidate_whose_process_dies_is_an_error():
+    with pytest.raises(ChildEnded, match=r"^mortal ended with code 3$"):
+        compare({"mortal": die}, 1)
 
 
 @pytest.mark.parametrize("carried", [0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64])

@@ -144,7 +144,7 @@ def test_a_crashing_provider_and_no_writable_folder(tmp_path):
     )
     assert report.code == 1
     assert "provider cpu" in report.verdict["broken"]
-    assert "crashes (SIGSEGV)" in report.all_of("provider cpu")
+    assert "crashed (SIGSEGV)" in report.all_of("provider cpu")
     assert report.verdict["provider"] != "cpu"
     assert report.verdict["best_step"] == report.checks["provider cpu"]["fix"]
     assert report.status("kernel cache") == "warn"
@@ -188,7 +188,7 @@ def test_a_window_that_aborts_the_process(tmp_path):
         report = doctor(site, DISPLAY=f":{number}", only=("packages", "video", "windows"))
     assert report.code == 1
     assert report.verdict["broken"] == ["windows"]
-    assert "crashes (SIGABRT): no Qt platform plug-in" in report.all_of("windows")
+    assert "crashed (SIGABRT): no Qt platform plug-in" in report.all_of("windows")
 
 
 @pytest.mark.parametrize("chosen", [None, "models"], ids=["no folder set", "models folder set"])

@@ -1,132 +1,90 @@
-"""The looks at packages, providers and video, each with what it looks at replaced."""
+"""A probe that crashes, hangs or raises is a failed result and does not affect the other probes."""
+
+import sys
 
 import pytest
 
-from streamdet.doctor import inference, packages, tiny_model, video
-from streamdet.doctor.check_result import Status
-from streamdet.doctor.processor import Processor
-from streamdet.inference import providers
+from streamdet import isolation
+from streamdet.doctor import probes
+from streamdet.doctor.check_result import CheckResult, Status
+from streamdet.doctor.probes import Probe, probe_safely, run_probes
+from streamdet.errors import StreamdetError
 
-FINE = {"onnxruntime-gpu": "1.31.1", "opencv-python": "5.0", "numpy": "2", "numba": "1", "onnx": "1"}
-
-
-@pytest.mark.parametrize(
-    ("change", "name", "status", "words"),
-    [
-        ({}, "package cv2", Status.OK, "opencv-python 5.0"),
-        ({"onnxruntime-ep-openvino": "1"}, "package onnxruntime", Status.OK, "onnxruntime-gpu 1.31.1"),
-        ({"onnxruntime-extensions": "1"}, "package onnxruntime", Status.OK, ""),
-        ({"onnxruntime-openvino": "1"}, "package onnxruntime", Status.FAIL, "overwrite each other"),
-        (
-            {"ort-nightly-gpu": "1"},
-            "package onnxruntime",
-            Status.FAIL,
-            "pip uninstall -y onnxruntime-gpu ort-nightly-gpu",
-        ),
-        ({"onnxruntime-gpu": None}, "package onnxruntime", Status.FAIL, "pip install onnxruntime"),
-        ({"opencv-contrib-python-headless": "1"}, "package cv2", Status.FAIL, "overwrite each other"),
-        ({"opencv-python": None}, "package cv2", Status.FAIL, "pip install opencv-python"),
-        ({"opencv-python": None, "opencv-python-headless": "1"}, "package cv2", Status.WARN, "--show cannot work"),
-        ({"numba": None}, "package numba", Status.FAIL, "pip install numba"),
-    ],
-    ids=["fine", "plug-in", "add-on", "two", "nightly", "none", "contrib", "no-cv2", "headless", "no-numba"],
-)
-def test_packages(monkeypatch, change, name, status, words):
-    found = {key: version for key, version in {**FINE, **change}.items() if version is not None}
-    monkeypatch.setattr(packages, "installed", lambda: found)
-    check = next(check for check in packages.probe() if check.name == name)
-    assert check.status is status
-    assert words in f"{check.detail} {check.fix}"
-    assert bool(check.fix) == (status is not Status.OK)
+PROBE = """
+import ctypes, os, sys, time
+from streamdet.doctor.check_result import CheckResult, Status
+def probe(what):
+    yield CheckResult("first", Status.OK, f"before {what}")
+    os.write(1, b"what a library prints on standard output\\n")
+    if what == "crash": ctypes.string_at(0)
+    if what == "hang": time.sleep(3600)
+    if what == "die": sys.stderr.write("last words of rtsp://u:secret@host"); sys.stderr.flush(); os._exit(7)
+    if what == "raise": raise LookupError("cannot open rtsp://u:secret@host/1\\nat all")
+    yield CheckResult("second", Status.WARN, "\\u00e4, \\"quoted\\"", "fix it")
+"""
 
 
-def failing(provider, reason):
-    """Stands for `Session` on a machine that lacks something."""
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module with a probe, which children can import too."""
+    (tmp_path / "probes_of_this_test").mkdir()
+    (tmp_path / "probes_of_this_test" / "pretended.py").write_text(PROBE)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(probes, "_PACKAGE", "probes_of_this_test")
+    return "pretended"
 
-    def session(*_, **__):
-        raise providers.ProviderMissing(provider, reason)
 
-    return session
-
-
-INTEL = Processor("GenuineIntel", "", frozenset({"avx512_vnni"}))
-AMD = Processor("AuthenticAMD", "", frozenset({"avx2"}))
+def test_results_are_complete_and_in_order(module):
+    found = run_probes([Probe("a", module, "one"), Probe("b", module, "two")], 60)
+    second = CheckResult("second", Status.WARN, 'ä, "quoted"', "fix it")
+    first = [CheckResult("first", Status.OK, f"before {what}") for what in ("one", "two")]
+    assert found == [first[0], second, first[1], second]
+    assert all(check.took_s >= 0 for check in found)
 
 
 @pytest.mark.parametrize(
-    ("processor", "installed", "status", "words"),
+    ("what", "words"),
     [
-        (INTEL, False, Status.ABSENT, "large networks run faster in INT8"),
-        (AMD, False, Status.ABSENT, "not installed"),
-        (INTEL, True, Status.WARN, "no device"),
-        (AMD, True, Status.WARN, "no device"),
+        ("crash", "crashed (SIGSEGV)"),
+        ("die", "ended with code 7: last words of rtsp://***@host"),
+        ("raise", "LookupError: cannot open rtsp://***@host/1 at all"),
     ],
-    ids=["intel-without", "amd-without", "intel-with", "amd-with"],
 )
-def test_openvino(monkeypatch, processor, installed, status, words):
-    monkeypatch.setattr(inference, "read_processor", lambda: processor)
-    monkeypatch.setattr(inference, "find_spec", lambda name: object() if installed else None)
-    monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.OPENVINO, "no device"))
-    (check,) = inference.probe("openvino")
-    assert check.status is status
-    assert words in check.detail
-    assert check.fix.endswith("onnxruntime-ep-openvino" if processor is INTEL else " openvino")
+def test_a_probe_that_fails_is_a_failed_result(module, what, words):
+    found = run_probes([Probe("bad", module, what, fix="repair it"), Probe("good", module)], 60)
+    assert [check.name for check in found] == ["first", "bad", "first", "second"]
+    assert found[1].status is Status.FAIL
+    assert words in found[1].detail
+    assert found[1].fix
 
 
-def test_a_gpu_whose_provider_is_missing_is_a_warning(monkeypatch):
-    """A machine with a driver should not look as if there was nothing to gain."""
-    reason = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
-    monkeypatch.setattr(providers, "missing_driver", lambda: None)
-    monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.CUDA, reason))
-    (cuda,) = inference.probe("cuda")
-    assert (cuda.status, cuda.detail) == (Status.WARN, "libcublasLt.so.13 is missing")
-    assert cuda.fix == providers.INSTALL_CUDA
-    monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.TENSORRT, reason))
-    (tensorrt,) = inference.probe("tensorrt")
-    assert tensorrt.status is Status.ABSENT, "it is never taken unless asked for"
+def test_a_probe_that_hangs_is_given_up(module):
+    found = run_probes([Probe("stuck", module, "hang", fix="pull the plug")], 2)
+    assert found[-1] == CheckResult("stuck", Status.FAIL, "no answer within 2 s", "pull the plug")
 
 
-def test_a_provider_that_computes_something_else_is_broken(monkeypatch):
-    import numpy as np
+def test_no_more_processes(monkeypatch):
+    monkeypatch.setattr(isolation.sys, "executable", "/no/such/python")
+    with pytest.raises(StreamdetError, match="cannot start a process for the probe machine: No such file"):
+        run_probes([Probe("machine", "machine")], 60)
 
-    from streamdet.inference.session import Session
 
-    monkeypatch.setattr(Session, "run", lambda self, batch: {"y": np.full((1, 1, 8, 8), np.nan, np.float32)})
-    (check,) = inference.probe("cpu")
+def test_no_more_threads(module, monkeypatch):
+    """As where another program has started tens of thousands: reported in one line, and no child is left."""
+    children = []
+    real = isolation.subprocess.Popen
+    monkeypatch.setattr(isolation.subprocess, "Popen", lambda *a, **k: children.append(real(*a, **k)) or children[-1])
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(isolation.threading.Thread, "start", refuse)
+    with pytest.raises(StreamdetError, match="doctor cannot run the probe a: can't start new thread; end other prog"):
+        run_probes([Probe("a", module, "hang"), Probe("b", module)], 60)
+    assert [child.poll() is not None and child.stdout.closed for child in children] == [True]
+
+
+def test_a_module_that_does_not_exist_is_a_failed_result():
+    (check,) = probe_safely("nothing", "streamdet.doctor.no_such_module")
     assert check.status is Status.FAIL
-    assert "nan where 1 is right" in check.detail
-
-
-@pytest.mark.parametrize(
-    ("version", "python", "status", "words"),
-    [
-        ("19.0.2", (3, 13), Status.OK, ""),
-        ("20.1.0", (3, 12), Status.OK, ""),
-        ("19.0.1", (3, 13), Status.WARN, 'pip install --upgrade "av>=19.0.2"'),
-        ("18.1.0", (3, 11), Status.WARN, "use Python 3.12 or 3.13"),
-        ("18.0.0", (3, 11), Status.WARN, "known security holes"),
-        ("17.0.0rc1", (3, 12), Status.WARN, "known security holes"),
-    ],
-)
-def test_the_security_floor(version, python, status, words):
-    check = video.check_version(version, "8.1.2", python)
-    assert check.status is status
-    assert words in f"{check.detail} {check.fix}"
-
-
-def test_what_opencv_was_built_with():
-    text = "  Video I/O:\n    FFMPEG:   YES\n      avcodec:  YES (62.28.101)\n  GUI:    QT5\n"
-    assert (
-        video.describe_opencv("5", text) == "OpenCV 5, windows by QT5; its own FFmpeg (avcodec 62.28.101) is never used"
-    )
-    assert video.describe_opencv("5", "  GUI:      NONE\n") == "OpenCV 5, without windows"
-
-
-def test_encoders_really_encode():
-    assert video.encoder_error("mpeg4") is None
-    assert video.encoder_error("libx264") is None
-    assert video.encoder_error("no_such_encoder")
-
-
-def test_the_model_is_small():
-    assert len(tiny_model()) < 1000
+    assert "no_such_module" in check.detail
