@@ -1,19 +1,20 @@
-"""Runs a function in a child process, so that a crash or a hang of a library stays there.
+"""Runs a function in a child process, so that a library that crashes or hangs does not affect this process.
 
-The child is a fresh interpreter, not a fork: it shares no memory, locks or loaded libraries with its parent. It
-imports nothing but this package's vocabulary and the standard library before it imports the function, so it also works
-where an installation is broken.
+The child is a fresh interpreter, not a fork: it shares no memory, locks or loaded libraries with its parent. Before it
+imports the function it imports only the standard library and a few small modules of this package, so it also starts
+where the installation is broken.
 
-Parent and child exchange messages: any objects that can be pickled. They travel on the child's standard input and
-output. What libraries print goes to a third pipe instead of the terminal, and its last line is kept, because it often
-names the cause of a crash.
+Parent and child exchange messages: any objects that can be pickled. They travel through the child's standard input and
+output. What libraries print goes to a third pipe instead of the terminal. Its last line is kept, because it often names
+the cause of a crash.
 
-    with Child("package.module:function", 3, name="decoder") as child:
+    with ChildProcess("package.module:function", 3, name="decoder") as child:
         child.send(b"a packet")
         answer = child.receive(timeout_s=5)
 
-The child ends when its function returns, when `Child.close` is called, or when the parent process dies. It belongs to a
-process group of its own, so Ctrl-C in a terminal reaches only the parent.
+The child ends when its function returns, when `ChildProcess.close` is called, or when the parent process dies. The last
+case takes up to `CLOSE_S`, or until the library returns if it does not release Python's global lock. The child has its
+own process group, so Ctrl-C in a terminal reaches only the parent.
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ Target = str | Callable[..., object]
 """A function as "module:function", or a function of a module or `functools.partial` of one, which can be pickled."""
 
 CLOSE_S = 5.0
-"""Seconds that a child may take to return from its function after its parent closed the channel or died."""
+"""Seconds that a child may take to return from its function after the connection was closed or its parent died."""
 
 _AFTER_KILL_S = 0.5
-_LONGEST_LINE = 8192  # bytes; more without a line break counts as several lines
-_MOST_WAITING = 64  # messages; a sender waits while the other side has as many unread
+_LONGEST_LINE = 8192  # bytes; a longer line is read as several
+_MAX_UNREAD = 64  # messages; the sender waits while the receiver has as many
 _PARENT_CHECK_S = 1.0
 
 _HEADER = struct.Struct(">cQ")  # kind, number of bytes that follow
@@ -62,30 +63,30 @@ _BOOT = (
 
 
 class ChildEnded(StreamdetError):
-    """A child process ended, and the message says how: crashed (SIGSEGV), ended with code 1, was killed."""
+    """A child process ended; the message says how, for example "decoder crashed (SIGSEGV): no device"."""
 
 
 class ChildTimeout(StreamdetError, TimeoutError):
     """A child process did not answer, or did not take a message, in the given time."""
 
 
-class Channel:
-    """The child's end of the connection to its parent; the first argument of the function that runs there.
+class ParentConnection:
+    """The child's end of the connection. The function in the child gets it as its first argument.
 
     Attributes:
-        closed: whether the parent has closed the connection or died. Messages that came before may still wait.
+        closed: whether the parent has closed the connection or died. Earlier messages may still be unread.
     """
 
     def __init__(self, reader: IO[bytes], writer: int) -> None:
         self._reader, self._writer = reader, writer
         self._lock = threading.Lock()
-        self._inbox: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)  # None: no more
+        self._inbox: queue.Queue[bytes | None] = queue.Queue(_MAX_UNREAD)  # None: no more
         self.closed = False
         self._parent = os.getppid()
         threading.Thread(target=self._read, name="messages from the parent", daemon=True).start()
 
     def send(self, message: object) -> None:
-        """Sends a message to the parent; waits while the parent has too many unread."""
+        """Sends a message to the parent; waits while the parent has too many unread messages."""
         self._write(_MESSAGE, pickle.dumps(message))
 
     def receive(self, timeout_s: float | None = None) -> Any:
@@ -95,8 +96,8 @@ class Channel:
             timeout_s: limit of the wait; None waits forever.
 
         Raises:
-            EOFError: the parent closed the channel or died.
-            ChildTimeout: no message came in time.
+            EOFError: the parent closed the connection or died.
+            ChildTimeout: no message arrived in time.
         """
         if self.closed and self._inbox.empty():
             raise EOFError
@@ -109,7 +110,7 @@ class Channel:
         return pickle.loads(data)
 
     def send_error(self, error: BaseException) -> None:
-        """Sends an exception, or its text where it cannot be pickled and read back."""
+        """Sends an exception, or only its text if it cannot be pickled and read back."""
         try:
             data = pickle.dumps(error)
             pickle.loads(data)
@@ -125,7 +126,7 @@ class Channel:
                     view = view[os.write(self._writer, view) :]
 
     def _read(self) -> None:
-        """Fills the inbox, and ends the process when the parent is gone; runs in a thread."""
+        """Fills the inbox, and ends the process once the parent is gone. Runs in a thread."""
         with contextlib.suppress(OSError, EOFError):
             while True:
                 self._put(_read_frame(self._reader)[1])
@@ -140,15 +141,15 @@ class Channel:
             try:
                 return self._inbox.put(data, timeout=_PARENT_CHECK_S)
             except queue.Full:
-                if os.getppid() != self._parent:  # POSIX hands an orphan to another process
+                if os.getppid() != self._parent:  # on POSIX an orphan gets another parent
                     raise EOFError from None
 
 
 def run_child(token: str) -> None:
-    """Runs in the child: takes over the standard streams, then receives and calls the function. Never returns.
+    """Takes over the standard streams, then receives the function and calls it. Runs in the child; never returns.
 
     Args:
-        token: written before the first message; the parent takes what comes earlier for output of the start-up.
+        token: sent before the first message. The parent treats everything before it as output of the start-up.
     """
     messages_in, messages_out = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -158,27 +159,27 @@ def run_child(token: str) -> None:
     os.write(messages_out, f"\n{token}\n".encode())
     code = 0
     try:
-        channel = Channel(os.fdopen(messages_in, "rb"), messages_out)
+        parent = ParentConnection(os.fdopen(messages_in, "rb"), messages_out)
     except RuntimeError as error:  # no more threads
         print(error, file=sys.stderr)
         code = 1
     else:
         try:
-            target, arguments = channel.receive()
-            _function(target)(channel, *arguments)
+            target, arguments = parent.receive()
+            _function(target)(parent, *arguments)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else bool(error.code)
         except KeyboardInterrupt:
             code = EXIT_CODE
-        except BaseException as error:  # the edge of the process: the parent raises it
-            if not (channel.closed and isinstance(error, EOFError)):  # that is how `receive` ends a function
+        except BaseException as error:  # raised again in the parent
+            if not (parent.closed and isinstance(error, EOFError)):  # that is how `receive` ends a function
                 code = 1
                 with contextlib.suppress(OSError):  # the parent is gone
-                    channel.send_error(error)
+                    parent.send_error(error)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code)  # a driver may crash or hang once more when it is unloaded; nothing is left to close
+    os._exit(code)  # a normal exit unloads drivers, which may crash or hang again; nothing is left to close
 
 
 def _function(target: Target) -> Callable[..., object]:
@@ -201,15 +202,15 @@ def _read_frame(reader: IO[bytes]) -> tuple[bytes, bytes]:
     return kind, data
 
 
-class Child:
+class ChildProcess:
     """A function that runs in a child process; a context that closes it.
 
-    Two threads of the parent read what the child sends and prints, until it ends. `send` and `receive` may be called
-    from different threads, and `kill` from any.
+    Two threads read what the child sends and prints, until it ends. `send` and `receive` may be called from different
+    threads, `kill` from any.
 
     Args:
-        target: the function. It is called with a `Channel` and the arguments. A function of the program's main module
-            cannot be found in the child.
+        target: the function. It is called with a `ParentConnection` and the arguments. It must not be defined in the
+            program's main module, which the child does not import.
         arguments: for the function; they are pickled.
         name: for messages.
 
@@ -225,7 +226,7 @@ class Child:
     def __init__(self, target: Target, *arguments: object, name: str = "child process") -> None:
         self.name = name
         self.last_line = ""
-        self._inbox: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)  # None: no more
+        self._inbox: queue.Queue[bytes | None] = queue.Queue(_MAX_UNREAD)  # None: no more
         self._error: bytes | None = None
         self._killed = False
         self._closed = threading.Event()
@@ -245,14 +246,14 @@ class Child:
             raise
 
     def send(self, message: object, timeout_s: float | None = None) -> None:
-        """Sends a message to the child; waits while the child has too many unread.
+        """Sends a message to the child; waits while the child has too many unread messages.
 
         Args:
             message: what to send; it is pickled.
-            timeout_s: limit of the wait; None waits forever. Windows has no limit.
+            timeout_s: limit of the wait; None waits forever. On Windows the limit has no effect.
 
         Raises:
-            ChildTimeout: the child did not take all of the message in time, and can be sent no more.
+            ChildTimeout: the child did not read the message in time. No more can be sent after that.
             ChildEnded: the child has ended.
             Exception: what the child's function raised.
         """
@@ -279,8 +280,8 @@ class Child:
             timeout_s: limit of the wait; None waits forever.
 
         Raises:
-            ChildTimeout: no message came in time; the child goes on.
-            ChildEnded: the child has ended and sent no more messages.
+            ChildTimeout: no message arrived in time. The child continues.
+            ChildEnded: the child has ended, and all its messages have been received.
             Exception: what the child's function raised.
         """
         if self._closed.is_set() and self._inbox.empty():
@@ -317,19 +318,18 @@ class Child:
         return f"{how}: {self.last_line}" if self.last_line else how
 
     def kill(self) -> None:
-        """Kills the process and returns at once: a process that is stuck in a driver may not even die."""
+        """Kills the process, and returns without waiting: a process that is stuck in a driver may never end."""
         if self._process.poll() is None:
             self._killed = True
             self._process.kill()
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Asks the child to end, kills it if it does not, and releases what it used. May be called twice.
+        """Closes the connection, kills the child if it does not end, and frees its resources. May be called twice.
 
-        Returns at most half a second after `timeout_s`. If even a killed process does not end, its two threads remain
-        until it does.
+        Never waits for a killed process that does not end; its two threads remain until it does.
 
         Args:
-            timeout_s: time for the function to return after its `Channel.receive` raised EOFError.
+            timeout_s: how long the function may take to return after its `ParentConnection.receive` raised EOFError.
         """
         self._close_input()
         self._closed.set()
@@ -358,7 +358,7 @@ class Child:
 
     def _close_input(self) -> None:
         if not self._sending.acquire(timeout=_AFTER_KILL_S):
-            self.kill()  # a thread waits in `send`: the child reads nothing
+            self.kill()  # a thread is waiting in `send`, and the child reads nothing
             if not self._sending.acquire(timeout=_AFTER_KILL_S):
                 return
         assert self._process.stdin is not None
@@ -389,7 +389,7 @@ class Child:
                 poll.register(descriptor, select.POLLOUT)
                 left_ms = None if deadline is None else max(0.0, 1000 * (deadline - time.monotonic()))
                 if not poll.poll(left_ms):
-                    raise ChildTimeout(f"{self.name} takes no messages: none within {timeout_s:g} s") from None
+                    raise ChildTimeout(f"{self.name} did not read a message within {timeout_s:g} s") from None
 
     def _read_messages(self) -> None:
         assert self._process.stdout is not None

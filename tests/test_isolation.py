@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from streamdet import isolation
-from streamdet.isolation import Child, ChildEnded, ChildTimeout
+from streamdet.isolation import ChildEnded, ChildProcess, ChildTimeout
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 60  # generous, since a busy machine is no failure
@@ -28,70 +28,70 @@ class OddError(Exception):
         super().__init__(f"{first} and {second}")
 
 
-def echo(channel, *arguments):
-    channel.send(arguments)
+def echo(parent, *arguments):
+    parent.send(arguments)
     while True:
-        channel.send(channel.receive())
+        parent.send(parent.receive())
 
 
-def send_two(channel):
-    channel.send(1)
-    channel.send(2)
+def send_two(parent):
+    parent.send(1)
+    parent.send(2)
 
 
-def fail(channel, error):
-    channel.send("before")
+def fail(parent, error):
+    parent.send("before")
     raise error
 
 
-def fail_oddly(channel):
+def fail_oddly(parent):
     raise OddError("this", "that")
 
 
-def print_garbage(channel):
+def print_garbage(parent):
     os.write(1, b"from a library, without a line break")
     print("from Python")
     os.write(1, bytes(range(256)) * 100)
-    channel.send("undamaged")
+    parent.send("undamaged")
 
 
-def crash(channel):
+def crash(parent):
     os.write(2, b"progress 1\rcannot open rtsp://user:s3cret@camera/1\n")
     ctypes.string_at(0)
 
 
-def exit_with(channel, code):
+def exit_with(parent, code):
     sys.exit(code)
 
 
-def interrupt_itself(channel):
+def interrupt_itself(parent):
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(TIMEOUT_S)
 
 
-def hang(channel):
-    channel.send(os.getpid())
+def hang(parent):
+    parent.send(os.getpid())
     time.sleep(3600)
 
 
-def stop(channel):
-    channel.send(os.getpid())
+def stop(parent):
+    parent.send(os.getpid())
     os.kill(os.getpid(), signal.SIGSTOP)  # stands for a driver that holds the interpreter
 
 
-def ignore_everything(channel):
+def ignore_everything(parent):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    hang(channel)
+    hang(parent)
 
 
-def flood(channel, count):
+def flood(parent, count):
     for number in range(count):
-        channel.send(bytes([number % 256]) * 10_000)
+        parent.send(bytes([number % 256]) * 10_000)
 
 
-def flood_until_full(channel):
+def flood_until_full(parent):
     """Receives nothing, so that its inbox fills."""
-    hang(channel)
+    hang(parent)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def child():
     children = []
 
     def start(target, *arguments, **options):
-        children.append(Child(target, *arguments, **options))
+        children.append(ChildProcess(target, *arguments, **options))
         return children[-1]
 
     yield start
@@ -196,7 +196,7 @@ def test_a_hang_is_a_timeout_and_the_child_can_be_killed(child):
 def test_a_child_that_takes_no_messages_is_a_timeout(child):
     one = child(stop, name="publisher")
     one.receive(TIMEOUT_S)
-    with pytest.raises(ChildTimeout, match=r"^publisher takes no messages: none within 0\.1 s$"):
+    with pytest.raises(ChildTimeout, match=r"^publisher did not read a message within 0\.1 s$"):
         one.send(bytes(10_000_000), 0.1)
     with pytest.raises(ChildEnded, match=r"^publisher is closed$"):
         one.send(b"", 0.1)
@@ -220,7 +220,7 @@ def test_killing_ends_a_sender_that_waits(child):
 
 
 def test_closing_ends_a_child_that_waits_for_messages():
-    with Child(echo) as one:
+    with ChildProcess(echo) as one:
         one.receive(TIMEOUT_S)
     assert one.exit_code == 0
     one.close()
@@ -284,7 +284,7 @@ def test_ctrl_c_in_a_terminal_does_not_reach_a_child(child):
 
 
 def test_many_at_once():
-    children = [Child(echo, number) for number in range(8)]
+    children = [ChildProcess(echo, number) for number in range(8)]
     assert [one.receive(TIMEOUT_S) for one in children] == [(number,) for number in range(8)]
     for one in children:
         one.close()
@@ -295,7 +295,7 @@ def test_many_at_once():
 @pytest.mark.parametrize("end", ["return", "raise", "crash", "kill", "close"])
 def test_nothing_is_left(end):
     def use():
-        with Child({"return": send_two, "raise": fail_oddly, "crash": crash}.get(end, hang)) as one:
+        with ChildProcess({"return": send_two, "raise": fail_oddly, "crash": crash}.get(end, hang)) as one:
             if end in ("kill", "close"):
                 one.receive(TIMEOUT_S)
                 one.kill() if end == "kill" else one.close(0)
@@ -322,7 +322,7 @@ def test_where_no_thread_can_be_started_nothing_is_left(monkeypatch):
 
     monkeypatch.setattr(isolation.threading.Thread, "start", refuse)
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        Child(hang)
+        ChildProcess(hang)
     (process,) = started
     assert process.poll() is not None
     assert process.stdin.closed
@@ -333,13 +333,13 @@ def test_where_no_thread_can_be_started_nothing_is_left(monkeypatch):
 def test_where_no_process_can_be_started_it_is_an_oserror(monkeypatch):
     monkeypatch.setattr(isolation.sys, "executable", "/no/such/python")
     with pytest.raises(OSError, match="No such file"):
-        Child(hang)
+        ChildProcess(hang)
 
 
 ORPHANS = f"""
 import sys, time
-from streamdet.isolation import Child
-children = [Child("{__name__}:" + name) for name in ("echo", "hang", "flood_until_full")]
+from streamdet.isolation import ChildProcess
+children = [ChildProcess("{__name__}:" + name) for name in ("echo", "hang", "flood_until_full")]
 print(children[1].receive({TIMEOUT_S}), *(one._process.pid for one in children), flush=True)
 for _ in range(200):
     children[2].send(bytes(10))
@@ -364,7 +364,7 @@ def test_children_end_when_the_parent_is_killed():
 def test_no_package_is_imported_before_the_function(child, tmp_path, monkeypatch):
     """A child must also work where the installation is broken."""
     loaded = "{name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names"
-    (tmp_path / "lists_imports.py").write_text(f"import sys\ndef run(channel): channel.send({loaded})\n")
+    (tmp_path / "lists_imports.py").write_text(f"import sys\ndef run(parent): parent.send({loaded})\n")
     monkeypatch.syspath_prepend(tmp_path)
     command = [sys.executable, "-P", "-c", f"import sys; print(*{loaded})"]
     bare = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

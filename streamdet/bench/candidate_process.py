@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from streamdet.isolation import Channel, Child
+from streamdet.isolation import ChildProcess, ParentConnection
 
 Workload = Callable[[], "WorkloadResult"]
 """Does the complete job once."""
@@ -88,16 +88,16 @@ def measure_workload(workload: Workload) -> ResourceUsage:
     return ResourceUsage(result, time.perf_counter() - start_s, time.process_time() - cpu_s, peak_memory_bytes())
 
 
-def _run_on_request(channel: Channel, factory: WorkloadFactory) -> None:
+def _run_on_request(parent: ParentConnection, factory: WorkloadFactory) -> None:
     """Measures the workload once for each message; runs in the child process."""
     workload = factory()
     workload()  # fills caches
     while True:
-        channel.receive()
-        channel.send(measure_workload(workload))
+        parent.receive()
+        parent.send(measure_workload(workload))
 
 
-def _run_once(candidate: Child) -> ResourceUsage:
+def _run_once(candidate: ChildProcess) -> ResourceUsage:
     """Raises what the candidate raised, or ChildEnded if its process died."""
     candidate.send("run once")
     usage = candidate.receive()
@@ -119,7 +119,7 @@ def compare(candidates: Mapping[str, WorkloadFactory], rounds: int) -> list[Cand
     usages: dict[str, list[ResourceUsage]] = {name: [] for name in candidates}
     with ExitStack() as stack:
         children = {
-            name: stack.enter_context(Child(_run_on_request, factory, name=name))
+            name: stack.enter_context(ChildProcess(_run_on_request, factory, name=name))
             for name, factory in candidates.items()
         }
         for _ in range(rounds):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from streamdet.doctor.check_result import CheckResult, Status, one_line
 from streamdet.errors import StreamdetError
-from streamdet.isolation import Channel, Child, ChildEnded, ChildTimeout
+from streamdet.isolation import ChildEnded, ChildProcess, ChildTimeout, ParentConnection
 
 _PACKAGE = "streamdet.doctor"
 _AFTER_KILL_S = 0.5
@@ -44,7 +44,7 @@ def run_probes(probes: Sequence[Probe], timeout_s: float) -> list[CheckResult]:
         StreamdetError: the system starts no more processes or threads.
     """
     deadline = time.monotonic() + timeout_s
-    children: list[Child] = []
+    children: list[ChildProcess] = []
     try:
         for probe in probes:
             children.append(_start(probe))
@@ -61,17 +61,17 @@ def run_probes(probes: Sequence[Probe], timeout_s: float) -> list[CheckResult]:
             child.close(deadline - time.monotonic())
 
 
-def _start(probe: Probe) -> Child:
+def _start(probe: Probe) -> ChildProcess:
     arguments = (probe.name, f"{_PACKAGE}.{probe.module}", probe.argument)
     try:
-        return Child(f"{__name__}:send_results", *arguments, name=f"doctor {probe.name}")
+        return ChildProcess(f"{__name__}:send_results", *arguments, name=f"doctor {probe.name}")
     except OSError as error:
         raise StreamdetError(f"doctor cannot start a process for the probe {probe.name}: {error.strerror}") from None
     except RuntimeError as error:
         raise StreamdetError(f"doctor cannot run the probe {probe.name}: {error}; end other programs") from None
 
 
-def _results(probe: Probe, child: Child, deadline: float, timeout_s: float) -> Iterator[CheckResult]:
+def _results(probe: Probe, child: ChildProcess, deadline: float, timeout_s: float) -> Iterator[CheckResult]:
     fix = probe.fix or _REINSTALL
     try:
         while True:
@@ -83,12 +83,12 @@ def _results(probe: Probe, child: Child, deadline: float, timeout_s: float) -> I
         yield CheckResult(probe.name, Status.FAIL, f"no answer within {timeout_s:g} s", fix)
 
 
-def send_results(channel: Channel, name: str, module: str, argument: str) -> None:
+def send_results(parent: ParentConnection, name: str, module: str, argument: str) -> None:
     """Runs a probe and sends its results; this is the function that runs in the child process."""
     started_s = time.perf_counter()
     for result in probe_safely(name, module, argument):
         now_s = time.perf_counter()
-        channel.send(replace(result, took_s=round(now_s - started_s, 4)))
+        parent.send(replace(result, took_s=round(now_s - started_s, 4)))
         started_s = time.perf_counter()
 
 
