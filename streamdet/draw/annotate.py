@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from streamdet.color import ColorSpace
-from streamdet.draw.canvas import Canvas, Rect, canvas_for
-from streamdet.draw.label_placement import place
+from streamdet.draw.blend import Rect
+from streamdet.draw.canvas import Canvas, canvas_for
+from streamdet.draw.label_placement import place_label
 from streamdet.draw.palette import BLACK, WHITE, Rgb, color_of, text_color_on
 from streamdet.draw.text import Typeface, joined
 from streamdet.draw.trails import Trails
@@ -57,7 +58,7 @@ class AnnotateOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Style:
     """Sizes for one size of picture, in pixels."""
 
     thickness: int
@@ -79,7 +80,7 @@ class BoxAnnotator:
     def __init__(self, options: AnnotateOptions = AnnotateOptions()) -> None:
         self.options = options
         self._trails = Trails(options.trail_s)
-        self._looks: dict[int, _Look] = {}
+        self._styles: dict[int, _Style] = {}
 
     def draw(self, picture: Picture, detections: Detections, *, time_s: float, status: str | None = None) -> None:
         """Draws on `picture`, which is modified: give a copy (`Picture.copy`), never what a decoder gave.
@@ -94,18 +95,18 @@ class BoxAnnotator:
             ValueError: the picture cannot be drawn on (NV12, read only).
         """
         canvas = canvas_for(picture)
-        look = self._look(min(picture.width, picture.height))
+        style = self._style(min(picture.width, picture.height))
         shown = detections[_visible(detections, picture.width, picture.height)]
         colors = self._colors(shown)
         if self.options.trails:
-            self._draw_trails(canvas, shown, colors, look, time_s)
-        rects = _outlines(shown, picture.width, picture.height, look.thickness)
+            self._draw_trails(canvas, shown, colors, style, time_s)
+        rects = _outlines(shown, picture.width, picture.height, style.thickness)
         if self.options.boxes:
             for rect, color in zip(rects, colors, strict=True):
-                canvas.outline(rect, look.thickness, color)
-        self._draw_labels(canvas, shown, rects, colors, look)
+                canvas.outline(rect, style.thickness, color)
+        self._draw_labels(canvas, shown, rects, colors, style)
         if self.options.status and status:
-            _draw_status(canvas, status, look.small_text)
+            _draw_status(canvas, status, style.small_text)
 
     def warm_up(self) -> None:
         """Compiles every kernel that `draw` can come to use."""
@@ -120,17 +121,17 @@ class BoxAnnotator:
                 some.boxes_xyxy[:] += 8
             canvas_for(picture).fill((0, 0, 8, 8), WHITE, 0.5)
 
-    def _look(self, short_side: int) -> _Look:
-        look = self._looks.get(short_side)
-        if look is None:
-            if len(self._looks) > 8:  # a stream whose size keeps changing
-                self._looks.clear()
+    def _style(self, short_side: int) -> _Style:
+        style = self._styles.get(short_side)
+        if style is None:
+            if len(self._styles) > 8:  # a stream whose size keeps changing
+                self._styles.clear()
             thickness = self.options.thickness_px or 2 * max(1, round(short_side / 600))
             text_px = self.options.text_px or max(10, round(6 + short_side / 80))
             small_px = max(10, round(0.85 * text_px))
-            look = _Look(thickness + thickness % 2, Typeface(text_px), Typeface(small_px, 500))
-            self._looks[short_side] = look
-        return look
+            style = _Style(thickness + thickness % 2, Typeface(text_px), Typeface(small_px, 500))
+            self._styles[short_side] = style
+        return style
 
     def _colors(self, detections: Detections) -> list[Rgb]:
         if self.options.color_by == "class":
@@ -139,18 +140,18 @@ class BoxAnnotator:
         return [color_of(track_id if track_id >= 0 else class_id) for track_id, class_id in pairs]
 
     def _draw_trails(
-        self, canvas: Canvas, detections: Detections, colors: list[Rgb], look: _Look, time_s: float
+        self, canvas: Canvas, detections: Detections, colors: list[Rgb], style: _Style, time_s: float
     ) -> None:
         self._trails.update(detections, time_s, canvas.height)
         for track_id, color in zip(detections.track_ids.tolist(), colors, strict=True):
-            path = self._trails.path(track_id, time_s, 0.6 * look.thickness + 0.4)
+            path = self._trails.path(track_id, time_s, 0.6 * style.thickness + 0.4)
             if path is not None:
                 canvas.stroke(path, color, 0.85)
 
     def _draw_labels(
-        self, canvas: Canvas, detections: Detections, rects: list[Rect], colors: list[Rgb], look: _Look
+        self, canvas: Canvas, detections: Detections, rects: list[Rect], colors: list[Rgb], style: _Style
     ) -> None:
-        text = look.text
+        text = style.text
         pad_x, pad_y = max(3, round(0.3 * text.size_px)), max(1, round(0.08 * text.size_px))
         gap = text.space_px
         plate_height = 2 * ((text.height_px + 2 * pad_y + 1) // 2)
@@ -162,7 +163,7 @@ class BoxAnnotator:
             for words in (pieces, _shortened(pieces)):
                 glyphs = [text.glyphs(word) for word in words]
                 width = sum(g.advance for g in glyphs) + gap * (len(glyphs) - 1) + 2 * pad_x
-                plate, free = place(box, (width + width % 2, plate_height), picture_size, taken)
+                plate, free = place_label(box, (width + width % 2, plate_height), picture_size, taken)
                 if free:
                     break
             taken.append(plate)

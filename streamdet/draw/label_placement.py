@@ -1,6 +1,6 @@
 """Where a label goes: beside its box, inside the picture, on no other label where that can be had cheaply."""
 
-from streamdet.draw.canvas import Rect
+from streamdet.draw.blend import Rect
 
 
 def _is_free(rect: Rect, taken: list[Rect]) -> bool:
@@ -11,15 +11,15 @@ def _is_free(rect: Rect, taken: list[Rect]) -> bool:
     return True
 
 
-def place(box: Rect, size: tuple[int, int], picture: tuple[int, int], taken: list[Rect]) -> tuple[Rect, bool]:
+def place_label(box: Rect, size: tuple[int, int], picture: tuple[int, int], taken: list[Rect]) -> tuple[Rect, bool]:
     """Returns the rectangle for a label of `size` (width, height) that belongs to `box`, and whether it is free.
 
     Tries above the box, then inside its top edge, each at the left and at the right, then below; the first that is
     inside the picture and free wins, else the first that is inside.
 
-    >>> place((10, 40, 50, 90), (30, 12), (100, 100), [])
+    >>> place_label((10, 40, 50, 90), (30, 12), (100, 100), [])
     ((10, 28, 40, 40), True)
-    >>> place((10, 4, 50, 90), (30, 12), (100, 100), [])
+    >>> place_label((10, 4, 50, 90), (30, 12), (100, 100), [])
     ((10, 4, 40, 16), True)
     """
     left, top, right, bottom = box

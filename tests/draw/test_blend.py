@@ -39,8 +39,8 @@ def mask_of(size, seed):
 def test_stamp_i420_equals_its_reference(size, mask_size, at, ink, alpha, seed, padding):
     planes, mask = planes_of(size, seed, padding), mask_of(mask_size, seed)
     beyond = [plane[:, plane.shape[1] - padding :].copy() for plane in planes]
-    expected = blend.stamp_i420_reference(cut(planes, size), mask, *at, ink, alpha)
-    blend.stamp_i420(*planes, *size, mask, blend.whole_rows(*mask.shape), *at, ink, alpha)
+    expected = blend.stamp_i420_reference(cut(planes, size), mask, at, (*ink, alpha))
+    blend.stamp_i420(planes, size, mask, blend.full_spans(*mask.shape), at, (*ink, alpha))
     for plane, wanted in zip(cut(planes, size), expected, strict=True):
         np.testing.assert_array_equal(plane, wanted)
     for plane, kept in zip(planes, beyond, strict=True):
@@ -51,8 +51,9 @@ def test_stamp_i420_equals_its_reference(size, mask_size, at, ink, alpha, seed, 
 def test_stamp_bgr_equals_its_reference(size, mask_size, at, ink, alpha, seed):
     width, height = size
     bgr, mask = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8), mask_of(mask_size, seed)
-    expected = blend.stamp_bgr_reference(bgr, mask, *at, ink, alpha)
-    blend.stamp_bgr(bgr.reshape(height, 3 * width), width, height, mask, blend.whole_rows(*mask.shape), *at, ink, alpha)
+    expected = blend.stamp_bgr_reference(bgr, mask, at, (*ink, alpha))
+    spans = blend.full_spans(*mask.shape)
+    blend.stamp_bgr(bgr.reshape(height, 3 * width), size, mask, spans, at, (*ink, alpha))
     np.testing.assert_array_equal(bgr, expected)
 
 
@@ -70,13 +71,14 @@ def border_mask(width, height, thickness):
 def test_fill_equals_a_full_stamp(size, rect, ink, alpha, seed):
     left, top, width, height = rect
     planes, mask = planes_of(size, seed), np.full((height, width), 255, np.uint8)
-    expected = blend.stamp_i420_reference(planes, mask, left, top, ink, alpha)
-    blend.fill_i420(*planes, *size, left, top, left + width, top + height, ink, alpha)
+    edges = left, top, left + width, top + height
+    expected = blend.stamp_i420_reference(planes, mask, (left, top), (*ink, alpha))
+    blend.fill_i420(planes, size, edges, (*ink, alpha))
     for plane, wanted in zip(planes, expected, strict=True):
         np.testing.assert_array_equal(plane, wanted)
     bgr = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    wanted = blend.stamp_bgr_reference(bgr, mask, left, top, ink, alpha)
-    blend.fill_bgr(bgr.reshape(size[1], 3 * size[0]), *size, left, top, left + width, top + height, ink, alpha)
+    wanted = blend.stamp_bgr_reference(bgr, mask, (left, top), (*ink, alpha))
+    blend.fill_bgr(bgr.reshape(size[1], 3 * size[0]), size, edges, (*ink, alpha))
     np.testing.assert_array_equal(bgr, wanted)
 
 
@@ -85,13 +87,13 @@ def test_outline_covers_the_border_once(size, rect, thickness, ink, alpha, seed)
     left, top, width, height = rect
     mask = border_mask(width, height, thickness)
     bgr = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    wanted = blend.stamp_bgr_reference(bgr, mask, left, top, ink, alpha)
+    wanted = blend.stamp_bgr_reference(bgr, mask, (left, top), (*ink, alpha))
     edges = left, top, left + width, top + height
-    blend.outline_bgr(bgr.reshape(size[1], 3 * size[0]), *size, *edges, thickness, ink, alpha)
+    blend.outline_bgr(bgr.reshape(size[1], 3 * size[0]), size, edges, thickness, (*ink, alpha))
     np.testing.assert_array_equal(bgr, wanted)
     planes = planes_of(size, seed)
-    luma, _, _ = blend.stamp_i420_reference(planes, mask, left, top, ink, alpha)
-    blend.outline_i420(*planes, *size, *edges, thickness, ink, alpha)
+    luma, _, _ = blend.stamp_i420_reference(planes, mask, (left, top), (*ink, alpha))
+    blend.outline_i420(planes, size, edges, thickness, (*ink, alpha))
     np.testing.assert_array_equal(planes[0], luma)
 
 
@@ -110,8 +112,9 @@ def test_outline_equals_stamps_of_its_four_sides(size, rect, thickness, ink, alp
     ]
     expected = planes
     for x, y, columns, rows in sides:
-        expected = blend.stamp_i420_reference(expected, np.full((rows, columns), 255, np.uint8), x, y, ink, alpha)
-    blend.outline_i420(*planes, *size, left, top, left + width, top + height, thickness, ink, alpha)
+        mask = np.full((rows, columns), 255, np.uint8)
+        expected = blend.stamp_i420_reference(expected, mask, (x, y), (*ink, alpha))
+    blend.outline_i420(planes, size, (left, top, left + width, top + height), thickness, (*ink, alpha))
     for plane, wanted in zip(planes, expected, strict=True):
         np.testing.assert_array_equal(plane, wanted)
 
@@ -120,8 +123,9 @@ def test_outline_equals_stamps_of_its_four_sides(size, rect, thickness, ink, alp
 def test_outline_on_whole_chroma_samples_equals_one_stamp(size, rect, thickness, ink, seed):
     left, top, width, height = (2 * value for value in rect)
     planes = planes_of(size, seed)
-    expected = blend.stamp_i420_reference(planes, border_mask(width, height, thickness), left, top, ink, 256)
-    blend.outline_i420(*planes, *size, left, top, left + width, top + height, thickness, ink, 256)
+    mask = border_mask(width, height, thickness)
+    expected = blend.stamp_i420_reference(planes, mask, (left, top), (*ink, 256))
+    blend.outline_i420(planes, size, (left, top, left + width, top + height), thickness, (*ink, 256))
     for plane, wanted in zip(planes, expected, strict=True):
         np.testing.assert_array_equal(plane, wanted)
 
@@ -133,8 +137,8 @@ def test_spans_leave_out_only_what_is_not_covered(size, mask_size, at, ink, alph
     for row, (start, end) in enumerate(spans):
         mask[row, :start] = mask[row, end:] = 0
     planes = planes_of(size, seed)
-    expected = blend.stamp_i420_reference(planes, mask, *at, ink, alpha)
-    blend.stamp_i420(*planes, *size, mask, spans, *at, ink, alpha)
+    expected = blend.stamp_i420_reference(planes, mask, at, (*ink, alpha))
+    blend.stamp_i420(planes, size, mask, spans, at, (*ink, alpha))
     for plane, wanted in zip(planes, expected, strict=True):
         np.testing.assert_array_equal(plane, wanted)
 
@@ -142,7 +146,7 @@ def test_spans_leave_out_only_what_is_not_covered(size, mask_size, at, ink, alph
 @pytest.mark.parametrize("at", [(0, 0), (1, 0), (0, 1), (1, 1)])
 def test_chroma_takes_the_covered_share_of_its_pixels(at):
     y, u, v = np.zeros((4, 4), np.uint8), np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint8)
-    blend.fill_i420(y, u, v, 4, 4, *at, at[0] + 1, at[1] + 1, (200, 200, 100), 256)
+    blend.fill_i420((y, u, v), (4, 4), (*at, at[0] + 1, at[1] + 1), (200, 200, 100, 256))
     assert y[at[1], at[0]] == 200
     assert y.sum() == 200
     assert u.tolist() == [[50, 0], [0, 0]]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamdet.color import ColorSpace
 from streamdet.draw.canvas import canvas_for
-from streamdet.draw.label_placement import place
+from streamdet.draw.label_placement import place_label
 from streamdet.draw.palette import color_of, contrast, luminance, text_color_on
 from streamdet.draw.text import Typeface, joined, printable
 from streamdet.draw.trails import Trails, taper, taper_reference
@@ -120,7 +120,7 @@ BOX = st.tuples(*[st.integers(-200, 900)] * 2, *[st.integers(0, 300)] * 2).map(
     BOX, st.integers(1, 200), st.integers(1, 40), st.integers(1, 700), st.integers(1, 500), st.lists(BOX, max_size=6)
 )
 def test_labels_stay_inside_and_say_truly_whether_they_are_free(box, width, height, picture_w, picture_h, taken):
-    rect, free = place(box, (width, height), (picture_w, picture_h), taken)
+    rect, free = place_label(box, (width, height), (picture_w, picture_h), taken)
     assert rect[2] - rect[0] == width
     assert rect[3] - rect[1] == height
     shared = [np.minimum(rect[2:], other[2:]) - np.maximum(rect[:2], other[:2]) for other in taken]
