@@ -58,3 +58,10 @@ def test_every_folder_of_the_architecture_exists():
         (row,) = [line for line in table.splitlines() if line.startswith(f"| {layer} |")]
         described = set(re.findall(r"\w+", row.split("|")[2]))
         assert described == set(places) - {"__init__", "__main__"}
+
+
+def test_the_changelog_lists_every_renamed_configuration_key():
+    from streamdet.config import RENAMED
+
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert not [old for old, new in RENAMED.items() if f"| `{old}` | `{new}` |" not in changelog]
