@@ -1,4 +1,4 @@
-"""The audio of a file, passed through beside its annotated video."""
+"""Passes the audio of a source file through to the recorded video."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 
 
 class AudioTrack:
-    """Audio packets of a file, in the order of their time, as they are: never decoded.
+    """The audio packets of a file in order of their time, not decoded.
 
-    The file is opened a second time, so that video source and sink each keep a container of their own.
+    The file is opened a second time, so that the video source and the sink do not share a container.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream, target: AudioStream, path: Path) -> None:
@@ -38,18 +38,18 @@ class AudioTrack:
         self._ended = False
 
     def until(self, time_s: Fraction, first_s: Fraction) -> Iterator[av.Packet[AudioStream]]:
-        """Yields the packets that begin before `time_s`; leaves out those before `first_s`."""
+        """Yields the packets that start before `time_s`; skips those before `first_s`."""
         while (packet := self._peek()) is not None:
-            begin_s = _time_of(packet) * self._time_base
-            if begin_s >= time_s:
+            start_s = _pts(packet) * self._time_base
+            if start_s >= time_s:
                 return
             self._next = None
-            if begin_s >= first_s:
+            if start_s >= first_s:
                 packet.stream = self._target
                 yield packet
 
     def close(self) -> None:
-        """Gives the file back."""
+        """Closes the file."""
         self._container.close()
 
     def _peek(self) -> av.Packet[AudioStream] | None:
@@ -58,7 +58,7 @@ class AudioTrack:
                 packet = next(self._packets)
             except StopIteration:
                 self._ended = True
-            except (OSError, ValueError) as error:  # damaged from here on: the video goes on without sound
+            except (OSError, ValueError) as error:  # damaged from here on: the video continues without audio
                 log.warning("the audio of %s ends early: %s", self._path, redact(str(error)))
                 self._ended = True
             else:
@@ -67,16 +67,16 @@ class AudioTrack:
         return self._next
 
 
-def _time_of(packet: av.Packet[AudioStream]) -> int:
+def _pts(packet: av.Packet[AudioStream]) -> int:
     assert packet.pts is not None
     return packet.pts
 
 
 def open_audio(path: Path, output: OutputContainer) -> AudioTrack | None:
-    """Adds the audio of `path` to a file that is about to begin.
+    """Adds the audio of `path` to an output whose header is not written yet.
 
     Returns:
-        None where there is none, or where it cannot be passed through (that is logged, the video does not suffer).
+        None if there is no audio or it cannot be passed through. The latter is logged; the video is recorded anyway.
     """
     try:
         container = av.open(f"file:{path}")
@@ -91,14 +91,16 @@ def open_audio(path: Path, output: OutputContainer) -> AudioTrack | None:
         target = output.add_stream_from_template(stream)
     except ValueError:
         codec = stream.codec_context.codec.canonical_name
-        holding = [suffix for suffix, format in _FORMATS.items() if _holds(format, codec)]
-        hint = f"; write {' or '.join(holding)} to keep it" if holding else ""
-        log.warning("the audio of %s is left out: a %s file cannot hold %s%s", path, output.format.name, codec, hint)
+        suffixes = [suffix for suffix, format in _FORMATS.items() if _supports(format, codec)]
+        hint = f"; to keep it write {' or '.join(suffixes)}" if suffixes else ""
+        log.warning(
+            "the audio of %s is not recorded: %s files do not support %s%s", path, output.format.name, codec, hint
+        )
         container.close()
         return None
     return AudioTrack(container, stream, target, path)
 
 
-def _holds(format: str, codec: str) -> bool:
+def _supports(format: str, codec: str) -> bool:
     with av.open(io.BytesIO(), "w", format=format) as container:
         return codec in container.supported_codecs

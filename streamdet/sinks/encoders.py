@@ -1,4 +1,4 @@
-"""Which encoder writes a video, and how FFmpeg's different encoders are told the same thing."""
+"""Chooses the video encoder, and translates `SinkOptions` into the options of FFmpeg's encoders."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from av.codec import Codec, codecs_available
 from streamdet.errors import HardwareError, UsageError
 from streamdet.sinks.options import SinkOptions
 
-# Tried in this order by "auto". Software only: hardware encoders differ in quality, so they are asked for by name.
+# Order of preference of "auto". Hardware encoders differ in quality and must be chosen by name.
 _AUTO = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
-# What is offered when a name is unknown; FFmpeg has a hundred more that no camera user wants.
-_OFFERED = ("264", "265", "hevc", "av1", "vp9", "mpeg4", "ffv1")
+# Encoders listed in the message about an unknown name. FFmpeg has a hundred more, not useful for camera video.
+_LISTED = ("264", "265", "hevc", "av1", "vp9", "mpeg4", "ffv1")
 _HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_mf", "_v4l2m2m", "_vulkan", "_vaapi", "_d3d12va")
 
 OPEN_ERRORS = (av.FFmpegError, OSError, ValueError, RuntimeError)
-"""What opening an encoder raises. An external library's failure has no number of the system, and is no OSError."""
+"""Exceptions of opening an encoder. Failures of external libraries have no errno and are not an OSError."""
 
-# Frames that x264 may look ahead. Measured on 720p of people walking, preset veryfast, quality 23, 2 cores, 240 frames:
-#   10 frames: 2.45 MB, 42.1 dB, 11 frames late, 105 fps
-#    5 frames: 2.33 MB, 41.2 dB,  6 frames late, 115 fps
-#   none     : 2.90 MB, 41.9 dB,  0 frames late, 105 fps (tune=zerolatency)
-# So ten save a sixth of the file, and fewer save nothing.
+# Lookahead of x264. Measured on 720p of people walking, preset veryfast, quality 23, 2 cores, 240 frames:
+#   10 frames: 2.45 MB, 42.1 dB, 11 frames of delay, 105 fps
+#    5 frames: 2.33 MB, 41.2 dB,  6 frames of delay, 115 fps
+#   none     : 2.90 MB, 41.9 dB,  0 frames of delay, 105 fps (tune=zerolatency)
+# A lookahead of 10 makes the file a sixth smaller at the same quality; a shorter one gains nothing.
 LOOKAHEAD_FRAMES = 10
-_LOOKAHEAD_AT_MOST_S = 0.5
+_MAX_LOOKAHEAD_S = 0.5
 
-# x264 takes three threads for two cores, and fewer run where decoding and drawing want cores too. One more: 1 to 4 %
-# faster in a pipeline (1080p, 2 cores), no difference alone.
+# On two cores x264 starts three threads, and some of them wait while decoding and drawing use the cores. With one more
+# thread a pipeline is 1 to 4 % faster (1080p, 2 cores); encoding alone is not.
 _FEW_CORES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """An encoder and what it is told.
+    """An encoder with its options.
 
     Attributes:
-        name: FFmpeg's.
-        options: of this encoder, as FFmpeg reads them.
+        name: its name in FFmpeg.
+        options: its options, in FFmpeg's syntax.
     """
 
     name: str
@@ -54,21 +54,21 @@ def is_encoder(name: str) -> bool:
         return False
     try:
         return Codec(name, "w").type == "video"
-    except ValueError:  # a decoder only
+    except ValueError:  # it is only a decoder
         return False
 
 
 def available_encoders() -> list[str]:
-    """Returns the names of the video encoders worth offering that this FFmpeg has."""
-    return sorted(n for n in codecs_available if any(part in n for part in _OFFERED) and is_encoder(n))
+    """Returns the names of this FFmpeg's video encoders that are useful for camera video."""
+    return sorted(n for n in codecs_available if any(part in n for part in _LISTED) and is_encoder(n))
 
 
 def choose_encoder(options: SinkOptions) -> str:
-    """Returns the name of the encoder to use, tried out where it needs hardware.
+    """Returns the name of the encoder to use. A hardware encoder is tried first.
 
     Raises:
-        UsageError: there is no such encoder; the message lists those there are.
-        HardwareError: its hardware or driver does not work here.
+        UsageError: there is no such encoder; the message lists the available ones.
+        HardwareError: the hardware or driver of the encoder does not work.
     """
     if options.encoder == "auto":
         for name in _AUTO:
@@ -76,18 +76,18 @@ def choose_encoder(options: SinkOptions) -> str:
                 return name
     if not is_encoder(options.encoder):
         raise UsageError(
-            f"no video encoder {options.encoder!r} in this FFmpeg; there are: {', '.join(available_encoders())}"
+            f"no video encoder {options.encoder!r} in this FFmpeg; available: {', '.join(available_encoders())}"
         )
     if options.encoder.endswith(_HARDWARE):
-        _try_out(options)
-    return Codec(options.encoder, "w").name  # "hevc" is libx265, for one
+        _check_hardware(options)
+    return Codec(options.encoder, "w").name  # an alias such as "hevc" becomes "libx265"
 
 
 def check_container_accepts(format: str, name: str, options: SinkOptions) -> None:
-    """Checks that a kind of file can be begun with an encoder's video, by beginning one in memory.
+    """Checks that a container accepts an encoder's video, by starting a file in memory.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: the container does not accept it.
     """
     try:
         with av.open(io.BytesIO(), "w", format=format) as container:
@@ -99,15 +99,15 @@ def check_container_accepts(format: str, name: str, options: SinkOptions) -> Non
             container.start_encoding()
     except OPEN_ERRORS:
         raise UsageError(
-            f"the encoder {name} cannot write {format} files; leave the encoder on auto, "
-            "or give the file another ending (.mkv holds most)"
+            f"{format} files do not support the encoder {name}; leave the encoder on auto, "
+            "or use another kind of file (.mkv supports most encoders)"
         ) from None
 
 
-def _try_out(options: SinkOptions) -> None:
+def _check_hardware(options: SinkOptions) -> None:
     context = av.CodecContext.create(options.encoder, "w")
     assert isinstance(context, av.VideoCodecContext)
-    # 256x256: NVENC refuses pictures under about 145x49.
+    # 256x256, because NVENC refuses frames smaller than about 145x49.
     context.width, context.height, context.time_base, context.framerate = 256, 256, Fraction(1, 30), Fraction(30)
     context.options = encoder_settings(options.encoder, options, rate=None, live=True).options
     try:
@@ -122,27 +122,27 @@ def _try_out(options: SinkOptions) -> None:
 
 
 def input_format(name: str) -> str:
-    """Returns the pixel format to hand to an encoder: planar 4:2:0 where it takes it, else its own 4:2:0."""
+    """Returns the pixel format for an encoder: planar 4:2:0 if supported, else NV12."""
     formats = [f.name for f in Codec(name, "w").video_formats or []]
     return next((f for f in ("yuv420p", "nv12") if f in formats), "yuv420p")
 
 
 def encoder_settings(name: str, options: SinkOptions, *, rate: Fraction | None, live: bool) -> EncoderSettings:
-    """Returns an encoder with what it is told.
+    """Returns an encoder with its options.
 
-    No encoder may use B-frames (frames would be late and decode times would differ from presentation times), and a
-    frame forced to be a key frame must be one that decoding can start from.
+    No encoder may use B-frames, because they delay frames and make decode times differ from presentation times. A frame
+    that is forced to be a key frame must be one at which decoding can start.
 
     Args:
-        name: of the encoder.
-        options: the user's.
-        rate: frames per second as the source states it; None where it does not.
+        name: name of the encoder.
+        options: the user's options.
+        rate: frames per second according to the source; None if unknown.
         live: the source is a camera: no frame may wait for later ones.
     """
     quality = {} if options.bitrate is not None else {"crf": str(options.quality)}
     if name in ("libx264", "libx265"):
         chosen = {"preset": options.preset, "bf": "0", "forced-idr": "1", **quality}
-        if live or rate is None or LOOKAHEAD_FRAMES / rate > _LOOKAHEAD_AT_MOST_S:
+        if live or rate is None or LOOKAHEAD_FRAMES / rate > _MAX_LOOKAHEAD_S:
             chosen["tune"] = "zerolatency"
         elif name == "libx264":
             chosen["rc-lookahead"] = str(LOOKAHEAD_FRAMES)
@@ -161,11 +161,11 @@ def encoder_settings(name: str, options: SinkOptions, *, rate: Fraction | None, 
         return EncoderSettings(name, {"bf": "0", "forced_idr": "1", "async_depth": "1", **fixed})
     if name in ("libsvtav1", "libaom-av1", "libvpx-vp9", "libvpx"):
         if name == "libsvtav1":
-            os.environ.setdefault("SVT_LOG", "1")  # errors; it prints its settings otherwise, and has no option for it
+            os.environ.setdefault("SVT_LOG", "1")  # errors only; it has no option for that, and prints its settings
             return EncoderSettings(name, {"preset": "10", **quality})
         return EncoderSettings(name, {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", **quality})
     if name == "mpeg4":
-        # Its own scale is 1 to 31 and doubles the size about every 6 steps less of ours.
+        # Its scale is 1 to 31. On our scale the file size doubles for about every 6 steps down.
         scale = max(1, min(31, round(2 ** (options.quality / 6) / 4)))
         return EncoderSettings(name, {} if options.bitrate is not None else {"qmin": str(scale), "qmax": str(scale)})
     return EncoderSettings(name, {})

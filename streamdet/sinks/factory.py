@@ -1,4 +1,4 @@
-"""From what a user writes after ``-o`` to a sink."""
+"""Creates the sink for an output that the user asked for with ``-o``: tables from scheme and suffix to sink class."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def _null(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     return NullSink(uri)
 
 
-def _not_yet(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
+def _unsupported(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
     scheme = uri.partition(":")[0]
     raise UsageError(
-        f"{redact_address(uri)}: this version cannot publish to {scheme} yet; write a file, as in -o out.mp4"
+        f"{redact_address(uri)}: publishing to {scheme} is not supported yet; write a file, for example -o out.mp4"
     )
 
 
@@ -54,14 +54,14 @@ _Factory = Callable[[str, SinkOptions, InputFiles], Sink]
 _BY_SCHEME: dict[str, _Factory] = {
     "null:": _null,
     "window:": _window,
-    "rtsp://": _not_yet,
-    "rtsps://": _not_yet,
-    "rtmp://": _not_yet,
-    "rtmps://": _not_yet,
-    "http://": _not_yet,
-    "https://": _not_yet,
-    "mqtt://": _not_yet,
-    "mqtts://": _not_yet,
+    "rtsp://": _unsupported,
+    "rtsps://": _unsupported,
+    "rtmp://": _unsupported,
+    "rtmps://": _unsupported,
+    "http://": _unsupported,
+    "https://": _unsupported,
+    "mqtt://": _unsupported,
+    "mqtts://": _unsupported,
 }
 
 _BY_SUFFIX: dict[str, _Factory] = {
@@ -78,47 +78,47 @@ _BY_SUFFIX: dict[str, _Factory] = {
 
 
 def create_sink(uri: str, *, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> Sink:
-    """Returns the sink that `uri` asks for, checked as far as it can be without a stream.
+    """Creates the sink for `uri` and checks all that can be checked without a stream.
 
     Args:
         uri: ``out.mp4``, ``out.mkv``, ``out.jsonl``, ``out/%06d.jpg``, ``out/``, ``null:``, ``window:`` or
             ``window:TITLE``.
         options: how to write it.
-        inputs: the files the run reads, which no output may overwrite.
+        inputs: files that the run reads, which no output may overwrite.
 
     Raises:
-        UsageError: there is no such kind of output, or it is the file being read.
-        SinkError: it cannot be written there, or there is no screen.
-        HardwareError: the encoder that was asked for does not work here.
+        UsageError: there is no such kind of output, or the file is an input.
+        SinkError: the file cannot be written there, or there is no screen.
+        HardwareError: the requested encoder does not work on this machine.
     """
     options, inputs = options or SinkOptions(), inputs or InputFiles()
     if any(ord(c) < 32 for c in uri):
-        raise UsageError("the name of an output must not hold control characters")
+        raise UsageError("the name of an output must not contain control characters")
     for scheme, factory in _BY_SCHEME.items():
         if uri.lower().startswith(scheme):
             return factory(uri, options, inputs)
     if "://" in uri:
-        raise UsageError(f"{redact_address(uri)}: no output of this kind; use {_known()}")
+        raise UsageError(f"{redact_address(uri)}: unknown kind of output; use {_supported()}")
     by_suffix = _BY_SUFFIX.get(Path(uri).suffix.lower())
     if uri.endswith(("/", "\\")) or (by_suffix is None and uri and Path(uri).is_dir()):
         return _images(uri, options, inputs)
     if by_suffix is None:
-        raise UsageError(f"cannot tell from the name {redact_address(uri)!r} what to write; use {_known()}")
+        raise UsageError(f"the name {redact_address(uri)!r} has no known suffix; use {_supported()}")
     return by_suffix(uri, options, inputs)
 
 
 def check_distinct(uris: Sequence[str]) -> None:
-    """Checks that no two outputs are one file or folder.
+    """Checks that no two outputs are the same file or folder.
 
     Raises:
-        UsageError: two of them are; each would destroy the other's.
+        UsageError: two outputs are the same; each would overwrite the other.
     """
     paths = [Path(uri) for uri in uris if not uri.lower().startswith(tuple(_BY_SCHEME))]
     for number, path in enumerate(paths):
         for other in paths[:number]:
             if same_target(path, other):
-                raise UsageError(f"two outputs would write {path}; give each a name of its own")
+                raise UsageError(f"two outputs would write {path}; give them different names")
 
 
-def _known() -> str:
+def _supported() -> str:
     return f"a file ending in {', '.join(_BY_SUFFIX)}, a folder ending in /, null: or window:"

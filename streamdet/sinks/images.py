@@ -1,4 +1,4 @@
-"""Pictures: every frame as a JPEG or PNG file."""
+"""Writes every frame as a JPEG or PNG file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class ImageSink(Sink):
-    """Writes annotated pictures, named in one of three ways.
+    """Writes annotated pictures as image files. There are three kinds of target.
 
-    - ``out/%06d.jpg``: a pattern, filled with the frame's index. The folder must be there.
-    - ``out/``: a folder, created where it is missing. Frames that were read from picture files keep the name of their
-      file, others are called ``SOURCE-000000.jpg`` and so on. Two frames of one run never share a name.
-    - ``out.jpg``: one picture. A stream of more than one frame is refused.
+    - ``out/%06d.jpg``: a pattern for the frame's index. The folder must exist.
+    - ``out/``: a folder, created if missing. Frames that were read from image files keep the name of their file; others
+      are named ``SOURCE-000000.jpg`` and so on. Two frames of a run never share a name.
+    - ``out.jpg``: a single image. A stream of more than one frame is refused.
 
-    A file appears under its name when it is whole. `files` holds the folder, once, or the one picture.
+    A file gets its name once it is complete. `files` contains the folder, once, or the single image.
     """
 
     needs_annotated = True
@@ -45,17 +45,17 @@ class ImageSink(Sink):
             self._check_folder()
         elif self._patterned:
             if len(_NUMBER.findall(self._path.name)) != 1 or self._path.name.count("%") != 1:
-                raise UsageError(f"{target}: a pattern holds one number such as %06d, as in out/%06d.jpg")
+                raise UsageError(f"{target}: a pattern must contain one number such as %06d, for example out/%06d.jpg")
             check_output_folder(self._path.parent, self._path)
         else:
             check_output_file(self._path, overwrite=self._options.overwrite, inputs=self._inputs)
 
     def open(self, info: SourceInfo) -> None:
         """See `Sink.open`."""
-        one = not (self._into_folder or self._patterned)
-        if one and (info.live or (info.frame_count is not None and info.frame_count > 1)):
+        single = not (self._into_folder or self._patterned)
+        if single and (info.live or (info.frame_count is not None and info.frame_count > 1)):
             raise SinkError(
-                f"{self.name} holds one picture, and {info.name} has more; "
+                f"{self.name} is a single image, and {info.name} has more frames; "
                 f"write {self._path.with_name('%06d' + self._path.suffix)} or a video"
             )
         self._open = True
@@ -68,7 +68,7 @@ class ImageSink(Sink):
         if path in self._inputs:
             raise SinkError(f"{path} is a file being read; write to another folder")
         if not self._options.overwrite and path.exists():
-            raise SinkError(f"{path} is there already; write to another folder, or allow overwriting")
+            raise SinkError(f"{path} exists already; write to another folder, or allow overwriting")
         data = self._encode(result, path.suffix)
         unfinished = path.with_name(f".{path.name}.part")
         try:
@@ -93,8 +93,8 @@ class ImageSink(Sink):
     def _check_folder(self) -> None:
         folder = self._path
         check_output_folder(folder if folder.exists() else folder.parent, folder)
-        if self._inputs.have_image_in(folder):
-            raise UsageError(f"{folder} is the folder being read; give the output another one")
+        if self._inputs.contain_images_of(folder):
+            raise UsageError(f"{folder} is the folder being read; give the output another folder")
 
     def _path_of(self, frame: Frame) -> Path:
         if self._into_folder:
@@ -103,7 +103,7 @@ class ImageSink(Sink):
             return self._path.with_name(self._path.name % frame.index)
         if self._names:
             raise SinkError(
-                f"{self.name} holds one picture, and there are more; "
+                f"{self.name} is a single image, and there are more frames; "
                 f"write {self._path.with_name('%06d' + self._path.suffix)} or a video"
             )
         self._names.add(self._path.name)
@@ -124,10 +124,10 @@ class ImageSink(Sink):
 
         settings = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, self._options.jpeg_quality]
         try:
-            worked, data = cv2.imencode(suffix, result.picture.bgr(), settings)
+            encoded, data = cv2.imencode(suffix, result.picture.bgr(), settings)
         except cv2.error as error:
             raise SinkError(f"cannot write {self.name}: {redact(error.err)}") from None
-        if not worked:
+        if not encoded:
             raise SinkError(
                 f"cannot write {self.name}: a {result.frame.width}x{result.frame.height} picture is too large"
             )

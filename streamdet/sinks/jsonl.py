@@ -73,7 +73,7 @@ class JsonLinesSink(Sink):
         """See `Sink.open`."""
         try:
             self._file = RollbackFile(self._path, overwrite=self._options.overwrite)
-            self._file.begin()
+            self._file.empty()
         except OSError as error:
             raise write_error(self._path, error) from None
         self.files.append(self._path)
@@ -84,7 +84,7 @@ class JsonLinesSink(Sink):
             raise SinkError(f"{self.name} is not open")
         try:
             self._file.write(json_line(result).encode())
-            self._file.keep()  # half a line is no JSON
+            self._file.commit()  # a rollback removes an incomplete line
         except OSError as error:
             raise write_error(self._path, error) from None
 

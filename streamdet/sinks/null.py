@@ -1,4 +1,4 @@
-"""Nothing at all: for measuring, and for runs whose results are used elsewhere."""
+"""Discards all results: for benchmarks, and for runs whose results are used elsewhere."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from streamdet.types import Result, SourceInfo
 
 
 class NullSink(Sink):
-    """Takes every result and forgets it.
+    """Discards every result.
 
     Attributes:
-        received: how many results it has taken.
+        received: number of results so far.
     """
 
     tolerates_delay = True

@@ -1,4 +1,4 @@
-"""What a user may choose about outputs."""
+"""Options for writing outputs."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from streamdet.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class SinkOptions:
-    """How outputs are written. One value for all sinks of a run; each takes what concerns it.
+    """How outputs are written. All sinks of a run share one value; each uses the options that apply to it.
 
     Attributes:
-        encoder: "auto" (the best H.264 encoder of this machine's software ones) or FFmpeg's name of a video encoder.
-        quality: constant quality as x264 counts it: 0 lossless, 18 visually lossless, 23 good, 51 worst.
-        preset: speed against size, for x264 and x265 ("ultrafast" to "veryslow").
-        bitrate: bits per second to aim at instead of constant quality.
-        gop_s: seconds between key frames; a player can jump to a key frame only.
+        encoder: "auto" (the best software encoder for H.264 on this machine), or FFmpeg's name of an encoder.
+        quality: constant quality on the scale of x264: 0 lossless, 18 visually lossless, 23 good, 51 worst.
+        preset: speed against file size, for x264 and x265 ("ultrafast" to "veryslow").
+        bitrate: target bits per second, instead of constant quality.
+        gop_s: seconds between key frames; a player can seek only to key frames.
         audio: pass the audio of a file source through.
-        jpeg_quality: 1 to 100, for pictures.
-        overwrite: replace files that are there.
-        threads: of the encoder; 0 lets it choose.
+        jpeg_quality: quality of JPEG files, 1 to 100.
+        overwrite: overwrite existing files.
+        threads: number of encoder threads; 0 lets the encoder choose.
     """
 
     encoder: str = "auto"
@@ -39,4 +39,4 @@ class SinkOptions:
         if not 0.05 <= self.gop_s <= 60:
             raise UsageError(f"gop_s must be 0.05 to 60 seconds, got {self.gop_s}")
         if self.bitrate is not None and self.bitrate < 1000:
-            raise UsageError(f"bitrate is in bits per second and at least 1000, got {self.bitrate}")
+            raise UsageError(f"bitrate must be at least 1000 bits per second, got {self.bitrate}")

@@ -1,4 +1,4 @@
-"""Checks of where an output is to go, made before anything is opened, loaded or truncated."""
+"""Checks of output paths, made before any file is opened or changed and before a model is loaded."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from streamdet.errors import SinkError, UsageError
 from streamdet.sources import suffixes
 
-# No room on the disk, in the user's quota, or under the process's limit.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# The disk is full, or the quota of the user or the limit of the process is reached.
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputFiles:
-    """The files a run reads: no output may overwrite them, whatever name leads to them.
+    """The files that a run reads. No output may overwrite them, under any name.
 
     >>> Path("no such file") in InputFiles([])
     False
@@ -24,19 +24,19 @@ class InputFiles:
     def __init__(self, paths: Iterable[Path] = ()) -> None:
         paths = list(paths)
         self._identities = {_identity(path) for path in paths} - {None}
-        pictures = {path.parent for path in paths if path.suffix.lower() in suffixes.IMAGES}
-        self._picture_folders = {_identity(folder) for folder in pictures} - {None}
+        folders = {path.parent for path in paths if path.suffix.lower() in suffixes.IMAGES}
+        self._image_folders = {_identity(folder) for folder in folders} - {None}
 
     def __contains__(self, path: Path) -> bool:
         return bool(self._identities) and _identity(path) in self._identities
 
-    def have_image_in(self, folder: Path) -> bool:
-        """Returns whether some of them are pictures in that folder."""
-        return bool(self._picture_folders) and _identity(folder) in self._picture_folders
+    def contain_images_of(self, folder: Path) -> bool:
+        """Returns whether some of the files are images in `folder`."""
+        return bool(self._image_folders) and _identity(folder) in self._image_folders
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Returns what is the same for every name of a file, through symbolic and hard links too; None for no file."""
+    """Returns device and inode, which are equal for all names and links of a file; None if it does not exist."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -45,7 +45,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def same_target(one: Path, other: Path) -> bool:
-    """Returns whether two outputs would be one file or folder, there already or not."""
+    """Returns whether two outputs are the same file or folder, which need not exist."""
     if os.path.realpath(one) == os.path.realpath(other):
         return True
     identity = _identity(one)
@@ -53,40 +53,44 @@ def same_target(one: Path, other: Path) -> bool:
 
 
 def check_output_file(path: Path, *, overwrite: bool, inputs: InputFiles) -> None:
-    """Checks that a file may be written.
+    """Checks that a file can be written.
 
     Raises:
-        UsageError: it is the file that is being read.
-        SinkError: it may not be written there; the message says what to do.
+        UsageError: the file is an input of the run.
+        SinkError: the file cannot be written; the message says what to do.
     """
     if path in inputs:
         raise UsageError(f"{path} is the file being read; give the output another name")
     check_output_folder(path.parent, path)
-    if os.path.isdir(path):  # unlike Path's, these are false for names that cannot be
+    if os.path.isdir(path):  # returns False for impossible names, where Path.is_dir raises
         raise SinkError(f"{path} is a folder; give the name of a file in it")
     if os.path.exists(path):
         if not overwrite:
-            raise SinkError(f"{path} is there already; give another name, or allow overwriting")
+            raise SinkError(f"{path} exists already; give another name, or allow overwriting")
         if not os.access(path, os.W_OK):
-            raise SinkError(f"{path} is there already and may not be written; give another name")
+            raise SinkError(f"{path} exists already and is not writable; give another name")
 
 
-def check_output_folder(folder: Path, wanted: Path) -> None:
-    """Checks that `folder` takes new files; `wanted` is what the user asked for.
+def check_output_folder(folder: Path, target: Path) -> None:
+    """Checks that new files can be created in `folder`.
+
+    Args:
+        folder: the folder to check.
+        target: the output that the user asked for, for the message.
 
     Raises:
-        SinkError: it is missing, no folder, or may not be written.
+        SinkError: the folder is missing, is not a folder, or is not writable.
     """
     if not os.path.exists(folder):
-        raise SinkError(f"cannot write {wanted}: there is no folder {folder}; create it first")
+        raise SinkError(f"cannot write {target}: there is no folder {folder}; create it first")
     if not os.path.isdir(folder):
-        raise SinkError(f"cannot write {wanted}: {folder} is not a folder")
+        raise SinkError(f"cannot write {target}: {folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SinkError(f"cannot write {wanted}: the folder {folder} may not be written to")
+        raise SinkError(f"cannot write {target}: the folder {folder} is not writable")
 
 
 def write_error(path: Path, error: OSError) -> SinkError:
-    """Returns the one-line error for a write that failed; what was written before is usable with every sink."""
-    reason = "the disk is full" if error.errno in _FULL else (error.strerror or type(error).__name__)
-    kept = "; what was written before stays usable" if os.path.exists(path) else ""
-    return SinkError(f"cannot write {path}: {reason}{kept}")
+    """Returns a one-line error for a failed write. With every sink, what was written before stays usable."""
+    reason = "the disk is full" if error.errno in _DISK_FULL else (error.strerror or type(error).__name__)
+    usable = "; what was written before stays usable" if os.path.exists(path) else ""
+    return SinkError(f"cannot write {path}: {reason}{usable}")

@@ -1,4 +1,4 @@
-"""Brings a picture into the size and colour that a video was begun with."""
+"""Converts pictures to the frame size and color space of a video, with letterboxing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from streamdet.picture import Picture, PixelFormat
 
 
 def recorded_color(picture: Picture) -> ColorSpace:
-    """Returns how a video that begins with `picture` reads its samples.
+    """Returns the color space of a video whose first picture is `picture`.
 
-    YUV keeps what it has, so that nothing is converted. BGR has no such past: it becomes what players assume of a
-    video of its size, limited range.
+    A YUV picture keeps its own, so that nothing is converted. A BGR picture has none and gets the one that players
+    assume for a video of its size, in limited range.
     """
     return guess(picture.width, picture.height) if picture.format is PixelFormat.BGR24 else picture.color
 
 
 def even(length: int) -> int:
-    """Returns the even length that holds `length`: 4:2:0 video has no odd sizes, and cropping would move boxes.
+    """Returns `length`, rounded up to an even number: 4:2:0 video has no odd sizes, and cropping would lose pixels.
 
     >>> even(1079), even(1080)
     (1080, 1080)
@@ -28,11 +28,11 @@ def even(length: int) -> int:
     return length + length % 2
 
 
-def fit(picture: Picture, width: int, height: int, color: ColorSpace) -> Picture:
-    """Returns `picture` as I420 of exactly (`width`, `height`), both even, in `color`; itself where it is that already.
+def fit_to_size(picture: Picture, width: int, height: int, color: ColorSpace) -> Picture:
+    """Returns `picture` as I420 of exactly `width` x `height` (both even) in `color`; itself if it is so already.
 
-    One row or column that is missing to an even size repeats the last one. Any other size is scaled to fit, its
-    proportions kept, with black beside it.
+    If only one row or column is missing to an even size, the last one is repeated. Any other size is scaled with its
+    aspect ratio and letterboxed with black.
     """
     i420 = _as_i420(picture, color)
     if (i420.width, i420.height) == (width, height):
@@ -65,10 +65,10 @@ def _letterbox(picture: Picture, out: Picture) -> None:
     half_height = max(1, round(picture.height * scale / 2))
     left, top = (out.width // 2 - half_width) // 2, (out.height // 2 - half_height) // 2
     black = (0 if out.color.full_range else 16, 128, 128)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     for number, unit in enumerate((2, 1, 1)):
         target = out.visible(number)
         target[:] = black[number]
         size = (unit * half_width, unit * half_height)
-        scaled = cv2.resize(np.ascontiguousarray(picture.visible(number)), size, interpolation=way)
+        scaled = cv2.resize(np.ascontiguousarray(picture.visible(number)), size, interpolation=interpolation)
         target[unit * top : unit * top + size[1], unit * left : unit * left + size[0]] = scaled

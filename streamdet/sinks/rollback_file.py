@@ -1,4 +1,4 @@
-"""A file that stops at its first failed write and stays as it was then."""
+"""A file that rolls back to its last commit at the first failed write, so that a full disk leaves it readable."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 
 class RollbackFile:
-    """What a muxer writes to instead of a path.
+    """A file object for PyAV to write to, instead of a path.
 
-    When a recording ends, the MP4 muxer appends an index and then overwrites the file's first bytes so that the index
-    counts. On a full disk the first fails, and a muxer that goes on regardless leaves a file that nothing can read.
-    After the first failure this file takes nothing more, is cut back to where its owner last called it whole, and says
-    it is closed: PyAV then leaves the end out. What lies on the disk is a sequence of whole fragments.
+    At the end of a recording the MP4 muxer appends an index and then overwrites the start of the file to refer to it.
+    On a full disk appending fails, but the muxer overwrites the start anyway, and the file becomes unreadable. This
+    file therefore accepts no more data after its first failed write. It is truncated to its last commit and reports
+    that it is closed, so that PyAV does not write the end. The result is a sequence of complete fragments.
 
-    Names never reach FFmpeg either, which would read "a:b.mp4" as an address.
+    It also keeps names away from FFmpeg, which would read "a:b.mp4" as an address.
 
     Attributes:
-        path: where it is.
-        error: the failure that ended it; None while all is well.
-        name: what PyAV calls it in its messages.
-        created: it was not there before.
+        path: path of the file.
+        error: the error that ended writing; None before.
+        name: name of the file in PyAV's messages.
+        created: the file did not exist before.
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
@@ -28,8 +28,8 @@ class RollbackFile:
         self.path = path
         self.name = path.name
         self.error: OSError | None = None
-        self._whole = 0
-        self._begun = False
+        self._committed_size = 0
+        self._emptied = False
         self._descriptor: int | None
         self.created = True
         try:
@@ -42,69 +42,69 @@ class RollbackFile:
 
     @property
     def closed(self) -> bool:
-        """Whether it takes no more; PyAV looks here before it writes the end of a file."""
+        """Whether the file accepts no more data. PyAV checks it before it writes the end of a file."""
         return self._descriptor is None or self.error is not None
 
-    def begin(self) -> None:
-        """Empties what was there; the first write does it too, so that what fails before spares an older file."""
-        if not self._begun:
-            os.ftruncate(self._usable(), 0)
-            self._begun = True
+    def empty(self) -> None:
+        """Removes the previous content; so does the first write. A failure before that leaves an older file intact."""
+        if not self._emptied:
+            os.ftruncate(self._open_descriptor(), 0)
+            self._emptied = True
 
     def write(self, data: bytes) -> int:
         """Writes all of `data`.
 
         Raises:
-            OSError: it did not fit; what did fit stays.
+            OSError: the write failed, and the file was rolled back to its last commit.
         """
-        descriptor = self._usable()
-        self.begin()
-        left = memoryview(data)
+        descriptor = self._open_descriptor()
+        self.empty()
+        remaining = memoryview(data)
         try:
-            while left:
-                left = left[os.write(descriptor, left) :]
+            while remaining:
+                remaining = remaining[os.write(descriptor, remaining) :]
         except OSError as error:
             self.error = error
-            os.ftruncate(descriptor, self._whole)
+            os.ftruncate(descriptor, self._committed_size)
             raise
         return len(data)
 
-    def keep(self) -> None:
-        """Says that what has been written so far is whole: a failure later on leaves it."""
+    def commit(self) -> None:
+        """Marks the data so far as complete: a later failure keeps it."""
         if not self.closed:
-            self._whole = self.tell()
+            self._committed_size = self.tell()
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves to `offset` and returns the new position."""
-        return os.lseek(self._usable(), offset, whence)
+        return os.lseek(self._open_descriptor(), offset, whence)
 
     def tell(self) -> int:
-        """Returns the position."""
-        return os.lseek(self._usable(), 0, os.SEEK_CUR)
+        """Returns the current position."""
+        return os.lseek(self._open_descriptor(), 0, os.SEEK_CUR)
 
     def readable(self) -> bool:
-        """It is only written."""
+        """Returns False: the file is only written."""
         return False
 
     def writable(self) -> bool:
-        """It is."""
+        """Returns True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Returns True."""
         return True
 
     def close(self) -> None:
-        """Gives the file back. Idempotent.
+        """Closes the file. May be called twice.
 
         Raises:
-            OSError: the last bytes did not reach the disk (network folders say so here).
+            OSError: the last bytes did not reach the disk; network folders report it here.
         """
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
-    def _usable(self) -> int:
+    def _open_descriptor(self) -> int:
         if self.error is not None:
             raise self.error
         if self._descriptor is None:

@@ -1,4 +1,4 @@
-"""Video files: H.264 in MP4 or Matroska with the times of the source and its audio."""
+"""Video files: H.264 in MP4 or Matroska, with the timestamps and the audio of the source."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from streamdet.sinks.base import Sink
 from streamdet.sinks.containers import CONTAINERS
 from streamdet.sinks.options import SinkOptions
 from streamdet.sinks.output_path import InputFiles, check_output_file, write_error
-from streamdet.sinks.recording import Recording, begin
+from streamdet.sinks.recording import Recording, start_recording
 from streamdet.types import Result, SourceInfo
 
 
 class VideoSink(Sink):
-    """Records annotated pictures into one file.
+    """Records annotated pictures into one video file.
 
-    - Every frame keeps its presentation time, exactly where the container can: MP4 counts in the source's own time
-      base, Matroska in milliseconds. Nothing is resampled to a rate.
-    - The file is begun, under its final name, by the first frame: an empty stream leaves no file and spares one that
-      was there. A killed process leaves what was recorded up to its last second under the name that was asked for,
-      with nothing to rename or repair; a closed file is an ordinary MP4.
-    - I420 pictures go to the encoder as they are, without a copy. Their colour matrix and range are written into the
-      file, not changed.
-    - Odd sizes gain a row or column; a size that changes on the way is fitted into the first, with black beside it.
-    - Audio of a file source is passed through as far as the pictures reach.
+    - Every frame keeps its presentation time: exactly in MP4, which uses the time base of the source, and rounded to
+      milliseconds in Matroska. Frames are never resampled to a fixed rate.
+    - The first frame creates the file, under its final name. An empty stream leaves no file and keeps an older one. If
+      the process is killed, the file is playable and lacks at most the last second; nothing has to be renamed or
+      repaired. A closed file is an ordinary MP4.
+    - I420 pictures reach the encoder without a copy. Their color matrix and range are tagged in the file, and no pixel
+      is converted.
+    - Odd sizes are padded by a row or column. If the size changes, later pictures are scaled to the first size with
+      black borders.
+    - The audio of a file source is passed through, up to the last picture.
     """
 
     needs_annotated = True
@@ -37,7 +38,7 @@ class VideoSink(Sink):
         self._path = path
         self._options = options or SinkOptions()
         if path.suffix.lower() not in CONTAINERS:
-            raise SinkError(f"{path}: no such kind of video file; use one of {', '.join(CONTAINERS)}")
+            raise SinkError(f"{path}: unsupported kind of video file; use one of {', '.join(CONTAINERS)}")
         check_output_file(path, overwrite=self._options.overwrite, inputs=inputs or InputFiles())
         self._encoder = encoders.choose_encoder(self._options)
         if self._options.encoder != "auto":
@@ -46,7 +47,7 @@ class VideoSink(Sink):
         self._recording: Recording | None = None
 
     def open(self, info: SourceInfo) -> None:
-        """See `Sink.open`. Nothing is created yet."""
+        """See `Sink.open`. The first `write` creates the file."""
         self._info = info
 
     def write(self, result: Result) -> None:
@@ -56,7 +57,7 @@ class VideoSink(Sink):
         frame = result.frame
         try:
             if self._recording is None:
-                self._recording = begin(
+                self._recording = start_recording(
                     self._path, self._encoder, self._info, result.picture, frame.time_base, self._options
                 )
                 self.files.append(self._path)
@@ -81,9 +82,9 @@ class VideoSink(Sink):
 
     def _failure(self, error: Exception, recording: Recording | None = None) -> SinkError:
         recording = recording or self._recording
-        of_file = recording.file.error if recording is not None else None
-        if of_file is not None:
-            return write_error(self._path, of_file)
+        file_error = recording.file.error if recording is not None else None
+        if file_error is not None:
+            return write_error(self._path, file_error)
         if isinstance(error, OSError):
             return write_error(self._path, error)
         return SinkError(f"cannot write {self.name}: {redact(str(error))}")

@@ -1,4 +1,4 @@
-"""A window on the screen."""
+"""Shows annotated pictures in a window on the screen."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from streamdet.sinks.base import Sink, WindowClosed
 from streamdet.types import Result, SourceInfo
 
 _INSTEAD = "record it instead (-o out.mp4), or leave the window out"
-_LARGEST = (1280, 720)
-_KEYS_THAT_END = (27, ord("q"), ord("Q"))  # 27: Esc
+_LARGEST_WINDOW = (1280, 720)
+_QUIT_KEYS = (27, ord("q"), ord("Q"))  # 27: Esc
 _CONNECT_TIMEOUT_S = 1.0
 
 
 class WindowSink(Sink):
-    """Shows annotated pictures. q, Esc or closing the window ends the run (`WindowClosed`).
+    """Shows annotated pictures in a window. q, Esc or closing the window ends the run (`WindowClosed`).
 
     Raises:
-        SinkError: from the constructor, where there is no screen or OpenCV was built without windows.
+        SinkError: from the constructor, if there is no screen or OpenCV was built without windows.
     """
 
     needs_annotated = True
@@ -38,10 +38,10 @@ class WindowSink(Sink):
     def open(self, info: SourceInfo) -> None:
         """See `Sink.open`."""
         if threading.current_thread() is not threading.main_thread():
-            raise SinkError("a window can be opened in the main thread only")
+            raise SinkError("a window can only be opened in the main thread")
         cv2 = self._cv2
         name = self._title or f"streamdet: {info.name}"
-        scale = min(1.0, _LARGEST[0] / info.width, _LARGEST[1] / info.height)
+        scale = min(1.0, _LARGEST_WINDOW[0] / info.width, _LARGEST_WINDOW[1] / info.height)
         try:
             cv2.namedWindow(name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(name, max(1, round(info.width * scale)), max(1, round(info.height * scale)))
@@ -61,18 +61,18 @@ class WindowSink(Sink):
         self.idle()
 
     def idle(self) -> None:
-        """See `Sink.idle`. Lets the window draw itself and notice keys and its close button."""
+        """See `Sink.idle`. Lets the window draw itself and handle keys and its close button."""
         try:
             key = self._cv2.waitKey(1) & 0xFF
         except self._cv2.error as error:
             raise SinkError(f"the window failed: {_first_line(error)}") from None
-        if key in _KEYS_THAT_END or not self._is_there():
+        if key in _QUIT_KEYS or not self._is_visible():
             raise WindowClosed(f"{self.name} was closed")
 
-    def _is_there(self) -> bool:
+    def _is_visible(self) -> bool:
         try:
             return bool(self._cv2.getWindowProperty(self._window, self._cv2.WND_PROP_VISIBLE) >= 1)
-        except self._cv2.error:  # with Qt: "NULL guiReceiver" once its last window is closed
+        except self._cv2.error:  # Qt raises "NULL guiReceiver" after its last window was closed
             return False
 
     def close(self) -> None:
@@ -83,26 +83,26 @@ class WindowSink(Sink):
         cv2 = self._cv2
         try:
             cv2.destroyWindow(name)
-            cv2.waitKey(1)  # some window systems remove it only when events are handled
-        except cv2.error:  # the person closed it before
+            cv2.waitKey(1)  # some window systems remove a window only while handling events
+        except cv2.error:  # the user closed it before
             return
 
 
 def _usable_cv2() -> Any:
-    """Returns OpenCV where it can open windows.
+    """Returns OpenCV if it can open windows.
 
     Raises:
-        SinkError: it cannot. Found out without trying: Qt ends the whole process where there is no screen.
+        SinkError: it cannot. This is checked without opening one: without a screen, Qt ends the whole process.
     """
     if sys.platform.startswith("linux"):
         display = os.environ.get("DISPLAY", "")
         if not display and not os.environ.get("WAYLAND_DISPLAY"):
-            raise SinkError(f"no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set); {_INSTEAD}")
-        if display and not _answers(display):
+            raise SinkError(f"there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); {_INSTEAD}")
+        if display and not _display_answers(display):
             raise SinkError(f"no screen answers at DISPLAY={display}; {_INSTEAD}")
     import cv2
 
-    _still_qt(cv2)
+    _silence_qt_font_warnings(cv2)
     framework = cv2.currentUIFramework()
     if not framework:
         raise SinkError(f"this OpenCV has no windows (opencv-python-headless?); install opencv-python, or {_INSTEAD}")
@@ -116,25 +116,25 @@ def _usable_cv2() -> Any:
     return cv2
 
 
-def _still_qt(cv2: Any) -> None:
-    """Points Qt's search for fonts to a folder that exists: opencv-python names one that its wheel does not hold.
+def _silence_qt_font_warnings(cv2: Any) -> None:
+    """Sets Qt's font folder to one that exists, because that of opencv-python is missing from its wheel.
 
-    Qt would complain on stderr several times for each window. No text of ours is drawn with Qt.
+    Otherwise Qt prints several warnings for each window. streamdet draws no text with Qt.
     """
     if not os.path.isdir(os.environ.get("QT_QPA_FONTDIR", "/")):
         os.environ["QT_QPA_FONTDIR"] = os.path.dirname(cv2.__file__)
 
 
 def _would_hang(loaded: list[str]) -> bool:
-    """Returns whether the first imshow would never return: on Linux, when PyAV's libraries were loaded first.
+    """Returns whether the first `imshow` would hang: on Linux, if PyAV's libraries were loaded before OpenCV.
 
     Args:
-        loaded: names of modules in the order in which their imports began, as `sys.modules` keeps them.
+        loaded: names of modules in the order of their imports, as in `sys.modules`.
     """
     return sys.platform.startswith("linux") and "av" in loaded and loaded.index("av") < loaded.index("cv2")
 
 
-def _answers(display: str) -> bool:
+def _display_answers(display: str) -> bool:
     """Returns whether an X server listens at ``[HOST]:NUMBER[.SCREEN]``."""
     host, _, number = display.rpartition(":")
     number = number.partition(".")[0]

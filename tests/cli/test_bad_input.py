@@ -275,16 +275,26 @@ OPTIONS = [
     row("no size", "--size 0x0", 2, "source.size must be positive, got 0x0"),
     row("rate", "--fps 0", 2, "source.fps must be greater than 0, got 0.0"),
     row("quality", "--quality 99", 2, "quality must be 0 to 51, got 99"),
-    row("unknown encoder", "--encoder xvid -o {out}/a.mp4", 2, "no video encoder 'xvid' in this FFmpeg; there are:"),
-    row("encoder and file", "--encoder prores -o {out}/a.mp4", 2, "cannot write mp4 files; leave the encoder on auto"),
+    row("unknown encoder", "--encoder xvid -o {out}/a.mp4", 2, "no video encoder 'xvid' in this FFmpeg; available:"),
+    row(
+        "encoder and file",
+        "--encoder prores -o {out}/a.mp4",
+        2,
+        "mp4 files do not support the encoder prores; leave the",
+    ),
     row("missing config", "-c {out}/no.yaml", 2, "cannot read {out}/no.yaml: No such file"),
     row("folder as config", "-c {out}", 2, "cannot read {out}: Is a directory"),
     row("video as config", "-c {bad}/good.mp4", 2, "good.mp4 is not valid YAML"),
-    row("output of unknown kind", "-o {out}/a.xyz", 2, "cannot tell from the name", "use a file ending in .mp4"),
-    row("output without ending", "-o {out}/a", 2, "cannot tell from the name", "a folder ending in /"),
-    row("output without name", "-o=", 2, "cannot tell from the name"),
-    row("output to the future", "-o rtsp://admin:hunter2@h/c", 2, "cannot publish to rtsp yet; write a file"),
-    row("output of no kind", "-o foo://admin:hunter2@h/c", 2, "foo://***@h/c: no output of this kind; use a file"),
+    row("output of unknown kind", "-o {out}/a.xyz", 2, "has no known suffix", "use a file ending in .mp4"),
+    row("output without ending", "-o {out}/a", 2, "has no known suffix", "a folder ending in /"),
+    row("output without name", "-o=", 2, "has no known suffix"),
+    row(
+        "unsupported output",
+        "-o rtsp://admin:hunter2@h/c",
+        2,
+        "publishing to rtsp is not supported yet; write a file",
+    ),
+    row("output of no kind", "-o foo://admin:hunter2@h/c", 2, "foo://***@h/c: unknown kind of output; use a file"),
     row("output folder missing", "-o {out}/no/a.mp4", 1, "there is no folder {out}/no; create it first"),
     row("records folder missing", "-o {out}/no/a.jsonl", 1, "there is no folder {out}/no; create it first"),
     row("pictures folder missing", "-o {out}/no/%06d.jpg", 1, "there is no folder {out}/no; create it first"),
@@ -294,9 +304,9 @@ OPTIONS = [
     row("folder where nothing can be", "-o /proc/a.jsonl", 1, "cannot write /proc/a.jsonl", without=("stays usable",)),
     row("two outputs of a name", "-o {out}/a.mp4 -o {out}/a.mp4", 2, "two outputs would write {out}/a.mp4"),
     row("two spellings", "-o {out}/a.mp4 -o {out}/./folder.mp4/../a.mp4", 2, "two outputs would write"),
-    row("one picture for many", "-o {out}/a.jpg", 1, "holds one picture", "write {out}/%06d.jpg or a video"),
-    row("two numbers", "-o {out}/%d-%d.jpg", 2, "a pattern holds one number such as %06d"),
-    row("window without screen", "--show", 1, "no screen here", "record it instead (-o out.mp4)"),
+    row("one picture for many", "-o {out}/a.jpg", 1, "is a single image", "write {out}/%06d.jpg or a video"),
+    row("two numbers", "-o {out}/%d-%d.jpg", 2, "a pattern must contain one number such as %06d"),
+    row("window without screen", "--show", 1, "there is no screen", "record it instead (-o out.mp4)"),
 ]
 
 
@@ -438,7 +448,7 @@ def test_images_into_their_own_folder(cli, bad, tmp_path, source):
     asked = source.format(folder=tmp_path)
     outcome = cli("run", "-q", asked, "-m", "none", "-o", f"{tmp_path}/")
     assert outcome.code == USAGE
-    assert "is the folder being read; give the output another one" in outcome.message
+    assert "is the folder being read; give the output another folder" in outcome.message
     outcome = cli("run", "-q", asked, "-m", "none", "-o", f"{tmp_path}/%06d.jpg")
     assert {path: path.read_bytes() for path in before} == before
 
@@ -478,9 +488,9 @@ def read_only(tmp_path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (f"{SCENE} -o {{locked}}/a.mp4", "the folder {locked} may not be written to"),
-        (f"{SCENE} -o {{locked}}/a.jsonl", "the folder {locked} may not be written to"),
-        (f"{SCENE} -o {{locked}}/new/", "the folder {locked} may not be written to"),
+        (f"{SCENE} -o {{locked}}/a.mp4", "the folder {locked} is not writable"),
+        (f"{SCENE} -o {{locked}}/a.jsonl", "the folder {locked} is not writable"),
+        (f"{SCENE} -o {{locked}}/new/", "the folder {locked} is not writable"),
         ("{locked}/secret.mp4", "secret.mp4: it may not be read: check its permissions"),
     ],
     ids=["video", "records", "pictures", "source"],
@@ -809,7 +819,7 @@ DEMOS = [
     row("size of the scene", "-o {out}/demo.mp4 --size 9x9", 2, "size=9x9 is invalid: give WIDTHxHEIGHT"),
     row("precision", "-o {out}/demo.mp4 -d cpu --precision bf16", 2, "cannot compute in bf16"),
     row("unknown provider", "-o {out}/demo.mp4 -d gpu", 2, "unknown provider 'gpu'"),
-    row("no screen", "-o {out}/demo.mp4 --show", 1, "no screen here"),
+    row("no screen", "-o {out}/demo.mp4 --show", 1, "there is no screen"),
     row("too many", "-o {out}/demo.mp4 --objects 99", 2, "--objects"),
     row("too few", "-o {out}/demo.mp4 --objects 3", 2, "--objects"),
     row("too small", "-o {out}/demo.mp4 --size 160x120", 2, "160x120 are too small to measure with: give"),

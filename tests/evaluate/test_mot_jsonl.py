@@ -9,7 +9,7 @@ from streamdet.errors import UsageError
 from streamdet.evaluate.mot_jsonl import read_jsonl_tracks
 from streamdet.sinks.jsonl import json_line
 from streamdet.types import Detections, Frame, Result
-from tests.sinks.making import picture
+from tests.sinks.samples import picture
 
 
 def line(index, ids, source="cam"):

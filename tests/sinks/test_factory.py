@@ -1,3 +1,5 @@
+"""The tables from scheme and suffix to sinks, and the options of sinks."""
+
 import os
 import subprocess
 import sys
@@ -28,28 +30,28 @@ from streamdet.sinks.video import VideoSink
         ("out.jpg", ImageSink),
         ("%06d.png", ImageSink),
         ("new/", ImageSink),
-        ("there", ImageSink),
+        ("existing", ImageSink),
         ("null:", NullSink),
     ],
 )
-def test_table(tmp_path, monkeypatch, uri, kind):
+def test_each_kind_of_output_creates_its_sink(tmp_path, monkeypatch, uri, kind):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there").mkdir()
+    (tmp_path / "existing").mkdir()
     sink = create_sink(uri)
     assert type(sink) is kind
     assert sink.name == uri
-    assert os.listdir(tmp_path) == ["there"]
+    assert os.listdir(tmp_path) == ["existing"]
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "rtsps", "rtmp", "http", "https", "mqtt", "RTSP"])
-def test_publishing_is_not_there_yet(scheme):
-    with pytest.raises(UsageError, match=f"this version cannot publish to {scheme} yet; write a file") as raised:
+def test_publishing_is_not_supported_yet(scheme):
+    with pytest.raises(UsageError, match=f"publishing to {scheme} is not supported yet; write a file") as raised:
         create_sink(f"{scheme}://admin:s3cret@host/path")
     assert "s3cret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("uri", ["out", "out.avi", "out.txt", "ftp://user:s3cret@host/x.mp4", "", "."])
-def test_unknown_kinds_list_the_known(tmp_path, monkeypatch, uri):
+def test_unknown_kinds_of_output_list_the_supported_ones(tmp_path, monkeypatch, uri):
     monkeypatch.chdir(tmp_path)
     if uri == ".":
         assert type(create_sink(uri)) is ImageSink
@@ -67,18 +69,18 @@ def test_unknown_kinds_list_the_known(tmp_path, monkeypatch, uri):
         ({"threads": -1}, "threads must be 0 to 64, got -1"),
         ({"gop_s": 0}, "gop_s must be 0.05 to 60 seconds, got 0"),
         ({"gop_s": float("nan")}, "gop_s must be 0.05 to 60 seconds, got nan"),
-        ({"bitrate": 4}, "bitrate is in bits per second and at least 1000, got 4"),
+        ({"bitrate": 4}, "bitrate must be at least 1000 bits per second, got 4"),
     ],
 )
-def test_options_that_cannot_be(changes, message):
+def test_invalid_options_are_refused(changes, message):
     with pytest.raises(UsageError) as raised:
         SinkOptions(**changes)
     assert str(raised.value) == message
 
 
-def test_choosing_loads_only_what_is_chosen(tmp_path):
+def test_creating_a_sink_imports_only_what_it_needs(tmp_path):
     script = (
-        "import sys\nfrom streamdet.sinks.factory import create_sink\nopen_sink('null:')\nopen_sink('out.jsonl')\n"
+        "import sys\nfrom streamdet.sinks.factory import create_sink\ncreate_sink('null:')\ncreate_sink('out.jsonl')\n"
         "print([m for m in ('av', 'cv2') if m in sys.modules])"
     )
     root = Path(__file__).parent.parent.parent

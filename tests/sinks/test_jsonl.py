@@ -1,3 +1,5 @@
+"""JSON lines: the format of records, and files after a kill or on a full disk."""
+
 import json
 import signal
 import subprocess
@@ -13,13 +15,13 @@ from hypothesis import strategies as st
 from streamdet.errors import SinkError
 from streamdet.sinks.jsonl import SCHEMA, JsonLinesSink, json_line
 from streamdet.types import Detections, Frame, Result
-from tests.sinks.making import info, picture, result
+from tests.sinks.samples import info, picture, result
 
 ROOT = Path(__file__).parent.parent.parent
 SHOWN = picture(0)
 
 
-def test_one_record():
+def test_a_record_has_exactly_this_text():
     assert json_line(result(3, 3003, age_s=0.123456)) == (
         '{"schema":1,"source":"cam","index":3,"pts":3003,"time_base":"1/30000","pts_s":0.100100,"width":96,"height":64,'
         '"detection_age_s":0.1235,"detections":['
@@ -29,14 +31,14 @@ def test_one_record():
     )
 
 
-def test_before_the_first_detection_the_age_is_null():
+def test_the_detection_age_is_null_before_the_first_detection():
     frame = result(0).frame
     read = json.loads(json_line(Result(frame, Detections.empty(), float("inf"))))
     assert read["detection_age_s"] is None
     assert read["detections"] == []
 
 
-def test_file_holds_one_line_per_frame(tmp_path):
+def test_a_file_has_one_line_per_frame(tmp_path):
     path = tmp_path / "out.jsonl"
     with JsonLinesSink(path) as sink:
         sink.open(info())
@@ -57,7 +59,7 @@ ROWS = st.tuples(st.lists(numbers, min_size=4, max_size=4), numbers, st.integers
     rows=st.lists(ROWS, max_size=5),
     labels=st.lists(st.text(max_size=5), max_size=3),
 )
-def test_every_record_is_json_and_says_what_was_given(source, pts, time_base, age_s, rows, labels):
+def test_every_record_is_json_and_contains_the_values(source, pts, time_base, age_s, rows, labels):
     found = Detections(
         np.array([box for box, *_ in rows], np.float32).reshape(-1, 4),
         np.array([score for _, score, *_ in rows], np.float32),
@@ -68,7 +70,7 @@ def test_every_record_is_json_and_says_what_was_given(source, pts, time_base, ag
     line = json_line(Result(Frame(SHOWN, source, 5, pts, time_base, 0), found, age_s))
 
     def refuse(text: str) -> None:
-        raise AssertionError(f"{text} is no JSON")
+        raise AssertionError(f"{text} is not JSON")
 
     read = json.loads(line, parse_constant=refuse)
     assert line.count("\n") == 1
@@ -89,7 +91,7 @@ def test_a_killed_process_loses_no_line(tmp_path):
     path = tmp_path / "out.jsonl"
     script = (
         "import os, sys\nfrom pathlib import Path\nfrom streamdet.sinks.jsonl import JsonLinesSink\n"
-        "from tests.sinks.making import info, result\nsink = JsonLinesSink(Path(sys.argv[1]))\nsink.open(info())\n"
+        "from tests.sinks.samples import info, result\nsink = JsonLinesSink(Path(sys.argv[1]))\nsink.open(info())\n"
         "for number in range(50): sink.write(result(number))\nos.kill(os.getpid(), 9)\n"
     )
     ended = subprocess.run([sys.executable, "-c", script, str(path)], cwd=ROOT, check=False, timeout=60)
@@ -97,7 +99,7 @@ def test_a_killed_process_loses_no_line(tmp_path):
     assert [json.loads(line)["index"] for line in path.read_text().splitlines()] == list(range(50))
 
 
-def test_a_full_disk_leaves_whole_lines(tmp_path):
+def test_a_full_disk_leaves_complete_lines(tmp_path):
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     path = tmp_path / "out.jsonl"

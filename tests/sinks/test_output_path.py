@@ -1,3 +1,5 @@
+"""Checks of output paths."""
+
 import os
 
 import pytest
@@ -7,28 +9,28 @@ from streamdet.sinks.factory import check_distinct
 from streamdet.sinks.output_path import InputFiles
 
 
-def test_inputs_are_known_by_every_name(tmp_path):
+def test_inputs_are_recognised_under_every_name(tmp_path):
     file, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
     file.touch()
     other.touch()
     (tmp_path / "link.jpg").symlink_to(file)
-    (tmp_path / "twin.jpg").hardlink_to(file)
+    (tmp_path / "hardlink.jpg").hardlink_to(file)
     inputs = InputFiles([file, tmp_path / "gone.jpg"])
     assert file in inputs
     assert tmp_path / "link.jpg" in inputs
-    assert tmp_path / "twin.jpg" in inputs
+    assert tmp_path / "hardlink.jpg" in inputs
     assert tmp_path / ".." / tmp_path.name / "a.jpg" in inputs
     assert other not in inputs
     assert tmp_path / "gone.jpg" not in inputs
     assert tmp_path / ("x" * 3000) not in inputs
 
 
-def test_only_pictures_make_a_folder_one_they_come_from(tmp_path):
+def test_only_images_make_their_folder_an_input_folder(tmp_path):
     (tmp_path / "sub").mkdir()
     inputs = InputFiles([tmp_path / "clip.mp4", tmp_path / "sub" / "a.png"])
-    assert inputs.have_image_in(tmp_path / "sub")
-    assert not inputs.have_image_in(tmp_path)
-    assert not InputFiles().have_image_in(tmp_path)
+    assert inputs.contain_images_of(tmp_path / "sub")
+    assert not inputs.contain_images_of(tmp_path)
+    assert not InputFiles().contain_images_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -38,18 +40,18 @@ def test_only_pictures_make_a_folder_one_they_come_from(tmp_path):
         ["a.mp4", "b.jsonl", "./a.mp4"],
         ["{folder}/a.mp4", "a.mp4"],
         ["frames/", "frames"],
-        ["link.mp4", "there.mp4"],
-        ["twin.mp4", "there.mp4"],
+        ["link.mp4", "existing.mp4"],
+        ["hardlink.mp4", "existing.mp4"],
     ],
 )
-def test_two_outputs_of_one_file(tmp_path, monkeypatch, uris):
+def test_two_outputs_to_one_file_are_refused(tmp_path, monkeypatch, uris):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there.mp4").touch()
-    (tmp_path / "link.mp4").symlink_to("there.mp4")
-    os.link("there.mp4", "twin.mp4")
+    (tmp_path / "existing.mp4").touch()
+    (tmp_path / "link.mp4").symlink_to("existing.mp4")
+    os.link("existing.mp4", "hardlink.mp4")
     with pytest.raises(UsageError, match="two outputs would write"):
         check_distinct([uri.format(folder=tmp_path) for uri in uris])
 
 
-def test_outputs_that_share_nothing():
+def test_different_outputs_are_accepted():
     check_distinct(["a.mp4", "a.mkv", "a.jsonl", "b/a.mp4", "null:", "null:", "window:", "window:"])

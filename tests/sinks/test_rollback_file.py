@@ -1,3 +1,5 @@
+"""The file that rolls back to its last commit when a write fails."""
+
 import errno
 import os
 
@@ -6,7 +8,7 @@ import pytest
 from streamdet.sinks.rollback_file import RollbackFile
 
 
-def test_writes_whole_and_seeks(tmp_path):
+def test_writes_and_seeks(tmp_path):
     file = RollbackFile(tmp_path / "f", overwrite=True)
     assert file.write(b"hello") == 5
     assert file.seek(1) == 1
@@ -26,7 +28,7 @@ def test_short_writes_are_continued(tmp_path, monkeypatch):
     assert (tmp_path / "f").read_bytes() == b"hello"
 
 
-def test_after_a_failure_it_stays_as_it_was_last_whole(tmp_path, monkeypatch):
+def test_a_failed_write_rolls_back_to_the_last_commit(tmp_path, monkeypatch):
     real = os.write
 
     def full(descriptor, data):
@@ -37,11 +39,11 @@ def test_after_a_failure_it_stays_as_it_was_last_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", full)
     file = RollbackFile(tmp_path / "f", overwrite=True)
     file.write(b"hello")
-    file.keep()
+    file.commit()
     with pytest.raises(OSError, match="No space left"):
         file.write(b"world!!!!")
     assert file.closed
-    file.keep()
+    file.commit()
     for use in (lambda: file.write(b"x"), lambda: file.seek(0), file.tell):
         with pytest.raises(OSError, match="No space left"):
             use()
@@ -49,14 +51,14 @@ def test_after_a_failure_it_stays_as_it_was_last_whole(tmp_path, monkeypatch):
     assert (tmp_path / "f").read_bytes() == b"hello"
 
 
-def test_does_not_overwrite_where_not_allowed(tmp_path):
+def test_without_overwrite_an_existing_file_is_an_error(tmp_path):
     (tmp_path / "f").write_bytes(b"precious")
     with pytest.raises(FileExistsError):
         RollbackFile(tmp_path / "f", overwrite=False)
     assert (tmp_path / "f").read_bytes() == b"precious"
 
 
-def test_closed(tmp_path):
+def test_close_refuses_further_writes(tmp_path):
     file = RollbackFile(tmp_path / "f", overwrite=True)
     assert not file.closed
     file.close()

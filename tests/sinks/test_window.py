@@ -1,3 +1,5 @@
+"""Windows, with a fake OpenCV and on a virtual screen."""
+
 import os
 import shutil
 import socket
@@ -13,13 +15,13 @@ from streamdet.errors import SinkError
 from streamdet.sinks import window
 from streamdet.sinks.base import WindowClosed
 from streamdet.sinks.window import WindowSink
-from tests.sinks.making import info, picture, result
+from tests.sinks.samples import info, picture, result
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 class Screen:
-    """OpenCV with a window whose keys and close button the test presses."""
+    """A fake of OpenCV's windows; tests press its keys and its close button."""
 
     error, WND_PROP_VISIBLE = cv2.error, 4
     WINDOW_NORMAL, WINDOW_KEEPRATIO, WINDOW_GUI_NORMAL = 0, 0, 16
@@ -73,7 +75,7 @@ def screen(monkeypatch):
         pytest.param({"fails": "getWindowProperty"}, id="close button, Qt"),
     ],
 )
-def test_a_person_ends_the_run(screen, changes):
+def test_keys_and_close_button_end_the_run(screen, changes):
     with WindowSink() as sink:
         sink.open(info())
         sink.write(result(0))
@@ -92,17 +94,17 @@ def test_other_keys_do_nothing(screen):
 
 
 @pytest.mark.parametrize(
-    ("size", "wanted"),
+    ("size", "expected"),
     [((96, 64), (96, 64)), ((1920, 1080), (1280, 720)), ((1080, 1920), (405, 720)), ((20000, 1), (1280, 1))],
 )
-def test_a_large_picture_gets_a_window_that_fits_the_screen(screen, size, wanted):
+def test_a_large_picture_gets_a_smaller_window(screen, size, expected):
     with WindowSink() as sink:
         sink.open(info(*size))
-    assert screen.sizes == [wanted]
+    assert screen.sizes == [expected]
 
 
 @pytest.mark.parametrize("fails", ["namedWindow", "imshow"])
-def test_failures_are_one_line(screen, fails):
+def test_failures_are_reported_in_one_line(screen, fails):
     screen.fails = fails
     sink = WindowSink()
 
@@ -117,14 +119,14 @@ def test_failures_are_one_line(screen, fails):
     sink.close()
 
 
-def test_close_after_the_person_has_closed_it(screen):
+def test_close_works_after_the_user_closed_the_window(screen):
     sink = WindowSink()
     sink.open(info())
     screen.fails = "destroyWindow"
     sink.close()
 
 
-def test_opens_in_the_main_thread_only(screen):
+def test_opening_in_another_thread_is_an_error(screen):
     errors: list[Exception] = []
 
     def run() -> None:
@@ -136,48 +138,48 @@ def test_opens_in_the_main_thread_only(screen):
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert [str(e) for e in errors] == ["a window can be opened in the main thread only"]
+    assert [str(e) for e in errors] == ["a window can only be opened in the main thread"]
 
 
-def test_is_marked_for_the_main_thread_and_wants_pictures():
+def test_needs_the_main_thread_and_annotated_pictures():
     assert WindowSink.needs_main_thread
     assert WindowSink.needs_annotated
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a screen")
 class TestNoScreen:
-    def test_none_set(self, monkeypatch):
+    def test_missing_display_variables_are_an_error(self, monkeypatch):
         monkeypatch.delenv("DISPLAY", raising=False)
         monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-        with pytest.raises(SinkError, match=r"no screen here .*-o out\.mp4"):
+        with pytest.raises(SinkError, match=r"there is no screen .*-o out\.mp4"):
             WindowSink()
 
     @pytest.mark.parametrize("display", [":4711", "unix:4711.0", "127.0.0.1:1", "rubbish", ":", "127.0.0.1:x"])
-    def test_none_answers(self, monkeypatch, display):
+    def test_a_display_that_does_not_answer_is_an_error(self, monkeypatch, display):
         monkeypatch.setenv("DISPLAY", display)
         with pytest.raises(SinkError, match="no screen answers at DISPLAY="):
             WindowSink()
 
-    def test_headless_opencv(self, monkeypatch):
+    def test_headless_opencv_is_an_error(self, monkeypatch):
         monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
         monkeypatch.delenv("DISPLAY", raising=False)
         monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
         with pytest.raises(SinkError, match=r"this OpenCV has no windows .* install opencv-python"):
             WindowSink()
 
-    def test_wayland_alone_is_not_enough_for_qt(self, monkeypatch):
+    def test_wayland_without_x11_is_an_error_with_qt(self, monkeypatch):
         monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
         monkeypatch.delenv("DISPLAY", raising=False)
         monkeypatch.setattr(cv2, "currentUIFramework", lambda: "QT5")
         with pytest.raises(SinkError, match="need X11"):
             WindowSink()
 
-    def test_a_listening_screen_is_found(self, monkeypatch):
+    def test_a_listening_display_is_accepted(self, monkeypatch):
         with socket.create_server(("127.0.0.1", 0)) as server:
             number = server.getsockname()[1] - 6000
             monkeypatch.setenv("DISPLAY", f"127.0.0.1:{number}.0")
             monkeypatch.setattr(cv2, "currentUIFramework", lambda: "QT5")
-            monkeypatch.setattr(window, "_would_hang", lambda loaded: False)  # other tests load PyAV before
+            monkeypatch.setattr(window, "_would_hang", lambda loaded: False)  # other tests import PyAV first
             WindowSink()
 
     @pytest.mark.parametrize(
@@ -185,18 +187,18 @@ class TestNoScreen:
         [(["cv2"], False), (["numpy", "cv2", "av"], False), (["av", "numpy", "cv2"], True)],
         ids=str,
     )
-    def test_the_order_of_libraries_that_hangs(self, loaded, hangs):
+    def test_a_window_would_hang_only_if_pyav_was_imported_first(self, loaded, hangs):
         assert window._would_hang(loaded) is hangs
 
 
 @pytest.mark.parametrize(
-    ("order", "wanted"),
+    ("imports", "expected"),
     [
         pytest.param("import cv2, av", "1.0", id="OpenCV first"),
         pytest.param("import av, cv2", "a window would hang, because PyAV was loaded before OpenCV", id="PyAV first"),
     ],
 )
-def test_on_a_real_screen(order, wanted):
+def test_a_window_on_a_virtual_screen(imports, expected):
     if shutil.which("Xvfb") is None:
         pytest.skip("Xvfb is not installed")
     read, write = os.pipe()
@@ -211,8 +213,8 @@ def test_on_a_real_screen(order, wanted):
         with os.fdopen(read) as numbers:
             display = f":{numbers.readline().strip()}"
         script = (
-            f"{order}\nfrom streamdet.errors import SinkError\n"
-            "from streamdet.sinks.factory import create_sink\nfrom tests.sinks.making import info, result\n"
+            f"{imports}\nfrom streamdet.errors import SinkError\n"
+            "from streamdet.sinks.factory import create_sink\nfrom tests.sinks.samples import info, result\n"
             "try:\n"
             "    with create_sink('window:Test') as sink:\n"
             "        sink.open(info())\n"
@@ -229,13 +231,13 @@ def test_on_a_real_screen(order, wanted):
             timeout=60,
             check=False,
         )
-        assert ran.stdout.startswith(wanted), ran.stderr
+        assert ran.stdout.startswith(expected), ran.stderr
     finally:
         server.terminate()
         server.wait()
 
 
-def test_shows_bgr_converted_once(screen):
+def test_two_windows_share_one_conversion_to_bgr(screen):
     one = result(0, shown=picture(0))
     with WindowSink() as a, WindowSink() as b:
         a.open(info())
@@ -247,7 +249,7 @@ def test_shows_bgr_converted_once(screen):
 
 
 @pytest.mark.parametrize("changes", [{"key": ord("q")}, {"visible": 0.0}], ids=["q", "close button"])
-def test_a_person_ends_the_run_while_nothing_comes(screen, changes):
+def test_keys_and_close_button_end_the_run_while_no_results_come(screen, changes):
     with WindowSink() as sink:
         sink.open(info())
         sink.write(result(0))

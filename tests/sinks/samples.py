@@ -1,4 +1,4 @@
-"""Small pictures and results for the tests of sinks, and ways to read back what was written."""
+"""Small pictures and results for tests of sinks, and functions that read back what was written."""
 
 import os
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def info(
 
 
 def bgr_picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Picture:
-    """Grey, with the frame's number as the brightness of its left half."""
+    """Returns a gray picture whose left half has the frame's number as its brightness."""
     bgr = np.full((height, width, 3), 128, np.uint8)
     bgr[:, : width // 2] = (16 + 7 * number) % 240
     return Picture.from_bgr(bgr)
@@ -73,7 +73,7 @@ def result(
 
 
 def times(path: Path, kind: str = "video") -> list[Fraction]:
-    """Presentation times of all packets of the first stream of a kind, in seconds, in the order of the file."""
+    """Returns the presentation times in seconds of all packets of the first stream of a kind, in file order."""
     with av.open(str(path)) as container:
         stream = next(s for s in container.streams if s.type == kind)
         return [p.pts * Fraction(p.time_base) for p in container.demux(stream) if p.size]
@@ -90,12 +90,12 @@ def luma(frame: av.VideoFrame) -> np.ndarray:
 
 
 def brightness(frames: Iterable[av.VideoFrame]) -> list[int]:
-    """Of the left half of each frame."""
+    """Returns the mean luma of the left half of each frame."""
     return [round(float(luma(f)[:, : f.width // 2 - 4].mean())) for f in frames]
 
 
 def video_with_audio(path: Path, codec: str = "aac", seconds: float = 2.0) -> Path:
-    """Writes a small video of 25 frames per second with a tone."""
+    """Writes a small video with 25 frames per second and a tone."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25, options={"bf": "0"})
         video.width, video.height = WIDTH, HEIGHT
