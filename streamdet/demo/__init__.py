@@ -1,1 +1,1 @@
-"""`streamdet demo`: the whole product on a scene whose truth is known, and a measure of every part of it."""
+"""`streamdet demo`: runs everything on a synthetic scene with exact ground truth, and measures every part."""

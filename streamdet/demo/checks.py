@@ -1,4 +1,4 @@
-"""What a demonstration should have come to, and whether it has."""
+"""Checks of a demo's measurements, with the limits that a working installation meets."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from streamdet.demo.demo import DemoResult
 
-LEAST_AP50, LEAST_AP = 0.80, 0.50
-LEAST_IDF1, LEAST_MOTA = 0.70, 0.60
-"""Far below what every provider reaches on any held-out scene, and far above what a broken installation does."""
-LEAST_OUTLINED = 0.75
-"""Lines have gaps where labels lie over them, and cross things of their own brightness."""
+MIN_AP50, MIN_AP = 0.80, 0.50
+MIN_IDF1, MIN_MOTA = 0.70, 0.60
+"""Far below what every provider reaches on any held-out scene, and far above what a broken installation reaches."""
+MIN_OUTLINE_COVERAGE = 0.75
+"""Below 1, since labels cover parts of the lines, and lines cross things of the same brightness."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoCheck:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: in a word or two.
-        passed: it is as it should be.
-        details: what was found.
+        name: one or two words.
+        passed: the measurements are within the limits.
+        details: the measurements, in words.
     """
 
     name: str
@@ -30,62 +30,61 @@ class DemoCheck:
 
 
 def run_checks(result: DemoResult) -> list[DemoCheck]:
-    """Returns what is to be said of a demonstration, part by part."""
+    """Returns the checks of a demo, in the order in which they are printed."""
     accuracy, tracking, recorded = result.accuracy, result.tracking, result.recording
     (stream,) = result.report.streams
     recording = stream.sinks[0]
     balanced = stream.captured == stream.shown + sum(stream.dropped.values())
     lost = sum(map(_lost, [stream.dropped, *(sink.dropped for sink in stream.sinks)]))
-    whole = balanced and (result.options.live or lost == 0)
     age = recording.age
     return [
         DemoCheck(
             "detector",
-            accuracy.ap50 >= LEAST_AP50 and accuracy.ap >= LEAST_AP,
-            f"AP50 {accuracy.ap50:.3f}, AP {accuracy.ap:.3f} on {result.pictures} pictures of this scene; "
+            accuracy.ap50 >= MIN_AP50 and accuracy.ap >= MIN_AP,
+            f"AP50 {accuracy.ap50:.3f}, AP {accuracy.ap:.3f} on {result.pictures} frames of this scene; "
             + result.explain.partition(" (")[0],
         ),
         DemoCheck(
             "tracking",
-            tracking.idf1 >= LEAST_IDF1 and tracking.mota >= LEAST_MOTA,
+            tracking.idf1 >= MIN_IDF1 and tracking.mota >= MIN_MOTA,
             f"IDF1 {tracking.idf1:.3f}, MOTA {tracking.mota:.3f}, HOTA {tracking.hota:.3f}; "
-            f"{tracking.id_switches} identity switches of {tracking.identities} objects in {tracking.frames} frames; "
-            f"boxes overlap theirs by {tracking.motp:.2f}",
+            f"{tracking.id_switches} identity switches among {tracking.identities} objects "
+            f"in {tracking.frames} frames; mean box IoU {tracking.motp:.2f}",
         ),
         DemoCheck(
             "drawing",
-            result.outline_coverage >= LEAST_OUTLINED,
-            f"boxes are drawn where the numbers say: on {100 * result.outline_coverage:.0f} % of their outlines",
+            result.outline_coverage >= MIN_OUTLINE_COVERAGE,
+            f"{100 * result.outline_coverage:.0f} % of the box outlines are drawn where the detections are",
         ),
         DemoCheck(
-            "time",
+            "timing",
             True,
-            f"{stream.fps:.0f} frames/s, {stream.mode}; from capture to file {age.p50_ms:.0f} ms, "
-            f"95 % within {age.p95_ms:.0f}, 99 % within {age.p99_ms:.0f}",
+            f"{stream.fps:.0f} frames/s in {stream.mode} mode; capture to file: median {age.p50_ms:.0f} ms, "
+            f"95 % within {age.p95_ms:.0f} ms, 99 % within {age.p99_ms:.0f} ms",
         ),
         DemoCheck(
-            "books",
-            whole,
+            "frame accounting",
+            balanced and (result.options.live or lost == 0),
             f"captured {stream.captured} = shown {stream.shown} + dropped {sum(stream.dropped.values())}; "
             f"written {recording.written}",
         ),
         DemoCheck(
             "recording",
             recorded.frames == recorded.readable == recorded.on_time == recording.written,
-            f"{recorded.readable} of {recorded.frames} frames carry their number and time in their pixels, "
-            f"{recorded.on_time} have the scene's own timestamp",
+            f"{recorded.readable} of {recorded.frames} frames have a readable frame code, "
+            f"{recorded.on_time} have the scene's timestamp",
         ),
     ]
 
 
 def _lost(dropped: Mapping[str, int]) -> int:
-    """Returns how many frames were dropped without anybody's asking; who closes the window asks for it."""
+    """Returns the number of frames dropped without a request; closing the window is a request (`stopped`)."""
     return sum(count for cause, count in dropped.items() if cause != "stopped")
 
 
 def summary(checks: list[DemoCheck]) -> str:
-    """Returns one line."""
-    wrong = [check.name for check in checks if not check.passed]
-    if not wrong:
-        return "streamdet works here, from the pixels of the scene to the frames of the recording"
-    return f"something is wrong here: {', '.join(wrong)}; `streamdet doctor` tells what this machine can do"
+    """Returns the result of all checks in one line."""
+    failed = [check.name for check in checks if not check.passed]
+    if not failed:
+        return "all checks passed: streamdet works on this machine, from rendering the scene to reading the recording"
+    return f"failed checks: {', '.join(failed)}; run `streamdet doctor` to see what this machine can do"

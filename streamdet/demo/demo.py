@@ -1,4 +1,4 @@
-"""Runs the demonstration and measures it."""
+"""Runs the demo and measures it."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from streamdet.pipeline.report import Report
 from streamdet.scenes.street.scene import StreetScene
 from streamdet.sources.synthetic_url import parse_synthetic_url
 
-_AP_PICTURES = 30
-_EVALUATED_CONF = 0.01
+_MAX_AP_FRAMES = 30
+_EVALUATION_CONF = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DemoResult:
-    """What was measured.
+    """The measurements of a demo.
 
     Attributes:
-        options: what was asked for.
-        report: of the run: ledger, ages, stage times.
-        explain: the provider that ran, and why.
-        accuracy: of the detector alone, with every box it gives, on `pictures` of the scene.
-        pictures: how many it was measured on.
-        tracking: of what was shown, against the exact truth of every shown frame.
+        options: of the demo.
+        report: of the run: frame accounting, ages, stage times.
+        explain: the provider that ran, and the reason.
+        accuracy: of the detector alone, at a low minimum score, on a sample of the frames.
+        pictures: number of frames in that sample.
+        tracking: of the shown boxes, against the ground truth of every shown frame.
         shown: every shown frame.
-        recording: what is in the recording.
-        outline_coverage: share of points on outlines of boxes that were drawn on, the mean over the pictures looked at.
+        recording: content of the recording.
+        outline_coverage: share of the box outlines where something was drawn; the mean over the sampled frames.
     """
 
     options: DemoOptions
@@ -54,16 +54,16 @@ class DemoResult:
 
 
 class Demo:
-    """A demonstration that is ready to run.
+    """A demo that is ready to run.
 
     Attributes:
-        job: the run; a display may watch it.
+        job: the run, for a display of its progress.
     """
 
     job: PreparedRun
 
     def __init__(self, options: DemoOptions, on_warm_up: Callable[[], None] = lambda: None) -> None:
-        """Loads the detector and compiles what is needed; raises what `build` raises."""
+        """Loads the detector and compiles the kernels; raises what `build` raises."""
         self.options = options
         self._collector = ShownFrameCollector()
         config = parse_config(options.config())
@@ -72,23 +72,23 @@ class Demo:
         self._explain = self.job.detector.explain
 
     def measure(self) -> DemoResult:
-        """Measures what the run has done, once it has ended.
+        """Measures the finished run.
 
         Raises:
-            UsageError: the run was ended before its first frame.
+            UsageError: the run was stopped before its first frame.
             SourceError: the recording cannot be read.
         """
         frames = self._collector.frames
         if not frames:
-            raise UsageError("the demonstration was ended before its first frame: there is nothing to measure")
-        plan = parse_synthetic_url(self.options.url)
-        scene = StreetScene(plan.scene)  # type: ignore[arg-type]  # the url names the street
+            raise UsageError("the demo was stopped before its first frame: there is nothing to measure")
+        url = parse_synthetic_url(self.options.url)
+        scene = StreetScene(url.scene)  # type: ignore[arg-type]  # the URL is of a street scene
         numbers = sorted({frame.number for frame in frames})
         sampled = [
-            numbers[k] for k in np.linspace(0, len(numbers) - 1, min(_AP_PICTURES, len(numbers))).round().astype(int)
+            numbers[k] for k in np.linspace(0, len(numbers) - 1, min(_MAX_AP_FRAMES, len(numbers))).round().astype(int)
         ]
-        outlined = np.array([frame.outline_coverage for frame in frames])
-        seen = ~np.isnan(outlined)
+        coverages = np.array([frame.outline_coverage for frame in frames])
+        measured = ~np.isnan(coverages)
         return DemoResult(
             options=self.options,
             report=self.job.report(),
@@ -98,11 +98,11 @@ class Demo:
             tracking=evaluate_tracking(scene, frames),
             shown=frames,
             recording=check_recording(self.options.output, scene.options.fps),
-            outline_coverage=float(outlined[seen].mean()) if seen.any() else float("nan"),
+            outline_coverage=float(coverages[measured].mean()) if measured.any() else float("nan"),
         )
 
     def _accuracy(self, scene: StreetScene, numbers: list[int]) -> CocoNumbers:
-        options = replace(self.options.detector, conf=_EVALUATED_CONF)
+        options = replace(self.options.detector, conf=_EVALUATION_CONF)
         with load_detector(DEMO_MODEL, options) as detector:
-            shown = ((scene.render(number), scene.full_ground_truth(number)) for number in numbers)
-            return evaluate_street(detector, shown).numbers
+            frames = ((scene.render(number), scene.full_ground_truth(number)) for number in numbers)
+            return evaluate_street(detector, frames).numbers

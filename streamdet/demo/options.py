@@ -1,4 +1,4 @@
-"""What can be said about a demonstration."""
+"""Options of the demo."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from streamdet.sources.synthetic_url import parse_synthetic_url
 
 _VIDEOS = (".mp4", ".mkv", ".mov")
 
-LEAST_OBJECTS = 4
-"""With one object 7 of 12 short scenes fell below what `verdict` asks for, though all worked; with two it
-was 1, with four none: what the detector misses of the only object is all there is."""
-_LEAST_SIZE = 240, 160
-"""In smaller pictures the status line covers the code that tells which frame a recorded picture is."""
+MIN_OBJECTS = 4
+"""With fewer, chance decides: with one object 7 of 12 short scenes failed the limits in `checks` on a working
+installation, with two objects 1, with four none."""
+_MIN_SIZE = 240, 160
+"""In smaller pictures the status line covers the frame code."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """A demonstration.
+    """Options of a demo.
 
     Attributes:
         output: recording to write.
-        seconds: of the scene.
-        objects: people, cyclists and cars at once, `LEAST_OBJECTS` to 24.
-        seed: of the scene; the detector has never seen those below `FIRST_TRAINING_SEED`.
-        size: of the pictures, as 1280x720, and 240x160 at least.
-        live: a clock paces the scene, as a camera would; else it is a file, every frame of which is looked at.
+        seconds: length of the scene.
+        objects: number of people, cyclists and cars at once, `MIN_OBJECTS` to 24.
+        seed: of the scene; the detector was not trained on scenes with seeds below `FIRST_TRAINING_SEED`.
+        size: resolution, for example 1280x720; at least 240x160.
+        live: paced by a clock like a camera; otherwise like a file, and the detector runs on every frame.
         show: open a window.
         detector: hardware and threads.
     """
@@ -46,28 +46,30 @@ class DemoOptions:
 
     def __post_init__(self) -> None:
         if self.output.suffix.casefold() not in _VIDEOS:
-            raise UsageError(f"the demonstration makes a video: give -o {self.output.with_suffix('.mp4').name}")
-        if self.objects < LEAST_OBJECTS:
-            raise UsageError(f"{self.objects} objects are too few to measure with: give {LEAST_OBJECTS} or more")
+            raise UsageError(f"the demo records a video: give -o {self.output.with_suffix('.mp4').name}")
+        if self.objects < MIN_OBJECTS:
+            raise UsageError(
+                f"{self.objects} objects are too few for reliable measurements: give {MIN_OBJECTS} or more"
+            )
         scene = parse_synthetic_url(self.url).scene
-        if scene.width < _LEAST_SIZE[0] or scene.height < _LEAST_SIZE[1]:
-            least = "{}x{}".format(*_LEAST_SIZE)
-            raise UsageError(f"pictures of {self.size} are too small to measure with: give --size {least} or more")
+        if scene.width < _MIN_SIZE[0] or scene.height < _MIN_SIZE[1]:
+            smallest = "{}x{}".format(*_MIN_SIZE)
+            raise UsageError(f"{self.size} is too small for reliable measurements: give --size {smallest} or more")
 
     @property
     def url(self) -> str:
-        """The scene."""
+        """URL of the scene."""
         frames = max(1, round(30 * self.seconds))
-        given = f"objects={self.objects}&seed={self.seed}&size={self.size}&frames={frames}&live={int(self.live)}"
-        return f"synthetic:street?{given}"
+        query = f"objects={self.objects}&seed={self.seed}&size={self.size}&frames={frames}&live={int(self.live)}"
+        return f"synthetic:street?{query}"
 
     def config(self) -> dict[str, Any]:
-        """Returns the run as a tree of the configuration."""
-        chosen = self.detector
+        """Returns the run as a configuration tree."""
+        detector = self.detector
         return {
             "sources": {"street": self.url},
             "model": DEMO_MODEL,
             "outputs": [str(self.output)],
             "show": self.show,
-            "detector": {"provider": chosen.provider, "precision": chosen.precision, "threads": chosen.threads},
+            "detector": {"provider": detector.provider, "precision": detector.precision, "threads": detector.threads},
         }

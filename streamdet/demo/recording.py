@@ -1,4 +1,4 @@
-"""Whether a recording is what it should be: read back as any file is."""
+"""Checks a recording of the street scene by reading it back like any other file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from streamdet.sources.factory import create_source
 
 @dataclass(frozen=True, slots=True)
 class RecordingCheck:
-    """What is in a recording of the street.
+    """Content of a recording of the street scene.
 
     Attributes:
-        frames: that were decoded.
-        readable: frames whose number and time can be read from their pixels, in rising order.
-        on_time: of these, frames whose timestamp is that of the scene, to half a tick.
+        frames: number of decoded frames.
+        readable: frames with a readable frame code, in ascending order.
+        on_time: of these, frames with the scene's timestamp, to half a tick.
     """
 
     frames: int
@@ -26,10 +26,10 @@ class RecordingCheck:
 
 
 def check_recording(path: Path, fps: Fraction) -> RecordingCheck:
-    """Decodes a recording and compares the number in each picture with its timestamp.
+    """Decodes a recording and compares the number in each frame code with the frame's timestamp.
 
     Raises:
-        SourceError: it cannot be read.
+        SourceError: the recording cannot be read.
     """
     frames = readable = on_time = 0
     last = -1

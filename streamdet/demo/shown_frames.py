@@ -1,4 +1,4 @@
-"""What a run has shown, frame by frame, and how it compares with what was there."""
+"""Collects the shown frames of a run, and compares them with the ground truth."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from streamdet.scenes.street.scene import StreetScene
 from streamdet.sinks.base import Sink
 from streamdet.types import Detections, Result, SourceInfo
 
-_LOOK_EVERY = 10
-_CHANGED = 12
-"""Steps of luma from which a pixel is taken for drawn on."""
-_BESIDE_PX = 2
-"""Lines lie on whole pairs of pixels, up to this far from the edge of a box."""
+_MEASURE_EVERY = 10
+"""Frames from one measurement of drawing to the next."""
+_MIN_CHANGE = 12
+"""Minimum change of luma, in steps of 8 bits, of a pixel that was drawn on."""
+_TOLERANCE_PX = 2
+"""Lines are aligned to pairs of pixels: at most this far from the edge of a box."""
 _POINTS = 40
-"""Looked at on each edge of a box."""
+"""Points that are tested on each edge of a box."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownFrame:
-    """One frame.
+    """One shown frame.
 
     Attributes:
-        number: of the scene's frame.
-        detections: that were shown, with track ids.
+        number: the scene's frame number.
+        detections: shown detections, with track ids.
         outline_coverage: share of points on its box outlines where something was drawn; NaN where not measured.
     """
 
@@ -40,12 +41,12 @@ class ShownFrame:
 
 
 class ShownFrameCollector(Sink):
-    """Keeps what is shown; of every tenth picture it looks whether boxes are drawn where they should be."""
+    """Sink that keeps the shown detections, and measures in every tenth frame whether boxes are drawn in place."""
 
     needs_annotated = True
 
     def __init__(self) -> None:
-        super().__init__("the measure")
+        super().__init__("demo measurements")
         self.frames: list[ShownFrame] = []
 
     def open(self, info: SourceInfo) -> None:
@@ -53,8 +54,8 @@ class ShownFrameCollector(Sink):
 
     def write(self, result: Result) -> None:
         """Keeps a frame's detections."""
-        look = result.annotated is not None and len(self.frames) % _LOOK_EVERY == 0 and len(result.detections) > 0
-        coverage = outline_coverage(result.frame.picture, result.picture, result.detections) if look else float("nan")
+        due = result.annotated is not None and len(self.frames) % _MEASURE_EVERY == 0 and len(result.detections) > 0
+        coverage = outline_coverage(result.frame.picture, result.picture, result.detections) if due else float("nan")
         self.frames.append(ShownFrame(result.frame.pts, result.detections, coverage))
 
     def close(self) -> None:
@@ -62,30 +63,30 @@ class ShownFrameCollector(Sink):
 
 
 def outline_coverage(before: Picture, after: Picture, detections: Detections) -> float:
-    """Returns at which share of points on the edges of boxes a picture differs, there or right beside, from before."""
-    changed = np.abs(after.visible(0).astype(np.int16) - before.visible(0).astype(np.int16)) >= _CHANGED
-    near = cv2.dilate(changed.astype(np.uint8), np.ones((2 * _BESIDE_PX + 1,) * 2, np.uint8))
+    """Returns the share of points on box edges where the picture changed, within `_TOLERANCE_PX`."""
+    changed = np.abs(after.visible(0).astype(np.int16) - before.visible(0).astype(np.int16)) >= _MIN_CHANGE
+    near = cv2.dilate(changed.astype(np.uint8), np.ones((2 * _TOLERANCE_PX + 1,) * 2, np.uint8))
     rows, columns = _edges(detections.boxes_xyxy, *near.shape)
     return float(near[rows, columns].mean()) if len(rows) else float("nan")
 
 
 def _edges(boxes_xyxy: NDArray[np.float32], height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns rows and columns of points on the edges of (N, 4) boxes; what lies outside the picture is left out."""
+    """Returns rows and columns of points on the edges of (N, 4) boxes, without points outside the picture."""
     along = np.linspace(0.0, 1.0, _POINTS)
     left, top, right, bottom = (boxes_xyxy[:, k : k + 1].astype(np.float64) for k in range(4))
     across, down = left + along * (right - left), top + along * (bottom - top)
-    still = np.ones(_POINTS)
-    columns = np.concatenate([across, across, left * still, right * still]).ravel()
-    rows = np.concatenate([top * still, bottom * still, down, down]).ravel()
+    ones = np.ones(_POINTS)
+    columns = np.concatenate([across, across, left * ones, right * ones]).ravel()
+    rows = np.concatenate([top * ones, bottom * ones, down, down]).ravel()
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     return rows[inside].astype(np.int64), columns[inside].astype(np.int64)
 
 
 def evaluate_tracking(scene: StreetScene, frames: list[ShownFrame]) -> MotNumbers:
-    """Compares what was shown with the exact truth of each frame.
+    """Compares the shown boxes with the ground truth of each frame.
 
-    Full boxes inside the picture count, also where something hides a part of them; what can be seen to less than a
-    quarter need not be shown, and may be.
+    The ground truth is full boxes inside the picture, including hidden parts. Objects of which less than a quarter is
+    visible are ignored: showing them is neither right nor wrong.
     """
     truth, ignored = mot_ground_truth([scene.full_ground_truth(frame.number) for frame in frames])
     return evaluate_mot(truth, [frame.detections for frame in frames], ignored)

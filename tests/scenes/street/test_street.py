@@ -1,4 +1,4 @@
-"""The street: the same in every run, every frame by itself, and a truth that is what the pixels show."""
+"""The street scene: reproducible, each frame rendered independently, ground truth equal to the pixels."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ SMALL = StreetOptions(width=320, height=240)
 PLAIN = StreetOptions(width=640, height=360, noise=0, light=0, shake=0, pan=0)
 
 
-# Mean luma of blocks of 40x40 pixels in frame 100 of the street at day, seed 7, 320x240, without gaussian_noise.
+# Mean luma of blocks of 40x40 pixels in frame 100 of the street by day, seed 7, 320x240, without noise.
 EXPECTED = (
     (138.3, 133.2, 128.2, 115.6, 97.7, 56.1, 75.3, 89.2),
     (100.1, 83.7, 86.3, 89.5, 95.9, 94.4, 87.7, 89.2),
@@ -37,7 +37,7 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in zip(planes(one), planes(other), strict=True))
 
 
-def test_a_frame_follows_from_options_and_number_alone():
+def test_a_frame_depends_only_on_options_and_number():
     scene, other = StreetScene(SMALL), StreetScene(SMALL)
     frames = {index: scene.render(index) for index in (0, 7, 40, 1000, 10**6)}
     for index in (10**6, 40, 1000, 0, 7):
@@ -46,15 +46,15 @@ def test_a_frame_follows_from_options_and_number_alone():
     assert not same(frames[0], StreetScene(replace(SMALL, seed=8)).render(0))
 
 
-def test_the_same_picture_everywhere():
-    """On every machine and with every version of NumPy, up to the last bit of a sine: hence means of blocks."""
+def test_the_picture_is_the_same_on_every_machine():
+    """With every version of NumPy too, except for the last bit of a sine: hence means of blocks."""
     picture = StreetScene(replace(SMALL, place="street", time="day", noise=0)).render(100)
     luma = picture.visible(0)[:240, :320].reshape(6, 40, 8, 40).mean(axis=(1, 3))
     assert np.abs(luma - np.array(EXPECTED)).max() < 0.3, luma.round(1).tolist()
 
 
 @pytest.mark.parametrize("size", [(160, 120), (321, 243), (240, 426), (640, 120)])
-def test_any_size_of_picture(size):
+def test_renders_any_picture_size(size):
     scene = StreetScene(replace(SMALL, width=size[0], height=size[1], pan=5, shake=9))
     for index in (0, 55):
         picture = scene.render(index)
@@ -68,13 +68,13 @@ def test_any_size_of_picture(size):
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("time", TIMES)
-def test_every_place_at_every_time(place, time):
+def test_renders_every_place_at_every_time(place, time):
     scene = StreetScene(replace(SMALL, place=place, time=time))
     assert (scene.place, scene.time) == (place, time)
     assert scene.render(30).visible(0).std() > 15
 
 
-def test_places_and_times_follow_from_the_seed():
+def test_the_seed_decides_place_and_time():
     seen = {(scene.place, scene.time) for scene in (StreetScene(replace(SMALL, seed=s, width=160)) for s in range(40))}
     assert {place for place, _ in seen} == set(PLACES)
     assert {time for _, time in seen} == set(TIMES)
@@ -88,8 +88,8 @@ def flat(options, luma):
 
 
 @pytest.mark.parametrize(("seed", "index"), [(1, 10), (2, 200), (3, 333), (4, 471), (5, 50), (6, 3000)])
-def test_boxes_are_the_extents_of_what_is_drawn(seed, index):
-    """Each figure alone on black and on white: it covers what stays the same, far beyond what its shadow does."""
+def test_boxes_equal_the_extents_of_the_drawn_figures(seed, index):
+    """Draws each figure alone on black and on white: pixels that stay the same are covered, but not by a shadow."""
     options = replace(PLAIN, seed=seed)
     scene = StreetScene(options)
     truth = scene.full_ground_truth(index)
@@ -105,13 +105,13 @@ def test_boxes_are_the_extents_of_what_is_drawn(seed, index):
         if len(rows):
             boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
     assert len(boxes) >= 4
-    assert len(truth.boxes_xyxy) - len(boxes) in (0, 1)  # one may show no more than the edge of a hand
+    assert len(truth.boxes_xyxy) - len(boxes) in (0, 1)  # of one, no more than the edge of a hand may be inside
     for box in boxes:
         assert np.abs(truth.boxes_xyxy - np.array(box)).max(axis=1).min() <= 2
 
 
-def test_what_hides_whom():
-    """Visible boxes lie in full ones; a figure is hidden exactly by what is drawn after it."""
+def test_figures_hide_each_other():
+    """Visible boxes lie within full boxes; some figures are mostly hidden, many are not."""
     scene = StreetScene(replace(PLAIN, objects=20))
     shares = []
     for index in range(0, 900, 60):
@@ -133,15 +133,15 @@ def _touch(boxes_xyxy, area):
     return (left < columns.stop) & (right > columns.start) & (top < rows.stop) & (bottom > rows.start)
 
 
-def test_nobody_comes_where_the_code_is():
+def test_no_figure_overlaps_the_frame_code():
     for seed in range(6):
         scene = StreetScene(replace(PLAIN, width=640, height=360, seed=seed, objects=24))
         for index in range(0, 900, 60):
             assert not _touch(scene.full_ground_truth(index).boxes_xyxy, frame_code_area(640, 360)).any()
 
 
-def test_the_code_hides_what_is_behind_it():
-    """In very small pictures it reaches down to the heads of those who are far."""
+def test_the_frame_code_hides_figures_behind_it():
+    """In very small pictures it extends down to the heads of distant people."""
     scene = StreetScene(replace(PLAIN, width=160, height=120, objects=24))
     behind = 0
     for index in range(0, 600, 40):
@@ -152,7 +152,7 @@ def test_the_code_hides_what_is_behind_it():
     assert behind > 0
 
 
-def test_identities_are_of_one_class_and_never_come_back():
+def test_identities_have_one_class_and_are_never_reused():
     scene = StreetScene(replace(PLAIN, width=160, height=120))
     seen, classes = {}, {}
     for index in range(0, 1800, 6):
@@ -165,12 +165,12 @@ def test_identities_are_of_one_class_and_never_come_back():
     assert all(len(found) == 1 for found in classes.values())
     assert len(seen) > 24
     assert {LABELS[k] for found in classes.values() for k in found} == set(LABELS)
-    # Nobody is gone and comes back, but for a foot or hand that swings at the edge of the picture.
+    # No identity disappears and returns, except for a foot or hand that swings at the edge of the picture.
     assert max(max(np.diff(found), default=6) for found in seen.values()) <= 18
 
 
-def test_everybody_moves_steadily():
-    """No jumps: from frame to frame a figure moves by less than a car does at its fastest."""
+def test_figures_move_steadily():
+    """From frame to frame no figure moves farther than the fastest car."""
     scene = StreetScene(replace(PLAIN, seed=11, objects=24))
     before = {}
     for index in range(0, 600):
@@ -197,9 +197,9 @@ def test_cars_in_a_lane_do_not_drive_into_each_other():
                 assert (np.diff(x) > 6.0).all()
 
 
-def test_light_shake_and_pan_do_what_they_say():
+def test_effects_of_light_shake_pan_and_noise():
     calm = StreetScene(PLAIN)
-    sky = np.s_[:40, :100]  # left of the code
+    sky = np.s_[:40, :100]  # left of the frame code
     assert np.array_equal(calm.render(0).visible(0)[sky], calm.render(90).visible(0)[sky])
     dimmed = StreetScene(replace(PLAIN, light=60))
     means = [dimmed.render(index).visible(0).mean() for index in range(0, 900, 60)]
@@ -210,20 +210,20 @@ def test_light_shake_and_pan_do_what_they_say():
     assert 6 < (rough - calm.render(0).visible(0)[sky]).std() < 9
 
 
-def test_jpeg_leaves_its_traces():
+def test_jpeg_option_adds_compression_artefacts():
     clean, coded = (StreetScene(replace(PLAIN, jpeg=q)).render(5).visible(0).astype(int) for q in (0, 20))
     assert 1 < np.abs(clean - coded).mean() < 12
 
 
-def test_truth_leaves_out_who_cannot_be_seen():
+def test_detections_leave_out_hidden_figures():
     truth = StreetScene(replace(PLAIN, objects=20)).full_ground_truth(240)
     assert len(truth.detections(0.0)) == len(truth.visible)
     assert (truth.detections(0.6).scores >= 0.6).all()
     assert truth.detections().labels == LABELS
 
 
-def test_nothing_depends_on_who_was_drawn_before():
-    """Sprites that no longer fit into memory are drawn again, and come out the same."""
+def test_frames_do_not_depend_on_cached_sprites():
+    """Sprites evicted from the cache are drawn again, with the same result."""
     scene, small = StreetScene(SMALL), StreetScene(SMALL)
     small._sprites._max_bytes = 1
     for index in (0, 20, 0):
