@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from tests.gstreamer import PYTHON
+from tests.open_files import left_open, open_files
 
 # Compiling kernels and a busy machine make single examples slow; pytest-timeout guards against real hangs.
 hypothesis.settings.register_profile("streamdet", deadline=None, derandomize="CI" in os.environ)
@@ -72,14 +73,16 @@ def port() -> int:
 
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture):
-    """Fails a test that leaks a thread or logs an ERROR it does not say it expects."""
-    threads_before = set(threading.enumerate())
+    """Fails a test that leaks a thread or a file descriptor, or logs an ERROR without the mark `expects_errors`."""
+    threads_before, files_before = set(threading.enumerate()), open_files()
     yield
     deadline = time.monotonic() + 5
     while left := [t for t in threading.enumerate() if t not in threads_before and t.is_alive()]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads left running: {[t.name for t in left]}")
         left[0].join(0.05)
+    if files := left_open(files_before):
+        pytest.fail(f"files left open: {files}")
     if "expects_errors" not in request.keywords:
         errors = [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
         assert not errors, f"ERROR logs: {errors}"

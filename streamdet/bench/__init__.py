@@ -1,0 +1,1 @@
+"""Benchmarks: each compares streamdet with other implementations in one run."""

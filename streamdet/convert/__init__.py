@@ -1,0 +1,1 @@
+"""Conversion of detectors into other forms: raw heads, FP16, OpenVINO."""

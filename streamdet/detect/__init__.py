@@ -1,0 +1,1 @@
+"""Pre-processing, decoding of network outputs and non-maximum suppression. Pure computation."""

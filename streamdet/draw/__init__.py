@@ -1,0 +1,1 @@
+"""Drawing boxes, labels and trails on pictures."""

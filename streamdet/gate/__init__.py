@@ -1,0 +1,1 @@
+"""The motion gate, which skips detection on frames that have not changed."""

@@ -1,0 +1,1 @@
+"""Running a detection model: providers, sessions and the detector."""

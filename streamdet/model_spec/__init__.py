@@ -1,0 +1,1 @@
+"""Model specifications: how to feed a network and how to read its outputs."""

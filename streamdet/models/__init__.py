@@ -1,0 +1,1 @@
+"""Model files: catalog, download, verification, inspection and construction."""

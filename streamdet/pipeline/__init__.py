@@ -1,0 +1,1 @@
+"""The pipeline: threads, queues, timing modes, frame accounting and reports."""

@@ -1,0 +1,1 @@
+"""Outputs: recordings, images, JSON lines and windows."""

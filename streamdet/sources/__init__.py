@@ -1,0 +1,1 @@
+"""Inputs: files, cameras, network streams, images and synthetic scenes."""

@@ -1,0 +1,1 @@
+"""Tracking objects from frame to frame, and moving them between detections."""

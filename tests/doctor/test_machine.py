@@ -41,7 +41,7 @@ def test_a_processor_without_avx2_is_slow():
     [(1, "; 1 for inference, unless told otherwise"), (4, "; 3 for inference, 4 for heavy networks, unless told")],
 )
 def test_processors_that_inference_gets(monkeypatch, cpus, said):
-    for module in (providers, providers.machine):
+    for module in (providers, providers.cpu_threads):
         monkeypatch.setattr(module, "available_cpus", lambda: cpus)
     assert said in machine._processors(Processor()).detail
 

@@ -1,0 +1,1 @@
+"""A synthetic street with people, cyclists and cars."""
