@@ -116,7 +116,7 @@ def _print_timings(what: str, rounds: int) -> None:
 
     title, timings, notes = import_module(f"streamdet.bench.{what}").run(rounds)
     rows = [(t.name, _ms(t.median_ms), _ms(t.best_ms), f"{t.ratio:.2f}") for t in timings]
-    _print_table(BenchmarkTable(title, ("candidate", "median", "best", "times ours"), rows, notes))
+    _print_table(BenchmarkTable(title, ("candidate", "median", "best", "vs. streamdet"), rows, notes))
 
 
 def _print_table(measured: BenchmarkTable) -> None:

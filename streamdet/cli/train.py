@@ -99,16 +99,21 @@ def coco(
     from streamdet.train.job import labels_of, run_job
     from streamdet.train.training_loop import Recipe
 
-    truth = read_ground_truth(annotations)
+    ground_truth = read_ground_truth(annotations)
     wanted = tuple(name.strip() for name in classes.split(",") if name.strip())
-    plan = _plan(labels_of(truth.categories, wanted), size)
-    samples = CocoSamples(plan, truth, images)
+    config = _config(labels_of(ground_truth.categories, wanted), size)
+    samples = CocoSamples(config, ground_truth, images)
     recipe = Recipe(epochs, batch, rate, seed, device, threads)
     with _TrainProgress(quiet) as progress:
-        fresh = run_job(plan, samples, recipe, output, annotations.name, _start(start), progress.step)
+        random_weights = run_job(
+            config, samples, recipe, output, annotations.name, _initial_weights(start), progress.step
+        )
     _print_written(output, quiet)
     if start != "none" and not quiet:
-        typer.echo(f"started from {start}" + (f", except {len(fresh)} weights that do not fit" if fresh else ""))
+        typer.echo(
+            f"started from {start}"
+            + (f", except {len(random_weights)} weights that do not fit" if random_weights else "")
+        )
     typer.echo(f"to evaluate it on other images: streamdet eval coco -m {output} --images FOLDER -a FILE")
 
 
@@ -130,7 +135,7 @@ def _check_output(output: Path) -> None:
         raise UsageError(f"train writes .onnx files: give -o {output.with_suffix('.onnx').name}")
 
 
-def _plan(labels: tuple[str, ...], size: str) -> SmallSsdConfig:
+def _config(labels: tuple[str, ...], size: str) -> SmallSsdConfig:
     from streamdet.models.ssd_small import SmallSsdConfig
 
     match = re.fullmatch(r"([0-9]{1,4})x([0-9]{1,4})", size)
@@ -142,7 +147,7 @@ def _plan(labels: tuple[str, ...], size: str) -> SmallSsdConfig:
         raise UsageError(f"--size {size}: {error}") from None
 
 
-def _start(model: str) -> Weights | None:
+def _initial_weights(model: str) -> Weights | None:
     if model == "none":
         return None
     from streamdet.models.catalog import resolve_model

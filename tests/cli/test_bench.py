@@ -43,4 +43,4 @@ def test_bench_draw_prints_a_table(capfd):
     assert execute(["bench", "draw", "-n", "1"]) == 0
     out = capfd.readouterr().out
     assert "candidate" in out
-    assert "times ours" in out
+    assert "vs. streamdet" in out

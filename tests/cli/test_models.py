@@ -30,7 +30,7 @@ def test_list(run, tmp_path):
     text = run("list")
     assert "ssd-resnet34-1200  (80.4 MB, Apache-2.0, not downloaded)" in text
     assert str(tmp_path / "models") in text
-    assert [m["here"] for m in json.loads(run("list", "--json"))["models"]] == [False, False]
+    assert [m["downloaded"] for m in json.loads(run("list", "--json"))["models"]] == [False, False]
 
 
 def test_info(run, data_dir):

@@ -99,7 +99,7 @@ def test_list_pull_and_verify(cli, known, folder):
         assert "tiny  (" in cli("models", "list").out
         assert "MIT, not downloaded)" in cli("models", "list").out
         assert "not downloaded: streamdet models pull tiny\n" in cli("models", "info", "tiny").out
-        assert json.loads(cli("models", "info", "tiny", "--json").out)["here"] is False
+        assert json.loads(cli("models", "info", "tiny", "--json").out)["downloaded"] is False
         assert cli("models", "verify").out == f"no known model in {folder}\n"
         assert mirror.asked == []
 

@@ -60,7 +60,7 @@ def _print_spec(spec: ModelSpec, as_json: bool) -> None:
     """Prints what is known about a model without its file."""
     if as_json:
         facts = asdict(spec)
-        facts |= {"contract": spec.contract.value, "resize": spec.resize.value, "here": False}
+        facts |= {"contract": spec.contract.value, "resize": spec.resize.value, "downloaded": False}
         typer.echo(json.dumps(facts, indent=2))
         return
     lines = [("model", f"{spec.name}: {spec.about}"), ("file", f"not downloaded: streamdet models pull {spec.name}")]
@@ -95,7 +95,7 @@ def _as_dict(read: ModelInfo) -> dict[str, Any]:
         "inputs": _signature(read.signature.inputs),
         "outputs": _signature(read.signature.outputs),
         "contract": spec.contract.value if spec else None,
-        "not_recognised": read.unknown or None,
+        "not_recognized": read.unknown or None,
         "classes": len(spec.labels) if spec else None,
         "trainable_mparams": graph.trainable / 1e6 if graph else None,
         "stored_mparams": graph.stored / 1e6 if graph else None,
@@ -173,7 +173,7 @@ def _spec_lines(spec: ModelSpec) -> list[tuple[str, str]]:
         ("classes", f"{len(spec.labels)} ({_some(spec.labels)})" if spec.labels else "no names"),
     ]
     if spec.licence:
-        lines.append(("licence", spec.licence))
+        lines.append(("license", spec.licence))
     if spec.random_weights:
         lines.append(("warning", "random weights: it detects nothing, its output is meaningless"))
     return lines

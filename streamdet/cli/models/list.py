@@ -15,32 +15,32 @@ def list_models(as_json: AsJson = False) -> None:
     from streamdet.models.model_cache import FileState, file_status
 
     folder = models_dir()
-    found = {spec.name: file_status(spec.origin, folder / model_file_name(spec)) for spec in MODELS}
+    files = {spec.name: file_status(spec.origin, folder / model_file_name(spec)) for spec in MODELS}
     if as_json:
         rows = [
             {
-                "name": s.name,
-                "about": s.about,
-                "licence": s.licence,
-                "size_bytes": s.size_bytes,
-                "here": found[s.name].state is FileState.PRESENT,
-                "state": found[s.name].state.value,
-                "bytes_here": found[s.name].size,
-                "file": str(folder / model_file_name(s)),
+                "name": spec.name,
+                "about": spec.about,
+                "licence": spec.licence,
+                "size_bytes": spec.size_bytes,
+                "downloaded": files[spec.name].state is FileState.PRESENT,
+                "state": files[spec.name].state.value,
+                "downloaded_bytes": files[spec.name].size,
+                "file": str(folder / model_file_name(spec)),
             }
-            for s in MODELS
+            for spec in MODELS
         ]
-        embedded = [{"name": name, "about": about} for name, about in ABOUT.items()]
-        typer.echo(json.dumps({"folder": str(folder), "models": rows, "embedded": embedded}, indent=2))
+        bundled = [{"name": name, "about": about} for name, about in ABOUT.items()]
+        typer.echo(json.dumps({"folder": str(folder), "models": rows, "bundled": bundled}, indent=2))
         return
     for spec in MODELS:
-        here = found[spec.name]
+        file = files[spec.name]
         extra = (
-            f", {format_bytes(here.size)} on this machine"
-            if here.state in (FileState.PARTIAL, FileState.WRONG_SIZE)
+            f", {format_bytes(file.size)} on this machine"
+            if file.state in (FileState.PARTIAL, FileState.WRONG_SIZE)
             else ""
         )
-        typer.echo(f"{spec.name}  ({format_bytes(spec.size_bytes)}, {spec.licence}, {here.state.value}{extra})")
+        typer.echo(f"{spec.name}  ({format_bytes(spec.size_bytes)}, {spec.licence}, {file.state.value}{extra})")
         typer.echo(f"  {spec.about}")
     for name, about in ABOUT.items():
         typer.echo(f"{name}  (part of streamdet)")
