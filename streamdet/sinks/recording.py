@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# ITU-T H.273: colour primaries, transfer characteristics and matrix coefficients that belong together.
+# ITU-T H.273: color primaries, transfer characteristics and matrix coefficients that belong together.
 _H273 = {Matrix.BT601: (6, 6, 6), Matrix.BT709: (1, 1, 1), Matrix.BT2020: (9, 14, 9)}
 
 # Audio and video of a file rarely start at the same time. Audio that starts longer than this before the first recorded

@@ -1,4 +1,4 @@
-"""Lists the cameras of this machine. Kept apart from `camera.py`, which imports much larger libraries."""
+"""Lists the cameras of this machine. Kept apart from `camera.py`, which imports large libraries."""
 
 from __future__ import annotations
 

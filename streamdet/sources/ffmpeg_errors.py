@@ -15,7 +15,7 @@ _MESSAGES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
     (av.error.HTTPNotFoundError, "the server has no such stream (404): check the path in the address"),
     (av.error.HTTPTooManyRequestsError, "the server limits the number of requests (429): wait and try again"),
     (av.error.HTTPClientError, "the server refused the request: check the address"),
-    (av.error.HTTPServerError, "the server reported an error of its own: check its log, or try again later"),
+    (av.error.HTTPServerError, "the server reported an internal error: check its log, or try again later"),
     (av.error.ConnectionRefusedError, "the connection was refused: is the server running, and is the port right?"),
     (av.error.ConnectionResetError, "the server closed the connection"),
     (av.error.BrokenPipeError, "the server closed the connection"),

@@ -157,7 +157,7 @@ class ImagesSource(Source):
                 self.faults["broken_image"] += 1
                 self._broken.append(path)
                 continue
-            if any("warning" not in message for message in damage):  # libpng warns of colour profiles, for example
+            if any("warning" not in message for message in damage):  # libpng warns of color profiles, for example
                 self.faults["damaged_image"] += 1
             index, self._index = self._index, self._index + 1
             return Frame(

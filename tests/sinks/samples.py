@@ -1,15 +1,21 @@
 """Small pictures and results for tests of sinks, and functions that read back what was written."""
 
 import os
+import shutil
+import struct
+import subprocess
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from streamdet.color import ColorSpace, Matrix
 from streamdet.picture import Picture, PixelFormat
+from streamdet.sinks.options import SinkOptions
+from streamdet.sinks.video import VideoSink
 from streamdet.types import Detections, Frame, Result, SourceInfo
 
 TIME_BASE = Fraction(1, 30000)
@@ -123,3 +129,32 @@ def video_with_audio(path: Path, codec: str = "aac", seconds: float = 2.0) -> Pa
 
 def as_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def record(path: Path, results, options: SinkOptions | None = None, source_info=None) -> Path:
+    """Records results into a video file and returns its path."""
+    with VideoSink(path, options) as sink:
+        sink.open(source_info or info())
+        for one in results:
+            sink.write(one)
+    return path
+
+
+def top_boxes(path: Path) -> list[str]:
+    """Returns the names of the outermost boxes of an MP4."""
+    data, names, offset = path.read_bytes(), [], 0
+    while offset + 8 <= len(data):
+        size, name = struct.unpack(">I4s", data[offset : offset + 8])
+        if size == 1:
+            size = struct.unpack(">Q", data[offset + 8 : offset + 16])[0]
+        names.append(name.decode("latin-1"))
+        offset += size if size else len(data)
+    return names
+
+
+def ffprobe(path: Path, *entries: str) -> list[str]:
+    """Returns what the ffprobe program reads from a video; skips the test if it is not installed."""
+    if shutil.which("ffprobe") is None:
+        pytest.skip("ffprobe is not installed")
+    command = ["ffprobe", "-v", "error", "-select_streams", "v", *entries, "-of", "csv=p=0", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

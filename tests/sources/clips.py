@@ -74,7 +74,7 @@ def encode(
 
 
 def corners(bgr: np.ndarray) -> list[str]:
-    """Returns the colour names of the four quarters: top left, top right, bottom left, bottom right."""
+    """Returns the color names of the four quarters: top left, top right, bottom left, bottom right."""
     height, width = bgr.shape[:2]
     names = {(0, 0, 1): "red", (0, 1, 0): "green", (1, 0, 0): "blue", (1, 1, 1): "white"}
     centers = [(height * y // 4, width * x // 4) for y in (1, 3) for x in (1, 3)]
