@@ -52,7 +52,7 @@ def demo(
     _check_output(output)
     from dataclasses import replace
 
-    from streamdet.train.job import DEMO_PLAN, DEMO_RECIPE, demo_samples, run_job
+    from streamdet.train.job import DEMO_CONFIG, DEMO_RECIPE, demo_samples, run_job
 
     recipe = replace(DEMO_RECIPE, epochs=epochs, seed=seed, device=device, threads=threads)
     folder = output.absolute().parent
@@ -61,7 +61,7 @@ def demo(
         _TrainProgress(quiet) as progress,
         demo_samples(folder, scenes, seed, progress.rendering) as samples,
     ):
-        run_job(DEMO_PLAN, samples, recipe, output, learned_from, on_step=progress.step)
+        run_job(DEMO_CONFIG, samples, recipe, output, learned_from, on_step=progress.step)
     _print_written(output, quiet)
     from streamdet.evaluate.street import HELD_OUT, evaluate_street
     from streamdet.inference.detector import DetectorOptions, load_detector

@@ -1,8 +1,9 @@
-"""Which default boxes answer for which objects while a network learns.
+"""Target assignment: the default boxes that learn to detect each object.
 
 ATSS: Zhang et al., "Bridging the Gap Between Anchor-based and Anchor-free Detection via Adaptive Training Sample
-Selection", CVPR 2020. The nearest boxes of every map are candidates; those that overlap their object more than these do
-on the whole are chosen. No threshold has to be found for small or long objects.
+Selection", CVPR 2020. The nearest default boxes of every map are candidates. Those whose IoU with the object is at
+least the mean plus the standard deviation over the candidates are chosen. No threshold has to be tuned for small or
+long objects.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from streamdet.model_spec.default_boxes import BoxGrid, grid_boxes_cxcywh
 
 BACKGROUND, IGNORED = 0, -1
 _CANDIDATES = 9
-"""Cells of each map that are looked at for an object; the paper's value."""
+"""Nearest cells of each map that are candidates for an object; the paper's value."""
 _IGNORE_OVERLAP = np.float32(0.4)
-"""Share of a default box that lies in an object to be ignored, from which on it learns nothing."""
-_LEAST = np.float32(1e-9)
+"""A default box with at least this share of its area in an ignored object is ignored."""
+_EPSILON = np.float32(1e-9)
 
-Assigned = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""What each default box should say: (P,) int64 1 + class, `BACKGROUND` or `IGNORED`; and (P, 4) float32 corners of its
-object in 0..1, zeros where there is none."""
+Targets = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Targets of the default boxes: (P,) int64 labels, 1 + class, `BACKGROUND` or `IGNORED`; and (P, 4) float32 corners of
+each box's object in 0..1, zeros without an object."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LabeledObjects:
-    """What is in a picture.
+class AnnotatedObjects:
+    """The annotated objects of a picture.
 
     Attributes:
         boxes_xyxy: (N, 4) float32 in 0..1 of the picture.
         class_ids: (N,) int64.
-        ignored: (N,) bool: hardly to be seen; neither to be found nor to be called background.
+        ignored: (N,) bool: barely visible; detecting them is neither right nor wrong.
     """
 
     boxes_xyxy: NDArray[np.float32]
@@ -46,13 +47,13 @@ class LabeledObjects:
 
 
 class DefaultBoxes(NamedTuple):
-    """The default boxes of a network, as the kernel takes them.
+    """The default boxes of a network, as arrays for the kernel.
 
     Attributes:
         xyxy: (P, 4) float32.
         centers: (P, 2) float32.
-        maps: (maps, 3) int64: the first default box, cells, and boxes per cell. Of a map, the first box of each cell
-            comes first, then the second of each, and so on.
+        maps: (maps, 3) int64: index of the first default box, number of cells, and boxes per cell. Within a map, the
+            first boxes of all cells come first, then the second boxes, and so on.
     """
 
     xyxy: NDArray[np.float32]
@@ -61,7 +62,7 @@ class DefaultBoxes(NamedTuple):
 
 
 def default_boxes_of(grids: Sequence[BoxGrid]) -> DefaultBoxes:
-    """Returns the default boxes of grids."""
+    """Returns the default boxes of the maps' grids."""
     boxes = grid_boxes_cxcywh(grids)
     firsts = np.cumsum([0, *(grid.count for grid in grids)])
     rows = [(first, grid.columns * grid.rows, len(grid.shapes)) for first, grid in zip(firsts[:-1], grids, strict=True)]
@@ -81,16 +82,16 @@ def _area(box: NDArray[np.float32]) -> np.float32:
 
 
 @kernel
-def _candidates(priors: DefaultBoxes, box: NDArray[np.float32], found: NDArray[np.int64]) -> int:
-    """Writes the numbers of the default boxes of the cells nearest to a box's centre, map by map; returns how many."""
+def _candidates(default_boxes: DefaultBoxes, box: NDArray[np.float32], found: NDArray[np.int64]) -> int:
+    """Writes the indices of the default boxes in the cells nearest to a box's centre, map by map; returns the count."""
     x, y = (box[0] + box[2]) / np.float32(2), (box[1] + box[3]) / np.float32(2)
     nearest, away = np.empty(_CANDIDATES, np.int64), np.empty(_CANDIDATES, np.float32)
     count = 0
-    for m in range(len(priors.maps)):
-        first, cells, shapes = priors.maps[m]
+    for m in range(len(default_boxes.maps)):
+        first, cells, shapes = default_boxes.maps[m]
         kept = 0
         for cell in range(cells):
-            dx, dy = priors.centers[first + cell, 0] - x, priors.centers[first + cell, 1] - y
+            dx, dy = default_boxes.centers[first + cell, 0] - x, default_boxes.centers[first + cell, 1] - y
             distance = dx * dx + dy * dy
             if kept == _CANDIDATES and not distance < away[kept - 1]:
                 continue
@@ -109,7 +110,7 @@ def _candidates(priors: DefaultBoxes, box: NDArray[np.float32], found: NDArray[n
 
 @kernel
 def _assign(
-    priors: DefaultBoxes,
+    default_boxes: DefaultBoxes,
     boxes_xyxy: Boxes,
     class_ids: NDArray[np.int64],
     ignored: NDArray[np.bool_],
@@ -119,70 +120,74 @@ def _assign(
     labels[:] = BACKGROUND
     targets[:] = 0
     best = np.zeros(len(labels), np.float32)
-    ids = np.empty(int(priors.maps[:, 2].sum()) * _CANDIDATES, np.int64)
+    ids = np.empty(int(default_boxes.maps[:, 2].sum()) * _CANDIDATES, np.int64)
     overlaps = np.empty(len(ids), np.float32)
     for k in range(len(boxes_xyxy)):
         if ignored[k]:
             for p in range(len(labels)):
-                prior = priors.xyxy[p]
-                if _intersection(prior, boxes_xyxy[k]) / max(_area(prior), _LEAST) >= _IGNORE_OVERLAP:
+                default_box = default_boxes.xyxy[p]
+                if _intersection(default_box, boxes_xyxy[k]) / max(_area(default_box), _EPSILON) >= _IGNORE_OVERLAP:
                     labels[p] = IGNORED
     for k in range(len(boxes_xyxy)):
         if ignored[k]:
             continue
         box = boxes_xyxy[k]
-        count = _candidates(priors, box, ids)
+        count = _candidates(default_boxes, box, ids)
         total, squares, largest = 0.0, 0.0, 0
         for j in range(count):
-            prior = priors.xyxy[ids[j]]
-            shared = _intersection(prior, box)
-            overlaps[j] = shared / max(_area(prior) + _area(box) - shared, _LEAST)
+            default_box = default_boxes.xyxy[ids[j]]
+            shared = _intersection(default_box, box)
+            overlaps[j] = shared / max(_area(default_box) + _area(box) - shared, _EPSILON)
             total += overlaps[j]
             largest = j if overlaps[j] > overlaps[largest] else largest
         mean = total / count
         for j in range(count):
             squares += (overlaps[j] - mean) ** 2
-        least = mean + np.sqrt(squares / count)
+        threshold = mean + np.sqrt(squares / count)
         chosen = 0
         for j in range(count):
-            x, y = priors.centers[ids[j]]
+            x, y = default_boxes.centers[ids[j]]
             inside = box[0] < x < box[2] and box[1] < y < box[3]
-            if inside and overlaps[j] >= least:
+            if inside and overlaps[j] >= threshold:
                 chosen += 1
                 if overlaps[j] > best[ids[j]]:
                     best[ids[j]], labels[ids[j]], targets[ids[j]] = overlaps[j], 1 + class_ids[k], box
-        p = ids[largest]  # for an object between the centres of all cells: the one that overlaps it most
+        p = ids[
+            largest
+        ]  # an object without a chosen box, such as one between cell centres, gets the box with the largest IoU
         if chosen == 0 and overlaps[largest] > best[p]:
             best[p], labels[p], targets[p] = overlaps[largest], 1 + class_ids[k], box
 
 
-def assign(priors: DefaultBoxes, objects: LabeledObjects) -> Assigned:
-    """Returns what each default box should say of a picture."""
-    labels = np.empty(len(priors.xyxy), np.int64)
-    targets = np.empty((len(priors.xyxy), 4), np.float32)
-    _assign(priors, objects.boxes_xyxy, objects.class_ids, objects.ignored, labels, targets)
+def assign(default_boxes: DefaultBoxes, objects: AnnotatedObjects) -> Targets:
+    """Returns the targets of every default box for a picture."""
+    labels = np.empty(len(default_boxes.xyxy), np.int64)
+    targets = np.empty((len(default_boxes.xyxy), 4), np.float32)
+    _assign(default_boxes, objects.boxes_xyxy, objects.class_ids, objects.ignored, labels, targets)
     return labels, targets
 
 
-def assign_reference(priors: DefaultBoxes, objects: LabeledObjects) -> Assigned:
+def assign_reference(default_boxes: DefaultBoxes, objects: AnnotatedObjects) -> Targets:
     """The same as `assign` in plain numpy."""
-    labels = np.full(len(priors.xyxy), BACKGROUND, np.int64)
-    targets = np.zeros((len(priors.xyxy), 4), np.float32)
+    labels = np.full(len(default_boxes.xyxy), BACKGROUND, np.int64)
+    targets = np.zeros((len(default_boxes.xyxy), 4), np.float32)
     best = np.zeros(len(labels), np.float32)
-    areas = (priors.xyxy[:, 2:] - priors.xyxy[:, :2]).prod(axis=1)
+    areas = (default_boxes.xyxy[:, 2:] - default_boxes.xyxy[:, :2]).prod(axis=1)
     for box in objects.boxes_xyxy[objects.ignored]:
-        labels[_shared(priors.xyxy, box) / np.maximum(areas, _LEAST) >= _IGNORE_OVERLAP] = IGNORED
+        labels[_intersections(default_boxes.xyxy, box) / np.maximum(areas, _EPSILON) >= _IGNORE_OVERLAP] = IGNORED
     for k in np.flatnonzero(~objects.ignored):
         box = objects.boxes_xyxy[k]
         parts = []
-        for first, cells, shapes in priors.maps.tolist():
-            away = np.square(priors.centers[first : first + cells] - (box[:2] + box[2:]) / np.float32(2)).sum(axis=1)
+        for first, cells, shapes in default_boxes.maps.tolist():
+            away = np.square(default_boxes.centers[first : first + cells] - (box[:2] + box[2:]) / np.float32(2)).sum(
+                axis=1
+            )
             nearest = np.argsort(away, kind="stable")[:_CANDIDATES]
             parts += [first + shape * cells + nearest for shape in range(shapes)]
         ids = np.concatenate(parts)
-        shared = _shared(priors.xyxy[ids], box)
-        overlaps = shared / np.maximum(areas[ids] + (box[2:] - box[:2]).prod() - shared, _LEAST)
-        centers = priors.centers[ids]
+        shared = _intersections(default_boxes.xyxy[ids], box)
+        overlaps = shared / np.maximum(areas[ids] + (box[2:] - box[:2]).prod() - shared, _EPSILON)
+        centers = default_boxes.centers[ids]
         inside = (centers > box[:2]).all(axis=1) & (centers < box[2:]).all(axis=1)
         exact = overlaps.astype(np.float64)
         good = inside & (overlaps >= exact.mean() + exact.std())
@@ -193,7 +198,7 @@ def assign_reference(priors: DefaultBoxes, objects: LabeledObjects) -> Assigned:
     return labels, targets
 
 
-def _shared(boxes: Boxes, box: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the area that each of (N, 4) boxes shares with one."""
+def _intersections(boxes: Boxes, box: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the intersection areas of (N, 4) boxes with one box."""
     sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
     return np.asarray(np.maximum(sides, np.float32(0)).prod(axis=1), np.float32)

@@ -1,4 +1,4 @@
-"""Annotated photos to learn from: a folder and a file in COCO's format."""
+"""Training samples from a folder of photos with annotations in COCO format."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from streamdet.evaluate.detect_images import read_annotated
 from streamdet.evaluate.ground_truth import CocoGroundTruth, find_image_files
 from streamdet.models.ssd_small import SmallSsdConfig
 from streamdet.picture import Picture
-from streamdet.train.assign import LabeledObjects
+from streamdet.train.assign import AnnotatedObjects
 from streamdet.train.samples import InputResizer
 
 
 class CocoSamples:
-    """Photos that are read each time they are asked for.
+    """Annotated photos, read from disk on each access.
 
     Args:
-        plan: whose input they are for; its labels are categories of the file.
+        config: the network they are for; its labels are categories of the annotations.
         truth: the annotations.
-        folder: of the photos.
+        folder: folder with the photos.
 
     Raises:
-        UsageError: there is no such folder, none or not all of the photos are in it, or nothing that is to be learned.
+        UsageError: the folder does not exist or lacks photos, or no annotation is of a class to learn.
     """
 
-    def __init__(self, plan: SmallSsdConfig, truth: CocoGroundTruth, folder: Path) -> None:
+    def __init__(self, config: SmallSsdConfig, truth: CocoGroundTruth, folder: Path) -> None:
         files = find_image_files(truth, folder)
         missing = [image.file_name for image in truth.images if image.id not in files]
         if missing:
             raise UsageError(
-                f"{len(missing)} of the {len(truth.images)} pictures of {truth.name} are not in {folder} "
-                f"(as {missing[0]}): give the folder they are in"
+                f"{len(missing)} of the {len(truth.images)} pictures of {truth.name} are missing from {folder} "
+                f"(for example {missing[0]}): give the folder that contains them"
             )
-        class_of = {name: k for k, name in enumerate(plan.labels)}
+        class_of = {name: k for k, name in enumerate(config.labels)}
         self._images = [(image, files[image.id]) for image in truth.images]
         self._class_of = {number: class_of[name] for number, name in truth.categories.items() if name in class_of}
         if not np.isin(truth.category_ids, list(self._class_of)).any():
-            raise UsageError(f"none of the annotations of {truth.name} is of {', '.join(plan.labels[:20])}")
+            raise UsageError(f"no annotation of {truth.name} is of a class to learn: {', '.join(config.labels[:20])}")
         self._truth = truth
-        self._shape = (plan.height, plan.width, 3)
-        self._own = threading.local()
+        self._shape = (config.height, config.width, 3)
+        self._thread = threading.local()
         order = np.argsort(truth.image_ids, kind="stable")
         ids = truth.image_ids[order]
         self._rows = {
@@ -60,14 +60,14 @@ class CocoSamples:
         image, path = self._images[index]
         bgr = read_annotated(path, image)
         self._sizes[image.id] = bgr.shape[1], bgr.shape[0]
-        if not hasattr(self._own, "fit"):
-            self._own.fit = InputResizer(self._shape[1], self._shape[0])
-        fitted = np.empty(self._shape, np.uint8)
-        self._own.fit(Picture.from_bgr(bgr), fitted)
-        return fitted
+        if not hasattr(self._thread, "resize"):
+            self._thread.resize = InputResizer(self._shape[1], self._shape[0])
+        resized = np.empty(self._shape, np.uint8)
+        self._thread.resize(Picture.from_bgr(bgr), resized)
+        return resized
 
-    def objects(self, index: int) -> LabeledObjects:
-        """Returns what is in a photo; crowds, and what is narrower than two pixels of the input, are ignored."""
+    def objects(self, index: int) -> AnnotatedObjects:
+        """Returns the objects of a photo; crowds, and objects narrower than two pixels of the input, are ignored."""
         image, _ = self._images[index]
         if not image.width or not image.height:
             if image.id not in self._sizes:
@@ -82,5 +82,5 @@ class CocoSamples:
         sides_px = (boxes[:, 2:] - boxes[:, :2]) * np.array(self._shape[1::-1])
         class_ids = np.array([self._class_of[int(self._truth.category_ids[k])] for k in rows], np.int64)
         ignored = self._truth.crowd[rows] | (sides_px < 2).any(axis=1)
-        there = (sides_px > 0).all(axis=1)
-        return LabeledObjects(boxes[there], class_ids[there], ignored[there])
+        not_empty = (sides_px > 0).all(axis=1)
+        return AnnotatedObjects(boxes[not_empty], class_ids[not_empty], ignored[not_empty])

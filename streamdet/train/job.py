@@ -1,4 +1,4 @@
-"""From a recipe to a file: trains, and after each epoch writes the model as it is by then."""
+"""Training jobs: trains a small SSD and writes the model file after each epoch."""
 
 from __future__ import annotations
 
@@ -23,80 +23,82 @@ from streamdet.train.street_samples import CROPS_PER_SCENE, StreetSamples
 from streamdet.train.training_loop import Recipe, TrainingProgress, train
 
 TRAINED_KEY = "streamdet.trained"
-"""Metadata key of a trained model: JSON with the recipe and what it learned from."""
+"""Metadata key of a trained model: JSON with the recipe and a description of the training data."""
 
-DEMO_PLAN = SmallSsdConfig(LABELS)
+DEMO_CONFIG = SmallSsdConfig(LABELS)
 DEMO_SCENES = 1000
 DEMO_RECIPE = Recipe(epochs=9)
 
 
 def run_job(
-    plan: SmallSsdConfig,
+    config: SmallSsdConfig,
     samples: Samples,
     recipe: Recipe,
     output: Path,
-    learned_from: str,
+    training_data: str,
     start: Weights | None = None,
     on_step: Callable[[TrainingProgress], None] = lambda step: None,
 ) -> list[str]:
-    """Trains a small SSD and writes it to a file, after each epoch anew: a stopped job leaves what it had.
+    """Trains a small SSD and writes it to a file after each epoch, so that a stopped job leaves the last epoch's model.
 
     Args:
-        plan: what it is.
-        samples: to learn from.
-        recipe: how.
-        output: ONNX file.
-        learned_from: in words, for the file's metadata.
-        start: weights to start from; those that do not fit are drawn anew, as all are without any.
-        on_step: told after each step.
+        config: the network.
+        samples: the training data.
+        recipe: hyperparameters.
+        output: ONNX file to write.
+        training_data: description of the training data, for the file's metadata.
+        start: initial weights; weights without a match in shape are random, as all are without `start`.
+        on_step: called after each step.
 
     Returns:
-        The names of weights that were drawn anew.
+        The names of the weights that were initialised at random.
 
     Raises:
         SinkError: the file cannot be written.
     """
-    network = SmallSsd(plan, recipe.seed)
-    fresh = network.load(start or {})
-    recipe_said = {key: value for key, value in asdict(recipe).items() if key not in ("device", "threads")}
+    network = SmallSsd(config, recipe.seed)
+    unmatched = network.load(start or {})
+    recorded_recipe = {key: value for key, value in asdict(recipe).items() if key not in ("device", "threads")}
     epoch = 0
 
     def write(mean: SmallSsd) -> None:
         nonlocal epoch
         epoch += 1
-        trained = {**recipe_said, "epochs_done": epoch, "pictures": len(samples), "learned_from": learned_from}
+        trained = {**recorded_recipe, "epochs_done": epoch, "pictures": len(samples), "learned_from": training_data}
         about = {TRAINED_KEY: json.dumps({**trained, "streamdet": streamdet.__version__})}
-        write_files({output: build_small(plan, mean.weights(), about).SerializeToString(deterministic=True)})
+        write_files({output: build_small(config, mean.weights(), about).SerializeToString(deterministic=True)})
 
     train(network, samples, recipe, on_step, write)
-    return fresh
+    return unmatched
 
 
 @contextmanager
 def demo_samples(
-    beside: Path, scenes: int = DEMO_SCENES, seed: int = 0, on_progress: Callable[[int, int], None] = lambda d, t: None
+    folder: Path, scenes: int = DEMO_SCENES, seed: int = 0, on_progress: Callable[[int, int], None] = lambda d, t: None
 ) -> Iterator[StreetSamples]:
-    """Renders what the demo detector learns from; the file is gone afterwards.
+    """Renders the training data of the demo detector into a temporary file.
 
     Args:
-        beside: folder in which the pictures are kept meanwhile.
-        scenes: how many there are.
-        seed: another one renders other scenes.
-        on_progress: told (scenes done, scenes in all).
+        folder: folder for the temporary file.
+        scenes: number of scenes.
+        seed: selects the scenes; different seeds share none.
+        on_progress: called with (scenes done, total).
 
     Raises:
-        SinkError: there is not enough room.
+        SinkError: not enough free disk space.
     """
-    needed = scenes * CROPS_PER_SCENE * DEMO_PLAN.width * DEMO_PLAN.height * 3
-    free = shutil.disk_usage(beside).free
+    needed = scenes * CROPS_PER_SCENE * DEMO_CONFIG.width * DEMO_CONFIG.height * 3
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise SinkError(
-            f"the pictures need {needed / 1e9:.1f} GB beside the output, {free / 1e9:.1f} are free: "
-            "give an output elsewhere, or fewer --scenes"
+            f"the rendered pictures need {needed / 1e9:.1f} GB in {folder}, only {free / 1e9:.1f} GB are free: "
+            "give an output on another disk, or fewer --scenes"
         )
-    with tempfile.TemporaryDirectory(prefix=".street-", dir=beside) as folder:
+    with tempfile.TemporaryDirectory(prefix=".street-", dir=folder) as temporary:
         first = FIRST_TRAINING_SEED * (1 + seed)
-        with closing(StreetSamples(DEMO_PLAN, Path(folder) / "pictures.npy", scenes, first, on_progress)) as samples:
+        with closing(
+            StreetSamples(DEMO_CONFIG, Path(temporary) / "pictures.npy", scenes, first, on_progress)
+        ) as samples:
             yield samples
 
 
@@ -104,16 +106,16 @@ def labels_of(categories: Mapping[int, str], wanted: tuple[str, ...]) -> tuple[s
     """Returns the names of the classes to learn, in the order of their category ids.
 
     Raises:
-        UsageError: one that is wanted is no category, two share a name, or a name cannot be in a model's file.
+        UsageError: a wanted class is not a category, two categories share a name, or a name does not fit a model file.
     """
     names = [categories[number] for number in sorted(categories)]
     if len(set(names)) < len(names):
-        raise UsageError("two categories of the annotations have the same name: give each its own")
+        raise UsageError("two categories of the annotations have the same name: give each category a unique name")
     unknown = [name for name in wanted if name not in names]
     if unknown:
-        raise UsageError(f"{unknown[0]!r} is no category of the annotations: they are {', '.join(names[:20])}")
+        raise UsageError(f"{unknown[0]!r} is not a category of the annotations, which are: {', '.join(names[:20])}")
     labels = tuple(name for name in names if not wanted or name in wanted)
     bad = [name for name in labels if not name.isprintable() or len(name) > LONGEST_LABEL]
     if bad:
-        raise UsageError(f"the category {bad[0][:40]!r} needs a name of up to {LONGEST_LABEL} printable characters")
+        raise UsageError(f"bad category name {bad[0][:40]!r}: use up to {LONGEST_LABEL} printable characters")
     return labels

@@ -1,4 +1,4 @@
-"""The small SSD in PyTorch: the layers of `streamdet.models.ssd_small`, with weights that learn."""
+"""The small SSD in PyTorch: the layers of `streamdet.models.ssd_small` with trainable weights."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from torch.nn import functional
 from streamdet.models.ssd_small import EPSILON, Conv, SmallSsdConfig, Weights, connect_layers
 
 _BACKGROUND = 0.99
-"""What an untrained network says of every default box: most really are background, and learning starts calmly."""
+"""Background score of an untrained network for every default box: most are background, and training starts smoothly."""
 _NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
-"""What PyTorch calls the parts of a batch normalisation."""
+"""PyTorch's names for the parameters of a batch normalisation."""
 
 
 class SmallSsd(nn.Module):
-    """The network of a plan. Its forward pass takes (n, 3, h, w) normalised pictures and gives raw loc and conf."""
+    """The network of a configuration; maps normalised pictures (n, 3, h, w) to raw loc and conf."""
 
-    def __init__(self, plan: SmallSsdConfig, seed: int = 0) -> None:
-        """Draws its first weights from `seed`."""
+    def __init__(self, config: SmallSsdConfig, seed: int = 0) -> None:
+        """Initialises the weights at random from `seed`."""
         super().__init__()
         torch.manual_seed(seed)
-        self.plan = plan
-        found = _Convs()
-        connect_layers(found, None, len(plan.labels))
-        self.convs = nn.ModuleDict({_key(conv): _layer(conv, len(plan.labels)) for conv in found.convs})
-        self._specs = tuple(found.convs)
+        self.config = config
+        collector = _ConvCollector()
+        connect_layers(collector, None, len(config.labels))
+        self.convs = nn.ModuleDict({_key(conv): _layer(conv, len(config.labels)) for conv in collector.convs})
+        self._specs = tuple(collector.convs)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Returns loc (n, 4, P) and conf (n, 1 + classes, P)."""
-        return connect_layers(_TorchLayers(self.convs), image, len(self.plan.labels))
+        return connect_layers(_TorchLayers(self.convs), image, len(self.config.labels))
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Returns copies of all weights, named as `streamdet.models.ssd_small` names them."""
-        found: dict[str, NDArray[np.float32]] = {}
+        weights: dict[str, NDArray[np.float32]] = {}
         for name, tensor in self._named():
-            found[name] = tensor.detach().float().cpu().numpy().copy()
-        return found
+            weights[name] = tensor.detach().float().cpu().numpy().copy()
+        return weights
 
     def load(self, weights: Weights) -> list[str]:
-        """Takes weights of the same names and shapes, and returns the names of those that found none that fits.
+        """Loads weights with matching names and shapes, and returns the names of the network's weights without a match.
 
-        A network for other classes has other heads: these stay as they are, the rest is taken over.
+        A network for other classes has other heads: these keep their values, all other weights are loaded.
         """
-        left = []
+        unmatched = []
         with torch.no_grad():
             for name, tensor in self._named():
                 values = weights.get(name)
                 if values is not None and values.shape == tuple(tensor.shape):
                     tensor.copy_(torch.from_numpy(np.array(values)))
                 else:
-                    left.append(name)
-        return left
+                    unmatched.append(name)
+        return unmatched
 
     def _named(self) -> list[tuple[str, Tensor]]:
         named = []
@@ -70,8 +70,8 @@ class SmallSsd(nn.Module):
         return named
 
 
-class _Convs:
-    """Collects the convolutions of a network; nothing flows."""
+class _ConvCollector:
+    """Collects the convolutions of a network without running it."""
 
     def __init__(self) -> None:
         self.convs: list[Conv] = []

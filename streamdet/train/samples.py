@@ -1,4 +1,4 @@
-"""Where pictures to learn from come from."""
+"""The interface of training samples, and resizing of pictures to a network's input."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from numpy.typing import NDArray
 from streamdet.detect.preprocess import Preprocessor
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.picture import Picture
-from streamdet.train.assign import LabeledObjects
+from streamdet.train.assign import AnnotatedObjects
 
 
 class Samples(Protocol):
-    """A numbered set of pictures at the size of a network's input, and what is in them. Safe for several threads."""
+    """A numbered set of pictures at a network's input size, with their objects. Safe to use from several threads."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of pictures."""
 
     def picture(self, index: int) -> NDArray[np.uint8]:
-        """Returns (height, width, 3) uint8 RGB; read only."""
+        """Returns (height, width, 3) uint8 RGB; do not modify."""
 
-    def objects(self, index: int) -> LabeledObjects:
-        """Returns what is in it."""
+    def objects(self, index: int) -> AnnotatedObjects:
+        """Returns the objects in a picture."""
 
 
 class InputResizer:
-    """Brings pictures to the size of a network's input exactly as a detector does, as bytes.
+    """Resizes pictures to a network's input exactly as a detector does, to uint8.
 
-    Not for several threads at once.
+    Not safe to use from several threads.
     """
 
     def __init__(self, width: int, height: int) -> None:
         spec = ModelSpec("", Contract.SSD_HEADS, width, height, nchw=False, rgb=True, uint8=True)
-        self._fit = Preprocessor(spec)
+        self._preprocess = Preprocessor(spec)
 
     def __call__(self, picture: Picture, out: NDArray[np.uint8]) -> None:
-        """Writes a picture to `out`, (height, width, 3) uint8 RGB."""
-        self._fit(picture, out)
+        """Writes the resized picture to `out`, (height, width, 3) uint8 RGB."""
+        self._preprocess(picture, out)

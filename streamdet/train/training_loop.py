@@ -1,4 +1,4 @@
-"""Trains a small SSD."""
+"""The training loop of the small SSD."""
 
 from __future__ import annotations
 
@@ -21,24 +21,27 @@ from streamdet.train.network import SmallSsd
 from streamdet.train.samples import Samples
 
 _WARM_UP = 0.03
+"""Share of the steps in which the learning rate rises."""
 _LAST_RATE = 0.01
+"""Learning rate at the end, as a share of the highest."""
 _WEIGHT_DECAY = 0.02
-_MEMORY = 0.998
-_CALM = 0.15
-"""Share of the epochs at the end in which few pictures are moved: the network settles on pictures as they come."""
+_AVERAGE_DECAY = 0.998
+"""Decay of the running mean of the weights, per step."""
+_FINAL_SHARE = 0.15
+"""Share of the epochs, at the end, with little scaling and shifting: the network adapts to pictures as they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a network is trained.
+    """Hyperparameters of training.
 
     Attributes:
-        epochs: how often every picture is seen.
+        epochs: number of passes over the pictures.
         batch: pictures per step.
         rate: highest learning rate.
-        seed: everything follows from it, up to the rounding of sums.
-        device: "cpu", "cuda" or another of PyTorch's; "auto" takes CUDA where it is.
-        threads: of PyTorch on a CPU, and as many that make batches; 0 takes all processors.
+        seed: random seed; determines everything except rounding of sums.
+        device: "cpu", "cuda" or another PyTorch device; "auto" uses CUDA if available.
+        threads: of PyTorch on a CPU, and as many for preparing batches; 0 uses all processors.
     """
 
     epochs: int = 12
@@ -51,14 +54,14 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far training is.
+    """Progress of training.
 
     Attributes:
-        done: steps.
-        total: steps in all.
-        epoch: the current one, from 1.
-        score_loss: of the last steps, on the average.
-        box_loss: of the last steps, on the average.
+        done: completed steps.
+        total: steps of the whole training.
+        epoch: current epoch, from 1.
+        score_loss: running mean over the last steps.
+        box_loss: running mean over the last steps.
     """
 
     done: int
@@ -75,23 +78,23 @@ def train(
     on_step: Callable[[TrainingProgress], None] = lambda step: None,
     on_epoch: Callable[[SmallSsd], None] = lambda network: None,
 ) -> SmallSsd:
-    """Trains a network and returns the running mean of its weights, which finds more than the last ones do.
+    """Trains a network and returns the running mean of its weights, which detects more than the last weights.
 
     Args:
-        network: starts from the weights it has; changed.
-        samples: to learn from.
-        recipe: how.
-        on_step: told after each step.
-        on_epoch: given the mean after each epoch.
+        network: initialised network; modified.
+        samples: the training data.
+        recipe: hyperparameters.
+        on_step: called after each step.
+        on_epoch: called with the running mean after each epoch.
 
     Raises:
-        UsageError: there is too little in a batch to normalise by, or the steps are so long that nothing is learned.
-        HardwareError: there is no such device.
+        UsageError: a batch is too small for batch normalisation, or the loss diverged.
+        HardwareError: PyTorch has no such device.
     """
-    if min(recipe.batch, len(samples)) * min(grid.columns * grid.rows for grid in network.plan.grids) < 2:
-        size = f"{network.plan.width}x{network.plan.height}"
+    if min(recipe.batch, len(samples)) * min(grid.columns * grid.rows for grid in network.config.grids) < 2:
+        size = f"{network.config.width}x{network.config.height}"
         raise UsageError(
-            f"one picture of {size} at a time is too little to learn from: give a larger --size or --batch"
+            f"batches of one picture of {size} are too small to train with: give a larger --size or --batch"
         )
     torch.manual_seed(recipe.seed)
     if recipe.threads:
@@ -99,39 +102,39 @@ def train(
     device = device_of(recipe.device)
     network.to(device, memory_format=torch.channels_last).train()
     mean: SmallSsd = copy.deepcopy(network).eval()
-    makers = recipe.threads or max(2, available_cpus())
-    batches = Batches(samples, default_boxes_of(network.plan.grids), recipe.batch, recipe.seed, makers)
+    workers = recipe.threads or max(2, available_cpus())
+    batches = Batches(samples, default_boxes_of(network.config.grids), recipe.batch, recipe.seed, workers)
     total = recipe.epochs * len(batches)
-    optimizer = torch.optim.AdamW(_groups(network), lr=recipe.rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / total))
-    feed = _Feed(network, device)
+    optimizer = torch.optim.AdamW(_parameter_groups(network), lr=recipe.rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate_factor(step / total))
+    compute_losses = _LossComputer(network, device)
     done, losses = 0, (0.0, 0.0)
     for epoch in range(1, recipe.epochs + 1):
-        moved = 0.5 if epoch <= round(recipe.epochs * (1 - _CALM)) else 0.1
+        moved = 0.5 if epoch <= round(recipe.epochs * (1 - _FINAL_SHARE)) else 0.1
         for batch in batches.epoch(epoch, moved):
-            scores, boxes = feed(batch)
-            lost = float(scores.detach()), float(boxes.detach())
-            if not all(map(math.isfinite, lost)):
-                raise UsageError(f"the loss is no number any more after {done} steps: give a lower learning rate")
+            scores, boxes = compute_losses(batch)
+            values = float(scores.detach()), float(boxes.detach())
+            if not all(map(math.isfinite, values)):
+                raise UsageError(f"the loss is not finite after {done} steps: give a lower learning rate")
             optimizer.zero_grad()
             (scores + boxes).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
             optimizer.step()
             schedule.step()
             done += 1
-            _follow(mean, network, min(_MEMORY, done / (done + 20)))
+            _update_mean(mean, network, min(_AVERAGE_DECAY, done / (done + 20)))
             share = max(0.02, 1 / done)
-            losses = losses[0] + share * (lost[0] - losses[0]), losses[1] + share * (lost[1] - losses[1])
+            losses = losses[0] + share * (values[0] - losses[0]), losses[1] + share * (values[1] - losses[1])
             on_step(TrainingProgress(done, total, epoch, *losses))
         on_epoch(mean)
     return mean
 
 
 def device_of(name: str) -> torch.device:
-    """Returns the device of that name.
+    """Returns PyTorch's device of that name.
 
     Raises:
-        HardwareError: there is none.
+        HardwareError: there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -143,43 +146,43 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-class _Feed:
-    """Runs batches through a network and its loss."""
+class _LossComputer:
+    """Computes the losses of batches."""
 
     def __init__(self, network: SmallSsd, device: torch.device) -> None:
         self._network, self._device = network, device
-        self._priors = torch.from_numpy(grid_boxes_cxcywh(network.plan.grids)).to(device)
+        self._default_boxes = torch.from_numpy(grid_boxes_cxcywh(network.config.grids)).to(device)
         self._offset, self._scale = (
             torch.tensor(IMAGENET_NORMALIZATION[key], device=device).view(1, 3, 1, 1) for key in ("mean", "std")
         )
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        pictures, labels, boxes = (torch.from_numpy(part).to(self._device) for part in batch)
+        pictures, labels, boxes = (torch.from_numpy(array).to(self._device) for array in batch)
         image = (pictures.permute(0, 3, 1, 2).float() - self._offset) / self._scale
         loc, conf = self._network(image.contiguous(memory_format=torch.channels_last))
-        return ssd_loss(loc, conf, labels, boxes, self._priors)
+        return ssd_loss(loc, conf, labels, boxes, self._default_boxes)
 
 
-def _groups(network: SmallSsd) -> list[dict[str, object]]:
-    """Returns kernels, which decay, and the rest, which does not."""
+def _parameter_groups(network: SmallSsd) -> list[dict[str, object]]:
+    """Returns the parameter groups: convolution kernels with weight decay, all others without."""
     kernels = [parameter for parameter in network.parameters() if parameter.ndim == 4]
     rest = [parameter for parameter in network.parameters() if parameter.ndim != 4]
     return [{"params": kernels, "weight_decay": _WEIGHT_DECAY}, {"params": rest, "weight_decay": 0.0}]
 
 
-def _rate(share: float) -> float:
-    """Returns the learning rate after a share of all steps, of its highest: up in a line, down in a cosine."""
+def _rate_factor(share: float) -> float:
+    """Returns the learning rate, relative to its highest, after a share of all steps: linear rise, cosine decay."""
     if share < _WARM_UP:
         return (share + 1e-3) / (_WARM_UP + 1e-3)
     down = (share - _WARM_UP) / (1 - _WARM_UP)
     return _LAST_RATE + (1 - _LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(down, 1.0)))
 
 
-def _follow(mean: SmallSsd, network: SmallSsd, memory: float) -> None:
-    """Moves a running mean of all weights and statistics on."""
+def _update_mean(mean: SmallSsd, network: SmallSsd, decay: float) -> None:
+    """Updates the running mean of all weights and statistics."""
     with torch.no_grad():
         for ours, theirs in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
             if ours.dtype.is_floating_point:
-                ours.lerp_(theirs, 1 - memory)
+                ours.lerp_(theirs, 1 - decay)
             else:
                 ours.copy_(theirs)

@@ -1,29 +1,29 @@
-"""Small sets of samples, and folders of pictures with annotations."""
+"""Small sets of training samples, and folders of annotated pictures."""
 
 import json
 
 import cv2
 import numpy as np
 
-from streamdet.train.assign import LabeledObjects
+from streamdet.train.assign import AnnotatedObjects
 
 COLOURS = {"red": (220, 30, 30), "blue": (40, 60, 230)}
 """RGB by class."""
 
 
 def objects_of(boxes, class_ids=None, ignored=None):
-    """Returns objects; all of class 0 and none ignored unless told otherwise."""
+    """Returns objects, by default all of class 0 and none ignored."""
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     class_ids = np.zeros(len(boxes)) if class_ids is None else class_ids
     ignored = np.zeros(len(boxes)) if ignored is None else ignored
-    return LabeledObjects(boxes, np.array(class_ids, np.int64), np.array(ignored, np.bool_))
+    return AnnotatedObjects(boxes, np.array(class_ids, np.int64), np.array(ignored, np.bool_))
 
 
 class ListSamples:
-    """Samples that lie in memory."""
+    """Samples in memory."""
 
     def __init__(self, pictures, objects):
-        self.pictures, self.found = pictures, objects
+        self.pictures, self.annotated = pictures, objects
 
     def __len__(self):
         return len(self.pictures)
@@ -32,12 +32,14 @@ class ListSamples:
         return self.pictures[index]
 
     def objects(self, index):
-        return self.found[index]
+        return self.annotated[index]
 
 
 def rectangles(count, width, height, seed=0):
-    """Yields pictures (height, width, 3) uint8 RGB of one or two rectangles on noise, their (n, 4) boxes in pixels and
-    classes; no two overlap."""
+    """Yields (picture, boxes, class ids) with one or two rectangles on noise, which do not overlap.
+
+    Pictures are (height, width, 3) uint8 RGB, boxes (n, 4) corners in pixels.
+    """
     random = np.random.default_rng(seed)
     for _ in range(count):
         picture = np.repeat(random.integers(60, 180, (height, width, 1), np.uint8), 3, axis=2)
@@ -55,7 +57,7 @@ def rectangles(count, width, height, seed=0):
 
 
 def write_rectangles(folder, count=4, width=128, height=96, seed=0, sizes=True):
-    """Writes pictures of rectangles and their annotations in COCO's format; returns the annotations' path."""
+    """Writes pictures of rectangles with annotations in COCO format; returns the path of the annotations."""
     images, annotations = [], []
     for number, (picture, boxes, class_ids) in enumerate(rectangles(count, width, height, seed), 1):
         name = f"{number:03d}.png"

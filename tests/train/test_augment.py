@@ -1,4 +1,4 @@
-"""Many pictures of one: wherever the pixels go, the boxes go too."""
+"""Augmentation moves boxes together with the pixels."""
 
 import numpy as np
 import pytest
@@ -11,18 +11,18 @@ SIZE = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])
 
 
 def painted(box_px):
-    """A gray picture with one bright green rectangle."""
+    """Returns a grey picture with one bright green rectangle."""
     picture = np.full((HEIGHT, WIDTH, 3), 70, np.uint8)
     left, top, right, bottom = box_px
     picture[top:bottom, left:right] = (20, 250, 20)
     return picture
 
 
-def found(picture):
-    """Extents in 0..1 of what is greener than anything else."""
+def green_extents(picture):
+    """Returns the extents in 0..1 of the greenest pixels."""
     red, green, blue = (picture[..., k].astype(int) for k in range(3))
-    green_there = green - np.maximum(red, blue)
-    rows, columns = np.nonzero(green_there > green_there.max() / 2)
+    excess = green - np.maximum(red, blue)
+    rows, columns = np.nonzero(excess > excess.max() / 2)
     return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / SIZE
 
 
@@ -35,15 +35,15 @@ def test_boxes_follow_pixels(box_px, moved):
         picture, objects = augment(painted(box_px), objects_of([box], [1]), np.random.default_rng(seed), moved)
         assert (picture.shape, picture.dtype) == ((HEIGHT, WIDTH, 3), np.uint8)
         if picture.std(axis=2).max() < 8 or not len(objects.boxes_xyxy):
-            continue  # no colour left, or moved out
+            continue  # the colour was removed, or the object moved out
         assert objects.class_ids.tolist() == [1]
         assert ((objects.boxes_xyxy >= 0) & (objects.boxes_xyxy <= 1)).all()
-        np.testing.assert_allclose(found(picture) * SIZE, objects.boxes_xyxy[0] * SIZE, atol=1.6)
+        np.testing.assert_allclose(green_extents(picture) * SIZE, objects.boxes_xyxy[0] * SIZE, atol=1.6)
         places.add(tuple(objects.boxes_xyxy[0].round(2).tolist()))
     assert len(places) == 2 if moved == 0 else len(places) > 20
 
 
-def test_without_moves_half_are_mirrored():
+def test_half_of_the_unmoved_pictures_are_mirrored():
     box = (0.1, 0.2, 0.3, 0.9)
     lefts = [
         float(
@@ -56,7 +56,7 @@ def test_without_moves_half_are_mirrored():
     assert {round(left, 5) for left in lefts} == {0.1, 0.7}
 
 
-def test_nothing_is_modified_in_place():
+def test_arguments_are_not_modified():
     picture, objects = (
         painted((10, 8, 40, 70)),
         objects_of([(0.1, 0.1, 0.3, 0.9), (0.5, 0.5, 0.6, 0.6)], [0, 1], [0, 1]),
@@ -73,16 +73,16 @@ def test_nothing_is_modified_in_place():
         np.testing.assert_array_equal(part, was)
 
 
-def test_the_same_chance_gives_the_same():
+def test_the_same_seed_gives_the_same_result():
     box = (0.1, 0.1, 0.4, 0.9)
     one, other = (augment(painted((12, 8, 48, 72)), objects_of([box]), np.random.default_rng(3)) for _ in range(2))
     np.testing.assert_array_equal(one[0], other[0])
     np.testing.assert_array_equal(one[1].boxes_xyxy, other[1].boxes_xyxy)
 
 
-def test_what_leaves_the_picture_is_ignored_and_then_gone():
-    """A narrow object at the border, in pictures that are moved: it stays, is cut, or leaves."""
-    seen = {"whole": 0, "ignored": 0, "gone": 0}
+def test_an_object_that_leaves_the_picture_is_ignored_then_removed():
+    """A narrow object at the border of moved pictures stays, is cut off, or leaves."""
+    seen = {"complete": 0, "ignored": 0, "gone": 0}
     for seed in range(400):
         _, objects = augment(
             painted((0, 20, 12, 60)), objects_of([(0, 0.25, 0.1, 0.75)]), np.random.default_rng(seed), 1.0
@@ -93,11 +93,11 @@ def test_what_leaves_the_picture_is_ignored_and_then_gone():
             seen["ignored"] += 1
             assert np.ptp(objects.boxes_xyxy[0, ::2]) < 0.05 or np.ptp(objects.boxes_xyxy[0, 1::2]) < 0.2
         else:
-            seen["whole"] += 1
+            seen["complete"] += 1
     assert min(seen.values()) >= 5, seen
 
 
-def test_what_was_ignored_stays_ignored_and_nothing_stays_nothing():
+def test_ignored_objects_stay_ignored_and_empty_pictures_stay_empty():
     for seed in range(20):
         random = np.random.default_rng(seed)
         objects = augment(painted((48, 32, 72, 48)), objects_of([(0.4, 0.4, 0.6, 0.6)], [0], [1]), random)[1]
@@ -106,8 +106,8 @@ def test_what_was_ignored_stays_ignored_and_nothing_stays_nothing():
         assert (empty.boxes_xyxy.shape, len(empty.class_ids), len(empty.ignored)) == ((0, 4), 0, 0)
 
 
-def test_boxes_do_not_lag_behind_by_parts_of_a_pixel():
-    """Scaling about the centres of pixels instead of their corners would be a quarter of a pixel off."""
+def test_boxes_are_right_to_a_fraction_of_a_pixel():
+    """Scaling about pixel centres instead of corners would be off by a quarter of a pixel."""
     box = np.array([30, 24, 90, 56])
     off = []
     for seed in range(80):

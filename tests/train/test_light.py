@@ -1,4 +1,4 @@
-"""What needs no PyTorch gets along without it."""
+"""Modules that do not need PyTorch do not import it."""
 
 import subprocess
 import sys

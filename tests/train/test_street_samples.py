@@ -1,4 +1,4 @@
-"""Rendered streets to learn from."""
+"""Training samples from rendered street scenes."""
 
 import sys
 from pathlib import Path
@@ -13,19 +13,19 @@ from streamdet.scenes.street.trajectories import LABELS
 from streamdet.train import street_samples
 from streamdet.train.street_samples import CROPS_PER_SCENE, StreetSamples, kept_share, objects_in
 
-PLAN = SmallSsdConfig(LABELS, 128, 96)
+CONFIG = SmallSsdConfig(LABELS, 128, 96)
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
-    told = []
+    progress = []
     path = tmp_path_factory.mktemp("street") / "pictures.npy"
-    made = StreetSamples(PLAN, path, 2, on_progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 2), (2, 2)]
-    return made
+    samples = StreetSamples(CONFIG, path, 2, on_progress=lambda done, total: progress.append((done, total)))
+    assert progress == [(1, 2), (2, 2)]
+    return samples
 
 
-def test_pictures_and_what_is_in_them(samples):
+def test_pictures_and_their_objects(samples):
     assert len(samples) == 2 * CROPS_PER_SCENE
     everything = [samples.objects(index) for index in range(len(samples))]
     for index, objects in enumerate(everything):
@@ -43,8 +43,8 @@ def test_pictures_and_what_is_in_them(samples):
     assert len(set(pictures)) == len(pictures)
 
 
-def test_the_same_seed_gives_the_same_bytes(samples):
-    pictures, objects = street_samples._scene((PLAN.width, PLAN.height, FIRST_TRAINING_SEED + 1))
+def test_the_same_seed_gives_the_same_samples(samples):
+    pictures, objects = street_samples._render_scene((CONFIG.width, CONFIG.height, FIRST_TRAINING_SEED + 1))
     for k in range(CROPS_PER_SCENE):
         np.testing.assert_array_equal(pictures[k], samples.picture(CROPS_PER_SCENE + k))
         np.testing.assert_array_equal(objects[k].boxes_xyxy, samples.objects(CROPS_PER_SCENE + k).boxes_xyxy)
@@ -52,44 +52,43 @@ def test_the_same_seed_gives_the_same_bytes(samples):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 1000])
-def test_scenes_to_measure_with_are_never_rendered_for_training(monkeypatch, tmp_path, seed):
+def test_held_out_scenes_are_never_rendered_for_training(monkeypatch, tmp_path, seed):
     pytest.importorskip("torch", reason="streamdet.train.job needs PyTorch")
     from streamdet.train import job
 
-    class Asked(StreetSamples):
-        def __init__(self, plan, path, scenes, first_seed, on_progress):
+    class FakeSamples(StreetSamples):
+        def __init__(self, config, path, scenes, first_seed, on_progress):
             self.seeds = range(first_seed, first_seed + scenes)
 
         def close(self): ...
 
-    monkeypatch.setattr(job, "StreetSamples", Asked)
-    with job.demo_samples(tmp_path, 100, seed) as asked:
-        assert len(asked.seeds) == 100
-        assert asked.seeds[0] > max(HELD_OUT.seeds)
-        assert not set(asked.seeds) & set(HELD_OUT.seeds)
+    monkeypatch.setattr(job, "StreetSamples", FakeSamples)
+    with job.demo_samples(tmp_path, 100, seed) as samples:
+        assert len(samples.seeds) == 100
+        assert samples.seeds[0] > max(HELD_OUT.seeds)
+        assert not set(samples.seeds) & set(HELD_OUT.seeds)
     if seed:
         with job.demo_samples(tmp_path, 100, seed - 1) as others:
-            assert not set(asked.seeds) & set(others.seeds)
+            assert not set(samples.seeds) & set(others.seeds)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc what is mapped")
-def test_the_file_is_let_go_while_somebody_still_has_the_samples(monkeypatch, tmp_path):
-    """Windows deletes no file that is mapped, and the pictures of a training are gigabytes."""
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the mapped files from /proc")
+def test_close_unmaps_the_file(monkeypatch, tmp_path):
+    """Windows cannot delete a mapped file, and the pictures of a training take gigabytes."""
     monkeypatch.setattr(street_samples, "_rendered", lambda jobs: iter(()))
 
     def mapped():
         return str(tmp_path) in Path("/proc/self/maps").read_text()
 
-    samples = StreetSamples(PLAN, tmp_path / "pictures.npy", 1)
+    samples = StreetSamples(CONFIG, tmp_path / "pictures.npy", 1)
     assert mapped()
     samples.close()
     assert not mapped()
     assert len(samples) == 0
 
 
-def test_scenes_are_numbered_on_from_the_first_seed(monkeypatch, tmp_path):
-    """Of the seed that is given and no other: what the pool is told to render."""
-    asked = []
+def test_scenes_have_consecutive_seeds(monkeypatch, tmp_path):
+    submitted = []
 
     class Pool:
         def __init__(self, *_, **__): ...
@@ -100,12 +99,12 @@ def test_scenes_are_numbered_on_from_the_first_seed(monkeypatch, tmp_path):
         def __exit__(self, *_): ...
 
         def map(self, function, jobs, chunksize):
-            asked.extend(jobs)
+            submitted.extend(jobs)
             return []
 
     monkeypatch.setattr(street_samples, "ProcessPoolExecutor", Pool)
-    StreetSamples(PLAN, tmp_path / "pictures.npy", 3)
-    assert asked == [(128, 96, FIRST_TRAINING_SEED + k) for k in range(3)]
+    StreetSamples(CONFIG, tmp_path / "pictures.npy", 3)
+    assert submitted == [(128, 96, FIRST_TRAINING_SEED + k) for k in range(3)]
 
 
 def truth_of(boxes, visible):
@@ -114,10 +113,10 @@ def truth_of(boxes, visible):
     return StreetTruth(boxes, boxes, np.array(visible, np.float32), (numbers % 3).astype(np.int32), numbers)
 
 
-def test_a_part_of_a_picture():
+def test_objects_in_a_crop():
     boxes = [(100, 50, 200, 150), (150, 50, 250, 150), (0, 0, 90, 40), (290, 140, 310, 160), (100, 50, 120, 60)]
     objects = objects_in(truth_of(boxes, [1, 1, 1, 1, 0.2]), 100, 50, 200, 100)
-    # whole; whole; outside; a quarter is inside; too little to be seen
+    # complete; complete; outside; a quarter inside; mostly hidden
     np.testing.assert_allclose(
         objects.boxes_xyxy, [[0, 0, 0.5, 1], [0.25, 0, 0.75, 1], [0.95, 0.9, 1, 1], [0, 0, 0.1, 0.1]], atol=1e-6
     )
@@ -127,6 +126,6 @@ def test_a_part_of_a_picture():
     assert hidden.ignored.tolist() == [True]
 
 
-def test_share_kept():
+def test_kept_share():
     boxes = np.array([[0, 0, 1, 1], [-0.5, 0, 0.5, 1], [0.5, 0.5, 1.5, 1.5], [2, 2, 3, 3], [0.5, 0.5, 0.5, 0.9]])
     np.testing.assert_allclose(kept_share(boxes.astype(np.float32)), [1, 0.5, 0.25, 0, 0])
