@@ -1,14 +1,16 @@
-"""ByteTrack's association: strong detections first, then weak ones for tracks that would otherwise be lost.
+"""ByteTrack's association: high-score detections first, then low-score ones for tracks that would otherwise be lost.
 
 Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022, algorithm 1.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
+from streamdet.tracking.detection_arrays import DetectionArrays
 from streamdet.tracking.kalman import (
     Boxes,
     Covariance,
@@ -28,47 +30,70 @@ from streamdet.tracking.matching import (
     iou_matrix,
     iou_matrix_reference,
 )
-from streamdet.tracking.tracks import TrackState
+from streamdet.tracking.tracks import Tracks, TrackState
 
 _TENTATIVE, _CONFIRMED, _LOST = int(TrackState.TENTATIVE), int(TrackState.CONFIRMED), int(TrackState.LOST)
 
-# How it was chosen: IDF1 on TUD-Campus, the mean over 25 to 2 detections per second and over 16 copies (boxes moved by
-# 1 %, 2 % of them dropped, since one run more or less is chance), and on ten streets of `sources/street` with simulated
-# detections at 30 and at 3 per second.
+# How these values were chosen: IDF1 on TUD-Campus, as the mean over 25 to 2 detections per second and over 16 copies
+# (boxes moved by 1 %, 2 % of them dropped, because single runs differ at random), and on ten scenes of `scenes/street`
+# with simulated detections at 30 and at 3 per second.
 #
 #   as it is                               0.680   0.867 0.856
 #   IoU alone, LIKELIHOOD_SHARE 0          0.592   0.868 0.696   objects move by more than their size
-#   likelihood alone, LIKELIHOOD_SHARE 1   0.599   0.825 0.789   the filter knows little of turns and halts
-#   WIDENING_HZ 0                          0.680   0.867 0.860   MOTA 0.560 for 0.565, streets at 3 0.883 for 0.890
-#   without `measure_ambiguity`                       0.672   0.865 0.856   on TUD-Campus at 25 0.712 for 0.754
-#   LOST_HANDICAP 0                        0.679   0.872 0.857   switches on the streets 112 and 147 for 104 and 143
+#   likelihood alone, LIKELIHOOD_SHARE 1   0.599   0.825 0.789   the filter does not model turns and stops
+#   WIDENING_HZ 0                          0.680   0.867 0.860   MOTA 0.560 instead of 0.565, streets at 3: 0.883, 0.890
+#   without `measure_ambiguity`            0.672   0.865 0.856   on TUD-Campus at 25: 0.712 instead of 0.754
+#   LOST_HANDICAP 0                        0.679   0.872 0.857   ID switches on the streets 112, 147 instead of 104, 143
 #
 # Tried without LOST_HANDICAP:
 #
-#   lost objects only after all seen ones  0.655   0.863 0.855
-#   a last look where objects were seen    0.670   0.848 0.830   as OC-SORT does
+#   lost tracks only after all seen ones   0.655   0.863 0.855
+#   a last match at the last seen places   0.670   0.848 0.830   as in OC-SORT
 #   a likelihood with its determinant      0.669   0.872 0.839
-#   halved with every 2 s of being lost    0.675   0.865 0.858
+#   halved for every 2 s of being lost     0.675   0.865 0.858
 LIKELIHOOD_SHARE = 0.3
 LIKELIHOOD_WIDTH = 16.0
-"""The likelihood's part of the similarity is exp(-surprise / width) with this width after no time at all."""
+"""The likelihood's part of the similarity is exp(-distance / width), with the squared Mahalanobis distance and this
+width right after an update."""
 WIDENING_HZ = 3.0
-"""The width grows by so many times itself per second since the last update: the longer a step, the less a filter that
-knows nothing of turns and halts can be trusted in how sure it is."""
+"""The width grows by this factor of itself per second since the last update. The filter does not model turns and stops,
+so the longer the step, the less its own certainty can be trusted."""
 MAX_DISTANCE = 10.0
-"""A surprise of more than so many widths counts as no likelihood at all."""
+"""A squared distance of more than this many widths has a likelihood of 0."""
 CROWDED_S = 0.16
 """See `measure_ambiguity`."""
 LOST_HANDICAP = 0.06
-"""By so much a lost track has to be more like a detection than a seen one to get it, but where no seen one wants it, it
-gets it as before: of two tracks on one person of a crowd, the one that is seen goes on."""
+"""The similarity of a lost track must exceed that of a seen track by this much to win a detection. Without a competing
+seen track it wins as before. So of two tracks on one person of a crowd, the seen one continues."""
+
+
+class MatchLimits(NamedTuple):
+    """Limits for assigning detections to tracks; see `TrackerOptions`.
+
+    Attributes:
+        class_agnostic: let classes match each other.
+        high_score: minimum score of a high-score detection.
+        match_high: minimum weighted similarity of a high-score detection and a confirmed or lost track.
+        match_low: minimum similarity of a low-score detection and a track that the last update saw.
+        match_new: minimum weighted similarity of a high-score detection and a tentative track.
+        new_track_score: minimum score of a detection that re-identifies a lost track.
+        max_lost_s: lost for longer than this, a track can only be re-identified.
+    """
+
+    class_agnostic: bool
+    high_score: float
+    match_high: float
+    match_low: float
+    match_new: float
+    new_track_score: float
+    max_lost_s: float
 
 
 @kernel
 def compare_positions(
     mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, elapsed_s: float, motion: MotionModel
 ) -> Similarity:
-    """Returns how much (M, 4) detections are like the first `count` tracks where they are now, (count, M) in [0, 1].
+    """Returns how well (M, 4) detections fit the predicted boxes of the first `count` tracks, (count, M) in [0, 1].
 
     `elapsed_s` are the seconds since the last update.
     """
@@ -78,8 +103,8 @@ def compare_positions(
     for i in range(count):
         for j in range(len(boxes_xyxy)):
             out[i, j] *= 1.0 - LIKELIHOOD_SHARE
-        # A loop of its own, left early: as a choice between two values LLVM takes the exponential of every pair, and
-        # those that come to nothing are its slowest: 585 us for 200 tracks instead of 16 us.
+        # A separate loop with an early exit: with a choice between two values LLVM computes the exponential of every
+        # pair, and exponentials that underflow are the slowest: 585 us for 200 tracks instead of 16 us.
         for j in range(len(boxes_xyxy)):
             if distance2[i, j] >= MAX_DISTANCE * width:
                 continue
@@ -109,8 +134,8 @@ def match(
 ) -> None:
     """Pairs the masked rows with the masked columns of `gain` (N, M) where it is more than `min_gain`.
 
-    Where several pairs exclude each other, the sum of what they gain over `min_gain`, times `weight` (N, M), decides.
-    Writes `detection_of_track` (N,), and clears the rows and columns that were paired from both masks.
+    Where several pairs exclude each other, the pairs with the largest sum of `weight` (N, M) times the gain over
+    `min_gain` win. Writes `detection_of_track` (N,), and clears the paired rows and columns in both masks.
     """
     row_list, column_list = np.flatnonzero(rows), np.flatnonzero(columns)
     if len(row_list) == 0 or len(column_list) == 0:
@@ -119,12 +144,12 @@ def match(
     for i in range(len(row_list)):
         for j in range(len(column_list)):
             value = gain[row_list[i], column_list[j]]
-            # The gain over the limit, as a cost limit in ByteTrack: two weak pairs do not outbid one good pair.
+            # The gain over the limit, like the cost limit of ByteTrack: two bad pairs do not outbid one good pair.
             part[i, j] = weight[row_list[i], column_list[j]] * (value - min_gain) if value > min_gain else 0.0
-    detection_columns = assign(part)
+    column_of_row = assign(part)
     for i in range(len(row_list)):
-        if detection_columns[i] >= 0:
-            row, column = row_list[i], column_list[detection_columns[i]]
+        if column_of_row[i] >= 0:
+            row, column = row_list[i], column_list[column_of_row[i]]
             detection_of_track[row] = column
             rows[row] = False
             columns[column] = False
@@ -138,114 +163,90 @@ def match_reference(gain: Similarity, weight: Similarity, rows: Mask, columns: M
 
 @kernel
 def associate(
-    similarity: Similarity,
-    weight_of_pair: Similarity,
-    states: NDArray[np.int8],
-    track_classes: NDArray[np.int32],
-    scores: NDArray[np.float32],
-    class_ids: NDArray[np.int32],
-    class_agnostic: bool,
-    high_score: float,
-    match_high: float,
-    match_low: float,
-    match_new: float,
+    similarity: Similarity, pair_weight: Similarity, tracks: Tracks, detections: DetectionArrays, limits: MatchLimits
 ) -> Indices:
     """Returns for each track the detection that continues it, or -1.
 
     Args:
-        similarity: (N, M) float64 from `compare_positions` of N tracks and M detections; set to 0 in
-            place where classes differ.
-        weight_of_pair: (N, M) float64, see `match`.
-        states: (>= N,) int8, `TrackState`.
-        track_classes: (>= N,) int32.
-        scores: (M,) float32, of the detections.
-        class_ids: (M,) int32, of the detections.
-        class_agnostic: let classes mix.
-        high_score: least score of a strong detection.
-        match_high: least weighted similarity of a strong detection and a believed track.
-        match_low: least similarity of a weak detection and a track that the last update saw.
-        match_new: least weighted similarity of a strong detection and a tentative track.
+        similarity: (N, M) float64 from `compare_positions`; set to 0 in place where classes differ.
+        pair_weight: (N, M) float64, see `match`.
+        tracks: the first N of them are used.
+        detections: M detections.
+        limits: see `MatchLimits`.
     """
     n, m = similarity.shape
-    # ByteTrack multiplies overlap by score, its strong ones at least 0.5. So that a lower threshold does not leave
-    # every product too small, [high_score, 1] is stretched to [0.5, 1] first: no change at 0.5.
+    scores = detections.scores
+    # ByteTrack multiplies the overlap by the score; its high scores are at least 0.5. To keep the products large enough
+    # with a lower threshold, [high_score, 1] is first stretched to [0.5, 1]: no change at 0.5.
     weight = np.empty(m, np.float64)
     for j in range(m):
-        weight[j] = 0.5 + 0.5 * (scores[j] - high_score) / max(1.0 - high_score, 1e-6)
+        weight[j] = 0.5 + 0.5 * (scores[j] - limits.high_score) / max(1.0 - limits.high_score, 1e-6)
     fused = np.empty((n, m), np.float64)
     for i in range(n):
         for j in range(m):
-            if not class_agnostic and track_classes[i] != class_ids[j]:
+            if not limits.class_agnostic and tracks.class_ids[i] != detections.class_ids[j]:
                 similarity[i, j] = 0.0
             fused[i, j] = similarity[i, j] * weight[j]
-            if states[i] == _LOST and fused[i, j] > match_high:
-                fused[i, j] = max(fused[i, j] - LOST_HANDICAP, match_high + 1e-6)
+            if tracks.states[i] == _LOST and fused[i, j] > limits.match_high:
+                fused[i, j] = max(fused[i, j] - LOST_HANDICAP, limits.match_high + 1e-6)
     high = np.empty(m, np.bool_)
     low = np.empty(m, np.bool_)
     for j in range(m):
-        high[j] = scores[j] >= high_score
+        high[j] = scores[j] >= limits.high_score
         low[j] = not high[j]
-    established = np.empty(n, np.bool_)
+    established = np.empty(n, np.bool_)  # confirmed or lost
     tentative = np.empty(n, np.bool_)
     for i in range(n):
-        tentative[i] = states[i] == _TENTATIVE
+        tentative[i] = tracks.states[i] == _TENTATIVE
         established[i] = not tentative[i]
     detection_of_track = np.full(n, -1, np.int64)
-    match(fused, weight_of_pair, established, high, match_high, detection_of_track)
+    match(fused, pair_weight, established, high, limits.match_high, detection_of_track)
     for i in range(n):
-        established[i] = established[i] and states[i] == _CONFIRMED
-    match(similarity, weight_of_pair, established, low, match_low, detection_of_track)
-    match(fused, weight_of_pair, tentative, high, match_new, detection_of_track)
-    # Beyond ByteTrack: a new object whose score wavers around `high_score` would never be confirmed without this.
-    match(similarity, weight_of_pair, tentative, low, match_low, detection_of_track)
+        established[i] = established[i] and tracks.states[i] == _CONFIRMED
+    match(similarity, pair_weight, established, low, limits.match_low, detection_of_track)
+    match(fused, pair_weight, tentative, high, limits.match_new, detection_of_track)
+    # Not in ByteTrack: without this, a new object whose score varies around `high_score` is never confirmed.
+    match(similarity, pair_weight, tentative, low, limits.match_low, detection_of_track)
     return detection_of_track
 
 
 def associate_reference(
-    similarity: Similarity,
-    weight_of_pair: Similarity,
-    states: NDArray[np.int8],
-    track_classes: NDArray[np.int32],
-    scores: NDArray[np.float32],
-    class_ids: NDArray[np.int32],
-    class_agnostic: bool,
-    high_score: float,
-    match_high: float,
-    match_low: float,
-    match_new: float,
+    similarity: Similarity, pair_weight: Similarity, tracks: Tracks, detections: DetectionArrays, limits: MatchLimits
 ) -> tuple[Indices, Similarity]:
-    """What `associate` returns, and what it makes of `similarity`, in plain numpy."""
+    """Returns the result of `associate`, and the `similarity` that it leaves, in plain numpy."""
     n, m = similarity.shape
-    states, track_classes, exact = states[:n], track_classes[:n], scores.astype(np.float64)
-    similarity = np.where(class_agnostic | (track_classes[:, None] == class_ids[None]), similarity, 0.0)
-    fused = similarity * (0.5 + 0.5 * (exact - high_score) / max(1.0 - high_score, 1e-6))
-    handicapped = np.maximum(fused - LOST_HANDICAP, match_high + 1e-6)
-    fused = np.where((states[:, None] == _LOST) & (fused > match_high), handicapped, fused)
-    high, tentative = exact >= high_score, states == _TENTATIVE
-    detection_columns = np.full(n, -1, np.int64)
+    states, track_classes, scores = tracks.states[:n], tracks.class_ids[:n], detections.scores.astype(np.float64)
+    same_class = limits.class_agnostic | (track_classes[:, None] == detections.class_ids[None])
+    similarity = np.where(same_class, similarity, 0.0)
+    fused = similarity * (0.5 + 0.5 * (scores - limits.high_score) / max(1.0 - limits.high_score, 1e-6))
+    handicapped = np.maximum(fused - LOST_HANDICAP, limits.match_high + 1e-6)
+    fused = np.where((states[:, None] == _LOST) & (fused > limits.match_high), handicapped, fused)
+    high, tentative = scores >= limits.high_score, states == _TENTATIVE
+    found = np.full(n, -1, np.int64)
     for gain, rows, columns, min_gain in (
-        (fused, ~tentative, high, match_high),
-        (similarity, states == _CONFIRMED, ~high, match_low),
-        (fused, tentative, high, match_new),
-        (similarity, tentative, ~high, match_low),
+        (fused, ~tentative, high, limits.match_high),
+        (similarity, states == _CONFIRMED, ~high, limits.match_low),
+        (fused, tentative, high, limits.match_new),
+        (similarity, tentative, ~high, limits.match_low),
     ):
-        left_over = ~np.isin(np.arange(m), detection_columns)
-        pairs = match_reference(gain, weight_of_pair, rows & (detection_columns < 0), columns & left_over, min_gain)
-        detection_columns = np.maximum(detection_columns, pairs)
-    return detection_columns, similarity
+        unmatched = ~np.isin(np.arange(m), found)
+        pairs = match_reference(gain, pair_weight, rows & (found < 0), columns & unmatched, min_gain)
+        found = np.maximum(found, pairs)
+    return found, similarity
 
 
 @kernel
 def measure_ambiguity(
     similarity: Similarity, states: NDArray[np.int8], detection_of_track: Indices, elapsed_s: float
 ) -> NDArray[np.float64]:
-    """Returns how doubtful it is that each track's detection shows that object alone, (N,) float64 for `correct`.
+    """Returns how likely each track's detection also shows another object, (N,) float64 for `kalman.correct`.
 
-    Where two people cross, a detector gives one box for both, or a box of either that the other shares; a filter that
-    learns its velocity from that swaps them when they part. So the doubt is how alike the detection is to the other
-    believed track that it is most like. Such errors last, so that many detections in a short time say no more than a
-    few: the doubt goes with `CROWDED_S` over the time of a step. (In doubt of the box too, and not of its velocity
-    alone, a track lags behind its object: IDF1 on the streets 0.863 for 0.872, without LOST_HANDICAP.)
+    Where two people cross, a detector gives one box for both, or a box of one that includes part of the other. A filter
+    that learns its velocity from such boxes swaps the two when they part. So the ambiguity is the similarity of the
+    detection to the other confirmed or lost track that it fits best. Such errors last for a while, so many detections
+    in a short time carry no more information than a few: the ambiguity is proportional to `CROWDED_S` over the time of
+    a step. (If the box learned less too, and not the velocity alone, a track would lag behind its object: IDF1 on the
+    streets 0.863 instead of 0.872, without LOST_HANDICAP.)
 
     Args:
         similarity: (N, M) float64, 0 where classes differ.
@@ -260,9 +261,9 @@ def measure_ambiguity(
         if states[other] == _TENTATIVE:
             continue
         for row in range(n):
-            detection_columns = detection_of_track[row]
-            if detection_columns >= 0 and row != other:
-                out[row] = max(out[row], scale * similarity[other, detection_columns])
+            found = detection_of_track[row]
+            if found >= 0 and row != other:
+                out[row] = max(out[row], scale * similarity[other, found])
     return out
 
 
@@ -271,11 +272,8 @@ def measure_ambiguity_reference(
 ) -> NDArray[np.float64]:
     """The same as `measure_ambiguity` in plain numpy."""
     n = len(detection_of_track)
-    of_track = (
-        np.where(detection_of_track >= 0, similarity[:, detection_of_track], 0.0)
-        if similarity.size
-        else np.zeros((n, n))
-    )
+    seen = detection_of_track >= 0
+    of_track = np.where(seen, similarity[:, detection_of_track], 0.0) if similarity.size else np.zeros((n, n))
     of_track[states[:n] == _TENTATIVE] = 0.0
     np.fill_diagonal(of_track, 0.0)
     worst: NDArray[np.float64] = of_track.max(axis=0, initial=0.0)

@@ -1,4 +1,4 @@
-"""ByteTrack over a Kalman filter in real seconds: ids that stay, and boxes for any time."""
+"""ByteTrack over a Kalman filter in real seconds: lasting ids, and boxes for any time."""
 
 import math
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.picture import Picture
-from streamdet.tracking.appearance import APPEARANCE_SIZE, Appearances, compare_appearances, extract_appearances
-from streamdet.tracking.associate import associate, compare_positions, measure_ambiguity
+from streamdet.tracking.associate import MatchLimits
 from streamdet.tracking.camera_compensation import Affine, compensate_camera_motion, validated_affine
+from streamdet.tracking.detection_arrays import DetectionArrays
 from streamdet.tracking.kalman import MotionModel, predict_boxes
-from streamdet.tracking.lifecycle import advance_tracks, start_tracks, update_tracks, usable_detections
-from streamdet.tracking.matching import nested_in_tracked
-from streamdet.tracking.reidentify import reidentify, weigh_by_appearance
+from streamdet.tracking.lifecycle import StartRules, advance_tracks, start_tracks
+from streamdet.tracking.matching import Mask, nested_in_tracked
 from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.tracking.tracks import Tracks, shown_tracks
+from streamdet.tracking.update import match_and_update
 from streamdet.types import Detections
 
 MOTION_MODEL = MotionModel(
@@ -27,14 +27,14 @@ MOTION_MODEL = MotionModel(
     size_decay_s=0.2,
 )
 """Fitted to the overlap of predicted boxes with later detections, on 210 tracks of five MOT15 sequences (Faster R-CNN)
-and three videos (YOLOX-nano), ahead by 0.04, 0.1, 0.2 and 0.5 s at as many seconds between detections: mean IoU 0.724,
-where boxes that stay put reach 0.654. The optimum is flat (a value halved or doubled costs 0.012 at most, and most of
-them less than 0.004), so nothing here hangs on these sequences.
+and three videos (YOLOX-nano), predicted 0.04, 0.1, 0.2 and 0.5 s ahead with detections as many seconds apart. Mean IoU
+0.724, of boxes that do not move 0.654. The optimum is flat (a value halved or doubled costs 0.012 at most, most of them
+less than 0.004), so nothing depends on these sequences.
 
-But for two, which matter more to who is who than to where a box goes (mean IoU 0.674 with either value, on 156 tracks
-of the five sequences), so that identities decide; IDF1 as told in `associate`. A first velocity of 0.7 sides per second
-fits people (0.671, 0.868, 0.807), 2.0 cars and cyclists too (0.680, 0.867, 0.856); a memory of 4 s gives 0.678, 0.864,
-0.849, and 8 s what was just said."""
+Two values are exceptions. They affect identities more than box positions (mean IoU 0.674 with either value, on 156
+tracks of the five sequences), so identities decided; IDF1 as measured in `associate`. An initial velocity of 0.7 sides
+per second fits people (0.671, 0.868, 0.807), 2.0 also fits cars and cyclists (0.680, 0.867, 0.856). A centre decay of
+4 s gives 0.678, 0.864, 0.849, and 8 s the values above."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,75 +70,86 @@ class TrackSnapshot:
 
 
 class ByteTracker:
-    """Gives detections ids that stay, and carries boxes to any time.
+    """Gives detections lasting ids, and predicts boxes for any time.
 
     Ids count up from 1 within one tracker, are never used twice, and are not shared with other trackers. Times are the
-    source's own in seconds; steps may be irregular. Not for several threads at once: its state belongs to one.
+    source's own in seconds; steps may be irregular. Not thread-safe: use one tracker from one thread.
 
-    The box shown is the filter's, not the detection's: on TUD-Campus it overlaps the truth more (mean IoU 0.739 against
-    0.715, halfway between them 0.732, of boxes that show somebody), and its size trembles less than a third as much.
+    The shown box is the filter's, not the detection's. On TUD-Campus it overlaps the ground truth more (mean IoU 0.739
+    against 0.715, and 0.732 halfway between them, of boxes on a person), and its size jitters less than a third as
+    much.
     """
 
     def __init__(self, options: TrackerOptions | None = None, motion: MotionModel = MOTION_MODEL) -> None:
-        self.options = options or TrackerOptions()
+        self.options = options = options or TrackerOptions()
         self._motion = motion
-        self._shown_motion = motion._replace(centre_decay_s=self.options.damping_s)
+        self._shown_motion = motion._replace(centre_decay_s=options.damping_s)
+        # Types as when kernels were compiled: an int where a float is meant would compile them again.
+        self._limits = MatchLimits(
+            class_agnostic=bool(options.class_agnostic),
+            high_score=float(options.high_score),
+            match_high=float(options.match_high),
+            match_low=float(options.match_low),
+            match_new=float(options.match_new),
+            new_track_score=float(options.new_track_score),
+            max_lost_s=float(options.max_lost_s),
+        )
+        self._start_rules = StartRules(
+            float(options.new_track_score), float(options.confirm_score), int(options.confirm_hits)
+        )
         self._next_id = 1
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all tracks and the time; ids go on counting, so that none is used twice."""
+        """Forgets all tracks and the time. Ids continue to count up, so none is used twice."""
         self._tracks = Tracks.empty(64)
         self._count = 0
         self._time_s = math.nan
         self._labels: tuple[str, ...] = ()
 
     def update(
-        self, detections: Detections, time_s: float, camera: Affine | None = None, picture: Picture | None = None
+        self,
+        detections: Detections,
+        time_s: float,
+        camera_motion: Affine | None = None,
+        picture: Picture | None = None,
     ) -> Detections:
-        """Takes in the detections of one frame.
+        """Updates the tracks with the detections of one frame.
 
         Args:
-            detections: of the frame, best unfiltered down to `low_score`; broken boxes (NaN, empty) are passed over.
+            detections: of the frame, unfiltered down to `low_score`; broken boxes (NaN, empty) are ignored.
             time_s: of the frame, at least that of the last update.
-            camera: (2, 3), how the picture moved since the last update, see `camera.Affine`; None where it stands still
-                or nobody knows.
-            picture: the frame's own; with it objects are told apart, and found again, by what they look like.
+            camera_motion: (2, 3), how the picture moved since the last update, see `camera_compensation.Affine`; None
+                where it stands still or the motion is unknown.
+            picture: the frame's picture; with it objects are also matched, and re-identified, by appearance.
 
         Returns:
             The confirmed tracks seen in this frame, with `track_ids`, oldest first.
 
         Raises:
-            ValueError: `time_s` is before the last update, or not finite; no camera moves like `camera`.
+            ValueError: `time_s` is before the last update or not finite; no camera moves like `camera_motion`.
         """
         elapsed_s = self._elapsed(time_s)
-        affine = None if camera is None else validated_affine(camera)
+        affine = None if camera_motion is None else validated_affine(camera_motion)
         first = math.isnan(self._time_s)
         self._time_s, self._labels = time_s, detections.labels
         if elapsed_s > self.options.max_gap_s:
             self._count = 0
-        boxes_xyxy, scores, class_ids = detections.boxes_xyxy, detections.scores, detections.class_ids
-        chosen = usable_detections(boxes_xyxy, scores, self.options.low_score)
-        if len(chosen) < len(scores):
-            boxes_xyxy, scores, class_ids = boxes_xyxy[chosen], scores[chosen], class_ids[chosen]
-        if picture is None or not self.options.appearance:
-            appearances = np.full((len(scores), APPEARANCE_SIZE), np.nan, np.float32)
-        else:
-            appearances = extract_appearances(picture, boxes_xyxy)
-        unmatched = self._continue(boxes_xyxy, scores, class_ids, appearances, elapsed_s, affine)
-        # Nothing came before the first frame that could confirm anything, and a single picture has no second one.
+        used = DetectionArrays.of(detections, self.options.low_score, picture if self.options.appearance else None)
+        unmatched = self._continue_tracks(used, elapsed_s, affine)
+        # No earlier frame could have confirmed a track of the first one, and a single picture has no second frame.
         at_once = first or elapsed_s > self.options.confirm_wait_s
-        self._begin(boxes_xyxy, scores, class_ids, appearances, unmatched, at_once)
+        self._start_tracks(used, unmatched, at_once)
         return self._show(time_s, lost_for_s=-1.0)
 
     def predict(self, time_s: float) -> Detections:
-        """Carries what is shown to `time_s`, at least the time of the last update, without changing any state.
+        """Returns the tracks at `time_s`, at least the time of the last update, without changing any state.
 
-        Confirmed tracks move on with their velocity, which fades (see `kalman`), and so does their score. One that the
-        last update did not see disappears `coast_s` after it was last seen, and every one after `max_gap_s`.
+        Confirmed tracks move on with their velocity, which decays (see `kalman`), and so does their score. A track that
+        the last update did not see disappears `coast_s` after it was last seen, and every track after `max_gap_s`.
 
         Raises:
-            ValueError: `time_s` is before the last update, or not finite.
+            ValueError: `time_s` is before the last update or not finite.
         """
         self._elapsed(time_s)
         return self._show(time_s, self.options.coast_s)
@@ -167,98 +178,37 @@ class ByteTracker:
             raise ValueError(f"time_s must not go back: {time_s} after {self._time_s}; call reset() for a new video")
         return 0.0 if math.isnan(self._time_s) else time_s - self._time_s
 
-    def _continue(
-        self,
-        boxes_xyxy: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        class_ids: NDArray[np.int32],
-        appearances: Appearances,
-        elapsed_s: float,
-        camera: Affine | None,
-    ) -> NDArray[np.bool_]:
-        """Moves the tracks to now and gives them their detections; returns (M,) bool, the detections left over."""
-        options, tracks, motion = self.options, self._tracks, self._motion
-        kept_s = options.max_lost_s, options.reidentify_s
-        count = advance_tracks(tracks, self._count, self._time_s, elapsed_s, *kept_s, motion)
-        if camera is not None:
-            compensate_camera_motion(tracks.mean, tracks.covariance, count, camera)
-        similarity = compare_positions(tracks.mean, tracks.covariance, count, boxes_xyxy, elapsed_s, motion)
-        appearance_similarity = compare_appearances(tracks.appearances, count, appearances)
-        weight = weigh_by_appearance(
-            similarity, appearance_similarity, tracks.lost_since_s, self._time_s, options.max_lost_s
-        )
-        detection_of_track = associate(
-            similarity,
-            weight,
-            tracks.states,
-            tracks.class_ids,
-            scores,
-            class_ids,
-            options.class_agnostic,
-            options.high_score,
-            options.match_high,
-            options.match_low,
-            options.match_new,
-        )
-        reidentify(
-            tracks,
-            appearance_similarity,
-            appearances,
-            detection_of_track,
-            boxes_xyxy,
-            scores,
-            class_ids,
-            options.class_agnostic,
-            options.new_track_score,
-            self._time_s,
-        )
-        self._count, unmatched = update_tracks(
-            tracks,
-            count,
-            detection_of_track,
-            boxes_xyxy,
-            scores,
-            class_ids,
-            appearances,
-            self._time_s,
-            measure_ambiguity(similarity, tracks.states, detection_of_track, elapsed_s),
-            motion,
+    def _continue_tracks(self, detections: DetectionArrays, elapsed_s: float, camera_motion: Affine | None) -> Mask:
+        """Predicts the tracks to now and updates them; returns (M,) bool, the unmatched detections."""
+        tracks, kept_s = self._tracks, (self.options.max_lost_s, self.options.reidentify_s)
+        count = advance_tracks(tracks, self._count, self._time_s, elapsed_s, *kept_s, self._motion)
+        if camera_motion is not None:
+            compensate_camera_motion(tracks.mean, tracks.covariance, count, camera_motion)
+        self._count, unmatched = match_and_update(
+            tracks, count, detections, self._limits, self._time_s, elapsed_s, self._motion
         )
         return unmatched
 
-    def _begin(
-        self,
-        boxes_xyxy: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        class_ids: NDArray[np.int32],
-        appearances: Appearances,
-        unmatched: NDArray[np.bool_],
-        at_once: bool,
-    ) -> None:
-        """Starts tracks from what was left over."""
-        options = self.options
-        self._tracks = self._tracks.grown(self._count, self._count + len(scores))
+    def _start_tracks(self, detections: DetectionArrays, unmatched: Mask, at_once: bool) -> None:
+        """Starts tracks from the unmatched detections; `at_once` confirms all that are not nested."""
+        self._tracks = self._tracks.grown(self._count, self._count + len(unmatched))
+        nested = nested_in_tracked(detections.boxes_xyxy, detections.class_ids, unmatched, self._limits.class_agnostic)
         started = start_tracks(
             self._tracks,
             self._count,
-            boxes_xyxy,
-            scores,
-            class_ids,
-            appearances,
+            detections,
             unmatched,
-            nested_in_tracked(boxes_xyxy, class_ids, unmatched, options.class_agnostic),
+            nested,
+            self._start_rules._replace(confirm_score=0.0) if at_once else self._start_rules,
             self._time_s,
             self._next_id,
-            options.new_track_score,
-            0.0 if at_once else options.confirm_score,
-            options.confirm_hits,
             self._motion,
         )
         self._next_id += started
         self._count += started
 
     def _show(self, time_s: float, lost_for_s: float) -> Detections:
-        """Returns the believed tracks moved to `time_s`; lost ones for so many seconds after they were last seen."""
+        """Returns confirmed tracks at `time_s`, and lost ones for `lost_for_s` seconds after they were last seen."""
         ahead_s = 0.0 if math.isnan(self._time_s) else time_s - self._time_s
         options = self.options
         boxes_xyxy, scores, class_ids, ids = shown_tracks(
@@ -275,7 +225,7 @@ class ByteTracker:
 
 
 def warm_up() -> None:
-    """Compiles (or loads from the cache) every kernel of tracking, so that no later update waits for that."""
+    """Compiles (or loads from the cache) every kernel of the tracker, so that no later update waits for that."""
     tracker = ByteTracker()
     boxes_xyxy = np.array([[0, 0, 10, 20], [50, 0, 60, 20]], np.float32)
     detections = Detections(boxes_xyxy, np.array([0.9, 0.3], np.float32), np.zeros(2, np.int32))

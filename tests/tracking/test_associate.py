@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamdet.tracking import associate, kalman
+from streamdet.tracking.appearance import APPEARANCE_SIZE
+from streamdet.tracking.detection_arrays import DetectionArrays
 from streamdet.tracking.tracker import MOTION_MODEL
-from streamdet.tracking.tracks import TrackState
+from streamdet.tracking.tracks import Tracks, TrackState
 
 from .random_tracks import seeds
 
@@ -17,7 +19,7 @@ box_lists = st.lists(
 
 
 @given(box_lists, box_lists, st.floats(0, 2))
-def test_similarity_equals_reference(tracks, boxes_xyxy, elapsed_s):
+def test_compare_positions_equals_reference(tracks, boxes_xyxy, elapsed_s):
     mean, covariance = np.zeros((len(tracks), 4, 2)), np.zeros((len(tracks), 4, 3))
     for row, box in enumerate(tracks):
         kalman.initiate(mean, covariance, row, box, MOTION_MODEL)
@@ -29,7 +31,7 @@ def test_similarity_equals_reference(tracks, boxes_xyxy, elapsed_s):
 
 
 @st.composite
-def matched(draw):
+def random_matches(draw):
     n, m = draw(st.integers(0, 6)), draw(st.integers(0, 6))
     similarity = draw(arrays(np.float64, (n, m), elements=st.floats(0, 1)))
     states = draw(arrays(np.int8, n, elements=st.sampled_from([int(state) for state in TrackState])))
@@ -37,8 +39,8 @@ def matched(draw):
     return similarity, states, np.array([max(column, -1) for column in columns], np.int64)
 
 
-@given(matched(), st.floats(0, 2))
-def test_doubts_equal_reference(scene, elapsed_s):
+@given(random_matches(), st.floats(0, 2))
+def test_measure_ambiguity_equals_reference(scene, elapsed_s):
     similarity, states, detection_of_track = scene
     ours = associate.measure_ambiguity(similarity, states, detection_of_track, elapsed_s)
     np.testing.assert_allclose(
@@ -48,10 +50,21 @@ def test_doubts_equal_reference(scene, elapsed_s):
 
 
 def random_scene(seed, n, m):
-    """Similarities and weights at random, so that no two choices of pairs are equally good."""
+    """Returns random similarities and weights, so that no two sets of pairs are equally good."""
     rng = np.random.default_rng(seed)
     similarity = rng.uniform(0, 1, (n, m)) * (rng.uniform(size=(n, m)) < 0.8)
     return rng, similarity, rng.uniform(0.4, 1, (n, m))
+
+
+def tracks_of(states, class_ids):
+    tracks = Tracks.empty(len(states))
+    tracks.states[:], tracks.class_ids[:] = states, class_ids
+    return tracks
+
+
+def detections_of(scores, class_ids):
+    m = len(scores)
+    return DetectionArrays(np.zeros((m, 4), np.float32), scores, class_ids, np.zeros((m, APPEARANCE_SIZE), np.float32))
 
 
 sizes = st.integers(0, 7)
@@ -78,15 +91,16 @@ def test_associate_equals_reference(seed, n, m, class_agnostic, match_high, matc
     track_classes, class_ids = rng.integers(0, 2, n + 2).astype(np.int32), rng.integers(0, 2, m).astype(np.int32)
     scores = rng.choice([high_score, 1.0, rng.uniform(0.1, 1)], m).astype(np.float32)
     close = rng.uniform(size=(n, m)) < 0.3
-    similarity[close] = match_high + rng.uniform(-0.01, 0.1, close.sum())  # to the limit, which is lowered for the lost
-    rest = weight, states, track_classes, scores, class_ids, class_agnostic, high_score
-    expected, alike_then = associate.associate_reference(similarity, *rest, match_high, match_low, match_new)
-    found = associate.associate(similarity, *rest, match_high, match_low, match_new)
+    similarity[close] = match_high + rng.uniform(-0.01, 0.1, close.sum())  # the limit plus the handicap
+    limits = associate.MatchLimits(class_agnostic, high_score, match_high, match_low, match_new, 0.6, 1.0)
+    arguments = weight, tracks_of(states, track_classes), detections_of(scores, class_ids), limits
+    expected, expected_similarity = associate.associate_reference(similarity, *arguments)
+    found = associate.associate(similarity, *arguments)
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(similarity, alike_then)
+    np.testing.assert_array_equal(similarity, expected_similarity)
 
 
-def test_doubt_is_about_other_believed_tracks_and_short_steps():
+def test_ambiguity_comes_from_other_established_tracks_and_short_steps():
     similarity = np.array([[0.9, 0.1], [0.6, 0.8], [0.7, 0.0]])
     states = np.array([TrackState.CONFIRMED, TrackState.LOST, TrackState.TENTATIVE], np.int8)
     pairs = np.array([0, 1, -1])
@@ -100,24 +114,18 @@ def test_doubt_is_about_other_believed_tracks_and_short_steps():
 @pytest.mark.parametrize(
     ("seen", "lost", "expected"),
     [
-        pytest.param(0.60, 0.64, [0, -1], id="the seen one goes on"),
-        pytest.param(0.60, 0.70, [-1, 0], id="but not where it is much less alike"),
-        pytest.param(0.10, 0.22, [-1, 0], id="a lost one needs no more than before where no other wants it"),
-        pytest.param(0.10, 0.19, [-1, -1], id="nor less"),
+        pytest.param(0.60, 0.64, [0, -1], id="the seen track wins"),
+        pytest.param(0.60, 0.70, [-1, 0], id="unless it is much less similar"),
+        pytest.param(0.10, 0.22, [-1, 0], id="a lost track without competition needs no handicap"),
+        pytest.param(0.10, 0.19, [-1, -1], id="but still reaches the limit"),
     ],
 )
-def test_a_lost_track_has_to_be_more_alike_than_a_seen_one(seen, lost, expected):
+def test_a_lost_track_must_be_more_similar_than_a_seen_one(seen, lost, expected):
     found = associate.associate(
         np.array([[seen], [lost]]),
         np.ones((2, 1)),
-        np.array([TrackState.CONFIRMED, TrackState.LOST], np.int8),
-        np.zeros(2, np.int32),
-        np.ones(1, np.float32),
-        np.zeros(1, np.int32),
-        False,
-        0.5,
-        0.2,
-        0.5,
-        0.25,
+        tracks_of([TrackState.CONFIRMED, TrackState.LOST], [0, 0]),
+        detections_of(np.ones(1, np.float32), np.zeros(1, np.int32)),
+        associate.MatchLimits(False, 0.5, 0.2, 0.5, 0.25, 0.6, 1.0),
     )
     assert found.tolist() == expected

@@ -1,4 +1,4 @@
-"""Who comes back, and who only walks where somebody was."""
+"""Re-identification: which lost object returns, and which object only walks where another one was."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamdet.picture import Picture, PixelFormat
+from streamdet.tracking.associate import MatchLimits
+from streamdet.tracking.detection_arrays import DetectionArrays
 from streamdet.tracking.reidentify import (
     APPEARANCE_FLOOR,
     proximity,
@@ -32,7 +34,7 @@ RED, BLUE, GREEN = (30, 30, 200), (200, 30, 30), (40, 180, 40)
     arrays(np.float64, 4, elements=st.floats(0, 5) | st.just(np.inf)),
     st.floats(0, 3),
 )
-def test_weighing_equals_reference(similarity, appearance_similarity, lost_since_s, max_lost_s):
+def test_weigh_by_appearance_equals_reference(similarity, appearance_similarity, lost_since_s, max_lost_s):
     expected, weights = weigh_by_appearance_reference(similarity, appearance_similarity, lost_since_s, 5.0, max_lost_s)
     np.testing.assert_allclose(
         weigh_by_appearance(similarity, appearance_similarity, lost_since_s, 5.0, max_lost_s), weights
@@ -45,15 +47,15 @@ def test_weighing_equals_reference(similarity, appearance_similarity, lost_since
     arrays(np.float32, 4, elements=st.floats(-200, 200, width=32)),
     st.floats(0, 5),
 )
-def test_nearness_equals_reference(mean, box_xyxy, lost_s):
+def test_proximity_equals_reference(mean, box_xyxy, lost_s):
     for row in range(2):
         expected = proximity_reference(mean, row, box_xyxy, lost_s)
         assert proximity(mean, row, box_xyxy, lost_s) == pytest.approx(expected, abs=1e-5)
 
 
 @given(seeds, st.integers(0, 7), st.integers(0, 7), st.booleans(), st.sampled_from([0.3, 0.5, 0.7]))
-def test_find_again_equals_reference(seed, n, m, class_agnostic, new_track_score):
-    """Where several are lost and several are new, many of them near, so that pairs exclude each other."""
+def test_reidentify_equals_reference(seed, n, m, class_agnostic, new_track_score):
+    """Several lost tracks and several new objects, many close together, so that pairs exclude each other."""
     rng = np.random.default_rng(seed)
     tracks, boxes_xyxy, appearances = random_tracks(rng, n), random_boxes(rng, m), random_appearances(rng, m)
     tracks.mean[:, 2:, 0] = rng.uniform(60, 140, (n + 3, 2))
@@ -65,9 +67,10 @@ def test_find_again_equals_reference(seed, n, m, class_agnostic, new_track_score
     class_ids = rng.integers(0, 2, m).astype(np.int32)
     found = np.where(rng.uniform(size=n) < 0.3, np.resize(np.append(rng.permutation(m), -1), n), -1)
     found[m:] = -1
-    rest = boxes_xyxy, scores, class_ids, class_agnostic, new_track_score, NOW_S
-    expected = reidentify_reference(tracks, appearance_similarity, appearances, found, *rest)
-    reidentify(tracks, appearance_similarity, appearances, found, *rest)
+    limits = MatchLimits(class_agnostic, 0.5, 0.2, 0.5, 0.25, new_track_score, 1.0)
+    detections = DetectionArrays(boxes_xyxy, scores, class_ids, appearances)
+    expected = reidentify_reference(tracks, appearance_similarity, detections, found, limits, NOW_S)
+    reidentify(tracks, appearance_similarity, detections, found, limits, NOW_S)
     np.testing.assert_array_equal(found, expected)
 
 
