@@ -149,7 +149,7 @@ def _check_is_path(url: str) -> None:
         hint = f"did you mean {close[0]}://?" if close else "supported are " + ", ".join(f"{s}:" for s in SCHEMES)
         raise SourceError(f"{shown}: unknown kind of address {scheme[1]!r}: {hint}")
     if shown != url and next(glob.iglob(url, recursive=True), None) is None:
-        raise SourceError(f"{shown}: no such file; for a network address write the scheme too: rtsp://{shown}")
+        raise SourceError(f"{shown}: no such file; if it is a network address, write rtsp://{shown}")
     if url.lower() == "synthetic":
         raise SourceError("synthetic: no such file: did you mean synthetic: (with a colon)?")
 

@@ -117,9 +117,9 @@ SOURCES = [
     row("image of size zero", "{bad}/zero.png", 1, "the picture is 0x0 pixels"),
     row("decompression bomb", "{bad}/bomb.png", 1, "over the limit of 33177600 pixels", "raise max_pixels"),
     row("empty image", "{bad}/empty.jpg", 1, "empty.jpg: the file is empty: copy or save it again"),
-    row("garbage as image", "{bad}/garbage.jpg", 1, "not an image that can be decoded, or damaged"),
-    row("half a jpg", "{bad}/cut.jpg", 1, "not an image that can be decoded, or damaged"),
-    row("half a png", "{bad}/cut.png", 1, "not an image that can be decoded, or damaged", without=("libpng",)),
+    row("garbage as image", "{bad}/garbage.jpg", 1, "the image is damaged or of an unsupported format"),
+    row("half a jpg", "{bad}/cut.jpg", 1, "the image is damaged or of an unsupported format"),
+    row("half a png", "{bad}/cut.png", 1, "the image is damaged or of an unsupported format", without=("libpng",)),
     row("missing camera", "97", 1, "there is no camera 97: is it plugged in? Cameras found:", without=("VIDEOIO",)),
     row("missing camera by path", "/dev/video97", 1, "there is no camera 97"),
     row("camera number too large", "12345678901", 1, "no such file"),
@@ -165,7 +165,7 @@ SOURCES = [
         2,
         "shake=99 is invalid: give a whole number from 0",
     ),
-    row("unknown place", "synthetic:street?place=moon", 2, "place=moon does not work: use any, street, park,"),
+    row("unknown place", "synthetic:street?place=moon", 2, "place=moon is invalid: use any, street, park,"),
     row("invalid jpeg quality", "synthetic:street?jpeg=2", 2, "jpeg=2 is invalid: give a quality from 5 to 100"),
     row("invalid frame rate", "synthetic:shapes?fps=1/0", 2, "fps=1/0 is invalid: give frames per second"),
     row("no source", "", 2, "no source given: name a camera (0), a file"),
@@ -422,7 +422,7 @@ def test_config_file_errors(cli, tmp_path, text, words):
         ("accept_then_silent", "no answer for 1 s: is the source sending, and is the network up"),
         ("401", "the credentials were refused: check user and password in the address"),
         ("404", r"the server has no such stream \(404\): check the path in the address"),
-        ("sdp_without_video", "there is no video in it"),
+        ("sdp_without_video", "it contains no video"),
     ],
 )
 def test_network_camera_errors(cli, tmp_path, verb, words):
@@ -520,7 +520,7 @@ def read_only(tmp_path) -> Iterator[Path]:
         (f"{SCENE} -o {{locked}}/a.mp4", "the folder {locked} is not writable"),
         (f"{SCENE} -o {{locked}}/a.jsonl", "the folder {locked} is not writable"),
         (f"{SCENE} -o {{locked}}/new/", "the folder {locked} is not writable"),
-        ("{locked}/secret.mp4", "secret.mp4: it may not be read: check its permissions"),
+        ("{locked}/secret.mp4", "secret.mp4: permission to read it is missing: check its permissions"),
     ],
     ids=["video", "records", "pictures", "source"],
 )
@@ -596,7 +596,7 @@ def test_unplugged_camera(cli, tmp_path, monkeypatch):
         ("cut.mkv", "cut.mkv is damaged: it ends before its stated end", "truncated 1"),
         ("flipped.mkv", "flipped.mkv is damaged: ", "decode_error"),
         ("mixed", "of 7 images 4 cannot be decoded and were skipped (cut.png, ", "broken_image 4"),
-        ("scratched.jpg", "of 1 images 1 are damaged and read in part", "damaged_image 1"),
+        ("scratched.jpg", "of 1 images 1 are damaged and were read in part", "damaged_image 1"),
     ],
 )
 def test_partly_damaged_sources_are_kept_and_reported(cli, bad, tmp_path, name, words, fault):
