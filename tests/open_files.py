@@ -16,6 +16,7 @@ KEPT_BY_LIBRARIES = (
     "/proc/",
     "/sys/",
 )
+MATPLOTLIB_FONTS = "/matplotlib/mpl-data/fonts/"  # matplotlib caches the open fonts of a process
 
 
 def open_files():
@@ -30,7 +31,7 @@ def open_files():
             target = os.readlink(DESCRIPTORS / number)
         except OSError:  # the one that listed this folder
             continue
-        if not target.startswith(KEPT_BY_LIBRARIES):
+        if not target.startswith(KEPT_BY_LIBRARIES) and MATPLOTLIB_FONTS not in target:
             targets[target] += 1
     return targets
 

@@ -136,7 +136,9 @@ SOURCES = [
     row(
         "unknown scheme", "gopher://admin:hunter2@host/c", 1, "unknown kind of address 'gopher'", "supported are rtsp:"
     ),
-    row("missing scheme", "admin:hunter2@10.0.0.1/c", 1, "***@10.0.0.1/c", "write rtsp://***@10.0.0.1/c"),
+    row(
+        "missing scheme", "admin:hunter2@10.0.0.1/c", 1, "***@10.0.0.1/c", "write the scheme too: rtsp://***@10.0.0.1/c"
+    ),
     row("space in a password", "rtps://admin:hun~hunter2@host/c", 1, "rtps://***@host/c: unknown kind"),
     row("one slash", "rtsp:/host/c", 1, "did you mean rtsp://?"),
     row(
@@ -843,7 +845,7 @@ def test_benchmark_errors(capfd, bad, tmp_path, argv, code, has, without):
 
 
 DEMOS = [
-    row("output is not a video", "-o {out}/demo.jsonl", 2, "the demonstration makes a video: give -o demo.mp4"),
+    row("output is not a video", "-o {out}/demo.jsonl", 2, "the demo records a video: give -o demo.mp4"),
     row("missing output folder", "-o {out}/none/demo.mp4", 1, "{out}/none"),
     row("scene size", "-o {out}/demo.mp4 --size 9x9", 2, "size=9x9 is invalid: give WIDTHxHEIGHT"),
     row("unsupported precision", "-o {out}/demo.mp4 -d cpu --precision bf16", 2, "cannot compute in bf16"),
@@ -855,7 +857,7 @@ DEMOS = [
         "scene too small to measure",
         "-o {out}/demo.mp4 --size 160x120",
         2,
-        "160x120 are too small to measure with: give",
+        "160x120 is too small for reliable measurements: give --size 240x160 or more",
     ),
 ]
 
