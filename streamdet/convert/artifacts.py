@@ -1,4 +1,4 @@
-"""What a conversion goes from and to: the source, a new graph, and what is proven and can be written."""
+"""The models of a conversion: the source, the draft that each step changes, and the verified result."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from streamdet.convert.proof import Proof
+from streamdet.convert.verification import Verification
 from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.onnx_file import ModelFile
 
 Files = Mapping[str, bytes]
-"""Content by the ending of its file: `.onnx`, or `.xml` and `.bin`."""
+"""Content by file suffix: `.onnx`, or `.xml` and `.bin`."""
 
 Progress = Callable[[str], None]
+"""Called with a description of the current step."""
 
 Quantizer = Callable[[ModelFile, ModelSpec, Progress], tuple[bytes, str]]
-"""Makes an INT8 model of a float one, its own report in the metadata; with the report for people."""
+"""Returns the INT8 form of a float model, with a report in its metadata, and that report in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class SourceModel:
     """The model that is converted.
 
     Attributes:
-        file: what it was read from.
+        file: as read.
         model: the same, parsed.
-        spec: how it is fed and read.
+        spec: of the model.
     """
 
     file: ModelFile
@@ -37,39 +38,39 @@ class SourceModel:
 
 @dataclass(slots=True)
 class DraftModel:
-    """A new graph, not yet proven; it is changed step by step.
+    """A new graph that is not verified yet; each step of the conversion changes it.
 
     Attributes:
         model: the graph.
-        spec: how it is fed and read.
-        notes: what the user should know, in sentences.
-        accuracy: what to know of its accuracy; "" where it is the source's.
-        report_text: the quantiser's, for people; "" where there was none.
-        report: the quantiser's own metadata; empty where there was none.
+        spec: of the graph.
+        notes: for the user, in sentences.
+        accuracy: a warning about its accuracy; "" where it has the source's accuracy.
+        quantizer_report: in words; "" where nothing was quantised.
+        quantizer_metadata: empty where nothing was quantised.
     """
 
     model: onnx.ModelProto
     spec: ModelSpec
     notes: list[str] = field(default_factory=list)
     accuracy: str = ""
-    report_text: str = ""
-    report: Mapping[str, str] = field(default_factory=dict)
+    quantizer_report: str = ""
+    quantizer_metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ConvertedModel:
-    """A model that was made and proven, not yet written.
+    """A verified model, not yet written.
 
     Attributes:
-        files: what to write.
-        spec: how it is fed and read.
-        proof: that it finds the same as its source.
-        notes: what the user should know, in sentences.
-        report_text: the quantiser's, for people; "" where there was none.
+        files: to write.
+        spec: of the model.
+        verification: against its source.
+        notes: for the user, in sentences.
+        quantizer_report: in words; "" where nothing was quantised.
     """
 
     files: Files
     spec: ModelSpec
-    proof: Proof
+    verification: Verification
     notes: tuple[str, ...]
-    report_text: str
+    quantizer_report: str

@@ -1,4 +1,4 @@
-"""From a model and options to a new model that was proven to find the same."""
+"""Converts a model by the given options, and verifies the result against its source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdet.convert.fp16 import check_float32, to_fp16
 from streamdet.convert.model_runner import ModelRunner
 from streamdet.convert.openvino_ir import require_openvino
 from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecision
-from streamdet.convert.proof import Sample
+from streamdet.convert.verification import SampleImage
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.onnx_file import ModelFile, parse_onnx
@@ -20,61 +20,61 @@ from streamdet.models.onnx_file import ModelFile, parse_onnx
 def convert(
     file: ModelFile,
     spec: ModelSpec,
-    samples: Sequence[Sample],
+    samples: Sequence[SampleImage],
     options: ConvertOptions,
-    quantise: Quantizer | None = None,
+    quantizer: Quantizer | None = None,
     progress: Progress = lambda _: None,
 ) -> ConvertedModel:
-    """Converts a model and proves the result against it.
+    """Converts a model and verifies the result against it.
 
     Args:
         file: the source.
-        spec: how the source is fed and read.
-        samples: pictures for the proof; at least one.
-        options: what to make of it.
-        quantise: for INT8.
-        progress: told what is being done.
+        spec: of the source.
+        samples: images for the verification; at least one.
+        options: of the conversion.
+        quantizer: for INT8.
+        progress: called with a description of the current step.
 
     Raises:
-        ModelError: it is not a network that can be converted so, or the result does not find the same.
-        UsageError: the options do not go together, or a package is missing.
+        ModelError: the network cannot be converted so, or the result detects something else.
+        UsageError: the options contradict each other, or a package is missing.
     """
     if options.format is FileFormat.OPENVINO:
-        require_openvino()  # before anything takes long
-    if options.precision is TargetPrecision.INT8 and quantise is None:
-        raise UsageError("--precision int8 needs --calibration, a folder of photos like those it will see")
+        require_openvino()  # before anything that takes long
+    if options.precision is TargetPrecision.INT8 and quantizer is None:
+        raise UsageError("--precision int8 needs --calibration, a folder of photos like those it will be used on")
     source = SourceModel(file, parse_onnx(*file), spec)
     if options.precision is not TargetPrecision.FP32:
         check_float32(source.model, file.name)
     flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED)
     if not flagship and options.changes_only_precision:
-        return _other_precision(source, samples, options, quantise, progress)
+        return _change_precision(source, samples, options, quantizer, progress)
     try:
         conversion = Conversion.of(source, options, progress)
     except ModelError as error:
         raise _with_advice(error, source, flagship) from None
-    return conversion.run(samples, quantise)
+    return conversion.run(samples, quantizer)
 
 
 def _with_advice(error: ModelError, source: SourceModel, flagship: bool) -> ModelError:
-    """Returns why a network cannot be converted, with what can be done."""
+    """Returns the error with advice on what can be converted."""
     if any(tensor.data_type == tensor.FLOAT16 for tensor in source.model.graph.initializer):
         return ModelError(f"{source.file.name} has FP16 weights already: convert the FP32 file that it came from")
     advice = "of other networks only the precision can be changed: --precision fp16 or int8 alone"
     return error if flagship else ModelError(f"{error}; {advice}")
 
 
-def _other_precision(
+def _change_precision(
     source: SourceModel,
-    samples: Sequence[Sample],
+    samples: Sequence[SampleImage],
     options: ConvertOptions,
-    quantise: Quantizer | None,
+    quantizer: Quantizer | None,
     progress: Progress,
 ) -> ConvertedModel:
-    """Converts another network, which keeps its form: only its precision changes."""
-    made = DraftModel(parse_onnx(*source.file), without_origin(source.spec))
+    """Changes only the precision, as for all networks other than the flagship."""
+    draft = DraftModel(parse_onnx(*source.file), without_origin(source.spec))
     if options.precision is TargetPrecision.FP16:
-        made.model = to_fp16(made.model)
-    elif quantise is not None:
-        to_int8(made, quantise, source.file.name, progress)
-    return finalize(source, made, ModelRunner.of(source.file, source.spec), samples, options, progress)
+        draft.model = to_fp16(draft.model)
+    elif quantizer is not None:
+        to_int8(draft, quantizer, source.file.name, progress)
+    return finalize(source, draft, ModelRunner.of(source.file, source.spec), samples, options, progress)

@@ -1,4 +1,4 @@
-"""The end of every conversion: the new graph is checked, proven, described, and read again as a user's would be."""
+"""The last step of every conversion: checks, verifies and serialises the graph, and reads the files back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from streamdet.convert.metadata import conversion_metadata
 from streamdet.convert.model_runner import ModelRunner
 from streamdet.convert.openvino_ir import IrNetwork, to_ir
 from streamdet.convert.options import ConvertOptions, FileFormat, TargetPrecision
-from streamdet.convert.proof import FP16_TOLERANCE, FP32_TOLERANCE, INT8_TOLERANCE, Sample, prove
+from streamdet.convert.verification import (
+    FP16_TOLERANCE,
+    FP32_TOLERANCE,
+    INT8_TOLERANCE,
+    SampleImage,
+    verify_conversion,
+)
 from streamdet.errors import ModelError
 from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.onnx_file import ModelFile, onnx_signature, parse_onnx
@@ -30,39 +36,40 @@ _TOLERANCES = {
 
 def finalize(
     source: SourceModel,
-    made: DraftModel,
+    draft: DraftModel,
     reference: ModelRunner,
-    samples: Sequence[Sample],
+    samples: Sequence[SampleImage],
     options: ConvertOptions,
     progress: Progress,
 ) -> ConvertedModel:
-    """Proves a new graph, and returns what to write, with all that is known of it in the metadata.
+    """Verifies a new graph, and returns the files to write, with full metadata.
 
     Args:
-        source: what it was made from.
-        made: the graph.
-        reference: what it has to agree with; closed here.
-        samples: pictures for the proof.
+        source: of the conversion.
+        draft: the new graph.
+        reference: to verify against; closed here.
+        samples: images for the verification.
         options: of the conversion.
-        progress: told what is being done.
+        progress: called with a description of the current step.
 
     Raises:
-        ModelError: it does not find the same, or is no valid graph.
+        ModelError: the graph is not valid, or detects something else.
     """
-    check_graph(made.model)
-    with closing(reference), closing(_runner_of(serialize(made.model, options, {}), made.spec)) as result:
-        proof = prove(reference, result, samples, _TOLERANCES[options.precision], progress)
-    notes = tuple(dict.fromkeys([*made.notes, *proof.notes]))
-    files = serialize(made.model, options, conversion_metadata(source, made, options, proof, notes))
-    check_round_trip(files, made.spec, source.file.name)
-    return ConvertedModel(files, made.spec, proof, notes, made.report_text)
+    check_graph(draft.model)
+    with closing(reference), closing(_runner_of(serialize(draft.model, options, {}), draft.spec)) as result:
+        verification = verify_conversion(reference, result, samples, _TOLERANCES[options.precision], progress)
+    notes = tuple(dict.fromkeys([*draft.notes, *verification.notes]))
+    files = serialize(draft.model, options, conversion_metadata(source, draft, options, verification, notes))
+    check_round_trip(files, draft.spec, source.file.name)
+    return ConvertedModel(files, draft.spec, verification, notes, draft.quantizer_report)
 
 
 def check_graph(model: onnx.ModelProto) -> None:
     """Checks operators, types and shapes.
 
     Raises:
-        ModelError: a step left a graph that is none: a defect here, or a file that fooled every check before.
+        ModelError: the graph is not valid. Either a conversion step has a defect, or the source passed every earlier
+            check although it is damaged.
     """
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -71,54 +78,54 @@ def check_graph(model: onnx.ModelProto) -> None:
         raise ModelError(f"the converted graph is not valid: {reason}") from None
 
 
-def to_int8(made: DraftModel, quantise: Quantizer, name: str, progress: Progress) -> None:
-    """Puts a model's INT8 form in its place, with the quantiser's report."""
-    data, made.report_text = quantise(ModelFile(made.model.SerializeToString(), name), made.spec, progress)
-    made.model = parse_onnx(data, name)
-    made.report = {entry.key: entry.value for entry in made.model.metadata_props}
+def to_int8(draft: DraftModel, quantizer: Quantizer, name: str, progress: Progress) -> None:
+    """Replaces a draft's model by its INT8 form, and adds the quantiser's report."""
+    data, draft.quantizer_report = quantizer(ModelFile(draft.model.SerializeToString(), name), draft.spec, progress)
+    draft.model = parse_onnx(data, name)
+    draft.quantizer_metadata = {entry.key: entry.value for entry in draft.model.metadata_props}
 
 
 def without_origin(spec: ModelSpec) -> ModelSpec:
-    """Returns the spec of another file that is fed and read alike."""
+    """Returns a spec without download URLs, file size and hashes, for a new file with the same input and outputs."""
     return replace(spec, urls=(), size_bytes=0, sha256="", sha384="")
 
 
-def serialize(model: onnx.ModelProto, options: ConvertOptions, properties: Mapping[str, str]) -> Files:
+def serialize(model: onnx.ModelProto, options: ConvertOptions, metadata: Mapping[str, str]) -> Files:
     """Returns the content of the files.
 
     Args:
         model: its metadata is replaced.
-        options: say which format.
-        properties: the metadata.
+        options: of the conversion, among them the format.
+        metadata: to write into the file.
 
     Raises:
-        ModelError: OpenVINO cannot read it.
+        ModelError: OpenVINO cannot read the model.
     """
     import streamdet
 
     del model.metadata_props[:]
-    onnx.helper.set_model_props(model, dict(properties))
+    onnx.helper.set_model_props(model, dict(metadata))
     model.producer_name, model.producer_version = "streamdet", streamdet.__version__
     data = model.SerializeToString()
     if options.format is FileFormat.ONNX:
         return {".onnx": data}
-    xml, weights = to_ir(data, options.precision is TargetPrecision.FP16, properties)
+    xml, weights = to_ir(data, options.precision is TargetPrecision.FP16, metadata)
     return {".xml": xml, ".bin": weights}
 
 
 def _runner_of(files: Files, spec: ModelSpec) -> ModelRunner:
-    """Loads what would be written."""
+    """Loads the serialised files."""
     if ".onnx" in files:
         return ModelRunner.of(ModelFile(files[".onnx"], "the result"), spec)
     return ModelRunner(spec, IrNetwork(files[".xml"], files[".bin"]))
 
 
 def check_round_trip(files: Files, spec: ModelSpec, name: str) -> None:
-    """Checks that what is to be written, read as a user's would be, is infer_input_spec as what was proven."""
+    """Checks that the files, recognised like a user's, have the verified spec."""
     if ".onnx" in files:
         signature = onnx_signature(parse_onnx(files[".onnx"], name))
     else:
         signature = parse_ir_signature(files[".xml"], files[".bin"])
     read = replace(recognise(signature, spec.name), about=spec.about)
     if read != spec:
-        raise RuntimeError(f"the written description is read as {read}, meant was {spec}")
+        raise RuntimeError(f"the written file is recognised as {read}, expected {spec}")

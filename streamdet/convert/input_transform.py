@@ -1,4 +1,4 @@
-"""The front of a network: how its input becomes what the first convolution reads, and how to fold_input that in."""
+"""Finds what a network does to its input before the first convolution, and folds preprocessing into the network."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from streamdet.models.onnx_graph import GraphLinks, attribute, extract_subgraph,
 from streamdet.models.recognise import CONTRACT_DEFAULTS
 
 INPUT_NODES = ("image_nchw", "image_float", "image_centred")
-"""Nodes of a new front, in their order; each is called as what it gives."""
+"""Nodes that `fold_input` adds, in their order; each has the name of its output."""
 
-_EXACT = 1e-4  # of values around 1: what float32 arithmetic in another order may differ by
+_EXACT = 1e-4  # relative difference of float32 arithmetic in another order, for values around 1
 
 
 @dataclass(frozen=True, slots=True)
 class InputTransform:
-    """What the first convolution reads, from the 0..255 values of a picture: ``(v[colour] - mean) * scale``.
+    """The input of the first convolution, from the 0..255 values of a picture: ``(v[color] - mean) * scale``.
 
     Attributes:
-        colours: of each channel: 0 red, 1 green, 2 blue.
-        mean: of each channel.
-        scale: of each channel.
+        colors: by channel: 0 red, 1 green, 2 blue.
+        mean: by channel.
+        scale: by channel.
     """
 
-    colours: tuple[int, int, int]
+    colors: tuple[int, int, int]
     mean: tuple[float, float, float]
     scale: tuple[float, float, float]
 
     @classmethod
     def of(cls, spec: ModelSpec) -> InputTransform:
-        """Returns what a spec feeds."""
-        colours = (0, 1, 2) if spec.rgb else (2, 1, 0)
-        return cls(colours, spec.mean, (1 / spec.std[0], 1 / spec.std[1], 1 / spec.std[2]))
+        """Returns the transform of a spec's preprocessing."""
+        colors = (0, 1, 2) if spec.rgb else (2, 1, 0)
+        return cls(colors, spec.mean, (1 / spec.std[0], 1 / spec.std[1], 1 / spec.std[2]))
 
 
 def first_conv(model: onnx.ModelProto) -> onnx.NodeProto:
     """Returns the first convolution.
 
     Raises:
-        ModelError: there is not one that everything else follows.
+        ModelError: there is not exactly one that all others follow.
     """
     links = GraphLinks.of(model.graph)
     after: set[str] = set()
@@ -58,57 +58,58 @@ def first_conv(model: onnx.ModelProto) -> onnx.NodeProto:
             first.append(node)
             after.update(node.output)
     if len(first) != 1:
-        raise ModelError(f"looked for one first convolution, found {len(first)}: its input cannot be changed")
+        raise ModelError(f"expected one first convolution, found {len(first)}: its input cannot be changed")
     return first[0]
 
 
 def transforms_input(model: onnx.ModelProto) -> bool:
-    """Whether the network does something to its input before the first convolution."""
+    """Returns whether the network has nodes between its input and the first convolution."""
     return bool(GraphLinks.of(model.graph).origin(first_conv(model).input[0]) != model.graph.input[0].name)
 
 
 def measure_input_transform(model: onnx.ModelProto, spec: ModelSpec, size: int) -> InputTransform | None:
-    """Finds out what a front does by feeding it pictures.
+    """Measures what a network does before its first convolution, by running that part on test images.
 
     Returns:
-        What the first convolution gets of a picture that is fed as `spec` says; None where the front does something
-        else than choosing channels, adding and multiplying.
+        The input of the first convolution for a picture preprocessed as `spec` says; None where the network does
+        something else than reordering channels, adding and multiplying.
     """
     data = extract_subgraph(model, model.graph.input, [first_conv(model).input[0]]).SerializeToString()
     random = np.random.default_rng(0)
     with Session(data, provider="cpu") as session:
 
         def run(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-            """Takes a picture of the input's own channel order, (3, size, size)."""
+            """Takes a picture in the input's own channel order, (3, size, size)."""
             image = picture if spec.nchw else picture.transpose(1, 2, 0)
             values = session.run(np.ascontiguousarray(image[None], session.input.dtype))
-            seen: NDArray[np.float32] = next(iter(values.values()))[0]
-            return seen
+            transformed: NDArray[np.float32] = next(iter(values.values()))[0]
+            return transformed
 
-        probe = np.zeros((4, 3, size, size), np.float32)
+        probes = np.zeros((4, 3, size, size), np.float32)
         for channel in range(3):
-            probe[channel + 1, channel] = 255
-        seen = [run(picture) for picture in probe]
+            probes[channel + 1, channel] = 255
+        transformed = [run(picture) for picture in probes]
         noise = random.integers(0, 256, (3, size, size)).astype(np.float32)
-        noisy = run(noise)
-    if noisy.shape != noise.shape:
+        transformed_noise = run(noise)
+    if transformed_noise.shape != noise.shape:
         return None
-    offset = np.array([channel.flat[0] for channel in seen[0]], np.float64)
-    gains = np.array([[channel.flat[0] for channel in values] for values in seen[1:]], np.float64).T - offset[:, None]
-    gains /= 255
+    offset = np.array([channel.flat[0] for channel in transformed[0]], np.float64)
+    gains = np.array([[channel.flat[0] for channel in values] for values in transformed[1:]], np.float64).T
+    gains = (gains - offset[:, None]) / 255
     order = np.abs(gains).argmax(axis=1)
     gain = gains[np.arange(3), order]
     expected = gain[:, None, None] * noise[order] + offset[:, None, None]
-    if sorted(order) != [0, 1, 2] or not np.allclose(noisy, expected, rtol=_EXACT, atol=_EXACT * np.abs(noisy).max()):
+    tolerance = _EXACT * np.abs(transformed_noise).max()
+    if sorted(order) != [0, 1, 2] or not np.allclose(transformed_noise, expected, rtol=_EXACT, atol=tolerance):
         return None
     before = InputTransform.of(spec)
-    colours, means, scales = [], [], []
+    colors, means, scales = [], [], []
     for channel, source in enumerate(order):
-        colours.append(before.colours[source])
+        colors.append(before.colors[source])
         # gain * ((v - mean) * scale) + offset
         scales.append(float(gain[channel] * before.scale[source]))
         means.append(float(before.mean[source] - offset[channel] / scales[-1]))
-    return InputTransform((colours[0], colours[1], colours[2]), _three(means), _three(scales))
+    return InputTransform((colors[0], colors[1], colors[2]), _three(means), _three(scales))
 
 
 def _three(values: list[float]) -> tuple[float, float, float]:
@@ -116,41 +117,46 @@ def _three(values: list[float]) -> tuple[float, float, float]:
 
 
 def infer_input_spec(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
-    """Returns how a source is really fed that normalises its own input, which its inputs and outputs do not show.
+    """Returns the spec with the preprocessing that a source needs which normalises its own input.
 
-    Its front tells, as the network behind it wants what its family wants: colours less their means, divided by their
-    deviations, in red, green, blue. The divisions and the order may also be inside the first weights; the means cannot.
-    Where it is none of these, the spec stays as it is.
+    Names and shapes of inputs do not show that. The network's own transform does: the convolutions want what those of
+    its contract want, which is RGB minus the means, divided by the deviations. The divisions and the channel order may
+    also be folded into the first weights; the means cannot. If the transform is none of these, returns `spec`.
     """
     plain = replace(spec, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), rgb=True)
     inside = measure_input_transform(model, plain, size)
     if inside is None:
         return spec
-    usual = CONTRACT_DEFAULTS[spec.contract]
-    mean, std = np.array(usual["mean"]), np.array(usual["std"])
+    defaults = CONTRACT_DEFAULTS[spec.contract]
+    mean, std = np.array(defaults["mean"]), np.array(defaults["std"])
     for rgb in (True, False):
-        colours = [colour if rgb else 2 - colour for colour in inside.colours]
+        colors = [color if rgb else 2 - color for color in inside.colors]
         for unit in (1.0,) if spec.uint8 else (1.0, 255.0):
             scale = np.array(inside.scale) / unit
-            if not np.allclose(np.array(inside.mean) * unit, mean[colours], rtol=_EXACT):
+            if not np.allclose(np.array(inside.mean) * unit, mean[colors], rtol=_EXACT):
                 continue
             if np.allclose(scale * unit, 1, rtol=_EXACT) or (
-                colours == [0, 1, 2] and np.allclose(scale, 1 / std, rtol=_EXACT)
+                colors == [0, 1, 2] and np.allclose(scale, 1 / std, rtol=_EXACT)
             ):
                 return replace(plain, rgb=rgb, std=(unit, unit, unit))
     return spec
 
 
 def fold_input(
-    model: onnx.ModelProto, feed: InputTransform, channels: Channels, input_type: InputType, layout: Layout, size: int
+    model: onnx.ModelProto,
+    transform: InputTransform,
+    channels: Channels,
+    input_type: InputType,
+    layout: Layout,
+    size: int,
 ) -> onnx.ModelProto:
-    """Returns the model with a new front: 0..255 values of `channels`, everything else inside.
+    """Returns the model with an input of 0..255 values in the order `channels`, and the preprocessing inside.
 
     Scale and channel order go into the first convolution's weights. The mean cannot: the convolution pads with zeros,
-    which stand for the mean's own colour, so it stays a subtraction before it.
+    which stand for the mean colour, so the mean stays a subtraction before it.
 
     Raises:
-        ModelError: the first convolution's weights are not stored as they are (a quantised model).
+        ModelError: the first convolution's weights are not stored in float32 (a quantised model).
     """
     first = first_conv(model)
     links = GraphLinks.of(model.graph)
@@ -161,18 +167,18 @@ def fold_input(
         raise ModelError("its weights are not float32, so nothing can be folded into them: convert the original")
     kernels = onnx.numpy_helper.to_array(weights).astype(np.float64)
     folded, mean = np.empty_like(kernels), np.empty(3, np.float32)
-    for channel, colour in enumerate(feed.colours):
-        place = colour if channels is Channels.RGB else 2 - colour
-        folded[:, place] = kernels[:, channel] * feed.scale[channel]
-        mean[place] = feed.mean[channel]
-    wanted = {"image", *INPUT_NODES, "image_mean", "stem_weights"}
+    for channel, color in enumerate(transform.colors):
+        target = color if channels is Channels.RGB else 2 - color
+        folded[:, target] = kernels[:, channel] * transform.scale[channel]
+        mean[target] = transform.mean[channel]
+    new_names = {"image", *INPUT_NODES, "image_mean", "stem_weights"}
     image = onnx.helper.make_tensor_value_info("image", _element_type(input_type), _image_shape(layout, size))
     outputs = [value.name for value in model.graph.output]
     body = extract_subgraph(model, [image], outputs, stop=frozenset([first.input[0]]))
     del body.graph.output[:]
     body.graph.output.extend(model.graph.output)
     del body.graph.input[:]
-    free_names(body.graph, wanted)
+    free_names(body.graph, new_names)
     body.graph.input.append(image)
     first = first_conv(body)
     first.input[0], first.input[1] = "image_centred", "stem_weights"
@@ -180,7 +186,7 @@ def fold_input(
     body.graph.initializer.append(onnx.numpy_helper.from_array(mean.reshape(3, 1, 1), "image_mean"))
     nodes = []
     name = "image"
-    if layout is Layout.NHWC:  # while it is still bytes, where it comes as bytes
+    if layout is Layout.NHWC:  # before the cast, so that a uint8 image is transposed as bytes
         nodes.append(onnx.helper.make_node("Transpose", [name], ["image_nchw"], "image_nchw", perm=[0, 3, 1, 2]))
         name = "image_nchw"
     if input_type is InputType.UINT8:
@@ -202,7 +208,7 @@ def to_nhwc_input(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
 
 
 def with_nodes_first(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
-    """Returns the model with these nodes before all others, weights that nobody reads left out."""
+    """Returns the model with these nodes before all others, and without unused weights."""
     rest = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *rest])

@@ -1,4 +1,4 @@
-"""OpenVINO's own format: written from an ONNX model, read back and run."""
+"""Writes an ONNX model in OpenVINO's own format (IR), reads it back and runs it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def require_openvino() -> None:
         raise UsageError("--format openvino needs the openvino package: pip install 'streamdet[convert]'")
 
 
-def to_ir(data: bytes, half: bool, notes: Mapping[str, str]) -> tuple[bytes, bytes]:
-    """Returns the content of the .xml and of the .bin of an ONNX model.
+def to_ir(data: bytes, fp16: bool, metadata: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """Returns the content of the .xml and the .bin file for an ONNX model.
 
     Args:
         data: the ONNX model.
-        half: store weights as FP16.
-        notes: what to write beside the graph, as runtime information `streamdet/KEY`.
+        fp16: store weights as FP16.
+        metadata: to write as runtime information `streamdet/KEY`.
 
     Raises:
         ModelError: OpenVINO cannot read the model.
     """
     try:
         model = openvino_core().read_model(io.BytesIO(data))
-        for key, value in notes.items():
+        for key, value in metadata.items():
             model.set_rt_info(value, ["streamdet", key.removeprefix("streamdet.")])
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.xml"
-            openvino_module().save_model(model, str(path), compress_to_fp16=half)
+            openvino_module().save_model(model, str(path), compress_to_fp16=fp16)
             return path.read_bytes(), path.with_suffix(".bin").read_bytes()
     except RuntimeError as error:
         reason = redact(" ".join(str(error).split()))[:300]
@@ -48,22 +48,22 @@ def to_ir(data: bytes, half: bool, notes: Mapping[str, str]) -> tuple[bytes, byt
 
 
 class IrNetwork:
-    """A written model, read back and compiled for the CPU in float32; see `proof.Network`."""
+    """An IR model compiled for the CPU in float32; implements `model_runner.RunnableNetwork`."""
 
     def __init__(self, xml: bytes, weights: bytes) -> None:
         core = openvino_core()
         tensor = openvino_module().Tensor(np.frombuffer(weights, np.uint8).copy())
         model = core.read_model(xml, tensor)
-        # Without the hint a CPU with AMX computes in BF16, and the proof would measure that.
+        # Without the hint a CPU with AMX computes in BF16, and the verification would measure that.
         self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self.input = openvino_tensor_info(model.inputs[0])
         self.outputs = tuple(map(openvino_tensor_info, model.outputs))
 
     def run(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Runs it; the arrays belong to the caller."""
+        """Runs it on a batch; the arrays are copies."""
         results = self._compiled([batch])
         return {port.name: np.array(results[i]) for i, port in enumerate(self.outputs)}
 
     def close(self) -> None:
-        """Frees it."""
+        """Releases it."""
         self._compiled = None

@@ -1,4 +1,4 @@
-"""What a user may choose about a conversion."""
+"""Options of a conversion."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from streamdet.errors import UsageError
 from streamdet.model_spec.default_boxes import MIN_SIZE
 
 MAX_SIZE = 4096
-"""Largest side of an input; beyond, activations alone are gigabytes."""
+"""Largest side of an input, in pixels; beyond it, activations alone take gigabytes."""
 
 
 class OutputForm(StrEnum):
-    """HEADS: raw `loc` and `conf`. PUBLISHED: NMS inside, 200 rows of `bboxes`, `labels`, `scores`, batch 1."""
+    """Outputs. HEADS: raw `loc` and `conf`. PUBLISHED: after NMS, 200 rows of `bboxes`, `labels`, `scores`, batch 1."""
 
     HEADS = "heads"
     PUBLISHED = "published"
 
 
 class InputType(StrEnum):
-    """Type of the input's values."""
+    """Data type of the input."""
 
     FLOAT32 = "float32"
     UINT8 = "uint8"
 
 
 class Layout(StrEnum):
-    """Order of the input's axes."""
+    """Axis order of the input."""
 
     NCHW = "nchw"
     NHWC = "nhwc"
 
 
 class Channels(StrEnum):
-    """Order of the input's colours."""
+    """Channel order of the input."""
 
     RGB = "rgb"
     BGR = "bgr"
 
 
 class TargetPrecision(StrEnum):
-    """What weights and activations are computed in."""
+    """Precision of weights and activations."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -49,7 +49,7 @@ class TargetPrecision(StrEnum):
 
 
 class FileFormat(StrEnum):
-    """ONNX: one .onnx file. OPENVINO: an .xml and a .bin."""
+    """ONNX: one .onnx file. OPENVINO: an .xml and a .bin file."""
 
     ONNX = "onnx"
     OPENVINO = "openvino"
@@ -57,18 +57,18 @@ class FileFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
-    """What to make of a model. The defaults give the plain heads form.
+    """Options of a conversion. The defaults give raw heads in FP32.
 
     Attributes:
-        form: of the outputs; None chooses heads, but for OpenVINO the published form, as Open Model Zoo has it.
-        input_type: bytes have mean, scale and channel order inside.
-        layout: of the input.
-        channels: of the input; where given, it takes 0..255 values, with mean, scale and channel order inside. None
-            keeps the source's (BGR for OpenVINO).
-        precision: of the network; inputs and outputs stay as they are.
-        input_size: side of the input in pixels; 0 keeps the source's. Another one is another accuracy point.
-        top_boxes: the so many likeliest default boxes leave the network; 0 for all.
-        batch: 0 leaves it open.
+        form: of the outputs; None chooses heads, but for OpenVINO the published form, like Open Model Zoo.
+        input_type: uint8 implies mean, scale and channel order inside the network.
+        layout: axis order of the input.
+        channels: channel order of the input. If given, the input takes 0..255 values, with mean, scale and channel
+            order inside. None keeps the source's (BGR for OpenVINO).
+        precision: of the network; inputs and outputs keep their types.
+        input_size: side of the input in pixels; 0 keeps the source's. Another size changes the accuracy.
+        top_boxes: output only the K default boxes with the highest scores; 0 outputs all.
+        batch: batch size; 0 allows any.
         format: of the file.
     """
 
@@ -88,32 +88,32 @@ class ConvertOptions:
         if self.top_boxes < 0:
             raise UsageError(f"--top-boxes must be 0 (all) or more, got {self.top_boxes}")
         if self.batch < 0:
-            raise UsageError(f"--batch must be dynamic or a number from 1, got {self.batch}")
+            raise UsageError(f"--batch must be dynamic or at least 1, got {self.batch}")
         if self.published and self.batch > 1:
-            raise UsageError("the published form has its NMS inside, for one picture: give --form heads for a batch")
+            raise UsageError("the published form contains NMS for one image: give --form heads for a batch")
         if self.published and self.top_boxes:
-            raise UsageError("--top-boxes filters raw heads, and the published form has none: give --form heads")
+            raise UsageError("--top-boxes filters raw heads, which the published form lacks: give --form heads")
 
     @property
     def published(self) -> bool:
-        """Whether NMS goes inside."""
+        """Whether the network contains NMS."""
         return (
             self.form or (OutputForm.PUBLISHED if self.format is FileFormat.OPENVINO else OutputForm.HEADS)
         ) is OutputForm.PUBLISHED
 
     @property
     def folds_input(self) -> bool:
-        """Whether mean, scale and channel order go inside."""
+        """Whether the network contains mean, scale and channel order."""
         folds = self.channels is not None or self.input_type is InputType.UINT8
         return folds or (self.format is FileFormat.OPENVINO and self.published)
 
     @property
     def changes_only_precision(self) -> bool:
-        """Whether nothing is asked for but another precision, which any network can have."""
+        """Whether the only change is another precision, which any network supports."""
         return self.precision is not TargetPrecision.FP32 and self == ConvertOptions(precision=self.precision)
 
     def as_text(self) -> str:
-        """Returns what is not default, as it is typed.
+        """Returns the options other than the defaults, as on the command line.
 
         >>> ConvertOptions(input_type=InputType.UINT8, top_boxes=2000).as_text()
         '--input-type uint8 --top-boxes 2000'

@@ -1,4 +1,4 @@
-"""What follows the raw heads inside a network: the choice of the likeliest boxes, or all of the published tail."""
+"""Appends nodes after the raw heads of a network: top-K selection, or box decoding and NMS as in the published file."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from streamdet.models.ssd_resnet34 import build_nms_tail
 
 
 def add_top_k(model: onnx.ModelProto, count: int, classes: int, size: int) -> onnx.ModelProto:
-    """Returns the model with `loc` (n, 4, K), `conf` (n, 1 + classes, K) and `index` (n, K) of the likeliest boxes.
+    """Returns the model with `loc` (n, 4, K), `conf` (n, classes, K) and `index` (n, K) of the top K boxes.
 
-    A box counts by the greatest probability of its classes, the very number a threshold is compared with. Whatever
-    passes it is therefore among the chosen, as long as no more than K boxes do. They keep their order, so that equal
-    scores are treated as before.
+    Boxes are ranked by the highest probability of a class, background excluded: the number that score thresholds are
+    compared with. All boxes above a threshold are therefore among the K, if there are at most K. Boxes keep their
+    order, so that ties are broken as before.
+
+    Args:
+        model: with raw heads.
+        count: K.
+        classes: including the background.
+        size: side of the input, in pixels.
 
     Raises:
-        UsageError: there are fewer boxes.
+        UsageError: K is not less than the number of boxes.
     """
     boxes = flagship_box_count(size)
     if count >= boxes:
-        raise UsageError(f"--top-boxes must be less than the {boxes} there are, got {count}")
+        raise UsageError(f"--top-boxes must be less than the number of boxes, {boxes}, got {count}")
     graph = model.graph
     free_names(graph, {"raw_loc", "raw_conf"})
     rename_values(graph, {"loc": "raw_loc", "conf": "raw_conf"})
@@ -45,10 +51,10 @@ def add_top_k(model: onnx.ModelProto, count: int, classes: int, size: int) -> on
     node("Slice", ["top_probability", "top_first", "top_end", "top_axis"], ["top_foreground"])
     if opset_of(model) < 18:
         node("ReduceMax", ["top_foreground"], ["top_best"], axes=[1], keepdims=0)
-    else:  # from here on the axes are an input
+    else:  # since opset 18 the axes are an input
         node("ReduceMax", ["top_foreground", "top_axis"], ["top_best"], keepdims=0)
     node("TopK", ["top_best", "top_count"], ["top_scores", "top_order"], axis=1, sorted=0)
-    # In ascending order of their places. As floats, which hold them exactly: not every device sorts integers.
+    # Sort the indices. As floats, which represent them exactly: not every device sorts integers.
     node("Cast", ["top_order"], ["top_places"], to=onnx.TensorProto.FLOAT)
     node("TopK", ["top_places", "top_count"], ["top_ascending", "top_unused"], axis=1, largest=0)
     node("Cast", ["top_ascending"], ["index"], to=onnx.TensorProto.INT64)
@@ -67,10 +73,10 @@ def add_top_k(model: onnx.ModelProto, count: int, classes: int, size: int) -> on
 
 
 def add_decode_and_nms(model: onnx.ModelProto, classes: int, size: int) -> onnx.ModelProto:
-    """Returns the model with decoding and NMS inside: always 200 rows, empty ones with score and label 0.
+    """Returns the model with box decoding and NMS inside: always 200 rows, unused ones with score and label 0.
 
     Raises:
-        ModelError: the operators do not fit together.
+        ModelError: the graphs cannot be merged.
     """
     end = upgrade_opset(build_nms_tail(flagship_boxes_cxcywh(size), classes, padded=True), opset_of(model))
     end = onnx.compose.add_prefix(end, "tail/", rename_inputs=False, rename_outputs=False)
@@ -78,4 +84,4 @@ def add_decode_and_nms(model: onnx.ModelProto, classes: int, size: int) -> onnx.
     try:
         return onnx.compose.merge_models(model, end, [("loc", "loc"), ("conf", "conf")])
     except ValueError as error:
-        raise ModelError(f"cannot put the published tail behind it: {error}") from None
+        raise ModelError(f"cannot append decoding and NMS: {error}") from None

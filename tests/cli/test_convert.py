@@ -61,7 +61,7 @@ def test_convert_then_info(cli, folder, tmp_path):
         assert words in text
     assert "metadata     streamdet.spec" not in text
     read = json.loads("\n".join(cli("info", path, "--json")[1]))
-    assert read["converted"]["proof"]["detections"] == 600
+    assert read["converted"]["verification"]["detections"] == 600
 
 
 @pytest.mark.parametrize(

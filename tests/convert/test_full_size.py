@@ -1,8 +1,8 @@
-"""The real size, on real photos, from a graph that PyTorch exported: what is promised of `streamdet models convert`.
+"""`streamdet models convert` at full size, on real photos, from a graph that PyTorch exported.
 
     pytest -m slow -s tests/convert/test_full_size.py
 
-Each inference takes seconds. What was measured is printed.
+Each inference takes seconds. The measurements are printed.
 """
 
 import json
@@ -24,32 +24,32 @@ SIZE = 1200
 @pytest.fixture(scope="module")
 def source():
     torch_ssd = pytest.importorskip("tests.models.torch_ssd")
-    made = {}
+    exported = {}
 
     def of(seed: int) -> ModelFile:
-        if seed not in made:
-            made.clear()  # 80 MB each
-            made[seed] = ModelFile(torch_ssd.exported(torch_ssd.network(seed, SIZE), SIZE), f"torch-{seed}.onnx")
-        return made[seed]
+        if seed not in exported:
+            exported.clear()  # 80 MB each
+            exported[seed] = ModelFile(torch_ssd.exported(torch_ssd.network(seed, SIZE), SIZE), f"torch-{seed}.onnx")
+        return exported[seed]
 
     return of
 
 
-def told(what, converted):
-    print("\n" + json.dumps({"what": what, **converted.proof.as_dict(), "said": converted.notes}))
+def print_verification(name, converted):
+    print("\n" + json.dumps({"name": name, **converted.verification.as_dict(), "notes": converted.notes}))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_heads_equal_the_graph_on_twenty_photos(source, data_dir, seed):
+def test_heads_detect_the_same_as_the_graph_on_twenty_photos(source, data_dir, seed):
     file = source(seed)
     converted = convert(file, resolve_model(file)[0], load_samples(str(data_dir / "images"), 20), ConvertOptions())
-    told(f"heads, seed {seed}", converted)
-    agreement = converted.proof.agreement
-    assert len(converted.proof.samples) == 20
-    assert agreement.count > 1000
-    assert agreement.unexplained == 0
-    assert agreement.box <= 1e-4
-    assert agreement.score <= 1e-4
+    print_verification(f"heads, seed {seed}", converted)
+    comparison = converted.verification.comparison
+    assert len(converted.verification.samples) == 20
+    assert comparison.count > 1000
+    assert comparison.unexplained == 0
+    assert comparison.max_box_difference <= 1e-4
+    assert comparison.max_score_difference <= 1e-4
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_other_forms(source, data_dir, options):
         require_openvino()
     file = source(0)
 
-    def quantise(file, spec, progress):
+    def quantizer(file, spec, progress):
         from streamdet.quantize import QuantizeOptions, quantize
 
         paths = photo_paths(str(data_dir / "images"))[:3]
-        made = quantize(file, spec, paths, QuantizeOptions(max_loss=0.9), None, progress)
-        return made.data, made.report.text()
+        quantized = quantize(file, spec, paths, QuantizeOptions(max_loss=0.9), None, progress)
+        return quantized.data, quantized.report.text()
 
     samples = load_samples(str(data_dir / "images"), 3)
-    converted = convert(file, resolve_model(file)[0], samples, options, quantise, print)
-    told(options.as_text(), converted)
-    print(converted.report_text, Counter({key: len(value) for key, value in converted.files.items()}))
+    converted = convert(file, resolve_model(file)[0], samples, options, quantizer, print)
+    print_verification(options.as_text(), converted)
+    print(converted.quantizer_report, Counter({key: len(value) for key, value in converted.files.items()}))

@@ -1,4 +1,4 @@
-"""INT8 through `convert`: the quantizer's report is kept, and what has lost its precision is not converted again."""
+"""INT8 through `convert`: the quantiser's report is kept, and a model in lower precision is not converted again."""
 
 import json
 
@@ -9,7 +9,7 @@ from onnx import numpy_helper
 from streamdet.cli.models.quantize import make_quantizer
 from streamdet.convert.convert import convert
 from streamdet.convert.options import ConvertOptions, TargetPrecision
-from streamdet.convert.proof import Sample
+from streamdet.convert.verification import SampleImage
 from streamdet.errors import ModelError, UsageError
 from streamdet.model_spec.spec import Contract
 from streamdet.models.catalog import resolve_model
@@ -21,32 +21,34 @@ from streamdet.picture import Picture
 from streamdet.quantize.report import METADATA_KEY
 
 INT8 = ConvertOptions(precision=TargetPrecision.INT8)
-TEXTURE = [Sample("texture", Picture.from_bgr(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)))]
+TEXTURE = [
+    SampleImage("texture", Picture.from_bgr(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)))
+]
 
 
-def test_a_trained_network(data_dir, monkeypatch):
+def test_a_trained_network_and_its_report(data_dir, monkeypatch):
     from streamdet.cli.models.sample_images import load_samples
 
     monkeypatch.setattr("streamdet.cli.models.quantize.MAX_CALIBRATION_PHOTOS", 6)
     file = read_model(data_dir / "models" / "yolox_nano.onnx")
     samples = load_samples(str(data_dir / "images"), 2)
-    made = convert(
+    result = convert(
         file,
         resolve_model(file)[0],
         samples,
         INT8,
         make_quantizer(str(data_dir / "images" / "*00*.jpg"), None, None, 0.5),
     )
-    read = inspect_model(ModelFile(made.files[".onnx"], "int8.onnx"))
-    assert "layers in INT8" in made.report_text
+    read = inspect_model(ModelFile(result.files[".onnx"], "int8.onnx"))
+    assert "layers in INT8" in result.quantizer_report
     assert json.loads(read.signature.metadata[METADATA_KEY])["int8_share"] > 0.5
     assert json.loads(read.signature.metadata["streamdet.converted"])["options"] == "--precision int8"
-    assert len(made.files[".onnx"]) < 0.5 * len(file.data)
-    assert made.proof.agreement.matched > 0
+    assert len(result.files[".onnx"]) < 0.5 * len(file.data)
+    assert result.verification.comparison.matched > 0
     for precision in (TargetPrecision.FP16, TargetPrecision.INT8):
-        with pytest.raises(ModelError, match="is quantised already: convert the model it was made from"):
+        with pytest.raises(ModelError, match="is already quantised: convert the model it was result from"):
             convert(
-                ModelFile(made.files[".onnx"], "int8.onnx"),
+                ModelFile(result.files[".onnx"], "int8.onnx"),
                 read.spec,
                 samples,
                 ConvertOptions(precision=precision),
@@ -54,18 +56,18 @@ def test_a_trained_network(data_dir, monkeypatch):
             )
 
 
-def test_what_is_quantised_is_proven_first(monkeypatch):
-    """The proof of an INT8 form judges nothing, so that of the float one before it has to."""
+def test_the_float_model_is_verified_before_int8(monkeypatch):
+    """The verification of an INT8 form has no limit, so that of the float model before it must have one."""
     file = ModelFile(build_ssd_resnet34(SsdOutputs.PUBLISHED, seed=3, size=448).SerializeToString(), "published.onnx")
-    spec, quantised = resolve_model(file)[0], []
+    spec, calls = resolve_model(file)[0], []
 
-    def quantise(model, made, progress):
-        quantised.append(made.contract)
-        return model.data, "as it was"
+    def quantizer(model, spec, progress):
+        calls.append(spec.contract)
+        return model.data, "unchanged"
 
-    made = convert(file, spec, TEXTURE, INT8, quantise)
-    assert "before INT8, in float32, 200 of 200 detections agreed with its source" in made.notes
-    assert (made.report_text, quantised) == ("as it was", [Contract.SSD_HEADS])
+    result = convert(file, spec, TEXTURE, INT8, quantizer)
+    assert "before INT8, in float32, 200 of 200 detections matched those of its source" in result.notes
+    assert (result.quantizer_report, calls) == ("unchanged", [Contract.SSD_HEADS])
 
     def damaged(network):
         heads = to_heads(network)
@@ -75,20 +77,20 @@ def test_what_is_quantised_is_proven_first(monkeypatch):
 
     monkeypatch.setattr("streamdet.convert.flagship.to_heads", damaged)
     with pytest.raises(ModelError, match="the result differs from its source, so it is not written"):
-        convert(file, spec, TEXTURE, INT8, quantise)
-    assert len(quantised) == 1
+        convert(file, spec, TEXTURE, INT8, quantizer)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(
-    ("calibration", "annotations", "words"),
+    ("calibration", "annotations", "message"),
     [
         (None, None, "--precision int8 needs --calibration"),
         ("{f}/*.png", "{f}/a.json", "needs the folder of its photos"),
     ],
 )
-def test_what_it_needs(tmp_path, calibration, annotations, words):
+def test_missing_photos_are_reported(tmp_path, calibration, annotations, message):
     (tmp_path / "a.png").write_bytes(b"")
     filled = [value and value.format(f=tmp_path) for value in (calibration, annotations)]
     with pytest.raises(UsageError) as error:
         make_quantizer(filled[0], filled[1], None, 0.01)
-    assert words in str(error.value)
+    assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""The choice of the likeliest boxes inside a network leaves everything that passes a threshold."""
+"""Top-K selection inside a network keeps all boxes above the score threshold; decoding and NMS inside a network."""
 
 import numpy as np
 import onnx
@@ -20,8 +20,8 @@ SIZE, COUNT = 1200, 15130
 RULES = PostprocessRules(0.05, 0.5, np.ones(80, np.bool_))
 
 
-def heads_alone(opset: int = 17) -> onnx.ModelProto:
-    """Takes all heads as one "picture" of 85 rows, so that a session with one input can run the tails alone."""
+def heads_only(opset: int = 17) -> onnx.ModelProto:
+    """Returns a model that splits a single input of 85 rows into the heads, to run the new nodes in a session."""
     nodes = [helper.make_node("Split", ["rows", "sizes"], ["loc", "conf"], "split", axis=1)]
     sizes = onnx.numpy_helper.from_array(np.array([4, 81], np.int64), "sizes")
     outputs = [
@@ -36,10 +36,10 @@ def heads_alone(opset: int = 17) -> onnx.ModelProto:
 
 
 def spec_of(outputs):
-    return recognise(onnx_signature(_pictured(outputs)), "net")
+    return recognise(onnx_signature(_with_image_input(outputs)), "net")
 
 
-def _pictured(outputs) -> onnx.ModelProto:
+def _with_image_input(outputs) -> onnx.ModelProto:
     ports = [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])]
     graph = helper.make_graph([helper.make_node("Identity", ["image"], ["x"])], "net", ports, outputs)
     return helper.make_model(graph)
@@ -47,29 +47,29 @@ def _pictured(outputs) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def batch():
-    scenes = [synthetic_heads(seed, objects=30) for seed in range(2)]
-    return np.stack([np.concatenate([loc, conf]) for loc, conf in scenes])
+    pairs = [synthetic_heads(seed, objects=30) for seed in range(2)]
+    return np.stack([np.concatenate([loc, conf]) for loc, conf in pairs])
 
 
 @pytest.fixture(scope="module")
-def plain(batch):
-    """What our own post-processing finds in the whole heads."""
-    model = heads_alone()
+def from_all_boxes(batch):
+    """Returns the detections of our post-processing on all boxes of the heads."""
+    model = heads_only()
     spec = spec_of(model.graph.output)
     decoder = bind_decoder(spec, onnx_signature(model).outputs)
     values = {"loc": batch[:, :4], "conf": batch[:, 4:]}
     return [decoder.decode(values, i, RULES) for i in range(len(batch))]
 
 
-def assert_equal(found, wanted):
-    np.testing.assert_array_equal(found.boxes_xyxy, wanted.boxes_xyxy)
-    np.testing.assert_array_equal(found.scores, wanted.scores)
-    np.testing.assert_array_equal(found.class_ids, wanted.class_ids)
+def assert_equal(actual, expected):
+    np.testing.assert_array_equal(actual.boxes_xyxy, expected.boxes_xyxy)
+    np.testing.assert_array_equal(actual.scores, expected.scores)
+    np.testing.assert_array_equal(actual.class_ids, expected.class_ids)
 
 
 @pytest.mark.parametrize("opset", [17, 18], ids=["axes as attribute", "axes as input"])
-def test_top_boxes_change_nothing(batch, plain, opset):
-    model = add_top_k(heads_alone(opset), 2000, 81, SIZE)
+def test_top_k_changes_no_detection(batch, from_all_boxes, opset):
+    model = add_top_k(heads_only(opset), 2000, 81, SIZE)
     onnx.checker.check_model(model, full_check=True)
     spec = spec_of(model.graph.output)
     assert (spec.contract, len(spec.labels)) == (Contract.SSD_HEADS, 80)
@@ -78,24 +78,24 @@ def test_top_boxes_change_nothing(batch, plain, opset):
         decoder = bind_decoder(spec, session.outputs)
     assert (np.diff(outputs["index"]) > 0).all()
     assert sum(array[0].nbytes for array in outputs.values()) < 700_000 < 5_000_000 < batch[0].nbytes
-    for i, wanted in enumerate(plain):
-        assert len(wanted) > 20
-        assert_equal(decoder.decode(outputs, i, RULES), wanted)
+    for i, expected in enumerate(from_all_boxes):
+        assert len(expected) > 20
+        assert_equal(decoder.decode(outputs, i, RULES), expected)
 
 
-def test_too_few_boxes_keep_the_best(batch, plain):
-    """With fewer boxes than pass, what is left out is the weakest."""
-    model = add_top_k(heads_alone(), 40, 81, SIZE)
+def test_a_small_k_keeps_the_best(batch, from_all_boxes):
+    """If K is less than the number of boxes above the threshold, those with the lowest scores are left out."""
+    model = add_top_k(heads_only(), 40, 81, SIZE)
     with Session(model.SerializeToString(), provider="cpu") as session:
         found = bind_decoder(spec_of(model.graph.output), session.outputs).decode(session.run(batch), 0, RULES)
-    assert 0 < len(found) < len(plain[0])
-    np.testing.assert_array_equal(found.scores[:10], plain[0].scores[:10])
+    assert 0 < len(found) < len(from_all_boxes[0])
+    np.testing.assert_array_equal(found.scores[:10], from_all_boxes[0].scores[:10])
 
 
 @pytest.mark.parametrize("count", [COUNT, 20_000])
-def test_more_boxes_than_there_are(count):
-    with pytest.raises(UsageError, match="must be less than the 15130 there are"):
-        add_top_k(heads_alone(), count, 81, SIZE)
+def test_k_must_be_less_than_the_number_of_boxes(count):
+    with pytest.raises(UsageError, match="must be less than the number of boxes, 15130, got"):
+        add_top_k(heads_only(), count, 81, SIZE)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_more_boxes_than_there_are(count):
         (np.array([[0.0, 1.0]]), "expected whole numbers"),
         (np.zeros((0, 2), np.int64), "expected whole numbers"),
     ],
-    ids=["past the end", "negative", "another length", "fractions", "no picture"],
+    ids=["past the end", "negative", "another length", "fractions", "empty batch"],
 )
-def test_an_index_that_cannot_be(index, message):
+def test_an_invalid_index_is_rejected(index, message):
     ports = [
         helper.make_tensor_value_info("loc", TensorProto.FLOAT, [1, 4, 2]),
         helper.make_tensor_value_info("conf", TensorProto.FLOAT, [1, 81, 2]),
@@ -128,24 +128,24 @@ def test_an_index_that_cannot_be(index, message):
     assert message in str(error.value)
 
 
-def test_the_published_tail_always_gives_200_rows(batch, plain):
-    model = heads_alone()
+def test_decoding_and_nms_always_output_200_rows(batch, from_all_boxes):
+    model = heads_only()
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = 1
     model = add_decode_and_nms(model, 81, SIZE)
     onnx.checker.check_model(model, full_check=True)
     with Session(model.SerializeToString(), provider="cpu") as session:
-        found, nothing = (session.run(rows) for rows in (batch[:1], np.zeros_like(batch[:1])))
-    for outputs in (found, nothing):
+        outputs_of_scene, outputs_of_zeros = (session.run(rows) for rows in (batch[:1], np.zeros_like(batch[:1])))
+    for outputs in (outputs_of_scene, outputs_of_zeros):
         assert {name: array.shape for name, array in outputs.items()} == {
             "bboxes": (1, 200, 4),
             "labels": (1, 200),
             "scores": (1, 200),
         }
-    count = len(plain[0])
+    count = len(from_all_boxes[0])
     assert count < 200
-    np.testing.assert_allclose(found["scores"][0, :count], plain[0].scores, atol=1e-5)
-    for outputs, rows in ((found, count), (nothing, 0)):
+    np.testing.assert_allclose(outputs_of_scene["scores"][0, :count], from_all_boxes[0].scores, atol=1e-5)
+    for outputs, rows in ((outputs_of_scene, count), (outputs_of_zeros, 0)):
         assert not outputs["scores"][0, rows:].any()
         assert not outputs["labels"][0, rows:].any()
         assert not outputs["bboxes"][0, rows:].any()

@@ -1,4 +1,4 @@
-"""Networks written and exported by other means than the package's own builder; skipped where PyTorch is absent."""
+"""Networks exported by PyTorch instead of the package's own builder; skipped if PyTorch is not installed."""
 
 import pytest
 
@@ -20,17 +20,17 @@ def test_an_export_with_nms():
     spec, _ = resolve_model(file)
     assert spec.contract is Contract.SSD_PUBLISHED
     for options in (ConvertOptions(), ConvertOptions(input_type=InputType.UINT8)):
-        made = convert(file, spec, SAMPLES, options)
-        assert made.proof.agreement.count > 100
-        assert (made.proof.agreement.unexplained, made.proof.agreement.borderline) == (0, 0)
-        assert made.proof.agreement.box < 1e-5
-        assert not made.spec.random_weights  # it does not say so, and nobody can see it
+        result = convert(file, spec, SAMPLES, options)
+        assert result.verification.comparison.count > 100
+        assert (result.verification.comparison.unexplained, result.verification.comparison.borderline) == (0, 0)
+        assert result.verification.comparison.max_box_difference < 1e-5
+        assert not result.spec.random_weights  # the file has no metadata that says so
 
 
 @pytest.mark.parametrize("opset", [11, 17])
 @pytest.mark.parametrize("classes", [4, 21])
 def test_another_number_of_classes(opset, classes):
-    """With four, offsets and logits have as many channels: the softmax behind them tells."""
+    """With four classes, offsets and logits have the same number of channels: the softmax after the logits decides."""
     data = torch_ssd.exported(torch_ssd.network(1, SIZE, classes), SIZE, opset)
     network = find_ssd(parse_onnx(data, "torch"), "torch", 0)
     assert network.classes == classes

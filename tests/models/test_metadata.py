@@ -8,7 +8,7 @@ from streamdet.convert.artifacts import DraftModel, SourceModel
 from streamdet.convert.comparison import Comparison
 from streamdet.convert.metadata import conversion_metadata
 from streamdet.convert.options import ConvertOptions
-from streamdet.convert.proof import FP32_TOLERANCE, Proof
+from streamdet.convert.verification import FP32_TOLERANCE, Verification
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.spec import Contract, ModelSpec, Resize
@@ -45,7 +45,7 @@ def test_a_size_that_the_graph_leaves_open_is_written():
     bare = ModelFile(model_with(*ports).SerializeToString(), "net")
     made = DraftModel(model_with(*ports), spec)
     properties = conversion_metadata(
-        SourceModel(bare, made.model, spec), made, ConvertOptions(), Proof((), FP32_TOLERANCE, Comparison()), []
+        SourceModel(bare, made.model, spec), made, ConvertOptions(), Verification((), FP32_TOLERANCE, Comparison()), []
     )
     described = model_with(*ports, metadata=properties)
     assert recognise(onnx_signature(described), "net") == spec
@@ -129,3 +129,16 @@ def test_an_origin_is_shown_on_lines_of_its_own():
     assert len(origin.sha256) == 300
     assert origin.notes == ("x y",)
     assert CONVERTED_KEY == "streamdet.converted"
+
+
+def test_provenance_has_the_same_meaning_under_the_names_of_earlier_versions():
+    numbers = {"matched": 2, "detections": 3, "images": 4, "max_box_difference": 0.01, "max_score_difference": 0.02}
+    earlier_numbers = {"matched": 2, "detections": 3, "pictures": 4}
+    earlier_numbers |= {"greatest_box_difference": 0.01, "greatest_score_difference": 0.02}
+    common = {"from": "b.onnx", "sha256": "0" * 64, "options": "--batch 1", "notes": []}
+    before = {"from": "a.onnx", "options": ""}
+    provenance = read_provenance(json.dumps(common | {"verification": numbers, "earlier_conversion": before}))
+    assert provenance is not None
+    assert provenance == read_provenance(json.dumps(common | {"proof": earlier_numbers, "before": before}))
+    assert provenance.verification.startswith("2 of 3 detections on 4 images")
+    assert provenance.before == "a.onnx with no options"

@@ -100,11 +100,13 @@ def convert(
     if images is None and calibration is not None:
         images = calibration
     samples = load_samples(images, pictures)
-    quantize = make_quantizer(calibration, annotations, images, max_loss) if precision is TargetPrecision.INT8 else None
+    quantizer = (
+        make_quantizer(calibration, annotations, images, max_loss) if precision is TargetPrecision.INT8 else None
+    )
     if images is None:
         typer.echo("verifying on a synthetic scene; --images DIR verifies on your own photos")
     with _status() as update:
-        converted = convert_model(file, spec, samples, options, quantize, update)
+        converted = convert_model(file, spec, samples, options, quantizer, update)
     main = (".onnx", ".xml")
     write_files({output if end in main else output.with_suffix(end): data for end, data in converted.files.items()})
     for line in _summary(converted, output):
@@ -151,17 +153,19 @@ def _status() -> Iterator[Callable[[str], None]]:
 
 
 def _summary(converted: ConvertedModel, output: Path) -> list[str]:
-    proof, found = converted.proof, converted.proof.agreement
+    verification, found = converted.verification, converted.verification.comparison
     size = sum(len(data) for data in converted.files.values()) / 1e6
-    limits = f"allowed: {proof.strict}" if proof.strict.share else "no limit here: see int8 below"
+    tolerance = verification.tolerance
+    limits = f"allowed: {tolerance}" if tolerance.share else "no limit here: see int8 below"
     lines = [
         f"wrote {output} ({size:.1f} MB)",
-        f"verification: {found.matched} of {found.count} detections on {len(proof.samples)} images agree; boxes within "
-        f"{found.box:.1g} of the input side, scores within {found.score:.1g} ({limits})",
+        f"verification: {found.matched} of {found.count} detections on {len(verification.samples)} images agree; "
+        f"boxes within {found.max_box_difference:.1g} of the input side, "
+        f"scores within {found.max_score_difference:.1g} ({limits})",
     ]
-    if found.borderline and proof.strict.share == 1:
+    if found.borderline and tolerance.share == 1:
         lines.append(f"  {found.borderline} others differ by rounding at a score or overlap threshold")
-    lines += [f"int8: {line}" for line in converted.report_text.splitlines()]
+    lines += [f"int8: {line}" for line in converted.quantizer_report.splitlines()]
     lines += [f"note: {note}" for note in converted.notes]
     if converted.spec.random_weights:
         lines.append("warning: random weights, it detects nothing")

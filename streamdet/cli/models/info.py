@@ -150,7 +150,7 @@ def _origin_lines(read: ModelInfo) -> list[tuple[str, str]]:
     ]
     if origin.before:
         lines.append(("", f"which was converted from {origin.before}"))
-    return [*lines, ("verified", origin.proof), *(("note", note) for note in origin.notes)]
+    return [*lines, ("verified", origin.verification), *(("note", note) for note in origin.notes)]
 
 
 def _quantized_lines(text: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Sample images for commands that run a model: the user's photos, or frames of a synthetic scene."""
+"""SampleImage images for commands that run a model: the user's photos, or frames of a synthetic scene."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from streamdet.errors import UsageError
 
 if TYPE_CHECKING:
-    from streamdet.convert.proof import Sample
+    from streamdet.convert.verification import SampleImage
 
 _SCENE = "synthetic:?frames=3&size=640x480&objects=12&seed=7"
 
@@ -40,7 +40,7 @@ def photo_paths(where: str) -> list[Path]:
     return paths
 
 
-def load_samples(images: str | None, count: int) -> list[Sample]:
+def load_samples(images: str | None, count: int) -> list[SampleImage]:
     """Returns pictures with their names.
 
     Args:
@@ -50,7 +50,7 @@ def load_samples(images: str | None, count: int) -> list[Sample]:
     Raises:
         UsageError, SourceError: there is no photo, or one cannot be read.
     """
-    from streamdet.convert.proof import Sample
+    from streamdet.convert.verification import SampleImage
     from streamdet.picture import Picture
     from streamdet.sources.factory import create_source
     from streamdet.sources.images import read_image
@@ -59,10 +59,12 @@ def load_samples(images: str | None, count: int) -> list[Sample]:
     if images is None:
         with create_source(_SCENE) as source:
             source.open()
-            return [Sample(f"frame {frame.index} of a synthetic scene", frame.picture) for frame in source.frames()]
+            return [
+                SampleImage(f"frame {frame.index} of a synthetic scene", frame.picture) for frame in source.frames()
+            ]
     paths = evenly_spaced(photo_paths(images), count)
     limit = SourceOptions().max_pixels
-    return [Sample(path.name, Picture.from_bgr(read_image(path, limit))) for path in paths]
+    return [SampleImage(path.name, Picture.from_bgr(read_image(path, limit))) for path in paths]
 
 
 def evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The proof's own judgement, with networks that are made up: what they give is written down."""
+"""Verification of a conversion, with fake networks whose outputs are given."""
 
 from dataclasses import dataclass, field, replace
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streamdet.convert.model_runner import ModelRunner, convert_input_format
-from streamdet.convert.proof import FP32_TOLERANCE, INT8_TOLERANCE, Sample, prove
+from streamdet.convert.verification import FP32_TOLERANCE, INT8_TOLERANCE, SampleImage, verify_conversion
 from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.signature import TensorInfo
@@ -20,12 +20,12 @@ SPEC = ModelSpec(
     "net", Contract.SSD_PUBLISHED, SIZE, SIZE, labels=COCO80, **CONTRACT_DEFAULTS[Contract.SSD_PUBLISHED]
 )  # fmt: skip
 COARSE_PICTURE = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)
-DARK = Sample("dark", Picture.from_bgr(np.zeros((60, 80, 3), np.uint8)))
-SAMPLES = [Sample(name, Picture.from_bgr(cv2.resize(COARSE_PICTURE, (80, 60)))) for name in ("first", "second")]
+DARK = SampleImage("dark", Picture.from_bgr(np.zeros((60, 80, 3), np.uint8)))
+SAMPLES = [SampleImage(name, Picture.from_bgr(cv2.resize(COARSE_PICTURE, (80, 60)))) for name in ("first", "second")]
 
 
 def rows(count: int = 40) -> np.ndarray:
-    """(count, 6): corners in 0..1, score, label; no box meets another."""
+    """Returns (count, 6) corners in 0..1, score, label; boxes do not overlap."""
     places = np.arange(count)
     left, top = places % 8 / 8, places // 8 / 8
     corners = np.stack([left, top, left + 0.1, top + 0.08], axis=1)
@@ -33,12 +33,12 @@ def rows(count: int = 40) -> np.ndarray:
 
 
 @dataclass
-class Fake:
-    """Gives the same detections whatever it sees, and keeps what it was shown."""
+class FakeNetwork:
+    """Returns the same detections for every image, and records its inputs."""
 
     table: np.ndarray
     spec: ModelSpec = SPEC
-    seen: list[np.ndarray] = field(default_factory=list)
+    inputs: list[np.ndarray] = field(default_factory=list)
 
     @property
     def input(self) -> TensorInfo:
@@ -55,33 +55,33 @@ class Fake:
         )
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        self.seen.append(batch.copy())
+        self.inputs.append(batch.copy())
         table = self.table[None]
         return {"bboxes": table[..., :4], "scores": table[..., 4], "labels": table[..., 5].astype(np.int64)}
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Nothing to release."""
 
 
 def runner(table: np.ndarray, spec: ModelSpec = SPEC) -> ModelRunner:
-    return ModelRunner(spec, Fake(table, spec))
+    return ModelRunner(spec, FakeNetwork(table, spec))
 
 
-def test_the_same_is_proven():
-    proof = prove(runner(rows()), runner(rows()), SAMPLES, FP32_TOLERANCE)
-    assert (proof.agreement.count, proof.agreement.matched, proof.notes) == (80, 80, ())
-    told = proof.as_dict()
-    assert (told["pictures"], told["detections"], told["greatest_box_difference"]) == (2, 80, 0)
+def test_equal_detections_are_verified():
+    verification = verify_conversion(runner(rows()), runner(rows()), SAMPLES, FP32_TOLERANCE)
+    assert (verification.comparison.count, verification.comparison.matched, verification.notes) == (80, 80, ())
+    numbers = verification.as_dict()
+    assert (numbers["images"], numbers["detections"], numbers["max_box_difference"]) == (2, 80, 0)
 
 
 @pytest.mark.parametrize(("order", "scale"), [("yxyx", 1), ("xyxy", SIZE), ("yxyx", SIZE)])
-def test_the_order_of_the_sources_boxes_is_settled(order, scale):
-    """What its page says of the boxes need not be so; the heads do not depend on it."""
+def test_the_box_order_of_the_source_is_found(order, scale):
+    """The source's documentation of its box order may be wrong; the heads do not depend on it."""
     turned = rows()
     turned[:, :4] = turned[:, [1, 0, 3, 2] if order == "yxyx" else [0, 1, 2, 3]] * scale
-    proof = prove(runner(turned), runner(rows()), SAMPLES, FP32_TOLERANCE)
-    assert proof.agreement.matched == 80
-    (note,) = proof.notes
+    verification = verify_conversion(runner(turned), runner(rows()), SAMPLES, FP32_TOLERANCE)
+    assert verification.comparison.matched == 80
+    (note,) = verification.notes
     assert f"box_order {order}, box_normalized {str(scale == 1).lower()}" in note
 
 
@@ -92,52 +92,52 @@ def changed(place: int, column: int, by: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("table", "message"),
     [
         pytest.param(changed(3, 0, -0.01), "class 3 with score 0.8700 at (", id="a corner"),
         pytest.param(changed(0, 4, 0.001), "class 0 with score 0.9", id="a score"),
         pytest.param(changed(7, 5, 1), "with score 0.8300 at (", id="a label"),
-        pytest.param(rows()[1:], "only the source has class 0 with score 0.9000", id="one less"),
-        pytest.param(rows() * 1.01, "class 0", id="all a little"),
-        pytest.param(rows()[:0], "only the source has class 0", id="nothing"),
+        pytest.param(rows()[1:], "only the source has class 0 with score 0.9000", id="one missing"),
+        pytest.param(rows() * 1.01, "class 0", id="all by 1 %"),
+        pytest.param(rows()[:0], "only the source has class 0", id="none"),
     ],
 )
-def test_a_difference_is_refused_and_told(table, words):
+def test_a_difference_is_an_error_with_an_example(table, message):
     with pytest.raises(ModelError) as error:
-        prove(runner(rows()), runner(table), SAMPLES, FP32_TOLERANCE)
+        verify_conversion(runner(rows()), runner(table), SAMPLES, FP32_TOLERANCE)
     assert "the result differs from its source, so it is not written: first: " in str(error.value)
-    assert words in str(error.value)
-    assert prove(runner(rows()), runner(table), SAMPLES, INT8_TOLERANCE).agreement.count == 80
+    assert message in str(error.value)
+    assert verify_conversion(runner(rows()), runner(table), SAMPLES, INT8_TOLERANCE).comparison.count == 80
 
 
-def test_nothing_found_proves_nothing():
-    with pytest.raises(ModelError, match="finds nothing in these pictures, so nothing is proven: give photos"):
-        prove(runner(rows()[:0]), runner(rows()[:0]), SAMPLES, FP32_TOLERANCE)
+def test_images_without_detections_verify_nothing():
+    with pytest.raises(ModelError, match="detects nothing in these images, so nothing is verified: give photos"):
+        verify_conversion(runner(rows()[:0]), runner(rows()[:0]), SAMPLES, FP32_TOLERANCE)
 
 
 @pytest.mark.parametrize("nchw", [True, False])
 @pytest.mark.parametrize("rgb", [True, False])
-def test_both_get_the_same_bytes(nchw, rgb):
-    """A network that takes bytes is compared on bytes: what rounding does to pixels is told apart."""
+def test_both_networks_get_the_same_bytes(nchw, rgb):
+    """A network with a uint8 input is compared on bytes: the effect of rounding pixels is reported separately."""
     raw = replace(SPEC, uint8=True, nchw=nchw, rgb=rgb, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    source, result = Fake(rows()), Fake(rows(), raw)
-    proof = prove(ModelRunner(SPEC, source), ModelRunner(raw, result), SAMPLES, FP32_TOLERANCE)
-    assert "rounding pixels to bytes: 100.0 % of the detections stay" in proof.notes[0]
-    fair, rounded = source.seen[0][0], result.seen[0][0]
-    planes = rounded if nchw else rounded.transpose(2, 0, 1)
+    source, result = FakeNetwork(rows()), FakeNetwork(rows(), raw)
+    verification = verify_conversion(ModelRunner(SPEC, source), ModelRunner(raw, result), SAMPLES, FP32_TOLERANCE)
+    assert "rounding pixels to bytes keeps 100.0 % of the detections" in verification.notes[0]
+    source_input, result_input = source.inputs[0][0], result.inputs[0][0]
+    planes = result_input if nchw else result_input.transpose(2, 0, 1)
     planes = planes if rgb else planes[::-1]
     mean, std = (np.array(part).reshape(3, 1, 1) for part in (SPEC.mean, SPEC.std))
-    np.testing.assert_allclose(fair * std + mean, planes, atol=1e-3)
-    unrounded = source.seen[1][0]
-    assert 0 < np.abs(unrounded - fair).max() * 58 < 0.6
+    np.testing.assert_allclose(source_input * std + mean, planes, atol=1e-3)
+    unrounded = source.inputs[1][0]
+    assert 0 < np.abs(unrounded - source_input).max() * 58 < 0.6
 
 
 ROWS_SPEC = ModelSpec("rows", Contract.END2END, SIZE, SIZE, labels=COCO80)
 
 
 @dataclass
-class AnyBatch(Fake):
-    """Is as sure as the first pixel is bright; takes any batch, and mixes up what is in it where that is wanted."""
+class AnyBatch(FakeNetwork):
+    """Takes any batch; its scores depend on the first pixel. `mixes` returns the first image's rows for all."""
 
     spec: ModelSpec = ROWS_SPEC
     mixes: bool = False
@@ -156,20 +156,20 @@ class AnyBatch(Fake):
         return {"rows": table[:1].repeat(len(batch), axis=0) if self.mixes else table}
 
 
-@pytest.mark.parametrize("samples", [SAMPLES[:1], [SAMPLES[0], DARK]], ids=["one picture", "two pictures"])
-def test_a_batch_must_give_what_single_pictures_do(samples):
+@pytest.mark.parametrize("samples", [SAMPLES[:1], [SAMPLES[0], DARK]], ids=["one image", "two images"])
+def test_a_batch_must_have_the_detections_of_single_images(samples):
     def result(mixes: bool) -> ModelRunner:
         return ModelRunner(ROWS_SPEC, AnyBatch(rows(), mixes=mixes))
 
     assert (
-        "a batch of two gives the same as one by one"
-        in prove(result(False), result(False), samples, FP32_TOLERANCE).notes
+        "a batch of two has the same detections as single images"
+        in verify_conversion(result(False), result(False), samples, FP32_TOLERANCE).notes
     )
-    with pytest.raises(ModelError, match="in a batch of two a picture gives something else than alone"):
-        prove(result(False), result(True), samples, FP32_TOLERANCE)
+    with pytest.raises(ModelError, match="in a batch of two an image has other detections than alone"):
+        verify_conversion(result(False), result(True), samples, FP32_TOLERANCE)
 
 
-def test_bytes_to_bytes():
+def test_a_uint8_input_is_converted_to_another_layout():
     raw = replace(SPEC, uint8=True, nchw=False, rgb=False, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     image = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 3)
     np.testing.assert_array_equal(convert_input_format(image, raw, replace(raw, rgb=True)), image[:, :, ::-1])
