@@ -1,4 +1,4 @@
-"""From a model's classes to the categories of an annotations file."""
+"""Maps a model's classes to the categories of an annotations file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streamdet.labels import canonical
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMap:
-    """Which category each class of a model is.
+    """The category of each class of a model.
 
     Attributes:
-        category_ids: (classes,) int64; -1 for a class that is no category of the file.
-        unmapped_classes: classes that the file does not know: what is found of them does not count.
-        unmapped_categories: categories that the model does not know: they count as missed.
+        category_ids: (classes,) int64; -1 for a class without a category.
+        unmapped_classes: classes without a category: their detections do not count.
+        unmapped_categories: categories without a class: their objects count as missed.
     """
 
     category_ids: NDArray[np.int64]
@@ -28,9 +28,9 @@ class ClassMap:
 
 
 def map_classes(labels: Sequence[str], categories: Mapping[int, str], name: str = "the file") -> ClassMap:
-    """Maps a model's classes to categories by their names, which hold whatever numbers either side uses.
+    """Maps a model's classes to categories by name; the numbers on either side do not matter.
 
-    COCO's 80 classes get the ids 1 to 90 of COCO's files in this way, also under the names of PASCAL VOC.
+    This maps COCO's 80 classes to the ids 1 to 90 of COCO's files, also under their names in PASCAL VOC.
 
     Args:
         labels: the model's class names.
@@ -38,13 +38,13 @@ def map_classes(labels: Sequence[str], categories: Mapping[int, str], name: str 
         name: of the annotations file, for messages.
 
     Raises:
-        UsageError: the model has no names, or none of them is a category.
+        UsageError: the model has no class names, or none of them is a category.
 
     >>> map_classes(("cat", "tvmonitor", "unicorn"), {17: "cat", 72: "tv"}).category_ids.tolist()
     [17, 72, -1]
     """
     if not labels:
-        raise UsageError("the model has no class names: give `labels` in a YAML description beside it")
+        raise UsageError("the model has no class names: give `labels` in a YAML description next to it")
     id_by_name: dict[str, int] = {}
     for number, category in categories.items():
         id_by_name.setdefault(canonical(category), number)
@@ -60,7 +60,7 @@ def map_classes(labels: Sequence[str], categories: Mapping[int, str], name: str 
         tuple(
             label
             for label, number in zip(labels, numbers, strict=True)
-            if number < 0 and not label.startswith("unused ")  # fills the gaps in COCO's ids
+            if number < 0 and not label.startswith("unused ")  # fills a gap in COCO's ids
         ),
         tuple(category for number, category in categories.items() if number not in reached),
     )

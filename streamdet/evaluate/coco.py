@@ -1,4 +1,4 @@
-"""How well a model finds things: COCO's evaluation, from a model's file to its average precision."""
+"""COCO evaluation: from a model file and annotated images to average precision."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ from streamdet.models.provenance import CONVERTED_KEY, read_provenance
 from streamdet.sinks.output_path import InputFiles
 
 Progress = Callable[[int, int], None]
-"""Told (pictures done, pictures in all), once before the first and then after each."""
+"""Called with (images done, images in total), once before the first and then after each."""
 
-CONF = 0.01
-"""Least score for models of which nothing was published. Average precision is about the whole ranking: a threshold
-made for showing boxes would cut most of it off."""
+DEFAULT_CONF = 0.01
+"""Minimum score for models without published figures. Average precision measures the complete ranking, most of which a
+threshold for display would cut off."""
 
-MAX_DETECTIONS = 200
-"""Of a picture, over all classes, for models of which nothing was published."""
+DEFAULT_MAX_DETECTIONS = 200
+"""Per image, over all classes, for models without published figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class CocoOptions:
-    """What a user may choose about an evaluation.
+    """Options of an evaluation.
 
     Attributes:
-        conf: least score that counts; None takes what the published figures of a known model were made with, else
-            `CONF`. Never the threshold for showing.
+        conf: minimum score; None takes the one of the published figures of a known model, else `DEFAULT_CONF`. Never
+            the threshold for display.
         iou: IoU threshold of non-maximum suppression; None takes that of the published figures, else the model's own.
-        max_detections: the best so many of a picture count; None as for `conf`.
-        contract: what the outputs of a file mean, instead of recognising it.
+        max_detections: most detections per image; None as for `conf`.
+        contract: meaning of the model's outputs; None recognises it.
         provider: see `DetectorOptions`.
         precision: see `DetectorOptions`.
         threads: for inference on the CPU; 0 takes all.
         max_batch: see `DetectorOptions`.
-        allow_missing: evaluate without the pictures that are not in the folder.
-        max_images: look only at the first so many pictures; 0 for all.
-        detections: a file that keeps what was found in each picture; an evaluation that was stopped goes on from it.
+        allow_missing: evaluate without the images that are not in the folder.
+        max_images: only the first images of the file; 0 for all.
+        detections: a file that stores the detections of each image; a stopped evaluation resumes from it.
     """
 
     conf: float | None = None
@@ -73,23 +73,23 @@ class CocoOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CocoResult:
-    """What an evaluation came to.
+    """The result of an evaluation.
 
     Attributes:
-        coco: COCO's own numbers, equal to pycocotools'.
+        coco: COCO's own metrics, equal to pycocotools'.
         coco_precision: Open Model Zoo's metric of that name, 0 to 1.
-        coco_precision_inclusive: the same with the pixels of both box edges counted, as some describe it.
+        coco_precision_inclusive: the same with both edge pixels of a box included in its size, as some describe it.
         voc_map: Open Model Zoo's metric "map", 0 to 1.
-        identity: what the detections depend on.
-        explain: why it was that provider.
-        random_weights: the model detects nothing, and these numbers mean nothing.
-        published: what others measured with this model.
-        ground_truth: of the pictures that were looked at.
-        missing_images: how many more pictures the annotations file lists that were not there.
-        detections: in the pictures.
-        classes: which category each class of the model is.
-        resumed_images: how many pictures an earlier run had looked at.
-        wall_s: seconds it took to look at the others.
+        identity: everything that the detections depend on.
+        explain: why this provider was chosen.
+        random_weights: the model detects nothing, and the metrics mean nothing.
+        published: published figures of this model.
+        ground_truth: of the evaluated images.
+        missing_images: number of images of the annotations file that were not in the folder.
+        detections: in the evaluated images.
+        classes: category of each class of the model.
+        resumed_images: number of images whose detections an earlier run had stored.
+        wall_s: wall time for the other images, in seconds.
     """
 
     coco: CocoAp
@@ -126,52 +126,54 @@ def evaluate_coco(
     on_progress: Progress = lambda done, total: None,
     download: Downloader = refuse_download,
 ) -> CocoResult:
-    """Runs a model over annotated pictures and evaluates what it finds.
+    """Runs a model on annotated images and evaluates its detections.
 
     Args:
-        model: as for `load_detector`; or a detector, whose own thresholds and provider then hold.
-        images: folder of the pictures.
-        annotations: file in COCO's format, or what was read of it.
+        model: as for `load_detector`; or a detector, which keeps its own thresholds and provider.
+        images: folder of the images.
+        annotations: file in COCO's format, or its parsed content.
         options: thresholds and hardware.
-        on_progress: told of each picture.
-        download: as for `load_detector`; asked once the annotations and the pictures were found to be there.
+        on_progress: called after each image.
+        download: as for `load_detector`; called only after the annotations and the images were found.
 
     Raises:
-        UsageError: the annotations cannot be used, pictures are missing, classes do not agree, pycocotools is missing,
-            a file of detections is of another run.
-        SourceError: a picture cannot be read.
-        SinkError: a file of detections cannot be written.
+        UsageError: the annotations are invalid, images are missing, classes do not agree, pycocotools is not installed,
+            or the detections file belongs to another run.
+        SourceError: an image cannot be read.
+        SinkError: the detections file cannot be written.
         ModelError, HardwareError: the model cannot be run.
     """
     require_pycocotools()
     options = options or CocoOptions()
     truth = annotations if isinstance(annotations, CocoGroundTruth) else read_ground_truth(annotations)
-    work = _Work(truth, images, options, on_progress)
+    evaluation = _Evaluation(truth, images, options, on_progress)
     if isinstance(model, ModelDetector):
-        return work.run(model, "", published(model.spec, ""))
+        return evaluation.run(model, "", published(model.spec, ""))
     spec, file = resolve_model(model, options.contract, download)
     sha256 = hashlib.sha256(file.data).hexdigest()
-    # A converted model is held against the figures of its source, and judged with the same thresholds.
+    # A converted model is compared with the figures of its source, at the same thresholds.
     known = published(spec, sha256) or published(spec, _source_sha256(file))
     del file  # up to half a gigabyte
-    # The detector reads it again: of a file's content alone it would not know what is described beside it.
+    # The detector reads the file again: its content alone lacks the description in a YAML file next to it.
     with load_detector(model, detector_options(options, known), options.contract) as detector:
-        detector.warm_up()  # else the first pictures' times would be those of the compiler
-        return work.run(detector, sha256, known)
+        detector.warm_up()  # otherwise the times of the first images include compilation
+        return evaluation.run(detector, sha256, known)
 
 
 def _source_sha256(file: ModelFile) -> str:
-    made_from = read_provenance(model_signature(file).metadata.get(CONVERTED_KEY, ""))
-    return made_from.sha256 if made_from else ""
+    provenance = read_provenance(model_signature(file).metadata.get(CONVERTED_KEY, ""))
+    return provenance.sha256 if provenance else ""
 
 
 def detector_options(options: CocoOptions, known: Published | None) -> DetectorOptions:
-    """Returns how the detector is set up. Nothing else runs beside it, so that it gets all processors."""
-    conf, iou, most = (known.conf, known.iou, known.max_detections) if known else (CONF, None, MAX_DETECTIONS)
+    """Returns the detector's options. Nothing else runs at the same time, so it gets all processors."""
+    conf, iou, limit = (
+        (known.conf, known.iou, known.max_detections) if known else (DEFAULT_CONF, None, DEFAULT_MAX_DETECTIONS)
+    )
     return DetectorOptions(
         conf=conf if options.conf is None else options.conf,
         iou=iou if options.iou is None else options.iou,
-        max_detections=most if options.max_detections is None else options.max_detections,
+        max_detections=limit if options.max_detections is None else options.max_detections,
         provider=options.provider,
         precision=options.precision,
         threads=options.threads or available_cpus(),
@@ -179,8 +181,8 @@ def detector_options(options: CocoOptions, known: Published | None) -> DetectorO
     )
 
 
-class _Work:
-    """The pictures of one evaluation; what is cheap to check was checked once it is made."""
+class _Evaluation:
+    """One evaluation. The constructor makes all cheap checks."""
 
     def __init__(self, truth: CocoGroundTruth, folder: Path, options: CocoOptions, on_progress: Progress) -> None:
         if options.max_images:
@@ -188,18 +190,18 @@ class _Work:
         self._files = find_image_files(truth, folder)
         missing = [image.file_name for image in truth.images if image.id not in self._files]
         if missing and (not options.allow_missing or not self._files):
-            some = f"{len(missing)} of the {len(truth.images)} pictures of {truth.name} are not in {folder}"
-            rest = ": --allow-missing evaluates the others" if self._files else ": give the folder they are in"
-            raise UsageError(f"{some} (as {missing[0]}){rest}")
+            problem = f"{len(missing)} of the {len(truth.images)} images of {truth.name} are not in {folder}"
+            fix = "--allow-missing evaluates the others" if self._files else "give the folder that contains them"
+            raise UsageError(f"{problem} (such as {missing[0]}): {fix}")
         self._truth = truth.only(self._files)
         if self._truth.crowd.all():
-            raise UsageError(f"there is no annotated object in the pictures of {truth.name} to look at")
+            raise UsageError(f"{truth.name} has no annotated object in the images to evaluate")
         self._missing = len(missing)
         self._options = options
         self._on_progress = on_progress
 
     def run(self, detector: ModelDetector, sha256: str, known: Published | None) -> CocoResult:
-        """Looks at all pictures and evaluates."""
+        """Runs the detector on all images and evaluates."""
         truth = self._truth
         classes = map_classes(detector.spec.labels, truth.categories, truth.name)
         identity = self._identity(detector, sha256)
@@ -241,11 +243,11 @@ class _Work:
     def _records(
         self, detector: ModelDetector, classes: ClassMap, identity: RunIdentity
     ) -> tuple[dict[int, ImageDetections], int]:
-        """Returns what is found in each picture, and in how many of them it was known before."""
+        """Returns the detections by image id, and the number of images whose detections an earlier run had stored."""
         if self._options.detections is None:
             return {record.image_id: record for record in self._detected(detector, classes, ())}, 0
         if not identity.model_sha256:
-            raise UsageError("detections are kept of a model given by its name or file, not of a detector")
+            raise UsageError("a detections file needs a model given by name or file, not a detector")
         inputs = InputFiles([Path(self._truth.name), *self._files.values()])
         with DetectionsFile(self._options.detections, identity, inputs) as file:
             known = tuple(image.id for image in self._truth.images if image.id in file.records)
@@ -256,8 +258,8 @@ class _Work:
     def _detected(
         self, detector: ModelDetector, classes: ClassMap, known: tuple[int, ...]
     ) -> Iterator[ImageDetections]:
-        total, seen = len(self._truth.images), set(known)
-        left = [image for image in self._truth.images if image.id not in seen]
+        total, done_before = len(self._truth.images), set(known)
+        left = [image for image in self._truth.images if image.id not in done_before]
         self._on_progress(len(known), total)
         for done, record in enumerate(detect_images(detector, left, self._files, classes.category_ids), len(known) + 1):
             yield record

@@ -1,4 +1,4 @@
-"""COCO's average precision, computed by pycocotools."""
+"""COCO's metrics, computed by pycocotools."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ IOU_THRESHOLDS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
 """COCO's ten IoU thresholds."""
 
 RECALLS: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
-"""Where COCO reads the precision."""
+"""Recalls at which COCO samples the precision."""
 
 MAX_DETECTIONS = 100
-"""Of each class in each picture, the best so many count. A detector's own limit is for all classes together."""
+"""Per class and image; the detections with the highest scores count. A detector's own limit is over all classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassAp:
-    """How well one class is found. What cannot be said, because there is no such object, is NaN.
+    """Metrics of one class; NaN where there is no such object.
 
     Attributes:
-        category_id: of the annotations file.
+        category_id: in the annotations file.
         name: of the category.
         ap: mean over IoU 0.50 to 0.95.
         ap50: at IoU 0.50.
         ap75: at IoU 0.75.
-        objects: in the pictures, crowds not counted.
-        detections: that were made.
+        objects: number in the images, crowds not counted.
+        detections: number of detections of the class.
     """
 
     category_id: int
@@ -49,7 +49,7 @@ class ClassAp:
 
 @dataclass(frozen=True, slots=True)
 class CocoNumbers:
-    """The twelve numbers of COCO, in pycocotools' order; 0 to 1, and -1 where there is nothing to measure.
+    """COCO's twelve metrics, in pycocotools' order: 0 to 1, and -1 where there is no object to measure.
 
     Attributes:
         ap: average precision: mean over IoU 0.50 to 0.95 and over classes.
@@ -58,12 +58,12 @@ class CocoNumbers:
         ap_small: of objects under 32x32 pixels.
         ap_medium: of 32x32 to 96x96.
         ap_large: over 96x96.
-        ar1: average recall with the best detection of each class in a picture.
+        ar1: average recall with the best detection per class and image.
         ar10: with the best ten.
         ar100: with the best hundred.
         ar_small: `ar100` of small objects.
-        ar_medium: of medium ones.
-        ar_large: of large ones.
+        ar_medium: `ar100` of medium objects.
+        ar_large: `ar100` of large objects.
     """
 
     ap: float
@@ -85,9 +85,9 @@ class CocoAp:
     """COCO's evaluation.
 
     Attributes:
-        numbers: the twelve of its table.
-        classes: each category of the file.
-        precision: (10 IoU thresholds, 101 recalls, classes) float64, of objects of all sizes; NaN where there is none.
+        numbers: the twelve metrics.
+        classes: metrics of each category of the file.
+        precision: (10 IoU thresholds, 101 recalls, classes) float64, of objects of all sizes; NaN without objects.
     """
 
     numbers: CocoNumbers
@@ -96,10 +96,10 @@ class CocoAp:
 
 
 def require_pycocotools() -> None:
-    """Says what to install where it is missing, before anything takes long.
+    """Checks that pycocotools is installed, before anything that takes long.
 
     Raises:
-        UsageError: it cannot be imported.
+        UsageError: it is not; the message says how to install it.
     """
     try:
         import pycocotools.cocoeval  # noqa: F401
@@ -110,12 +110,11 @@ def require_pycocotools() -> None:
 def coco_ap(truth: CocoGroundTruth, found: CocoDetections) -> CocoAp:
     """Evaluates boxes as COCO does.
 
-    Objects are numbered anew: pycocotools takes an object with id 0 for one that was never matched, and mixes up those
-    that share an id.
+    Objects get new ids: pycocotools treats an object with id 0 as never matched, and confuses objects that share an id.
 
     Args:
-        truth: of all pictures that were looked at.
-        found: in them; what belongs to other pictures does not count.
+        truth: of all evaluated images.
+        found: detections; those in other images do not count.
 
     Raises:
         UsageError: pycocotools is not installed.
@@ -123,7 +122,7 @@ def coco_ap(truth: CocoGroundTruth, found: CocoDetections) -> CocoAp:
     require_pycocotools()
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         evaluation = COCOeval(_index(truth, _truth_rows(truth)), _index(truth, _found_rows(found)), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
@@ -155,7 +154,7 @@ def _found_rows(found: CocoDetections) -> list[dict[str, Any]]:
 
 
 def _index(truth: CocoGroundTruth, rows: list[dict[str, Any]]) -> Any:
-    """Returns rows as pycocotools' own kind of table; its `loadRes` cannot be given an empty one."""
+    """Returns rows as a COCO object of pycocotools; its `loadRes` does not accept an empty list."""
     from pycocotools.coco import COCO
 
     table = COCO()
@@ -169,7 +168,7 @@ def _index(truth: CocoGroundTruth, rows: list[dict[str, Any]]) -> Any:
 
 
 def _classes(truth: CocoGroundTruth, found: CocoDetections, precision: NDArray[np.float64]) -> tuple[ClassAp, ...]:
-    """Returns a row for each category; they are in the order of their ids in `precision`."""
+    """Returns the metrics of each category. `precision` has them in the order of their ids."""
     rows = []
     for k, number in enumerate(sorted(truth.categories)):
         of_class = precision[:, :, k].mean(axis=1)

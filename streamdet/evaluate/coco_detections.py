@@ -1,4 +1,4 @@
-"""What a detector found in a set of pictures, as COCO counts it."""
+"""Detections of a set of images in COCO's terms."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from streamdet.types import Detections, StageTimes
 
-_BOX_PLACES = 3  # of a pixel
-_SCORE_PLACES = 9  # float32 has 7 digits: different scores stay different
+_BOX_DECIMALS = 3  # of a pixel
+_SCORE_DECIMALS = 9  # float32 has 7 digits: different scores stay different
 
 
 @dataclass(frozen=True, slots=True)
 class ImageDetections:
-    """What was found in one picture: one line of a file of detections.
+    """The detections of one image: one line of a detections file.
 
     Attributes:
-        image_id: of the annotations file.
-        category_ids: of that file too.
+        image_id: in the annotations file.
+        category_ids: in the annotations file.
         scores: 0 to 1, falling.
-        boxes_xywh: left, top, width, height in pixels of the picture.
+        boxes_xywh: left, top, width, height in pixels of the image.
         times_ms: preprocess, infer, postprocess.
     """
 
@@ -37,13 +37,13 @@ class ImageDetections:
 def image_detections(
     image_id: int, detections: Detections, categories: NDArray[np.int64], times: StageTimes
 ) -> ImageDetections:
-    """Returns the detections of one picture in COCO's terms, rounded as they are kept in files.
+    """Returns the detections of one image in COCO's terms, rounded as in a detections file.
 
     Args:
-        image_id: of the picture.
-        detections: of the picture; classes without a category are left out.
+        image_id: of the image.
+        detections: of the image; classes without a category are left out.
         categories: (classes,) the category id of each class, -1 for none.
-        times: what it took.
+        times: of the stages.
     """
     numbers = categories[detections.class_ids]
     known = numbers >= 0
@@ -52,22 +52,22 @@ def image_detections(
     return ImageDetections(
         image_id,
         tuple(numbers[known].tolist()),
-        tuple(detections.scores[known].astype(np.float64).round(_SCORE_PLACES).tolist()),
-        tuple(tuple(box) for box in boxes.round(_BOX_PLACES).tolist()),
+        tuple(detections.scores[known].astype(np.float64).round(_SCORE_DECIMALS).tolist()),
+        tuple(tuple(box) for box in boxes.round(_BOX_DECIMALS).tolist()),
         (round(times.preprocess_ms, 3), round(times.infer_ms, 3), round(times.postprocess_ms, 3)),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CocoDetections:
-    """All detections of a run as parallel arrays, picture after picture.
+    """All detections of a run as parallel arrays, image after image.
 
     Attributes:
         image_ids: (N,) int64.
         category_ids: (N,) int64.
         scores: (N,) float64.
         boxes_xywh: (N, 4) float64: left, top, width, height in pixels.
-        times_ms: (pictures, 3) float64: preprocess, infer, postprocess.
+        times_ms: (images, 3) float64: preprocess, infer, postprocess.
     """
 
     image_ids: NDArray[np.int64]
@@ -81,7 +81,7 @@ class CocoDetections:
 
     @classmethod
     def of(cls, records: Iterable[ImageDetections]) -> CocoDetections:
-        """Joins what was found in each picture."""
+        """Returns the detections of all images as arrays."""
         records = list(records)
         return cls(
             np.array([record.image_id for record in records for _ in record.scores], np.int64),
@@ -92,7 +92,7 @@ class CocoDetections:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Returns them as COCO's results format has them: what `pycocotools` loads."""
+        """Returns the detections in COCO's results format, which `pycocotools` loads."""
         columns = zip(
             self.image_ids.tolist(),
             self.category_ids.tolist(),

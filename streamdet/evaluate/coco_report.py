@@ -1,4 +1,4 @@
-"""An evaluation as files for other programs: everything as JSON, and COCO's results format."""
+"""Writes a COCO evaluation as JSON, and its detections in COCO's results format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamdet.sinks.output_path import write_error
 
 
 def write_results(result: CocoResult, path: Path) -> None:
-    """Writes the detections as COCO's results format has them, which pycocotools loads.
+    """Writes the detections in COCO's results format, which pycocotools loads.
 
     Raises:
         SinkError: the file cannot be written.
@@ -28,7 +28,7 @@ def write_results(result: CocoResult, path: Path) -> None:
 
 
 def write_report(result: CocoResult, path: Path) -> None:
-    """Writes everything but the detections: metrics, classes, model, options, timing.
+    """Writes everything except the detections: metrics, classes, model, options, timing.
 
     Raises:
         SinkError: the file cannot be written.
@@ -37,7 +37,7 @@ def write_report(result: CocoResult, path: Path) -> None:
 
 
 def report(result: CocoResult) -> dict[str, Any]:
-    """Returns what `write_report` writes."""
+    """Returns the report that `write_report` writes."""
     figures = result.published.figures if result.published else ()
     preprocess, infer, postprocess = result.detections.times_ms.mean(axis=0).round(3).tolist()
     return {
@@ -56,7 +56,7 @@ def report(result: CocoResult) -> dict[str, Any]:
         "pycocotools_max_detections": MAX_DETECTIONS,
         "annotations": result.ground_truth.name,
         "images": len(result.ground_truth.images),
-        "images_missing": result.missing_images,
+        "missing_images": result.missing_images,
         "objects": len(result.ground_truth),
         "crowds": int(result.ground_truth.crowd.sum()),
         "detections": len(result.detections),
@@ -65,6 +65,6 @@ def report(result: CocoResult) -> dict[str, Any]:
             "infer_ms": infer,
             "postprocess_ms": postprocess,
             "wall_s": round(result.wall_s, 3),
-            "images_from_an_earlier_run": result.resumed_images,
+            "resumed_images": result.resumed_images,
         },
     }

@@ -1,4 +1,4 @@
-"""Runs a detector over the pictures of an annotations file."""
+"""Runs a detector on the images of an annotations file."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _MAX_PIXELS = SourceOptions().max_pixels
 def detect_images(
     detector: ModelDetector, images: Sequence[AnnotatedImage], files: Mapping[int, Path], categories: NDArray[np.int64]
 ) -> Iterator[ImageDetections]:
-    """Yields what is found in each picture, in their order; as many go together as the detector takes.
+    """Yields the detections of each image, in the given order; runs them in batches of the detector's maximum.
 
     Args:
         detector: with the thresholds to evaluate.
-        images: to look at.
-        files: where each of them is, by id.
+        images: to run it on.
+        files: path by image id.
         categories: (classes,) the category id of each class, -1 for none.
 
     Raises:
-        SourceError: a picture cannot be read, or is not the one that was annotated.
+        SourceError: an image cannot be read, or is not the one that was annotated.
     """
     for start in range(0, len(images), detector.max_batch):
         batch = images[start : start + detector.max_batch]
@@ -44,19 +44,19 @@ def detect_images(
 
 
 def read_annotated(path: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
-    """Returns a picture on the grid of pixels that its annotations refer to, (height, width, 3) uint8 BGR.
+    """Returns an image in the orientation that its annotations refer to, (height, width, 3) uint8 BGR.
 
-    A photo may say in its EXIF data that it is to be turned. Whether those who drew the boxes saw it turned is told by
-    the size in the annotations file. Where that is missing, or the same either way, it is turned, as
-    OpenCV and so most training programs do.
+    EXIF data may say that a photo is to be rotated. Whether the annotators saw it rotated follows from the size in the
+    annotations file. If that is missing, or the same either way, it is rotated, as OpenCV and so most training programs
+    do.
 
     Raises:
-        SourceError: it cannot be read, or has another size than the file says.
+        SourceError: the image cannot be read, or has another size than the file says.
     """
     damage: list[str] = []
     bgr = read_image(path, _MAX_PIXELS, damage)
     if any("warning" not in message for message in damage):
-        log.warning("%s is damaged, a part of it is gray: copy it again", path)
+        log.warning("%s is damaged and partly gray: copy it again", path)
     if not image.width or not image.height or bgr.shape[:2] == (image.height, image.width):
         return bgr
     if bgr.shape[:2] == (image.width, image.height):
@@ -65,5 +65,5 @@ def read_annotated(path: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
             return stored
     raise SourceError(
         f"{path} has {bgr.shape[1]}x{bgr.shape[0]} pixels, its annotations are for {image.width}x{image.height}: "
-        "give the folder with the pictures that were annotated"
+        "give the folder with the annotated images"
     )

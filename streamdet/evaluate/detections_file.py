@@ -1,4 +1,4 @@
-"""A file of detections that a stopped evaluation goes on from: JSON lines, a header and one line for each picture."""
+"""A file of detections from which a stopped evaluation resumes: JSON lines, a header and one line per image."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _KIND = "streamdet detections"
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What detections depend on: a file is only continued where all of it is the same.
+    """Everything that detections depend on: a run resumes from a file only if all of it is equal.
 
     Attributes:
-        model: name, for people.
+        model: name, for messages.
         model_sha256: of its file.
-        model_spec: of how it is fed and read.
-        annotations_sha256: of the annotations file, whose picture and category ids are used.
-        conf: least score.
+        model_spec: SHA-256 of its spec.
+        annotations_sha256: of the annotations file, whose image and category ids are used.
+        conf: minimum score.
         iou: of non-maximum suppression.
-        max_detections: of a picture.
-        provider: what ran the model.
-        precision: as asked for.
+        max_detections: per image.
+        provider: that ran the model.
+        precision: as requested.
         streamdet: version.
     """
 
@@ -56,22 +56,22 @@ _WORDS = {
 
 
 class DetectionsFile:
-    """Keeps what was found in each picture, and knows what an earlier run with the same identity found.
+    """Stores the detections of each image, and reads those of an earlier run with the same identity.
 
-    A line that was cut, because the process was killed while writing it, is dropped. Every line reaches the operating
-    system before `add` returns.
+    A last line that is incomplete, because the process was killed while writing it, is dropped. Every line reaches the
+    operating system before `add` returns.
 
     Attributes:
-        records: what is kept, by picture.
+        records: detections by image id.
 
     Args:
-        path: of the file; made where it is not there.
+        path: of the file; created if it does not exist.
         identity: of this run.
-        inputs: files that must not be written.
+        inputs: files that must not be overwritten.
 
     Raises:
-        UsageError: it is a file of another kind, or of another run; nothing in it is changed.
-        SinkError: it cannot be written.
+        UsageError: the file is of another kind or of another run, and stays unchanged.
+        SinkError: the file cannot be written.
     """
 
     def __init__(self, path: Path, identity: RunIdentity, inputs: InputFiles | None = None) -> None:
@@ -81,31 +81,31 @@ class DetectionsFile:
         header = json.dumps({"kind": _KIND, **asdict(identity)}) + "\n"
         try:
             data = path.read_bytes() if path.is_file() else b""
-            whole = self._read(data, header, identity)
+            complete = self._read(data, header, identity)
             self._file: IO[bytes] = path.open("r+b" if path.is_file() else "wb", buffering=0)
-            self._file.truncate(whole)
-            self._file.seek(whole)
-            if not whole:
+            self._file.truncate(complete)
+            self._file.seek(complete)
+            if not complete:
                 self._file.write(header.encode())
         except OSError as error:
             raise write_error(path, error) from None
 
     def add(self, record: ImageDetections) -> None:
-        """Keeps one picture's detections.
+        """Stores one image's detections.
 
         Raises:
-            SinkError: the disk is full, for one.
+            SinkError: the file cannot be written, for example because the disk is full.
         """
         line = (json.dumps(asdict(record), separators=(",", ":")) + "\n").encode()
         try:
-            if self._file.write(line) < len(line):  # the last that a full disk takes
+            if self._file.write(line) < len(line):  # a full disk took only a part
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise write_error(self._path, error) from None
         self.records[record.image_id] = record
 
     def close(self) -> None:
-        """Gives the file back. Idempotent."""
+        """Closes the file. Idempotent."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -115,8 +115,8 @@ class DetectionsFile:
         self.close()
 
     def _read(self, data: bytes, header: str, identity: RunIdentity) -> int:
-        """Reads the records of an earlier run; returns how many bytes of the file are whole lines."""
-        if header.encode().startswith(data):  # nothing yet, or stopped within the very first line
+        """Reads the records of an earlier run; returns the size of the complete lines in bytes."""
+        if header.encode().startswith(data):  # an empty file, or stopped within the first line
             return 0
         first, *lines = data.split(b"\n")
         _check_header(first, self._path, identity)
@@ -124,7 +124,7 @@ class DetectionsFile:
             try:
                 record = _record(json.loads(line))
             except (ValueError, KeyError, TypeError):
-                raise UsageError(f"{self._path}: line {number} is damaged: delete the file to begin anew") from None
+                raise UsageError(f"{self._path}: line {number} is damaged: delete the file to start over") from None
             self.records[record.image_id] = record
         return len(data) - len(lines[-1]) if lines else 0
 
@@ -135,14 +135,14 @@ def _check_header(line: bytes, path: Path, identity: RunIdentity) -> None:
     except ValueError:
         header = None
     if not isinstance(header, dict) or header.get("kind") != _KIND:
-        raise UsageError(f"{path} is there already and no file of detections: give another name")
+        raise UsageError(f"{path} exists already and is not a detections file: give another name")
     for key, ours in asdict(identity).items():
         theirs = header.get(key)
         if theirs != ours:
             word = _WORDS.get(key, key)
             raise UsageError(
                 f"{path} holds detections made with {word} {_short(theirs)}, this run has {_short(ours)}: "
-                "give another name, or delete it to begin anew"
+                "give another name, or delete it to start over"
             )
 
 

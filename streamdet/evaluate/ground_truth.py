@@ -1,4 +1,4 @@
-"""What is really in the pictures: annotations in COCO's format, read and checked."""
+"""Ground truth: annotations in COCO's format, read and checked."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from streamdet.errors import UsageError
 
 MAX_BYTES = 1 << 30
-"""Largest file that is read; COCO's own largest, instances_train2017.json, has 0.45 GB and takes ten times that."""
+"""Largest file that is read. COCO's largest, instances_train2017.json, has 0.45 GB and takes ten times that memory."""
 
-_LARGE = 1e12  # pixels, of a side or an area; JSON also knows numbers that no float can hold
+_MAX_NUMBER = 1e12  # pixels of a side or an area; JSON also allows numbers that no float can represent
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedImage:
-    """One picture.
+    """One annotated image.
 
     Attributes:
-        id: its number in the file.
-        file_name: relative to the folder of pictures.
-        width: in pixels; 0 where the file does not say.
-        height: in pixels; 0 where the file does not say.
+        id: in the annotations file.
+        file_name: relative to the folder of images.
+        width: in pixels; 0 if the file does not say.
+        height: in pixels; 0 if the file does not say.
     """
 
     id: int
@@ -41,18 +41,18 @@ class AnnotatedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CocoGroundTruth:
-    """The objects of a set of pictures as parallel arrays.
+    """The annotated objects of a set of images as parallel arrays.
 
     Attributes:
         name: of the file, for messages.
         sha256: of the file.
-        images: the pictures, in the file's order.
+        images: in the file's order.
         categories: name by category id.
-        image_ids: (N,) int64, of each object's picture.
+        image_ids: (N,) int64, of each object's image.
         category_ids: (N,) int64.
         boxes_xywh: (N, 4) float64: left, top, width, height in pixels.
-        areas: (N,) float64, of the object itself; of its box where the file does not say.
-        crowd: (N,) bool: a group of objects in one box, which a detector need not find and may find piece by piece.
+        areas: (N,) float64, of the object's mask, or of its box if the file does not say.
+        crowd: (N,) bool: a group of objects in one box. A detector may miss it, or detect any number of its objects.
     """
 
     name: str
@@ -69,7 +69,7 @@ class CocoGroundTruth:
         return len(self.image_ids)
 
     def only(self, image_ids: Collection[int]) -> CocoGroundTruth:
-        """Returns what is in some of the pictures."""
+        """Returns the objects of some of the images."""
         wanted = set(image_ids)
         inside = np.isin(self.image_ids, list(wanted))
         return replace(
@@ -84,31 +84,31 @@ class CocoGroundTruth:
 
 
 def read_ground_truth(path: Path) -> CocoGroundTruth:
-    """Reads annotations in COCO's format (``instances_*.json``). Masks are not read; boxes count.
+    """Reads annotations in COCO's format (``instances_*.json``). Boxes are read, masks are not.
 
     Raises:
-        UsageError: the file is missing, too large, of another kind, or contradicts itself; the message says where.
+        UsageError: the file is missing, too large, in another format, or inconsistent; the message says where.
     """
     data = _read(path)
     try:
         tree = json.loads(data)
     except (ValueError, RecursionError):
-        raise UsageError(f"{path} is not JSON, or only a part of it: give COCO's instances_*.json") from None
+        raise UsageError(f"{path} is not valid JSON, or incomplete: give COCO's instances_*.json") from None
     return parse_ground_truth(tree, str(path), hashlib.sha256(data).hexdigest())
 
 
 def parse_ground_truth(tree: Any, name: str, sha256: str = "") -> CocoGroundTruth:
-    """Makes a `CocoGroundTruth` of what is in a file.
+    """Returns the ground truth from a file's parsed JSON.
 
     Raises:
-        UsageError: it is of another kind, or contradicts itself.
+        UsageError: it is in another format, or inconsistent.
     """
-    _check_kind(tree, name)
+    _check_format(tree, name)
     images = tuple(_image(row, f"{name}: images[{i}]") for i, row in enumerate(tree["images"]))
     _check_unique([image.id for image in images], f"{name}: images")
     categories = [_category(row, f"{name}: categories[{i}]") for i, row in enumerate(tree["categories"])]
     _check_unique([number for number, _ in categories], f"{name}: categories")
-    reader = _Objects(name, {image.id for image in images}, {number for number, _ in categories})
+    reader = _AnnotationReader(name, {image.id for image in images}, {number for number, _ in categories})
     rows = [reader.row(row, i) for i, row in enumerate(tree["annotations"])]
     table = np.array(rows, np.float64).reshape(-1, 8)
     return CocoGroundTruth(
@@ -125,16 +125,16 @@ def parse_ground_truth(tree: Any, name: str, sha256: str = "") -> CocoGroundTrut
 
 
 def find_image_files(truth: CocoGroundTruth, folder: Path) -> dict[int, Path]:
-    """Returns the path of each picture that is in a folder, by its id.
+    """Returns the path of each image that is in a folder, by image id.
 
-    A file name with folders in it, as ``val2017/1.jpg``, is also looked for without them, unless that is the name of
-    several pictures.
+    A file name with folders, such as ``val2017/1.jpg``, is also searched without them, unless several images have that
+    name.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: the folder does not exist.
     """
     if not os.path.isdir(folder):
-        raise UsageError(f"there is no folder {folder}: give the one with the pictures of {truth.name}")
+        raise UsageError(f"there is no folder {folder}: give the one with the images of {truth.name}")
     names = {entry.name for entry in os.scandir(folder)}
     shared = Counter(PurePosixPath(file_name).name for file_name in {image.file_name for image in truth.images})
     found: dict[int, Path] = {}
@@ -152,19 +152,23 @@ def _read(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise UsageError(f"{path} has {size / 2**30:.1f} GiB; annotations of up to {MAX_BYTES >> 30} GiB are read")
+            raise UsageError(f"{path} has {size / 2**30:.1f} GiB, the limit for annotations is {MAX_BYTES >> 30} GiB")
         return path.read_bytes()
     except FileNotFoundError:
-        raise UsageError(f"{path} does not exist: give COCO's instances_*.json, or your own in that form") from None
+        raise UsageError(f"{path} does not exist: give COCO's instances_*.json, or your own in that format") from None
     except IsADirectoryError:
-        raise UsageError(f"{path} is a folder: give the annotations file in it, like instances_val2017.json") from None
+        raise UsageError(
+            f"{path} is a folder: give the annotations file in it, such as instances_val2017.json"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _check_kind(tree: Any, name: str) -> None:
+def _check_format(tree: Any, name: str) -> None:
     if isinstance(tree, list):
-        raise UsageError(f"{name} is a list, like files of results: give the annotations, like instances_val2017.json")
+        raise UsageError(
+            f"{name} is a list, as in a results file: give the annotations, such as instances_val2017.json"
+        )
     if not isinstance(tree, dict) or not isinstance(tree.get("images"), list):
         raise UsageError(f"{name} has no list of images: it is not in COCO's format")
     if not isinstance(tree.get("annotations"), list):
@@ -188,7 +192,7 @@ def _image(row: Any, where: str) -> AnnotatedImage:
         raise UsageError(f"{where} has no file_name")
     path = PurePosixPath(file_name)
     if path.is_absolute() or ".." in path.parts or not path.name:
-        raise UsageError(f"{where}: file_name {file_name!r} leads out of the folder of pictures")
+        raise UsageError(f"{where}: file_name {file_name!r} is outside the folder of images")
     width, height = (row.get(key, 0) for key in ("width", "height"))
     if not all(isinstance(side, int) and side >= 0 for side in (width, height)):
         raise UsageError(f"{where}: width and height must be whole numbers of pixels, got {width!r} and {height!r}")
@@ -210,15 +214,15 @@ def _id(row: Any, key: str, where: str) -> int:
 
 
 def _check_unique(numbers: Sequence[int], where: str) -> None:
-    seen: set[int] = set()
+    known: set[int] = set()
     for number in numbers:
-        if number in seen:
-            raise UsageError(f"{where} has id {number} twice")
-        seen.add(number)
+        if number in known:
+            raise UsageError(f"{where}: id {number} is used twice")
+        known.add(number)
 
 
-class _Objects:
-    """Reads annotations into rows of numbers."""
+class _AnnotationReader:
+    """Converts annotations to rows of numbers."""
 
     def __init__(self, name: str, images: set[int], categories: set[int]) -> None:
         self._name = name
@@ -226,18 +230,18 @@ class _Objects:
         self._categories = categories
 
     def row(self, row: Any, index: int) -> tuple[float, ...]:
-        """Returns picture, category, left, top, width, height, area, crowd."""
+        """Returns image id, category id, left, top, width, height, area, crowd."""
         where = f"{self._name}: annotations[{index}]"
         image, category = _id(row, "image_id", where), _id(row, "category_id", where)
         if image not in self._images:
-            raise UsageError(f"{where} is of image {image}, which is not among the images")
+            raise UsageError(f"{where}: image_id {image} is not among the images")
         if category not in self._categories:
-            raise UsageError(f"{where} is of category {category}, which is not among the categories")
+            raise UsageError(f"{where}: category_id {category} is not among the categories")
         box = row.get("bbox")
         if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
-            raise UsageError(f"{where} has no bbox of four numbers: left, top, width, height")
+            raise UsageError(f"{where}: bbox must be four numbers: left, top, width, height")
         if box[2] < 0 or box[3] < 0:
-            raise UsageError(f"{where}: bbox {box} has a negative size; it is left, top, width, height")
+            raise UsageError(f"{where}: bbox {box} has a negative size: it must be left, top, width, height")
         area = row.get("area", box[2] * box[3])
         if not _is_number(area):
             raise UsageError(f"{where}: area must be a number, got {area!r}")
@@ -245,4 +249,4 @@ class _Objects:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGE
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MAX_NUMBER

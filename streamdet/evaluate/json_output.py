@@ -1,4 +1,4 @@
-"""What was measured, as JSON for other programs."""
+"""Strict JSON output: no NaN or infinity."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Any
 from streamdet.sinks.output_path import write_error
 
 
-def plain(value: Any) -> Any:
-    """Returns data with None for every number that cannot be said: JSON knows neither NaN nor infinity.
+def without_nan(value: Any) -> Any:
+    """Returns the data with None for NaN and infinity, which JSON does not have.
 
-    >>> plain({"ap": [0.5, float("nan")]})
+    >>> without_nan({"ap": [0.5, float("nan")]})
     {'ap': [0.5, None]}
     """
     if isinstance(value, Mapping):
-        return {key: plain(part) for key, part in value.items()}
+        return {key: without_nan(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
+        return [without_nan(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def json_text(value: Any) -> str:
-    """Returns data as JSON that every program reads, see `plain`."""
-    return json.dumps(plain(value), indent=2, allow_nan=False)
+    """Returns the data as strict JSON, see `without_nan`."""
+    return json.dumps(without_nan(value), indent=2, allow_nan=False)
 
 
 def write_json(value: Any, path: Path) -> None:
-    """Writes `json_text` of data.
+    """Writes `json_text` of the data.
 
     Raises:
         SinkError: the file cannot be written.

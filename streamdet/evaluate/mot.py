@@ -1,6 +1,6 @@
-"""How well objects are followed: HOTA, MOTA and IDF1, computed by TrackEval from boxes in memory.
+"""Tracking metrics: HOTA, MOTA and IDF1, computed by TrackEval from boxes in memory.
 
-TrackEval is the reference implementation of HOTA (Luiten et al., IJCV 2021) and what MOTChallenge scores with.
+TrackEval is the reference implementation of HOTA (Luiten et al., IJCV 2021) and the scorer of MOTChallenge.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from streamdet.tracking.matching import assign, iou_matrix
 from streamdet.types import Detections
 
 MIN_IOU = 0.5
-"""Overlap from which a shown box is the object's; what MOTChallenge takes. HOTA takes 0.05 to 0.95 in turn."""
+"""Minimum IoU of a shown box and an object that match, as for MOTChallenge. HOTA averages over 0.05 to 0.95."""
 
 Ignored = Sequence[NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
 class MotNumbers:
-    """How well objects were followed. Shares are 0 to 1, and NaN where there was no object to follow.
+    """Tracking metrics. Shares are 0 to 1, and NaN without objects.
 
     Attributes:
-        hota: higher order tracking accuracy, the mean over overlaps from 0.05 to 0.95.
-        det_a: its part that is about finding.
-        ass_a: its part that is about keeping identities.
-        loc_a: how exactly the boxes lie, of those that match.
-        mota: 1 - (misses + false positives + identity switches) / objects; negative where more is wrong than there is.
-        motp: mean overlap of the boxes that match.
-        idf1: F1 of the best one-to-one pairing of true identities with shown ones.
-        id_precision: share of shown boxes that carry the identity paired with their object's.
-        id_recall: share of true boxes that are shown under the identity paired with theirs.
+        hota: higher order tracking accuracy, the mean over IoU from 0.05 to 0.95.
+        det_a: detection accuracy, a part of HOTA.
+        ass_a: association accuracy, a part of HOTA.
+        loc_a: localisation accuracy of the matching boxes.
+        mota: 1 - (misses + false positives + identity switches) / objects; negative if errors outnumber objects.
+        motp: mean IoU of the matching boxes.
+        idf1: F1 of the best one-to-one assignment of ground truth identities to tracks.
+        id_precision: share of shown boxes whose track is assigned to their object's identity.
+        id_recall: share of ground truth boxes shown by the track assigned to their identity.
         precision: share of shown boxes that match an object.
         recall: share of objects that are shown.
-        matches: boxes shown where an object is.
-        false_positives: boxes shown where none is.
-        misses: objects not shown.
-        id_switches: how often an object is shown under another identity than the last time.
-        fragmentations: how often an object is shown again after it was not.
-        mostly_tracked: identities shown for more than 80 % of their frames.
-        partly_tracked: those between.
-        mostly_lost: identities shown for less than 20 % of their frames.
-        identities: true ones.
-        tracks: shown ones.
-        frames: looked at.
+        matches: number of shown boxes that match an object.
+        false_positives: number of shown boxes that match none.
+        misses: number of objects not shown.
+        id_switches: number of times that an object's track changes.
+        fragmentations: number of times that an object is shown again after a gap.
+        mostly_tracked: identities shown in more than 80 % of their frames.
+        partly_tracked: identities shown in 20 % to 80 % of their frames.
+        mostly_lost: identities shown in less than 20 % of their frames.
+        identities: number in the ground truth.
+        tracks: number shown.
+        frames: number evaluated.
     """
 
     hota: float
@@ -76,19 +76,19 @@ class MotNumbers:
 
     @property
     def objects(self) -> int:
-        """True boxes in all frames together."""
+        """Number of ground truth boxes in all frames."""
         return self.matches + self.misses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotSequence:
-    """What is in each frame, and what was shown of it.
+    """Ground truth and shown boxes of one video.
 
     Attributes:
-        truth: for each frame the objects that are there; `track_ids` are their identities, scores do not count.
-        shown: for each frame the boxes that were shown, with `track_ids`.
-        ignored: for each frame (N,) bool: objects of `truth` that need not be shown, because they are scarcely visible
-            or of no interest. They are no misses, and what is shown of them is no false positive. None: all count.
+        truth: ground truth of each frame; `track_ids` are identities, scores are not used.
+        shown: shown boxes of each frame, with `track_ids`.
+        ignored: for each frame (N,) bool: objects of `truth` that may be missed, because they are hardly visible or of
+            no interest. They are not misses, and boxes shown for them are not false positives. None: all objects count.
     """
 
     truth: Sequence[Detections]
@@ -97,20 +97,22 @@ class MotSequence:
 
     def __post_init__(self) -> None:
         if len(self.truth) != len(self.shown):
-            raise ValueError(f"truth has {len(self.truth)} frames, shown {len(self.shown)}: give one of each per frame")
+            raise ValueError(
+                f"truth has {len(self.truth)} frames, shown has {len(self.shown)}: both must have one item per frame"
+            )
         if self.ignored is not None and [len(mask) for mask in self.ignored] != [len(frame) for frame in self.truth]:
-            raise ValueError("ignored must hold a bool for each object of truth, frame by frame")
+            raise ValueError("ignored must have one bool per object of truth, frame by frame")
         _check_identities(self.truth, "truth")
         _check_identities(self.shown, "shown")
 
 
 @dataclass(frozen=True, slots=True)
 class MotResult:
-    """Numbers of several sequences.
+    """Metrics of several sequences.
 
     Attributes:
-        sequences: of each, by its name.
-        combined: of all boxes together: a long sequence weighs more.
+        sequences: metrics of each, by name.
+        combined: metrics over all boxes; a long sequence weighs more.
     """
 
     sequences: Mapping[str, MotNumbers]
@@ -125,17 +127,17 @@ def evaluate_mot(
     class_agnostic: bool = False,
     min_iou: float = MIN_IOU,
 ) -> MotNumbers:
-    """Compares what was shown with what is there, for one video.
+    """Compares shown boxes with ground truth, for one video.
 
     Args:
         truth: see `MotSequence`.
         shown: see `MotSequence`.
         ignored: see `MotSequence`.
-        class_agnostic: let a box of another class match. Otherwise it never does; all classes are counted together.
-        min_iou: overlap from which a shown box is the object's, for MOTA and IDF1 and what belongs to them.
+        class_agnostic: let boxes of different classes match. All classes are counted together either way.
+        min_iou: minimum IoU of a match, for MOTA, IDF1 and the numbers they consist of.
 
     Raises:
-        ValueError: numbers of frames differ, an object has no identity, or two of a frame have the same.
+        ValueError: the numbers of frames differ, an object has no identity, or two of a frame have the same.
     """
     one = MotSequence(truth, shown, ignored)
     return evaluate_sequences({"": one}, class_agnostic=class_agnostic, min_iou=min_iou).combined
@@ -144,7 +146,7 @@ def evaluate_mot(
 def evaluate_sequences(
     sequences: Mapping[str, MotSequence], *, class_agnostic: bool = False, min_iou: float = MIN_IOU
 ) -> MotResult:
-    """Does the same for several videos, each on its own and all together; identities are a video's own.
+    """Compares shown boxes with ground truth for several videos, separately and combined. Identities are per video.
 
     Raises:
         ValueError: there is no sequence.
@@ -165,7 +167,7 @@ def evaluate_sequences(
 
 
 def _metrics(min_iou: float) -> list[Any]:
-    from trackeval.metrics.clear import CLEAR  # here: it takes half a second
+    from trackeval.metrics.clear import CLEAR  # imported here: it takes half a second
     from trackeval.metrics.hota import HOTA
     from trackeval.metrics.identity import Identity
 
@@ -173,17 +175,17 @@ def _metrics(min_iou: float) -> list[Any]:
 
 
 def _data(sequence: MotSequence, class_agnostic: bool, min_iou: float) -> dict[str, Any]:
-    """Returns a sequence as TrackEval's metrics take it: similarities, and identities counted from 0."""
+    """Returns a sequence in TrackEval's format: similarities, and identities numbered from 0."""
     truth_ids, shown_ids, similarities = [], [], []
     ignored = sequence.ignored or [np.zeros(len(frame), np.bool_) for frame in sequence.truth]
     for truth, shown, mask in zip(sequence.truth, sequence.shown, ignored, strict=True):
-        alike = iou_matrix(truth.boxes_xyxy, shown.boxes_xyxy)
+        iou = iou_matrix(truth.boxes_xyxy, shown.boxes_xyxy)
         if not class_agnostic:
-            alike[truth.class_ids[:, None] != shown.class_ids[None]] = 0.0
-        counts = ~_of_ignored(alike, mask, min_iou)
+            iou[truth.class_ids[:, None] != shown.class_ids[None]] = 0.0
+        counts = ~_of_ignored(iou, mask, min_iou)
         truth_ids.append(truth.track_ids[~mask])
         shown_ids.append(shown.track_ids[counts])
-        similarities.append(alike[~mask][:, counts])
+        similarities.append(iou[~mask][:, counts])
     truth_number, identities = _numbered(truth_ids)
     shown_number, tracks = _numbered(shown_ids)
     return {
@@ -198,21 +200,21 @@ def _data(sequence: MotSequence, class_agnostic: bool, min_iou: float) -> dict[s
     }
 
 
-def _of_ignored(alike: NDArray[np.float64], ignored: NDArray[np.bool_], min_iou: float) -> NDArray[np.bool_]:
-    """Returns which of the shown boxes belong to ignored objects, (M,) bool.
+def _of_ignored(iou: NDArray[np.float64], ignored: NDArray[np.bool_], min_iou: float) -> NDArray[np.bool_]:
+    """Returns which of the shown boxes match ignored objects, (M,) bool.
 
-    As MOTChallenge does: the best pairing with all objects of the frame decides.
+    As for MOTChallenge, the best assignment to all objects of the frame decides.
     """
-    belongs = np.zeros(alike.shape[1], np.bool_)
-    if ignored.any() and alike.size:
-        column_of_row = assign(np.where(alike >= min_iou, alike, 0.0))
+    belongs = np.zeros(iou.shape[1], np.bool_)
+    if ignored.any() and iou.size:
+        column_of_row = assign(np.where(iou >= min_iou, iou, 0.0))
         columns = column_of_row[ignored]
         belongs[columns[columns >= 0]] = True
     return belongs
 
 
 def _numbered(ids: list[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], int]:
-    """Returns identities as numbers from 0 on, and how many there are."""
+    """Returns the identities numbered from 0, and their number."""
     known = np.unique(np.concatenate(ids)) if ids else np.empty(0, np.int64)
     return [np.searchsorted(known, some) for some in ids], len(known)
 
@@ -226,11 +228,11 @@ def _check_identities(frames: Sequence[Detections], what: str) -> None:
 
 
 def _numbers(results: dict[str, Any], identities: int, tracks: int, frames: int) -> MotNumbers:
-    """Returns TrackEval's results under our names; those over several overlaps as their mean."""
-    some = results["CLR_TP"] + results["CLR_FN"] > 0
+    """Returns TrackEval's results under our names; those at several IoU thresholds as their mean."""
+    has_objects = results["CLR_TP"] + results["CLR_FN"] > 0
 
-    def share(name: str, there_is: bool = some) -> float:
-        return float(np.mean(results[name])) if there_is else math.nan
+    def share(name: str, defined: bool = has_objects) -> float:
+        return float(np.mean(results[name])) if defined else math.nan
 
     return MotNumbers(
         hota=share("HOTA"),

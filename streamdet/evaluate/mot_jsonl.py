@@ -1,4 +1,4 @@
-"""What `streamdet run -o run.jsonl` has shown, as tracks to be judged."""
+"""Reads tracks from the JSON lines of `streamdet run -o run.jsonl`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _EXPECTED = "expected a line of `streamdet run -o FILE.jsonl`"
 
 
 def read_jsonl_tracks(path: Path, length: int = 0) -> list[Detections]:
-    """Reads the tracked objects of each frame. All classes become 0: run with `--classes person` for MOTChallenge.
+    """Reads the tracked objects of each frame. All classes become 0: for MOTChallenge run with `--classes person`.
 
     Args:
         path: a file of `JsonLinesSink`, of one stream.
-        length: frames of the sequence; 0 takes the last that is in the file. The first is `index` 0.
+        length: number of frames of the sequence; 0 takes the last frame in the file. The first has `index` 0.
 
     Raises:
-        UsageError: the file is missing or not of this kind, has a newer schema, or holds two streams or more frames
+        UsageError: the file is missing or in another format, has a newer schema, or holds two streams or more frames
             than `length`.
     """
     frames: dict[int, Detections] = {}
@@ -44,11 +44,11 @@ def read_jsonl_tracks(path: Path, length: int = 0) -> list[Detections]:
             raise UsageError(f"{where}: {_EXPECTED}") from None
         sources.add(source)
         if len(sources) > 1:
-            raise UsageError(f"{where}: a second stream begins, {source}: give a file of one stream")
+            raise UsageError(f"{where}: the file has a second stream, {source}: give a file of one stream")
         if not 0 <= index < (length or MAX_FRAMES):
             raise UsageError(f"{where}: frame {index} of {length or MAX_FRAMES}: do the files belong together?")
         if index in frames:
-            raise UsageError(f"{where}: frame {index} is there twice: were two runs joined?")
+            raise UsageError(f"{where}: frame {index} appears twice: does the file hold two runs?")
         if len(np.unique(detections.track_ids)) < len(detections):
             raise UsageError(f"{where}: two objects have the same track_id")
         frames[index] = detections

@@ -1,4 +1,4 @@
-"""An evaluation of tracks as JSON for other programs."""
+"""Writes a tracking evaluation as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamdet.evaluate.mot_run import MotOptions, MotRun
 
 
 def write_report(run: MotRun, options: MotOptions, path: Path) -> None:
-    """Writes every number, and what they depend on.
+    """Writes all metrics, and the options they depend on.
 
     Raises:
         SinkError: the file cannot be written.
@@ -22,13 +22,13 @@ def write_report(run: MotRun, options: MotOptions, path: Path) -> None:
 
 
 def report(run: MotRun, options: MotOptions) -> dict[str, Any]:
-    """Returns what `write_report` writes."""
+    """Returns the report that `write_report` writes."""
     return {
-        "combined": _row(run.result.combined),
+        "combined": _metrics(run.result.combined),
         "sequences": {
             name: {
-                **_row(numbers),
-                "from": str(run.sources[name]),
+                **_metrics(numbers),
+                "source": str(run.sources[name]),
                 "tracker_us_per_frame": run.us_per_frame.get(name),
             }
             for name, numbers in run.result.sequences.items()
@@ -39,5 +39,5 @@ def report(run: MotRun, options: MotOptions) -> dict[str, Any]:
     }
 
 
-def _row(numbers: MotNumbers) -> dict[str, Any]:
+def _metrics(numbers: MotNumbers) -> dict[str, Any]:
     return asdict(numbers) | {"objects": numbers.objects}

@@ -1,4 +1,4 @@
-"""Tracks of MOTChallenge sequences, from files or made by the tracker here, held against the truth."""
+"""Evaluates tracks of MOTChallenge sequences, read from files or computed by the tracker from detections."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from streamdet.types import Detections
 
 @dataclass(frozen=True, slots=True)
 class MotOptions:
-    """What a user may choose about an evaluation.
+    """Options of an evaluation.
 
     Attributes:
-        tracker: of the tracker, where it makes the tracks.
+        tracker: options of the tracker, where it computes the tracks.
         score_range: see `read_detections`.
-        min_iou: overlap from which a shown box is the object's.
+        min_iou: minimum IoU of a match.
     """
 
     tracker: TrackerOptions = field(default_factory=TrackerOptions)
@@ -36,12 +36,12 @@ class MotOptions:
 
 @dataclass(frozen=True, slots=True)
 class MotJob:
-    """A sequence, and what is held against its truth.
+    """A sequence and the tracks to evaluate.
 
     Attributes:
         files: of the sequence.
-        tracks: file with what some tracker gave, or ``.jsonl`` of `streamdet run`; None runs the tracker here on the
-            sequence's detections.
+        tracks: file with a tracker's output, or ``.jsonl`` of `streamdet run`; None runs the tracker on the sequence's
+            detections.
     """
 
     files: SequenceFiles
@@ -50,13 +50,13 @@ class MotJob:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotRun:
-    """What an evaluation came to.
+    """The result of an evaluation.
 
     Attributes:
-        result: the numbers.
+        result: the metrics.
         shown: by sequence, the tracks of each frame.
-        us_per_frame: by sequence, median microseconds of an update; of those whose tracks were made here.
-        sources: by sequence, the file that tracks or detections came from.
+        us_per_frame: by sequence, median time of a tracker update in microseconds; only where the tracker ran.
+        sources: by sequence, the file of the tracks or detections.
     """
 
     result: MotResult
@@ -66,10 +66,11 @@ class MotRun:
 
 
 def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None) -> MotRun:
-    """Reads truth and tracks of each sequence, tracks where there are detections instead, and evaluates.
+    """Evaluates the tracks of each sequence against its ground truth; runs the tracker where there are none.
 
     Raises:
-        UsageError: a file cannot be used, two sequences share a name, a sequence has no detections or no frame rate.
+        UsageError: a file is invalid, two sequences have the same name, or a sequence without tracks lacks detections
+            or a frame rate.
     """
     options = options or MotOptions()
     names = [job.files.name for job in jobs]
@@ -93,7 +94,7 @@ def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None
             shown, us_per_frame[files.name] = track(found, files.fps, options.tracker)
         length = max(len(truth.frames), len(shown))
         ignored = [*truth.ignored, *[np.empty(0, np.bool_)] * (length - len(truth.ignored))]
-        sequences[files.name] = MotSequence(_filled(truth.frames, length), _filled(shown, length), ignored)
+        sequences[files.name] = MotSequence(_padded(truth.frames, length), _padded(shown, length), ignored)
     result = evaluate_sequences(sequences, min_iou=options.min_iou)
     return MotRun(result, {name: sequence.shown for name, sequence in sequences.items()}, us_per_frame, sources)
 
@@ -101,10 +102,10 @@ def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None
 def track(
     frames: Sequence[Detections], fps: float, options: TrackerOptions | None = None
 ) -> tuple[list[Detections], float]:
-    """Runs the tracker over the detections of each frame.
+    """Runs the tracker on the detections of each frame.
 
     Returns:
-        The tracks it gives for each frame, and the median microseconds of an update.
+        The tracks of each frame, and the median time of an update in microseconds.
     """
     warm_up()
     tracker = ByteTracker(options)
@@ -119,10 +120,12 @@ def track(
 def _check(job: MotJob) -> None:
     files = job.files
     if job.tracks is None and files.detections is None:
-        raise UsageError(f"{files.name}: there are no detections beside {files.truth}: expected det/det.txt or det.txt")
+        raise UsageError(
+            f"{files.name}: there are no detections next to {files.truth}: expected det/det.txt or det.txt"
+        )
     if job.tracks is None and not files.fps:
-        raise UsageError(f"{files.name}: the frame rate is not known: give --fps, or a seqinfo.ini beside the files")
+        raise UsageError(f"{files.name}: the frame rate is unknown: give --fps, or a seqinfo.ini next to the files")
 
 
-def _filled(frames: Sequence[Detections], length: int) -> list[Detections]:
+def _padded(frames: Sequence[Detections], length: int) -> list[Detections]:
     return [*frames, *[Detections.empty()] * (length - len(frames))]

@@ -1,4 +1,4 @@
-"""Where MOTChallenge's sequences lie: folders with truth, detections and ``seqinfo.ini``."""
+"""Finds MOTChallenge sequences: folders with ground truth, detections and ``seqinfo.ini``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class SequenceFiles:
 
     Attributes:
         name: of the sequence.
-        truth: file of what is there.
-        detections: file of what a detector found; None where there is none.
-        fps: frames per second; 0 where nothing says.
-        length: frames; 0 where nothing says.
+        truth: ground truth file.
+        detections: detections file; None if there is none.
+        fps: frames per second; 0 if unknown.
+        length: number of frames; 0 if unknown.
     """
 
     name: str
@@ -32,7 +32,7 @@ class SequenceFiles:
 
 @dataclass(frozen=True, slots=True)
 class SequenceInfo:
-    """What ``seqinfo.ini`` says; 0 and "" where it does not."""
+    """Content of a ``seqinfo.ini``; 0 and "" for missing values."""
 
     name: str = ""
     fps: float = 0.0
@@ -43,7 +43,7 @@ def read_info(path: Path) -> SequenceInfo:
     """Reads a ``seqinfo.ini``.
 
     Raises:
-        UsageError: it is missing or not of this kind.
+        UsageError: the file is missing or in another format.
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -57,14 +57,15 @@ def read_info(path: Path) -> SequenceInfo:
     except (configparser.Error, KeyError, ValueError):
         raise UsageError(f"{path}: not a seqinfo.ini: expected [Sequence] with frameRate and seqLength") from None
     if not 0 <= fps < 1e4 or not 0 <= length <= MAX_FRAMES:
-        raise UsageError(f"{path}: frameRate {fps:g} and seqLength {length} cannot be")
-    if name in (".", "..") or not name.isprintable() or any(mark in name for mark in "/\\:"):  # of tracks
-        raise UsageError(f"{path}: the name {name[:40]!r} cannot be that of a file: correct it")
+        raise UsageError(f"{path}: frameRate {fps:g} or seqLength {length} is out of range")
+    # The name becomes that of a file of tracks.
+    if name in (".", "..") or not name.isprintable() or any(mark in name for mark in "/\\:"):
+        raise UsageError(f"{path}: the name {name[:40]!r} is not a valid file name: correct it")
     return SequenceInfo(name, fps, length)
 
 
-def info_beside(file: Path) -> SequenceInfo:
-    """Returns what the ``seqinfo.ini`` of a file's sequence says, where there is one.
+def info_next_to(file: Path) -> SequenceInfo:
+    """Returns the content of the ``seqinfo.ini`` of a file's sequence; an empty one if there is none.
 
     Raises:
         UsageError: as `read_info`.
@@ -76,21 +77,21 @@ def info_beside(file: Path) -> SequenceInfo:
 
 
 def find_sequences(folder: Path) -> tuple[list[SequenceFiles], list[str]]:
-    """Returns the sequences in a folder, or the one that it is, and the names of those without truth.
+    """Returns the sequences in a folder, or the folder itself as one, and the names of those without ground truth.
 
     A sequence is a folder with ``gt/gt.txt`` as MOTChallenge packs it, or ``gt.txt``; the same with ``det``.
 
     Raises:
-        UsageError: there is none with truth.
+        UsageError: none has ground truth.
     """
     if not os.path.isdir(folder):
-        raise UsageError(f"{folder}: there is no such folder")
+        raise UsageError(f"{folder}: the folder does not exist")
     if _file(folder, "gt") is not None:
         return [_sequence(folder)], []
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     found = [_sequence(path) for path in inner if _file(path, "gt") is not None]
     if not found:
-        raise UsageError(f"{folder}: no sequence with truth: expected NAME/gt/gt.txt or NAME/gt.txt in it")
+        raise UsageError(f"{folder}: it contains no sequence with ground truth: expected NAME/gt/gt.txt or NAME/gt.txt")
     return found, [path.name for path in inner if _file(path, "det") is not None and _file(path, "gt") is None]
 
 

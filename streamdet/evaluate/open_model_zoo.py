@@ -1,9 +1,9 @@
-"""The two metrics that Open Model Zoo's pages quote, computed as its accuracy checker does.
+"""The two metrics that Open Model Zoo publishes, computed like its accuracy checker.
 
 Written from the behaviour of ``tools/accuracy_checker`` in openvinotoolkit/open_model_zoo: ``metrics/coco_metrics.py``
 (`coco_precision`), ``metrics/detection.py`` (`map`), ``metrics/overlap.py`` and ``annotation_converters/ms_coco.py``,
-with the options that ``models/public/ssd-resnet34-1200-onnx/accuracy-check.yml`` leaves at their defaults. Where they
-differ from COCO's own evaluation it is said below; a published figure can only be met by the same steps.
+with the options that ``models/public/ssd-resnet34-1200-onnx/accuracy-check.yml`` leaves at their defaults. The
+differences from COCO's own evaluation are listed below; only the same steps can reproduce a published figure.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from streamdet.evaluate.coco_detections import CocoDetections
 from streamdet.evaluate.ground_truth import CocoGroundTruth
 
 COCO_PRECISION_DETECTIONS = 20
-"""Of each class in each picture, the best so many count in `coco_precision`: its default of ``max_detections``."""
+"""Per class and image, the best of which count in `coco_precision`: its default of ``max_detections``."""
 
 VOC_IOU = 0.5
-"""Overlap from which on `voc_map` takes an object as found: its default of ``overlap_threshold``."""
+"""Minimum IoU of a true positive in `voc_map`: its default of ``overlap_threshold``."""
 
 _VOC_EDGE_PX = 1.0  # include_boundaries: a box from pixel 2 to pixel 4 is 3 pixels wide
 _NONE = np.empty(0, np.int64)
@@ -31,20 +31,20 @@ _NONE = np.empty(0, np.int64)
 def coco_precision(truth: CocoGroundTruth, found: CocoDetections, edge_px: float = 0.0) -> float:
     """Returns Open Model Zoo's ``coco_precision``, 0 to 1; NaN where there is no object.
 
-    As COCO's AP it is the mean over ten IoU thresholds, 101 recalls and the classes that have objects, and detections
-    of a crowd count neither way. It differs in this:
+    Like COCO's AP it is the mean over ten IoU thresholds, 101 recalls and the classes with objects, and detections that
+    match a crowd do not count. It differs from COCO's AP in three ways:
 
-    - only the best 20 detections of each class in a picture count, not 100;
-    - a crowd is matched by its plain IoU, not by how much of the detection lies in it;
-    - the best detection of a class in a picture does not use up the object it finds. The checker notes for each object
-      the position of the detection that found it, and takes 0 for "not found yet". A second detection of the same
-      object counts as right too, so that the figure comes out higher than COCO's.
+    - only the best 20 detections per class and image count, not 100;
+    - a crowd is matched by its plain IoU, not by the share of the detection inside it;
+    - the best detection per class and image does not use up the object it matches. The checker stores for each object
+      the position of the detection that matches it, and reads 0 as "no match yet". A second detection of the same
+      object is a true positive too, so the figure is higher than COCO's.
 
     Args:
-        truth: of all pictures.
-        found: in them.
-        edge_px: what is added to widths and heights. The checker adds nothing here: it makes the overlap without
-            ``include_boundaries``, which `coco_precision` has no option for. 1 counts the pixels of both edges.
+        truth: of all images.
+        found: detections in these images.
+        edge_px: added to widths and heights. The checker adds nothing here: it computes the overlap without
+            ``include_boundaries``, for which `coco_precision` has no option. 1 includes both edge pixels.
     """
     precisions = []
     for of_truth, of_found in _by_class(truth, found):
@@ -57,14 +57,15 @@ def coco_precision(truth: CocoGroundTruth, found: CocoDetections, edge_px: float
 
 
 def voc_map(truth: CocoGroundTruth, found: CocoDetections) -> float:
-    """Returns Open Model Zoo's ``map``, PASCAL VOC's mean average precision at IoU 0.5; NaN where nothing was found.
+    """Returns Open Model Zoo's ``map``, PASCAL VOC's mean average precision at IoU 0.5; NaN without detections.
 
-    For each class, all detections in order of their scores: each looks for the object of its picture that it overlaps
-    most, and is right if that is by 0.5 or more and nothing found it before. The average precision is the area under
-    the falling envelope of precision over recall. Box edges are pixels: widths and heights count one more.
+    Each detection of a class, by falling score, is assigned to the object of its image with the highest IoU. It is a
+    true positive if that is 0.5 or more and no earlier detection matched the object. The average precision is the area
+    under the falling envelope of precision over recall. Box sizes include both edge pixels: widths and heights are 1
+    larger.
 
-    Three things follow from how the checker treats COCO: crowds are objects like others; a class of which nothing was
-    detected is left out of the mean; a class that was detected but has no object counts 0.
+    The checker treats COCO in three particular ways: crowds are ordinary objects; a class without detections is left
+    out of the mean; a class with detections but without objects counts as 0.
     """
     precisions = []
     for of_truth, of_found in _by_class(truth, found):
@@ -75,15 +76,15 @@ def voc_map(truth: CocoGroundTruth, found: CocoDetections) -> float:
 
 
 _Indices = dict[int, NDArray[np.int64]]
-"""Positions of objects or detections by the id of their picture."""
+"""Indices of objects or detections by image id."""
 
 
 def _by_class(truth: CocoGroundTruth, found: CocoDetections) -> Iterator[tuple[_Indices, _Indices]]:
-    looked_at = np.isin(found.image_ids, [image.id for image in truth.images])
+    evaluated = np.isin(found.image_ids, [image.id for image in truth.images])
     for number in sorted(truth.categories):
         yield (
             _by_image(truth.image_ids, np.flatnonzero(truth.category_ids == number)),
-            _by_image(found.image_ids, np.flatnonzero(looked_at & (found.category_ids == number))),
+            _by_image(found.image_ids, np.flatnonzero(evaluated & (found.category_ids == number))),
         )
 
 
@@ -98,9 +99,9 @@ def _corners(boxes_xywh: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _iou(first_xywh: NDArray[np.float64], second_xywh: NDArray[np.float64], edge_px: float) -> NDArray[np.float64]:
-    """Returns the (N, M) intersection over union of boxes whose sides are longer by `edge_px` than their corners say.
+    """Returns the (N, M) intersection over union of boxes, with `edge_px` added to all sides.
 
-    So are the sides of what two boxes share, even where they do not touch.
+    It is also added to the sides of the intersection, even where two boxes do not touch.
     """
     first, second = _corners(first_xywh)[:, None], _corners(second_xywh)[None]
     low = np.maximum(first[..., :2], second[..., :2])
@@ -116,16 +117,16 @@ def _iou(first_xywh: NDArray[np.float64], second_xywh: NDArray[np.float64], edge
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Matched:
-    """The detections of one class in one picture, best first.
+    """The detections of one class in one image, by falling score.
 
     Attributes:
         scores: (D,) float64.
-        right: (10, D) bool, by IoU threshold: it found an object.
-        ignored: (10, D) bool: it found a crowd, and counts neither way.
+        matched: (10, D) bool, by IoU threshold: it matches an object or a crowd.
+        ignored: (10, D) bool: it matches a crowd, and does not count.
     """
 
     scores: NDArray[np.float64]
-    right: NDArray[np.bool_]
+    matched: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
 
 
@@ -136,12 +137,12 @@ def _match(
     indices: NDArray[np.int64],
     edge_px: float,
 ) -> _Matched:
-    """Gives detections to objects, the best detection first, each to the free object that it overlaps most."""
+    """Assigns detections by falling score, each to the free object with the highest IoU."""
     best = indices[np.argsort(-found.scores[indices], kind="stable")][:COCO_PRECISION_DETECTIONS]
-    right = np.zeros((len(IOU_THRESHOLDS), len(best)), np.bool_)
-    ignored = np.zeros_like(right)
+    matched = np.zeros((len(IOU_THRESHOLDS), len(best)), np.bool_)
+    ignored = np.zeros_like(matched)
     crowd = truth.crowd[objects]
-    # The checker keeps overlaps in single precision.
+    # The checker stores overlaps in single precision.
     iou = _iou(found.boxes_xywh[best], truth.boxes_xywh[objects], edge_px).astype(np.float32).astype(np.float64)
     for t, threshold in enumerate(IOU_THRESHOLDS):
         taken = np.zeros(len(objects), np.bool_)
@@ -153,34 +154,34 @@ def _match(
             if not of_kind.any():
                 continue
             overlap = np.where(of_kind, iou[d], -1.0)
-            chosen = len(overlap) - 1 - int(overlap[::-1].argmax())  # of equals the last
-            right[t, d] = True
+            chosen = len(overlap) - 1 - int(overlap[::-1].argmax())  # the last of several equal ones
+            matched[t, d] = True
             ignored[t, d] = crowd[chosen]
-            taken[chosen] = d > 0  # see `coco_precision`: position 0 reads as "not found"
-    return _Matched(found.scores[best], right, ignored)
+            taken[chosen] = d > 0  # see `coco_precision`: position 0 reads as "no match yet"
+    return _Matched(found.scores[best], matched, ignored)
 
 
 def _mean_precision(images: list[_Matched], objects: int) -> float:
-    """Returns the mean over IoU thresholds and recalls; `objects` is how many there were to find."""
+    """Returns the mean precision over IoU thresholds and recalls for a number of objects."""
     if not images:
         return 0.0
     order = np.argsort(-np.concatenate([image.scores for image in images]), kind="stable")
-    right = np.concatenate([image.right for image in images], axis=1)[:, order]
+    matched = np.concatenate([image.matched for image in images], axis=1)[:, order]
     counted = ~np.concatenate([image.ignored for image in images], axis=1)[:, order]
-    hits = np.cumsum(right & counted, axis=1)
+    hits = np.cumsum(matched & counted, axis=1)
     precision = hits / np.maximum(np.cumsum(counted, axis=1), 1)
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    read = [
+    sampled = [
         np.append(line, 0.0)[np.searchsorted(recall, RECALLS, side="left")]
         for line, recall in zip(envelope, hits / objects, strict=True)
     ]
-    return float(np.mean(read))
+    return float(np.mean(sampled))
 
 
 def _voc_hits(
     truth: CocoGroundTruth, found: CocoDetections, of_truth: _Indices, of_found: _Indices
 ) -> NDArray[np.bool_]:
-    """Returns (detections,) bool, by falling score: it found an object that nothing had found before."""
+    """Returns (detections,) bool, by falling score: it is the first to match its object."""
     indices = np.concatenate([of_found[image] for image in sorted(of_found)])
     indices = indices[np.argsort(-found.scores[indices], kind="stable")]
     overlaps = {
@@ -207,7 +208,7 @@ def _voc_hits(
 def _area_under_envelope(hits: NDArray[np.bool_], objects: int) -> float:
     if not objects:
         return 0.0
-    right = np.cumsum(hits)
-    precision = right / np.arange(1, len(hits) + 1)
+    matches = np.cumsum(hits)
+    precision = matches / np.arange(1, len(hits) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float((hits * envelope).sum() / objects)  # recall grows by 1 / objects at each hit

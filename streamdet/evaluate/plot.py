@@ -1,4 +1,4 @@
-"""Precision over recall as a picture."""
+"""Plots precision over recall."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from streamdet.errors import UsageError
 from streamdet.evaluate.coco_ap import IOU_THRESHOLDS, RECALLS, CocoAp
 from streamdet.sinks.output_path import write_error
 
-_CLASSES = 8  # more curves cannot be told apart
-_SHOWN_IOU = (0, 4, 5, 6, 7, 8, 9)  # 0.50, then from 0.70 on: below that they lie close together
+_CLASSES = 8  # more curves cannot be distinguished
+_SHOWN_IOU = (0, 4, 5, 6, 7, 8, 9)  # 0.50, and from 0.70 up: the curves between are close together
 
 
 def check_plot(path: Path) -> None:
-    """Checks that a plot can be made, before anything takes long.
+    """Checks that a plot can be written, before anything that takes long.
 
     Raises:
-        UsageError: matplotlib is not installed, or does not write files that end so.
+        UsageError: matplotlib is not installed, or does not support the file's suffix.
     """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise UsageError("a plot needs matplotlib: pip install matplotlib") from None
     if path.suffix[1:].lower() not in Figure().canvas.get_supported_filetypes():
-        raise UsageError(f"cannot draw {path}: give a name that ends with .png")
+        raise UsageError(f"cannot write a plot to {path}: give a name that ends with .png")
 
 
 def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
-    """Writes a picture with two plots: the mean over classes at several IoU, and single classes at IoU 0.50.
+    """Writes an image with two plots: the mean over classes at several IoU thresholds, and single classes at IoU 0.50.
 
     The classes are those with the most objects.
 
     Args:
-        coco: what to show.
+        coco: metrics to plot.
         path: see `check_plot`.
-        title: a line above.
+        title: above the plots.
 
     Raises:
         UsageError: see `check_plot`.
@@ -45,7 +45,7 @@ def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
     """
     check_plot(path)
     from matplotlib import colormaps
-    from matplotlib.figure import Figure  # without pyplot: no window system is looked for
+    from matplotlib.figure import Figure  # without pyplot, which would search for a window system
 
     figure = Figure(figsize=(13, 6.6), dpi=110, layout="constrained")
     figure.suptitle(title)
@@ -64,7 +64,7 @@ def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
         if row.objects:
             words = f"{row.name}   AP50 {row.ap50:.3f}   ({row.objects} objects)"
             by_class.plot(RECALLS, _to_first_zero(coco.precision[0, :, k]), label=words)
-    by_class.set_title("IoU 0.50, the classes with most objects")
+    by_class.set_title("IoU 0.50, the classes with the most objects")
     for axes in (by_iou, by_class):
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
         axes.grid(alpha=0.3)
@@ -76,5 +76,5 @@ def plot_precision_recall(coco: CocoAp, path: Path, title: str) -> None:
 
 
 def _to_first_zero(precision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns a curve that ends where it has fallen to 0, rather than lying on the axis with all others."""
+    """Returns a curve that ends at its first 0, so that curves do not overlap on the axis."""
     return np.where(np.cumsum(precision <= 0) > 1, np.nan, precision)

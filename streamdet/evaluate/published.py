@@ -1,8 +1,8 @@
-"""What others measured with the models that are known here, and how.
+"""Published figures of known models, and the settings they were measured with.
 
-Two things differ from theirs in a way that shows in the third or fourth digit: boxes are cut to the picture here
-(YOLOX-nano on 64 photos of val2017: AP 0.3669 cut, 0.3653 as the network gives them), and pictures are resized by
-another bilinear filter than Pillow's, which averages where it shrinks.
+Two differences from those measurements change the third or fourth digit. Boxes are clipped to the image here
+(YOLOX-nano on 64 photos of val2017: AP 0.3669 clipped, 0.3653 unclipped). Images are resized by another bilinear filter
+than Pillow's, which averages when it shrinks an image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AP, COCO_PRECISION, VOC_MAP = "AP", "coco_precision", "mAP"
 
 VAL2017_IMAGES = 5000
 VAL2017_OBJECTS = 36781
-"""Pictures and annotations, crowds included, of instances_val2017.json: what published figures are about."""
+"""Images and annotations, crowds included, of instances_val2017.json, which published figures are measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PublishedFigure:
     Attributes:
         metric: `AP`, `COCO_PRECISION` or `VOC_MAP`.
         value: 0 to 1.
-        source: who says so.
+        source: publication.
     """
 
     metric: str
@@ -39,13 +39,13 @@ class PublishedFigure:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How a model is evaluated by those who publish figures of it.
+    """The settings and figures of a published evaluation.
 
     Attributes:
         name: of the model.
-        conf: least score.
+        conf: minimum score.
         iou: of non-maximum suppression.
-        max_detections: of a picture.
+        max_detections: per image.
         figures: on all of COCO val2017.
     """
 
@@ -56,12 +56,12 @@ class Published:
     figures: tuple[PublishedFigure, ...]
 
     def figure(self, metric: str) -> PublishedFigure | None:
-        """Returns the figure of that metric to compare with, None where none was published."""
+        """Returns the published figure of a metric, None if there is none."""
         return next((figure for figure in self.figures if figure.metric == metric), None)
 
 
 # Open Model Zoo: models/public/ssd-resnet34-1200-onnx, accuracy-check.yml and README.md (the page gives no options for
-# its mAP: taken as the metric's defaults). MLPerf Inference v0.5 asks for 0.20.
+# its mAP: assumed to be the metric's defaults). MLPerf Inference v0.5 asks for 0.20.
 FLAGSHIP = Published(
     name="ssd-resnet34-1200",
     conf=0.05,
@@ -81,10 +81,10 @@ YOLOX_NANO = Published(
 
 
 def published(spec: ModelSpec, sha256: str) -> Published | None:
-    """Returns what was published of a model; None for one that is not known.
+    """Returns the published evaluation of a model; None for an unknown model.
 
-    The flagship is known in all its forms by what its outputs mean and the size of its input; converted ones are to
-    reach the figures of the original.
+    The flagship is recognised in all its forms by its output contract and input size: converted forms should reach the
+    figures of the original.
     """
     flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED) and spec.labels == COCO80
     if flagship and (spec.width, spec.height) == (1200, 1200) and not spec.random_weights:
@@ -94,5 +94,5 @@ def published(spec: ModelSpec, sha256: str) -> Published | None:
 
 
 def is_val2017(truth: CocoGroundTruth) -> bool:
-    """Returns whether these are all pictures of COCO val2017, so that figures can be compared."""
+    """Returns whether these are all images of COCO val2017, so that figures are comparable."""
     return len(truth.images) == VAL2017_IMAGES and len(truth) == VAL2017_OBJECTS

@@ -1,4 +1,4 @@
-"""What is true of each frame of a video: by a detector and a tracker that see every frame, or by the scene itself."""
+"""Ground truth of each frame of a video: from a detector and tracker run on every frame, or from a synthetic scene."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from streamdet.tracking.tracker import ByteTracker
 from streamdet.types import Detections, Frame
 
 Progress = Callable[[int, int], None]
-"""Told (frames done, frames in all or 0), after each."""
+"""Called after each frame with (frames done, frames in total, or 0 if unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroundTruthOptions:
-    """Where truth comes from.
+    """The origin of the ground truth.
 
     Attributes:
         source: a video file, or synthetic: with a number of frames.
-        model: whose detections on every frame are taken for true; None takes the truth of a synthetic scene.
+        model: whose detections on every frame are the ground truth; None takes that of a synthetic scene.
         detector: thresholds and hardware.
-        max_frames: look only at the first so many; 0 for all.
+        max_frames: only the first frames; 0 for all.
     """
 
     source: str
@@ -37,16 +37,16 @@ class GroundTruthOptions:
 
 
 class GroundTruthFrames:
-    """The frames of a video with what is true of each; may be iterated once.
+    """The frames of a video with their ground truth; can be iterated once.
 
     Args:
         options: see `GroundTruthOptions`.
-        progress: told of every frame.
+        progress: called after each frame.
         get: see `load_detector`.
 
     Raises:
-        UsageError: the source has no end, or no truth.
-        SourceError, ModelError, HardwareError: a part cannot be made.
+        UsageError: the source has no end, or no ground truth.
+        SourceError, ModelError, HardwareError: source or detector cannot be opened.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class GroundTruthFrames:
         self._max_frames = options.max_frames
         self._progress = progress
         if self._source.live or self._source.still_images:
-            raise UsageError(f"{options.source}: give a video file or synthetic:, whose frames follow one another")
+            raise UsageError(f"{options.source} is no video of fixed length: give a video file or synthetic:")
         self._detector: ModelDetector | None = None
         if options.model is not None:
             self._detector = load_detector(options.model, options.detector, download=download)
@@ -64,18 +64,18 @@ class GroundTruthFrames:
             self._detector.lower_report_threshold(tracking.low_score)
             self._tracker = ByteTracker(tracking)
         elif not isinstance(self._source, SyntheticSource):
-            raise UsageError("no model given: -m names the detector whose boxes on every frame are taken for true")
+            raise UsageError("no model given: -m names the detector whose boxes on every frame are the ground truth")
 
     @property
     def source(self) -> Source:
-        """Where the frames come from."""
+        """The source of the frames."""
         return self._source
 
     @property
     def truth(self) -> str:
-        """Says in words what is taken for true."""
+        """The origin of the ground truth, in words."""
         if self._detector is None:
-            return "the scene's own truth"
+            return "the scene's ground truth"
         return f"{self._detector.spec.name} and the tracker on every frame"
 
     def __iter__(self) -> Iterator[tuple[Frame, Detections]]:
@@ -84,7 +84,7 @@ class GroundTruthFrames:
                 info = source.open()
                 total = min(info.frame_count or self._max_frames, self._max_frames or info.frame_count or 0)
                 if not total and isinstance(source, SyntheticSource):
-                    raise UsageError(f"{source.url} never ends: say how many frames with --max-frames")
+                    raise UsageError(f"{source.url} has no end: limit it with --max-frames")
                 for frame in source.frames():
                     yield frame, self._truth_of(frame)
                     self._progress(frame.index + 1, max(total, frame.index + 1) if total else 0)

@@ -1,4 +1,4 @@
-"""Streaming quality as files: JSON, and a picture of its curves."""
+"""Writes streaming quality as JSON, and plots it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from streamdet.evaluate.plot import check_plot
 from streamdet.evaluate.streaming import MODES, StreamingScore
 from streamdet.sinks.output_path import write_error
 
-MEASURE = "mean IoU over all true boxes of the box shown with that id on that frame; missing = 0"
+MEASURE = "mean IoU of each ground truth box with the box shown under its id on that frame; 0 where none is shown"
 
 
 def report(scores: Sequence[StreamingScore], source: str, truth: str) -> dict[str, Any]:
-    """Returns what `write_report` writes."""
+    """Returns the report that `write_report` writes."""
     return {
         "source": source,
-        "truth": truth,
+        "ground_truth": truth,
         "quality": MEASURE,
-        "frames_that_count": "from the arrival of the first detections on",
+        "frames": "from the arrival of the first detections",
         "scores": [asdict(score) for score in scores],
     }
 
 
 def write_report(scores: Sequence[StreamingScore], source: str, truth: str, path: Path) -> None:
-    """Writes every figure as JSON.
+    """Writes all results as JSON.
 
     Raises:
         SinkError: the file cannot be written.
@@ -37,19 +37,19 @@ def write_report(scores: Sequence[StreamingScore], source: str, truth: str, path
 
 
 def plot_streaming(scores: Sequence[StreamingScore], path: Path, title: str) -> None:
-    """Draws quality over the detection rate, a curve for each mode; one plot for each rule of latency.
+    """Plots quality over the detection rate: one curve per mode, one plot per latency.
 
     Args:
-        scores: what to show.
+        scores: results to plot.
         path: see `check_plot`.
-        title: a line above.
+        title: above the plots.
 
     Raises:
         UsageError: see `check_plot`.
         SinkError: the file cannot be written.
     """
     check_plot(path)
-    from matplotlib.figure import Figure  # without pyplot: no window system is looked for
+    from matplotlib.figure import Figure  # without pyplot, which would search for a window system
 
     plots = latencies(scores)
     figure = Figure(figsize=(5.5 * len(plots) + 1, 5), dpi=110, layout="constrained")
@@ -58,8 +58,8 @@ def plot_streaming(scores: Sequence[StreamingScore], path: Path, title: str) -> 
         for mode in MODES:
             points = sorted((s.setting.rate_hz, s.quality) for s in part if s.mode == mode)
             axes.plot(*zip(*points, strict=True), marker="o", label=mode)
-        axes.set_title(f"detections {words} late")
-        axes.set(xlabel="detections per second", ylabel="mean IoU of what is shown", ylim=(0, 1.02), xscale="log")
+        axes.set_title(f"latency {words}")
+        axes.set(xlabel="detections per second", ylabel="mean IoU of shown boxes", ylim=(0, 1.02), xscale="log")
         rates = sorted({score.setting.rate_hz for score in part})
         axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
         axes.minorticks_off()
@@ -72,10 +72,10 @@ def plot_streaming(scores: Sequence[StreamingScore], path: Path, title: str) -> 
 
 
 def latencies(scores: Sequence[StreamingScore]) -> dict[str, list[StreamingScore]]:
-    """Returns the scores by what their latency is: of all as long as a detection takes at its rate, or a number."""
-    own = all(math.isclose(score.setting.latency_s, 1 / score.setting.rate_hz) for score in scores)
+    """Returns the results by latency in words: "one period" if all have the period of their rate, else milliseconds."""
+    one_period = all(math.isclose(score.setting.latency_s, 1 / score.setting.rate_hz) for score in scores)
     parts: dict[str, list[StreamingScore]] = {}
     for score in scores:
-        words = "one period" if own else f"{1000 * score.setting.latency_s:g} ms"
+        words = "one period" if one_period else f"{1000 * score.setting.latency_s:g} ms"
         parts.setdefault(words, []).append(score)
     return parts

@@ -1,4 +1,4 @@
-"""How well a detector finds what is in `synthetic:street`, whose truth is exact."""
+"""Evaluates a detector and the tracker on `synthetic:street`, whose ground truth is exact."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Detections
 
 MIN_VISIBLE = 0.25
-"""An object of which less can be seen is neither to be found nor wrong to find: COCO's crowds. The share that the
-benchmarks of pedestrian tracking use (MOT16, Milan et al. 2016)."""
+"""Minimum visible share of an object that counts. Others may be missed and may be detected, like COCO's crowds.
+Pedestrian tracking benchmarks use this share (MOT16, Milan et al. 2016)."""
 
 FIRST_TRAINING_SEED = 1 << 20
-"""Scenes with seeds from here on are what the demo detector learned from; all others it has never seen."""
+"""The demo detector was trained on scenes with seeds from this one up, and on no others."""
 
-Shown = tuple[Picture, StreetTruth]
+AnnotatedPicture = tuple[Picture, StreetTruth]
 
 
 @dataclass(frozen=True, slots=True)
 class StreetSet:
-    """A set of pictures to measure with.
+    """A set of pictures for an evaluation.
 
     Attributes:
         seeds: one scene each.
-        frames: which of each scene.
-        options: of all scenes, whatever its seed.
+        frames: frame numbers of each scene.
+        options: of all scenes; its seed is not used.
     """
 
     seeds: tuple[int, ...]
@@ -51,18 +51,20 @@ class StreetSet:
         scenes = f"{len(self.seeds)} scenes (seeds {self.seeds[0]} to {self.seeds[-1]})"
         return f"{len(self.seeds) * len(self.frames)} pictures of {scenes}, {options.width}x{options.height}"
 
-    def pictures(self) -> Iterator[Shown]:
-        """Yields its pictures, and what is in them."""
+    def pictures(self) -> Iterator[AnnotatedPicture]:
+        """Yields its pictures with ground truth."""
         return pictures(self.seeds, self.frames, self.options)
 
 
-def pictures(seeds: Sequence[int], frames: Sequence[int], options: StreetOptions | None = None) -> Iterator[Shown]:
-    """Yields pictures of scenes, and what is in them.
+def pictures(
+    seeds: Sequence[int], frames: Sequence[int], options: StreetOptions | None = None
+) -> Iterator[AnnotatedPicture]:
+    """Yields pictures of scenes with ground truth.
 
     Args:
         seeds: one scene each.
-        frames: which of each scene.
-        options: of all scenes, whatever its seed.
+        frames: frame numbers of each scene.
+        options: of all scenes; its seed is not used.
     """
     options = options or StreetOptions()
     for seed in seeds:
@@ -72,25 +74,26 @@ def pictures(seeds: Sequence[int], frames: Sequence[int], options: StreetOptions
 
 
 HELD_OUT = StreetSet(tuple(range(1, 61)), (0, 75, 150, 225))
-"""What the demo detector is measured with: scenes as `synthetic:street` shows them, none of which it learned from."""
+"""The test set of the demo detector: scenes of `synthetic:street` that it was not trained on."""
 
 
 def coco_ground_truth(
-    seen: Sequence[StreetTruth], size: tuple[int, int], min_visible: float = MIN_VISIBLE
+    annotated: Sequence[StreetTruth], size: tuple[int, int], min_visible: float = MIN_VISIBLE
 ) -> CocoGroundTruth:
-    """Returns what is in a number of pictures in COCO's terms; categories are numbered from 1, pictures from 0."""
-    boxes = [truth.boxes_xyxy.astype(np.float64) for truth in seen]
+    """Returns the ground truth of pictures in COCO's terms; categories are numbered from 1, pictures from 0."""
+    boxes = [truth.boxes_xyxy.astype(np.float64) for truth in annotated]
     corners = np.concatenate([*boxes, np.empty((0, 4))])
     sides = corners[:, 2:] - corners[:, :2]
-    visible = np.concatenate([*(truth.visible for truth in seen), np.empty(0, np.float32)])
+    visible = np.concatenate([*(truth.visible for truth in annotated), np.empty(0, np.float32)])
     shown = visible > 0
     truth = CocoGroundTruth(
         name="synthetic:street",
         sha256="",
-        images=tuple(AnnotatedImage(i, f"{i}", *size) for i in range(len(seen))),
+        images=tuple(AnnotatedImage(i, f"{i}", *size) for i in range(len(annotated))),
         categories={number: label for number, label in enumerate(LABELS, 1)},
-        image_ids=np.repeat(np.arange(len(seen)), [len(part) for part in boxes])[shown],
-        category_ids=np.concatenate([*(t.class_ids.astype(np.int64) for t in seen), np.empty(0, np.int64)])[shown] + 1,
+        image_ids=np.repeat(np.arange(len(annotated)), [len(part) for part in boxes])[shown],
+        category_ids=np.concatenate([*(t.class_ids.astype(np.int64) for t in annotated), np.empty(0, np.int64)])[shown]
+        + 1,
         boxes_xywh=np.concatenate([corners[:, :2], sides], axis=1)[shown],
         areas=sides.prod(axis=1)[shown],
         crowd=visible[shown] < min_visible,
@@ -101,7 +104,7 @@ def coco_ground_truth(
 def mot_ground_truth(
     exact: Sequence[StreetTruth], min_visible: float = MIN_VISIBLE
 ) -> tuple[list[Detections], list[NDArray[np.bool_]]]:
-    """Returns what is there in each frame, with identities, and which of it need not be shown: see `MIN_VISIBLE`."""
+    """Returns the objects of each frame with identities, and which of them may be missed: see `MIN_VISIBLE`."""
     return [truth.detections(min_visible=0.0) for truth in exact], [truth.visible < min_visible for truth in exact]
 
 
@@ -112,18 +115,18 @@ def track_street(
     on_progress: Callable[[int], None] = lambda done: None,
     min_visible: float = MIN_VISIBLE,
 ) -> MotResult:
-    """Runs a detector and the tracker over scenes, every frame of them, and compares what they show with the truth.
+    """Runs a detector and the tracker on every frame of scenes, and compares the tracks with ground truth.
 
     Args:
-        detector: with the threshold for showing.
+        detector: with its threshold for display.
         scenes: one video each.
-        frames: of each scene, from the first on.
-        on_progress: told after each frame how many are done.
-        min_visible: what less can be seen of is ignored.
+        frames: number of frames of each scene.
+        on_progress: called after each frame with the number done.
+        min_visible: minimum visible share of an object that counts.
     """
     options = TrackerOptions.for_threshold(detector.conf)
     detector.lower_report_threshold(options.low_score)
-    found: dict[str, MotSequence] = {}
+    sequences: dict[str, MotSequence] = {}
     for k, scene_options in enumerate(scenes):
         scene, tracker = StreetScene(scene_options), ByteTracker(options)
         shown, exact = [], []
@@ -134,35 +137,35 @@ def track_street(
             exact.append(scene.full_ground_truth(frame))
             on_progress(k * frames + frame + 1)
         truth, ignored = mot_ground_truth(exact, min_visible)
-        found[f"seed {scene_options.seed}"] = MotSequence(truth, shown, ignored)
-    return evaluate_sequences(found)
+        sequences[f"seed {scene_options.seed}"] = MotSequence(truth, shown, ignored)
+    return evaluate_sequences(sequences)
 
 
 def evaluate_street(
     detector: ModelDetector,
-    shown: Iterator[Shown],
+    samples: Iterator[AnnotatedPicture],
     on_progress: Callable[[int], None] = lambda done: None,
     min_visible: float = MIN_VISIBLE,
 ) -> CocoAp:
-    """Runs a detector over pictures of the street and evaluates what it finds as COCO does.
+    """Runs a detector on pictures of the street and evaluates its detections as COCO does.
 
     Args:
-        detector: with a threshold made for evaluation: low.
-        shown: pictures of one size, and what is in them.
-        on_progress: told after each picture how many are done.
-        min_visible: what less can be seen of is ignored.
+        detector: with a low threshold, for evaluation.
+        samples: pictures of one size with ground truth.
+        on_progress: called after each picture with the number done.
+        min_visible: minimum visible share of an object that counts.
 
     Raises:
         UsageError: none of the detector's classes is in the scene.
     """
     categories = map_classes(detector.spec.labels, dict(enumerate(LABELS, 1)), "synthetic:street").category_ids
     records: list[ImageDetections] = []
-    seen: list[StreetTruth] = []
+    annotated: list[StreetTruth] = []
     size = (0, 0)
-    for i, (picture, truth) in enumerate(shown):
+    for i, (picture, truth) in enumerate(samples):
         (found,) = detector.detect([picture])
         records.append(image_detections(i, found.detections, categories, found.times))
-        seen.append(truth)
+        annotated.append(truth)
         size = picture.width, picture.height
         on_progress(i + 1)
-    return coco_ap(coco_ground_truth(seen, size, min_visible), CocoDetections.of(records))
+    return coco_ap(coco_ground_truth(annotated, size, min_visible), CocoDetections.of(records))

@@ -1,4 +1,4 @@
-"""Small truths and findings, and a folder of pictures whose truth is known."""
+"""Builds small ground truths and detections, and a folder of images with annotations."""
 
 import json
 
@@ -12,14 +12,14 @@ from streamdet.scenes.shapes import LABELS, ShapesOptions, ShapesScene
 CAT, DOG = 1, 2
 CATEGORIES = {CAT: "cat", DOG: "dog"}
 ONE, TWO = 10, 20
-"""Ids of the two pictures."""
+"""Ids of the two images."""
 
 
 def truth_of(*objects, images=(ONE, TWO)):
-    """Each object: picture, category, (left, top, width, height), and "crowd" where it is one."""
+    """Returns ground truth; each object is image, category, (left, top, width, height), and "crowd" for a crowd."""
     boxes = np.array([row[2] for row in objects], np.float64).reshape(-1, 4)
     return CocoGroundTruth(
-        name="made.json",
+        name="built.json",
         sha256="",
         images=tuple(AnnotatedImage(number, f"{number}.jpg") for number in images),
         categories=CATEGORIES,
@@ -32,7 +32,7 @@ def truth_of(*objects, images=(ONE, TWO)):
 
 
 def found_of(*detections):
-    """Each detection: picture, category, score, (left, top, width, height)."""
+    """Returns detections; each is image, category, score, (left, top, width, height)."""
     return CocoDetections(
         np.array([row[0] for row in detections], np.int64),
         np.array([row[1] for row in detections], np.int64),
@@ -42,7 +42,7 @@ def found_of(*detections):
 
 
 def tree_of_scene(folder, count=6):
-    """Writes pictures of the synthetic scene to a folder, and returns their annotations in COCO's form."""
+    """Writes images of the synthetic scene to a folder, and returns their annotations in COCO's format."""
     scene = ShapesScene(ShapesOptions(width=640, height=480))
     images, annotations = [], []
     for number in range(count):
@@ -62,7 +62,7 @@ def tree_of_scene(folder, count=6):
 
 
 def write_scene(folder, count=6):
-    """Writes pictures and their annotations file, and returns its path."""
+    """Writes images and their annotations file; returns the path of the latter."""
     path = folder / "truth.json"
     path.write_text(json.dumps(tree_of_scene(folder, count)))
     return path

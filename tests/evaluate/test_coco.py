@@ -1,4 +1,4 @@
-"""The whole evaluation, from a model's file to its average precision."""
+"""The complete COCO evaluation, from a model's file to its average precision."""
 
 import contextlib
 import hashlib
@@ -82,28 +82,24 @@ def test_equals_pycocotools_from_scratch(data_dir, result):
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    """A folder of pictures with its annotations, for the built-in detector: no data is needed."""
+    """Returns a folder of images and its annotations file for the built-in detector; needs no test data."""
     folder = tmp_path_factory.mktemp("scene")
     return folder, write_scene(folder)
 
 
 def test_the_built_in_detector_on_its_own_scene(scene):
     folder, annotations = scene
-    seen = []
-    result = evaluate_coco(SHAPES_MODEL, folder, annotations, on_progress=lambda *counts: seen.append(counts))
+    progress = []
+    result = evaluate_coco(SHAPES_MODEL, folder, annotations, on_progress=lambda *counts: progress.append(counts))
     assert result.ap50 > 0.9
-    assert seen == [(done, 6) for done in range(7)]
-    assert (result.resumed_images, result.missing_images, result.published, result.random_weights) == (
-        0,
-        0,
-        None,
-        False,
-    )
+    assert progress == [(done, 6) for done in range(7)]
+    assert (result.resumed_images, result.missing_images) == (0, 0)
+    assert (result.published, result.random_weights) == (None, False)
     assert (result.classes.unmapped_classes, result.classes.unmapped_categories) == ((), ())
     assert (result.identity.conf, result.identity.max_detections) == (0.01, 200)
 
 
-def test_a_detector_brings_its_own_thresholds(scene):
+def test_a_detector_keeps_its_own_thresholds(scene):
     folder, annotations = scene
     with load_detector(SHAPES_MODEL, DetectorOptions(conf=0.9, iou=0.3, max_detections=2)) as detector:
         result = evaluate_coco(detector, folder, read_ground_truth(annotations), CocoOptions(conf=0.1))
@@ -112,10 +108,10 @@ def test_a_detector_brings_its_own_thresholds(scene):
     assert result.detections.scores.min() > 0.9
 
 
-def test_goes_on_from_what_was_kept(scene, tmp_path):
+def test_a_stopped_evaluation_resumes(scene, tmp_path):
     folder, annotations = scene
     options = CocoOptions(detections=tmp_path / "run.jsonl")
-    whole = evaluate_coco(SHAPES_MODEL, folder, annotations, options)
+    complete = evaluate_coco(SHAPES_MODEL, folder, annotations, options)
 
     def stop(done, total):
         if done == 4:
@@ -124,20 +120,20 @@ def test_goes_on_from_what_was_kept(scene, tmp_path):
     (tmp_path / "run.jsonl").unlink()
     with pytest.raises(KeyboardInterrupt):
         evaluate_coco(SHAPES_MODEL, folder, annotations, options, stop)
-    assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 5  # four pictures under the header
-    seen = []
-    again = evaluate_coco(SHAPES_MODEL, folder, annotations, options, lambda *counts: seen.append(counts))
-    assert seen == [(4, 6), (5, 6), (6, 6)]
+    assert len((tmp_path / "run.jsonl").read_text().splitlines()) == 5  # the header and four images
+    progress = []
+    again = evaluate_coco(SHAPES_MODEL, folder, annotations, options, lambda *counts: progress.append(counts))
+    assert progress == [(4, 6), (5, 6), (6, 6)]
     assert again.resumed_images == 4
-    assert again.coco.numbers == whole.coco.numbers
-    assert again.detections.rows() == whole.found.rows()
+    assert again.coco.numbers == complete.coco.numbers
+    assert again.detections.rows() == complete.detections.rows()
     with pytest.raises(UsageError, match=r"made with conf 0\.01, this run has 0\.5"):
         evaluate_coco(SHAPES_MODEL, folder, annotations, replace(options, conf=0.5))
-    with load_detector(SHAPES_MODEL) as detector, pytest.raises(UsageError, match="given by its name or file"):
+    with load_detector(SHAPES_MODEL) as detector, pytest.raises(UsageError, match="given by name or file"):
         evaluate_coco(detector, folder, annotations, options)
 
 
-def test_kept_detections_of_more_pictures_serve_fewer(scene, tmp_path):
+def test_a_detections_file_of_more_images_serves_fewer(scene, tmp_path):
     folder, annotations = scene
     options = CocoOptions(detections=tmp_path / "run.jsonl")
     evaluate_coco(SHAPES_MODEL, folder, annotations, options)
@@ -149,31 +145,31 @@ def test_kept_detections_of_more_pictures_serve_fewer(scene, tmp_path):
     )
 
 
-def test_missing_pictures(scene, tmp_path):
+def test_missing_images(scene, tmp_path):
     folder, annotations = scene
     for name in ("000.png", "003.png"):
         shutil.copy(folder / name, tmp_path)
-    with pytest.raises(UsageError, match=r"4 of the 6 pictures of .* \(as 001\.png\): --allow-missing evaluates"):
+    with pytest.raises(UsageError, match=r"4 of the 6 images of .* \(such as 001\.png\): --allow-missing evaluates"):
         evaluate_coco(SHAPES_MODEL, tmp_path, annotations)
     result = evaluate_coco(SHAPES_MODEL, tmp_path, annotations, CocoOptions(allow_missing=True))
     assert (result.missing_images, [image.id for image in result.ground_truth.images]) == (4, [1, 4])
     assert result.ap50 > 0.9
     (tmp_path / "none").mkdir()
-    with pytest.raises(UsageError, match=r"6 of the 6 pictures .* give the folder they are in"):
+    with pytest.raises(UsageError, match=r"6 of the 6 images .* give the folder that contains them"):
         evaluate_coco(SHAPES_MODEL, tmp_path / "none", annotations, CocoOptions(allow_missing=True))
 
 
-def test_pictures_without_objects_only(scene, tmp_path):
+def test_images_without_objects(scene, tmp_path):
     tree = json.loads(scene[1].read_text())
     tree["annotations"] = [row for row in tree["annotations"] if row["image_id"] > 2]
-    with pytest.raises(UsageError, match="no annotated object in the pictures"):
+    with pytest.raises(UsageError, match="no annotated object in the images"):
         evaluate_coco(SHAPES_MODEL, scene[0], parse_ground_truth(tree, "truth.json"), CocoOptions(max_images=2))
     result = evaluate_coco(SHAPES_MODEL, scene[0], parse_ground_truth(tree, "truth.json"))
-    assert result.ap < 0.9  # what is found in the two pictures without objects is wrong
+    assert result.ap < 0.9  # detections in the two images without objects are false positives
 
 
 def oriented(folder, orientation):
-    """Writes a photo that is 60x40 as stored, with an EXIF orientation; its upper left quarter is white."""
+    """Writes a photo stored as 60x40 with an EXIF orientation; its upper left quarter is white."""
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[:20, :30] = 255
     jpeg = cv2.imencode(".jpg", pixels)[1].tobytes()
@@ -184,16 +180,16 @@ def oriented(folder, orientation):
     return path
 
 
-TURNED = 6  # a quarter clockwise
+ROTATED = 6  # 90 degrees clockwise
 
 
 @pytest.mark.parametrize(
     ("width", "height", "white"),
     [(60, 40, (5, 5)), (40, 60, (5, 35)), (0, 0, (5, 35))],
-    ids=["annotated as stored", "annotated turned", "not said"],
+    ids=["annotated as stored", "annotated rotated", "no size"],
 )
-def test_pictures_are_read_as_they_were_annotated(tmp_path, width, height, white):
-    picture = read_annotated(oriented(tmp_path, TURNED), AnnotatedImage(1, "6.jpg", width, height))
+def test_images_are_read_in_the_annotated_orientation(tmp_path, width, height, white):
+    picture = read_annotated(oriented(tmp_path, ROTATED), AnnotatedImage(1, "6.jpg", width, height))
     if width:
         assert picture.shape == (height, width, 3)
     assert picture[white].min() > 200  # row, column
@@ -201,27 +197,27 @@ def test_pictures_are_read_as_they_were_annotated(tmp_path, width, height, white
     assert (picture[5, 5].max() < 50) == (white != (5, 5))
 
 
-def test_pictures_of_another_size_are_refused(tmp_path):
+def test_an_image_of_another_size_is_an_error(tmp_path):
     with pytest.raises(SourceError, match=r"6\.jpg has 40x60 pixels, its annotations are for 320x240"):
-        read_annotated(oriented(tmp_path, TURNED), AnnotatedImage(1, "6.jpg", 320, 240))
+        read_annotated(oriented(tmp_path, ROTATED), AnnotatedImage(1, "6.jpg", 320, 240))
 
 
-def test_a_broken_picture_ends_it(scene, tmp_path):
+def test_a_damaged_image_ends_the_evaluation(scene, tmp_path):
     for path in scene[0].glob("*.png"):
         (tmp_path / path.name).write_bytes(path.read_bytes()[:60])
     with pytest.raises(SourceError, match=r"000\.png: not an image that can be decoded"):
         evaluate_coco(SHAPES_MODEL, tmp_path, scene[1])
 
 
-def test_pictures_may_go_through_the_network_together(scene):
+def test_images_in_batches_have_the_same_detections(scene):
     folder, annotations = scene
     one, several = (evaluate_coco(SHAPES_MODEL, folder, annotations, CocoOptions(max_batch=n)) for n in (1, 4))
     assert several.coco.numbers.ap == pytest.approx(one.coco.numbers.ap, abs=1e-3)
-    assert several.found.image_ids.tolist() == one.found.image_ids.tolist()
+    assert several.detections.image_ids.tolist() == one.detections.image_ids.tolist()
 
 
-def test_a_model_may_be_what_is_in_a_file(data_dir, result):
-    """As a quantiser has it, which asks for the score of a model that was never written."""
+def test_a_model_may_be_in_memory(data_dir, result):
+    """A quantiser evaluates a model that was never written to a file."""
     file = read_model(data_dir / "models" / "yolox_nano.onnx")
     options = replace(OPTIONS, max_images=5)
     again = evaluate_coco(file, data_dir / "images", read_ground_truth(data_dir / "images" / "instances.json"), options)
@@ -230,13 +226,13 @@ def test_a_model_may_be_what_is_in_a_file(data_dir, result):
     assert again.identity.model_sha256 == result.identity.model_sha256
 
 
-def test_a_converted_model_is_judged_as_its_source_was(data_dir):
-    """Else it would seem to lose accuracy by another IoU threshold."""
+def test_a_converted_model_has_the_thresholds_of_its_source(data_dir):
+    """Otherwise it would seem to lose accuracy, because of another IoU threshold."""
     source = data_dir / "models" / "yolox_nano.onnx"
     model = onnx.load(source)
-    proof = {"matched": 1, "detections": 1, "pictures": 1, "greatest_box_difference": 0, "greatest_score_difference": 0}
+    numbers = {"matched": 1, "detections": 1, "images": 1, "max_box_difference": 0, "max_score_difference": 0}
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
-    record = {"from": source.name, "sha256": sha256, "options": "", "proof": proof, "notes": []}
+    record = {"from": source.name, "sha256": sha256, "options": "", "verification": numbers, "notes": []}
     onnx.helper.set_model_props(model, {CONVERTED_KEY: json.dumps(record)})
     file = ModelFile(model.SerializeToString(), "converted.onnx")
     options = CocoOptions(provider="cpu", max_images=1)
@@ -245,8 +241,8 @@ def test_a_converted_model_is_judged_as_its_source_was(data_dir):
     assert (again.identity.conf, again.identity.iou) == (0.01, 0.65)
 
 
-def test_open_model_zoo_equals_coco_where_they_do_not_differ(result):
-    """Without crowds, and with one detection of a class in a picture, nothing is left that tells them apart."""
+def test_open_model_zoo_equals_coco_without_crowds_and_duplicates(result):
+    """Without crowds, and with one detection per class and image, the two metrics are equal."""
     crowded = set(result.ground_truth.image_ids[result.ground_truth.crowd].tolist())
     truth = result.ground_truth.only([image.id for image in result.ground_truth.images if image.id not in crowded])
     keys = list(zip(result.detections.image_ids.tolist(), result.detections.category_ids.tolist(), strict=True))

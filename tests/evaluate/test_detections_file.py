@@ -1,4 +1,4 @@
-"""A file of detections: written, cut, gone on from, and refused where it is of another run."""
+"""A detections file: written, truncated, resumed from, and refused if it belongs to another run."""
 
 from dataclasses import replace
 
@@ -21,11 +21,11 @@ RECORDS = [
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return tmp_path_factory.mktemp("kept") / "run.jsonl"
+    return tmp_path_factory.mktemp("detections") / "run.jsonl"
 
 
 @pytest.fixture(scope="module")
-def whole(path):
+def complete(path):
     with DetectionsFile(path, IDENTITY) as file:
         assert file.records == {}
         for record in RECORDS:
@@ -38,21 +38,21 @@ def read(path):
         return list(file.records.values())
 
 
-def test_reads_what_was_written(path, whole):
+def test_reads_what_was_written(path, complete):
     assert read(path) == RECORDS
-    assert path.read_bytes() == whole
+    assert path.read_bytes() == complete
 
 
 @given(st.data())
-def test_goes_on_from_wherever_it_was_cut(path, whole, data):
-    end = data.draw(st.integers(0, len(whole)))
-    path.write_bytes(whole[:end])
+def test_resumes_after_truncation_anywhere(path, complete, data):
+    end = data.draw(st.integers(0, len(complete)))
+    path.write_bytes(complete[:end])
     with DetectionsFile(path, IDENTITY) as file:
         known = list(file.records.values())
-        assert known == RECORDS[: max(whole[:end].count(b"\n") - 1, 0)]
+        assert known == RECORDS[: max(complete[:end].count(b"\n") - 1, 0)]
         for record in RECORDS[len(known) :]:
             file.add(record)
-    assert path.read_bytes() == whole
+    assert path.read_bytes() == complete
 
 
 OTHERS = {
@@ -70,21 +70,21 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_refuses_another_run_and_leaves_its_file_alone(tmp_path, whole, name):
-    fields, words = OTHERS[name]
+def test_refuses_the_file_of_another_run_unchanged(tmp_path, complete, name):
+    fields, message = OTHERS[name]
     path = tmp_path / "run.jsonl"
-    path.write_bytes(whole)
+    path.write_bytes(complete)
     with pytest.raises(UsageError) as caught:
         DetectionsFile(path, replace(IDENTITY, **fields))
-    assert words in str(caught.value)
-    assert path.read_bytes() == whole
+    assert message in str(caught.value)
+    assert path.read_bytes() == complete
 
 
 @pytest.mark.parametrize("content", [b"\x00\x01video", b"[]\n", b'{"kind": "other"}\n', b"\n", b'{"kind": "streamx'])
-def test_refuses_a_file_of_another_kind_and_leaves_it_alone(tmp_path, content):
+def test_refuses_a_file_of_another_kind_unchanged(tmp_path, content):
     path = tmp_path / "precious"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="is there already and no file of detections: give another name"):
+    with pytest.raises(UsageError, match="exists already and is not a detections file: give another name"):
         DetectionsFile(path, IDENTITY)
     assert path.read_bytes() == content
 
@@ -98,14 +98,14 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("line", DAMAGE.values(), ids=DAMAGE)
-def test_tells_of_a_damaged_line(tmp_path, whole, line):
+def test_a_damaged_line_is_reported(tmp_path, complete, line):
     path = tmp_path / "run.jsonl"
-    path.write_bytes(whole + line)
-    with pytest.raises(UsageError, match="line 5 is damaged: delete the file to begin anew"):
+    path.write_bytes(complete + line)
+    with pytest.raises(UsageError, match="line 5 is damaged: delete the file to start over"):
         DetectionsFile(path, IDENTITY)
 
 
-def test_does_not_write_over_what_is_read(tmp_path):
+def test_does_not_overwrite_an_input_file(tmp_path):
     path = tmp_path / "truth.json"
     path.write_text("{}")
     with pytest.raises(UsageError, match="is the file being read"):
@@ -114,14 +114,14 @@ def test_does_not_write_over_what_is_read(tmp_path):
         DetectionsFile(tmp_path / "no" / "run.jsonl", IDENTITY)
 
 
-def test_a_disk_that_takes_half_a_line_is_full(tmp_path, whole):
+def test_a_disk_that_becomes_full_within_a_line(tmp_path, complete):
     resource = pytest.importorskip("resource")
     path = tmp_path / "run.jsonl"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with DetectionsFile(path, IDENTITY) as file:
         for record in RECORDS[:-1]:
             file.add(record)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - 5, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(complete) - 5, hard))
         try:
             with pytest.raises(SinkError, match=r"run\.jsonl"):
                 file.add(RECORDS[-1])

@@ -1,4 +1,4 @@
-"""Annotations in COCO's form: what is read of them, and what is refused."""
+"""Annotations in COCO's format: reading, errors, files, and classes."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from streamdet.evaluate.coco_detections import CocoDetections
 from streamdet.evaluate.ground_truth import find_image_files, parse_ground_truth, read_ground_truth
 from streamdet.labels import COCO80, COCO90, COCO_IDS
 
-GOOD = {
+VALID = {
     "images": [{"id": 7, "file_name": "val/7.jpg", "width": 64, "height": 48}, {"id": 8, "file_name": "8.jpg"}],
     "categories": [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}],
     "annotations": [
@@ -25,8 +25,8 @@ GOOD = {
 
 
 def changed(where, value):
-    """The good file with one value replaced; the path is written with dots."""
-    tree = copy.deepcopy(GOOD)
+    """Returns the valid file with one value replaced; `where` is a path with dots."""
+    tree = copy.deepcopy(VALID)
     *path, last = [int(part) if part.isdecimal() else part for part in where.split(".")]
     branch = tree
     for part in path:
@@ -35,31 +35,31 @@ def changed(where, value):
     return tree
 
 
-def test_reads():
-    truth = parse_ground_truth(GOOD, "good.json")
+def test_reads_annotations():
+    truth = parse_ground_truth(VALID, "good.json")
     assert [(image.id, image.file_name, image.width, image.height) for image in truth.images] == [
         (7, "val/7.jpg", 64, 48),
         (8, "8.jpg", 0, 0),
     ]
     assert truth.categories == {3: "car", 1: "person"}
     assert truth.boxes_xywh.tolist() == [[1, 2, 3.5, 4], [0, 0, 9, 9]]
-    assert truth.areas.tolist() == [9, 81]  # of its box, where it is not said
+    assert truth.areas.tolist() == [9, 81]  # of the box, if there is no area
     assert truth.crowd.tolist() == [False, True]
     assert truth.category_ids.tolist() == [3, 1]
     assert len(truth.only([8])) == 0
     assert [image.id for image in truth.only([8]).images] == [8]
 
 
-def test_ids_of_objects_may_be_0_or_the_same():
-    """What pycocotools itself would count as never found."""
+def test_ids_of_objects_may_be_0_or_equal():
+    """pycocotools itself would count such objects as never matched."""
     tree = changed("annotations.1.iscrowd", 0)
     truth = parse_ground_truth(tree, "good.json")
     found = CocoDetections(truth.image_ids, truth.category_ids, np.array([0.9, 0.8]), truth.boxes_xywh)
     assert coco_ap(truth, found).numbers.ap == pytest.approx(1)
 
 
-BAD = {
-    "results": ([{"image_id": 1}], "is a list, like files of results: give the annotations"),
+INVALID = {
+    "results": ([{"image_id": 1}], "is a list, as in a results file: give the annotations"),
     "number": (5, "has no list of images: it is not in COCO's format"),
     "no images": ({"categories": [], "annotations": []}, "has no list of images"),
     "test set": ({"images": [], "categories": []}, "has no annotations (a test set keeps them secret)"),
@@ -70,66 +70,69 @@ BAD = {
     "nothing annotated": (changed("annotations", []), "has no annotation"),
     "image without id": (changed("images.0.id", None), "images[0]: id must be a whole number, got None"),
     "image by name": (changed("images.1.id", "8"), "images[1]: id must be a whole number, got '8'"),
-    "image twice": (changed("images.1.id", 7), "images has id 7 twice"),
+    "image twice": (changed("images.1.id", 7), "images: id 7 is used twice"),
     "image without file": (changed("images.1.file_name", ""), "images[1] has no file_name"),
-    "way out": (changed("images.1.file_name", "../8.jpg"), "file_name '../8.jpg' leads out of the folder"),
-    "other folder": (changed("images.1.file_name", "/etc/passwd"), "leads out of the folder"),
+    "parent folder": (changed("images.1.file_name", "../8.jpg"), "file_name '../8.jpg' is outside the folder"),
+    "other folder": (changed("images.1.file_name", "/etc/passwd"), "is outside the folder"),
     "size": (changed("images.0.width", "64"), "width and height must be whole numbers of pixels, got '64' and 48"),
-    "category twice": (changed("categories.1.id", 3), "categories has id 3 twice"),
+    "category twice": (changed("categories.1.id", 3), "categories: id 3 is used twice"),
     "category without name": (changed("categories.1.name", " "), "categories[1] has no name"),
-    "image not there": (changed("annotations.1.image_id", 9), "annotations[1] is of image 9, which is not among"),
-    "category not there": (changed("annotations.1.category_id", 9), "annotations[1] is of category 9, which is not"),
-    "no box": (changed("annotations.0.bbox", None), "annotations[0] has no bbox of four numbers"),
-    "text in a box": (changed("annotations.0.bbox", [1, 2, "3", 4]), "annotations[0] has no bbox of four numbers"),
-    "corner box": (changed("annotations.0.bbox", [9, 9, -3, 4]), "has a negative size; it is left, top, width, height"),
-    "nan": (changed("annotations.0.bbox", [1, 2, float("nan"), 4]), "has no bbox of four numbers"),
-    "no float": (changed("annotations.0.bbox", [1, 2, 10**400, 4]), "has no bbox of four numbers"),
+    "unknown image": (changed("annotations.1.image_id", 9), "annotations[1]: image_id 9 is not among"),
+    "unknown category": (changed("annotations.1.category_id", 9), "annotations[1]: category_id 9 is not among"),
+    "no box": (changed("annotations.0.bbox", None), "annotations[0]: bbox must be four numbers"),
+    "text in a box": (changed("annotations.0.bbox", [1, 2, "3", 4]), "annotations[0]: bbox must be four numbers"),
+    "corner box": (
+        changed("annotations.0.bbox", [9, 9, -3, 4]),
+        "has a negative size: it must be left, top, width, height",
+    ),
+    "nan": (changed("annotations.0.bbox", [1, 2, float("nan"), 4]), "bbox must be four numbers"),
+    "too large for a float": (changed("annotations.0.bbox", [1, 2, 10**400, 4]), "bbox must be four numbers"),
     "area": (changed("annotations.0.area", "big"), "annotations[0]: area must be a number, got 'big'"),
     "not an object": (changed("annotations.0", 5), "annotations[0]: image_id must be a whole number, got None"),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_refuses(name):
-    tree, words = BAD[name]
+@pytest.mark.parametrize("name", INVALID)
+def test_invalid_annotations(name):
+    tree, message = INVALID[name]
     with pytest.raises(UsageError) as caught:
         parse_ground_truth(tree, "bad.json")
     assert str(caught.value).startswith("bad.json")
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_refuses_files(tmp_path, monkeypatch):
+def test_invalid_files(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     with pytest.raises(UsageError, match=r"a\.json does not exist: give COCO's"):
         read_ground_truth(path)
     with pytest.raises(UsageError, match="is a folder: give the annotations file in it"):
         read_ground_truth(tmp_path)
-    path.write_text(json.dumps(GOOD)[:-9])
-    with pytest.raises(UsageError, match="is not JSON, or only a part of it"):
+    path.write_text(json.dumps(VALID)[:-9])
+    with pytest.raises(UsageError, match="is not valid JSON, or incomplete"):
         read_ground_truth(path)
     path.write_bytes(b"[" * 100_000)
-    with pytest.raises(UsageError, match="is not JSON"):
+    with pytest.raises(UsageError, match="is not valid JSON"):
         read_ground_truth(path)
     monkeypatch.setattr(module, "MAX_BYTES", 100)
-    with pytest.raises(UsageError, match="annotations of up to"):
+    with pytest.raises(UsageError, match="the limit for annotations is"):
         read_ground_truth(path)
 
 
-def test_reads_a_file_and_knows_it_again(tmp_path):
+def test_reads_a_file_with_its_name_and_hash(tmp_path):
     path = tmp_path / "a.json"
-    path.write_text(json.dumps(GOOD))
+    path.write_text(json.dumps(VALID))
     truth = read_ground_truth(path)
     assert (truth.name, len(truth), len(truth.sha256)) == (str(path), 2, 64)
 
 
-def test_one_file_does_not_stand_for_two_pictures(tmp_path):
+def test_one_file_is_not_used_for_two_images(tmp_path):
     tree = changed("images.1.file_name", "train/7.jpg")
     (tmp_path / "7.jpg").touch()
     assert find_image_files(parse_ground_truth(tree, "two.json"), tmp_path) == {}
 
 
 def test_finds_files_with_and_without_their_folders(tmp_path):
-    truth = parse_ground_truth(GOOD, "good.json")
+    truth = parse_ground_truth(VALID, "good.json")
     assert find_image_files(truth, tmp_path) == {}
     (tmp_path / "7.jpg").touch()
     (tmp_path / "8.jpg").touch()
@@ -156,19 +159,19 @@ def test_coco_classes_get_coco_ids_by_their_old_names(data_dir):
     assert map_classes(COCO80, truth.categories).category_ids.tolist() == list(COCO_IDS)
 
 
-def test_networks_with_gaps_in_their_numbers_have_no_class_left_over():
+def test_classes_that_fill_gaps_are_not_reported_as_unmapped():
     classes = map_classes(COCO90, COCO_CATEGORIES)
     assert classes.unmapped_classes == classes.unmapped_categories == ()
     assert [number for number in classes.category_ids.tolist() if number >= 0] == list(COCO_IDS)
 
 
-def test_what_only_one_side_knows_is_said():
+def test_unmapped_classes_and_categories_are_reported():
     classes = map_classes(("Traffic Light", "unicorn"), {5: "traffic_light", 6: "dog"})
     assert classes.category_ids.tolist() == [5, -1]
     assert (classes.unmapped_classes, classes.unmapped_categories) == (("unicorn",), ("dog",))
 
 
-def test_classes_that_do_not_agree():
+def test_classes_without_a_common_name_are_an_error():
     with pytest.raises(UsageError, match=r"none of the model's 1 classes \(cat\) is a category of a.json \(dog\)"):
         map_classes(("cat",), {1: "dog"}, "a.json")
     with pytest.raises(UsageError, match="the model has no class names: give `labels`"):

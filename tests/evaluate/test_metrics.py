@@ -1,4 +1,4 @@
-"""The three metrics on cases small enough to compute by hand; the sums stand beside them."""
+"""The three metrics on cases computed by hand; comments show the arithmetic."""
 
 import math
 
@@ -27,12 +27,12 @@ CASES = {
     # name: objects, detections, COCO AP, coco_precision, mAP
     "right": ([(ONE, CAT, BOX)], [(ONE, CAT, 0.9, BOX)], 1, 1, 1),
     "other class": ([(ONE, CAT, BOX)], [(ONE, DOG, 0.9, BOX)], 0, 0, 0),
-    "other picture": ([(ONE, CAT, BOX)], [(TWO, CAT, 0.9, BOX)], 0, 0, 0),
-    # IoU 80 / 100 is enough for 0.50 to 0.80, 7 of the 10 thresholds.
+    "other image": ([(ONE, CAT, BOX)], [(TWO, CAT, 0.9, BOX)], 0, 0, 0),
+    # IoU 80 / 100 reaches 0.50 to 0.80, 7 of the 10 thresholds.
     "too low": ([(ONE, CAT, BOX)], [(ONE, CAT, 0.9, (0, 0, 10, 8))], 0.7, 0.7, 1),
-    # IoU 10 / 25 = 0.4 by lines, but (6 x 3) / (6 x 6) = 0.5 where both edges of a box count.
+    # IoU 10 / 25 = 0.4 of plain sizes, but (6 x 3) / (6 x 6) = 0.5 with both edge pixels included.
     "edges count in mAP": ([(ONE, CAT, (0, 0, 5, 5))], [(ONE, CAT, 0.9, (0, 0, 5, 2))], 0, 0, 1),
-    # IoU 8 / 16 = 0.5 by lines is enough for 1 of 10 thresholds.
+    # IoU 8 / 16 = 0.5 of plain sizes reaches 1 of 10 thresholds.
     "edges do not count in coco_precision": (
         [(ONE, CAT, (0, 0, 4, 4))],
         [(ONE, CAT, 0.9, (0, 0, 4, 2))],
@@ -40,68 +40,70 @@ CASES = {
         0.1,
         1,
     ),
-    # Precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1. Read at 101 recalls: 51 times 1, 50 times 2/3. Area: 1/2 + 2/3 / 2.
-    "one false between two right": (
+    # Precision 1, 1/2, 2/3 at recall 1/2, 1/2, 1. Sampled at 101 recalls: 51 times 1, 50 times 2/3. Area: 1/2 + 2/3 /
+    # 2.
+    "a false positive between two true ones": (
         [(ONE, CAT, BOX), (TWO, CAT, BOX)],
         [(ONE, CAT, 0.9, BOX), (ONE, CAT, 0.8, FAR), (TWO, CAT, 0.7, BOX)],
         (51 + 50 * 2 / 3) / 101,
         (51 + 50 * 2 / 3) / 101,
         5 / 6,
     ),
-    # The second detection of the best-scored object is wrong for COCO and VOC, right for coco_precision: recall 2/2.
-    "found twice": (
+    # The second detection of the object with the best score is a false positive for COCO and VOC, a true one for
+    # coco_precision: recall 2/2.
+    "detected twice": (
         [(ONE, CAT, BOX), (ONE, CAT, FAR)],
         [(ONE, CAT, 0.9, BOX), (ONE, CAT, 0.8, BOX)],
         HALF,
         1,
         0.5,
     ),
-    # The third is wrong for all: precision 1, 1, 2/3, 3/4 at recall 1/3, 2/3, 2/3, 1 for coco_precision. For COCO 1,
-    # 1/2, 1/3, 2/4 at 1/3, 1/3, 1/3, 2/3: recalls 0 to 0.33 read 1, to 0.66 read 1/2.
-    "found three times": (
+    # The third is a false positive for all: precision 1, 1, 2/3, 3/4 at recall 1/3, 2/3, 2/3, 1 for coco_precision. For
+    # COCO 1, 1/2, 1/3, 2/4 at 1/3, 1/3, 1/3, 2/3: recalls 0 to 0.33 sample 1, to 0.66 sample 1/2.
+    "detected three times": (
         [(ONE, CAT, BOX), (ONE, CAT, FAR), (ONE, CAT, FARTHER)],
         [(ONE, CAT, 0.9, BOX), (ONE, CAT, 0.8, BOX), (ONE, CAT, 0.7, BOX), (ONE, CAT, 0.6, FAR)],
         (34 + 33 / 2) / 101,
         (67 + 34 * 3 / 4) / 101,
         1 / 3 + 1 / 3 * 1 / 2,
     ),
-    # Only the best detection of a picture is let off, not every first detection of an object.
-    "another one found twice": (
+    # Only the best detection of an image leaves its object free, not the first detection of every object.
+    "another object detected twice": (
         [(ONE, CAT, BOX), (ONE, CAT, FAR)],
         [(ONE, CAT, 0.9, BOX), (ONE, CAT, 0.8, FAR), (ONE, CAT, 0.7, FAR)],
         1,
         1,
         1,
     ),
-    # Of a detection inside a crowd COCO says nothing; its plain IoU of 0.01 makes it wrong for coco_precision, before
-    # the right one: precision 1/2. For VOC the crowd is an object that was missed: 1/2 at recall 1/2.
-    "within a crowd": (
+    # COCO ignores a detection inside a crowd. Its plain IoU of 0.01 makes it a false positive for coco_precision,
+    # before the true positive: precision 1/2. For VOC the crowd is a missed object: 1/2 at recall 1/2.
+    "inside a crowd": (
         [(ONE, CAT, HERD, "crowd"), (ONE, CAT, FAR)],
         [(ONE, CAT, 0.9, BOX), (ONE, CAT, 0.5, FAR)],
         1,
         0.5,
         0.25,
     ),
-    "a crowd as a whole": (
+    "a complete crowd": (
         [(ONE, CAT, HERD, "crowd"), (ONE, CAT, FAR)],
         [(ONE, CAT, 0.9, HERD), (ONE, CAT, 0.8, HERD), (ONE, CAT, 0.5, FAR)],
         1,
         1,
         (1 + 2 / 3) / 2,
     ),
-    # Dogs are there and never found: 0 for COCO's metrics, left out of VOC's.
-    "a class not found": ([(ONE, CAT, BOX), (ONE, DOG, FAR)], [(ONE, CAT, 0.9, BOX)], 0.5, 0.5, 1),
-    # Dogs are found and not there: nothing for COCO's metrics, 0 for VOC's.
-    "a class not there": ([(ONE, CAT, BOX)], [(ONE, CAT, 0.9, BOX), (ONE, DOG, 0.9, FAR)], 1, 1, 0.5),
-    # Behind 20 wrong ones of its picture the right one does not count in coco_precision; else precision 1/21.
-    "behind twenty": (
+    # A dog is missed: 0 for COCO's metrics, left out of VOC's.
+    "a class without detections": ([(ONE, CAT, BOX), (ONE, DOG, FAR)], [(ONE, CAT, 0.9, BOX)], 0.5, 0.5, 1),
+    # A dog is detected but not there: left out of COCO's metrics, 0 for VOC's.
+    "a class without objects": ([(ONE, CAT, BOX)], [(ONE, CAT, 0.9, BOX), (ONE, DOG, 0.9, FAR)], 1, 1, 0.5),
+    # After 20 false positives of its image the true positive does not count in coco_precision; else precision 1/21.
+    "after twenty false positives": (
         [(ONE, CAT, BOX)],
         [*((ONE, CAT, 0.9, FAR) for _ in range(20)), (ONE, CAT, 0.5, BOX)],
         1 / 21,
         0,
         1 / 21,
     ),
-    "behind nineteen": (
+    "after nineteen false positives": (
         [(ONE, CAT, BOX)],
         [*((ONE, CAT, 0.9, FAR) for _ in range(19)), (ONE, CAT, 0.5, BOX)],
         1 / 20,
@@ -112,7 +114,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_by_hand(name):
+def test_metrics_equal_those_by_hand(name):
     objects, detections, coco, precision, voc = CASES[name]
     truth, found = truth_of(*objects), found_of(*detections)
     assert ap(truth, found) == pytest.approx(coco, abs=1e-9)
@@ -120,13 +122,13 @@ def test_by_hand(name):
     assert voc_map(truth, found) == pytest.approx(voc, abs=1e-9)
 
 
-def test_edges_may_be_counted_in_coco_precision():
+def test_edges_may_be_included_in_coco_precision():
     truth, found = truth_of((ONE, CAT, (0, 0, 4, 4))), found_of((ONE, CAT, 0.9, (0, 0, 4, 2)))
-    # (5 x 3) / (5 x 5) = 0.6 is enough for 0.50, 0.55 and 0.60.
+    # (5 x 3) / (5 x 5) = 0.6 reaches 0.50, 0.55 and 0.60.
     assert coco_precision(truth, found, edge_px=1) == pytest.approx(0.3)
 
 
-def test_nothing_detected():
+def test_no_detections():
     truth, found = truth_of((ONE, CAT, BOX)), found_of()
     coco = coco_ap(truth, found)
     assert (coco.numbers.ap, coco.numbers.ar100, coco.numbers.ap_large) == (0, 0, -1)
@@ -134,20 +136,20 @@ def test_nothing_detected():
     assert math.isnan(voc_map(truth, found))
 
 
-def test_nothing_but_crowds():
+def test_crowds_only():
     truth, found = truth_of((ONE, CAT, HERD, "crowd")), found_of((ONE, CAT, 0.9, HERD))
     assert ap(truth, found) == -1
     assert math.isnan(coco_precision(truth, found))
 
 
-def test_detections_of_another_category_or_picture_do_not_count():
+def test_detections_of_another_category_or_image_do_not_count():
     truth = truth_of((ONE, CAT, BOX))
     found = found_of((ONE, CAT, 0.5, BOX), (ONE, 99, 0.9, BOX), (77, CAT, 0.9, BOX))
     for metric in (ap, coco_precision, voc_map):
         assert metric(truth.only([ONE]), found) == pytest.approx(1)
 
 
-def test_classes_are_counted():
+def test_objects_and_detections_are_counted_per_class():
     truth = truth_of((ONE, CAT, BOX), (TWO, CAT, BOX), (ONE, CAT, HERD, "crowd"))
     cat, dog = coco_ap(truth, found_of((ONE, CAT, 0.9, BOX), (TWO, DOG, 0.9, BOX))).classes
     assert (cat.name, cat.objects, cat.detections) == ("cat", 2, 1)
@@ -168,7 +170,7 @@ objects = st.tuples(
 
 
 @given(st.lists(objects, min_size=1, max_size=20, unique=True))
-def test_a_perfect_detector_gets_everything(rows):
+def test_a_perfect_detector_has_full_metrics(rows):
     truth = truth_of(*rows)
     found = perfect(truth)
     assert ap(truth, found) == pytest.approx(1)
@@ -176,7 +178,7 @@ def test_a_perfect_detector_gets_everything(rows):
     assert voc_map(truth, found) == pytest.approx(1)
 
 
-def test_a_perfect_detector_of_photos_gets_everything(data_dir):
+def test_a_perfect_detector_of_photos_has_full_metrics(data_dir):
     truth = read_ground_truth(data_dir / "images" / "instances.json")
     found = perfect(truth)
     assert ap(truth, found) == pytest.approx(1)
@@ -186,11 +188,11 @@ def test_a_perfect_detector_of_photos_gets_everything(data_dir):
 
 @given(st.lists(st.tuples(objects, st.booleans()), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_metrics_do_not_depend_on_the_order_of_rows(rows, random):
-    made = [(*row, "crowd") if crowd else row for row, crowd in rows]
-    detections = [(row[0], row[1], (i + 1) / 20, row[2]) for i, row in enumerate(made)]
-    before = truth_of(*made), found_of(*detections)
-    random.shuffle(made)
+    marked = [(*row, "crowd") if crowd else row for row, crowd in rows]
+    detections = [(row[0], row[1], (i + 1) / 20, row[2]) for i, row in enumerate(marked)]
+    expected = truth_of(*marked), found_of(*detections)
+    random.shuffle(marked)
     random.shuffle(detections)
-    after = truth_of(*made), found_of(*detections)
+    shuffled = truth_of(*marked), found_of(*detections)
     for metric in (ap, coco_precision, voc_map):
-        assert metric(*after) == pytest.approx(metric(*before), nan_ok=True)
+        assert metric(*shuffled) == pytest.approx(metric(*expected), nan_ok=True)

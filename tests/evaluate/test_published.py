@@ -1,4 +1,4 @@
-"""What is known of models by others, and when figures can be compared."""
+"""Published figures of models, and when they are comparable."""
 
 from dataclasses import replace
 
@@ -17,8 +17,8 @@ SPEC, NANO = find_model("ssd-resnet34-1200"), find_model("yolox-nano")
 
 
 @pytest.mark.parametrize("contract", [Contract.SSD_PUBLISHED, Contract.SSD_HEADS])
-def test_the_flagship_in_all_its_forms(contract):
-    assert published(replace(SPEC, contract=contract, name="mine.onnx"), "of any file") is FLAGSHIP
+def test_the_flagship_is_recognised_in_all_its_forms(contract):
+    assert published(replace(SPEC, contract=contract, name="mine.onnx"), "any hash") is FLAGSHIP
 
 
 @pytest.mark.parametrize(
@@ -26,22 +26,22 @@ def test_the_flagship_in_all_its_forms(contract):
     [{"random_weights": True}, {"width": 600, "height": 600}, {"labels": COCO90}, {"contract": Contract.END2END}],
     ids=str,
 )
-def test_what_is_not_the_flagship(change):
+def test_other_models_are_not_the_flagship(change):
     assert published(replace(SPEC, **change), "") is None
 
 
-def test_yolox_nano_by_its_file():
+def test_yolox_nano_is_recognised_by_its_file():
     assert published(replace(NANO, name="renamed.onnx"), NANO.sha256) is YOLOX_NANO
     assert published(NANO, "") is None
 
 
-def test_figures():
+def test_figures_by_metric():
     values = [FLAGSHIP.figure(metric).value for metric in (AP, COCO_PRECISION, VOC_MAP)]
     assert values == [0.1997, 0.2073, 0.392752]
     assert YOLOX_NANO.figure(COCO_PRECISION) is None
 
 
-def test_thresholds_are_those_of_the_figures_unless_others_are_asked_for():
+def test_default_thresholds_are_those_of_the_published_figures():
     def of(options, model):
         chosen = detector_options(options, model)
         return chosen.conf, chosen.iou, chosen.max_detections
@@ -53,7 +53,7 @@ def test_thresholds_are_those_of_the_figures_unless_others_are_asked_for():
     assert isinstance(detector_options(CocoOptions(), None), DetectorOptions)
 
 
-def test_only_all_of_val2017_can_be_compared():
+def test_only_the_complete_val2017_is_comparable():
     def of(images, objects):
         zeros = np.zeros(objects)
         ids = zeros.astype(np.int64)

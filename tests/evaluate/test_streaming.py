@@ -1,4 +1,4 @@
-"""Streaming quality: the measure by hand, the simulation's times, and what the modes reach."""
+"""Streaming quality: the measure by hand, the simulation's timing, and the quality of each mode."""
 
 from fractions import Fraction
 
@@ -16,7 +16,7 @@ FPS = 10
 GREY = Picture.from_bgr(np.full((32, 64, 3), 90, np.uint8))
 
 
-def known(boxes, ids):
+def tracked(boxes, ids):
     n = len(ids)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     return Detections(boxes, np.ones(n, np.float32), np.zeros(n, np.int32), np.array(ids, np.int64))
@@ -30,62 +30,62 @@ def box_at(k, speed=1.0):
     return [10 + speed * k, 5, 20 + speed * k, 25]
 
 
-def test_overlaps_are_of_the_same_id_and_missing_ones_are_told_apart():
-    shown = known([[0, 0, 10, 10], [50, 0, 60, 10]], [7, 8])
-    truth = known([[5, 0, 15, 10], [50, 0, 60, 10], [0, 0, 10, 10], [90, 0, 95, 5]], [7, 8, 9, 10])
+def test_overlaps_are_by_id_and_minus_1_for_missing_ones():
+    shown = tracked([[0, 0, 10, 10], [50, 0, 60, 10]], [7, 8])
+    truth = tracked([[5, 0, 15, 10], [50, 0, 60, 10], [0, 0, 10, 10], [90, 0, 95, 5]], [7, 8, 9, 10])
     assert overlaps_by_id(shown, truth).tolist() == pytest.approx([1 / 3, 1, -1, -1])
-    assert overlaps_by_id(known([], []), truth).tolist() == [-1] * 4
-    assert len(overlaps_by_id(shown, known([], []))) == 0
+    assert overlaps_by_id(tracked([], []), truth).tolist() == [-1] * 4
+    assert len(overlaps_by_id(shown, tracked([], []))) == 0
 
 
 def test_hold_last_by_hand():
-    # 10 frames/s, 2 detections/s, 0.3 s late: frames 0, 5, 10 are detected and arrive at 3, 8, 13.
-    play = ModeSimulation("hold-last", Setting(2, 0.3))
-    for frame, truth in video(15, lambda k: known([box_at(k)], [1])):
-        play.frame(frame, truth)
-    score = play.score()
+    # 10 frames/s, 2 detections/s, latency 0.3 s: frames 0, 5, 10 are inferred, their detections arrive at 3, 8, 13.
+    simulation = ModeSimulation("hold-last", Setting(2, 0.3))
+    for frame, truth in video(15, lambda k: tracked([box_at(k)], [1])):
+        simulation.frame(frame, truth)
+    score = simulation.score()
     lags = [k - (0 if k < 8 else 5 if k < 13 else 10) for k in range(3, 15)]
-    assert score.frames == score.true_boxes == 12  # from the arrival of the first detections on
+    assert score.frames == score.true_boxes == 12  # from the arrival of the first detections
     assert score.quality == pytest.approx(np.mean([max(0, 10 - lag) / (10 + lag) for lag in lags]), rel=1e-6)
     assert score.detection_age_s == pytest.approx(np.median(lags) / FPS)
     assert (score.missing, score.extra, score.between_detections, score.delay_s) == (0, 0, 0, 0)
 
 
 def test_missing_and_extra_boxes_are_counted():
-    # Object 1 is there until frame 6, object 2 from frame 4 on; detections of each frame 0, 5, ... come at once.
-    truth = lambda k: known([box_at(0)] * ((k < 7) + (k >= 4)), [1] * (k < 7) + [2] * (k >= 4))  # noqa: E731
-    play = ModeSimulation("hold-last", Setting(2, 0.0))
+    # Object 1 exists until frame 6, object 2 from frame 4; detections of frames 0, 5, ... arrive without latency.
+    truth = lambda k: tracked([box_at(0)] * ((k < 7) + (k >= 4)), [1] * (k < 7) + [2] * (k >= 4))  # noqa: E731
+    simulation = ModeSimulation("hold-last", Setting(2, 0.0))
     for frame, true in video(10, truth):
-        play.frame(frame, true)
-    score = play.score()
+        simulation.frame(frame, true)
+    score = simulation.score()
     assert score.true_boxes == 7 + 6
     assert score.missing == pytest.approx(1 / 13)  # object 2 in frame 4
     assert score.extra == pytest.approx(3 / 13)  # object 1 in frames 7, 8, 9
     assert score.quality == pytest.approx(12 / 13)
 
 
-def test_smooth_interpolates_where_the_delay_suffices_and_degrades_where_not():
-    truth = lambda k: known([box_at(k)], [1])  # noqa: E731
+def test_smooth_mode_interpolates_if_the_delay_suffices_and_degrades_otherwise():
+    truth = lambda k: tracked([box_at(k)], [1])  # noqa: E731
     enough = ModeSimulation("smooth", Setting(2, 0.3, delay_s=0.8))
     short = ModeSimulation("smooth", Setting(2, 0.3, delay_s=0.2))
-    for play in (enough, short):
+    for simulation in (enough, short):
         for frame, true in video(31, truth):
-            play.frame(frame, true)
-        play.finish()
+            simulation.frame(frame, true)
+        simulation.finish()
     assert enough.score().between_detections == 1.0
-    assert enough.score().quality == pytest.approx(1, abs=1e-3)  # a straight line is what it draws
+    assert enough.score().quality == pytest.approx(1, abs=1e-3)  # it interpolates straight lines exactly
     assert enough.score().delay_s == 0.8
     assert short.score().between_detections < 0.5
     assert short.score().quality > 0.5
     assert short.score().frames == enough.score().frames == 28
 
 
-def test_every_mode_is_perfect_with_detections_of_every_frame_at_once():
-    for score in evaluate_streaming(video(20, lambda k: known([box_at(k)], [1])), [Setting(FPS, 0.0)]):
+def test_every_mode_is_perfect_with_immediate_detections_of_every_frame():
+    for score in evaluate_streaming(video(20, lambda k: tracked([box_at(k)], [1])), [Setting(FPS, 0.0)]):
         assert score.quality == pytest.approx(1, abs=1e-6), score.mode
 
 
-def test_the_same_in_every_run_but_for_the_time_it_takes():
+def test_results_are_reproducible_except_processor_times():
     def once():
         frames = GroundTruthFrames(GroundTruthOptions("synthetic:street?frames=24&objects=6&size=640x360"))
         return [
@@ -97,23 +97,23 @@ def test_the_same_in_every_run_but_for_the_time_it_takes():
     assert [row["mode"] for row in first] == list(MODES)
 
 
-def test_latencies_are_told_in_words():
-    video_of = video(12, lambda k: known([box_at(k)], [1]))
+def test_latencies_in_words():
+    video_of = video(12, lambda k: tracked([box_at(k)], [1]))
     scores = evaluate_streaming(video_of, [Setting(2, 0.5), Setting(5, 0.2), Setting(5, 0.5)])
-    told = {words: len(part) for words, part in latencies(scores).items()}
-    assert told == {"500 ms": 8, "200 ms": 4}, "a rate whose period is one of the latencies stays in its curve"
+    counts = {words: len(part) for words, part in latencies(scores).items()}
+    assert counts == {"500 ms": 8, "200 ms": 4}, "a rate whose period is one of the latencies stays in its curve"
     assert {words: len(part) for words, part in latencies(scores[:8]).items()} == {"one period": 8}
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (GroundTruthOptions("synthetic:street?live=1"), "give a video file or synthetic:"),
-        (GroundTruthOptions("synthetic:street?frames=0"), "never ends: say how many frames"),
+        (GroundTruthOptions("synthetic:street?frames=0"), "has no end: limit it with --max-frames"),
     ],
 )
-def test_what_has_no_end_or_no_truth_is_refused(options, words):
-    with pytest.raises(UsageError, match=words):
+def test_a_source_without_end_is_an_error(options, message):
+    with pytest.raises(UsageError, match=message):
         list(GroundTruthFrames(options))
 
 
@@ -125,34 +125,34 @@ def test_a_video_needs_a_model(tmp_path):
         GroundTruthFrames(GroundTruthOptions(str(clip)))
 
 
-def reached(source, settings, model=None, **options):
+def scores_of(source, settings, model=None, **options):
     truth = GroundTruthOptions(source, None if model is None else str(model), **options)
     scores = evaluate_streaming(GroundTruthFrames(truth), settings)
     return {(score.mode, score.setting.rate_hz): score for score in scores}
 
 
-PACES = [Setting(2, 0.5), Setting(5, 0.2)]
+SETTINGS = [Setting(2, 0.5), Setting(5, 0.2)]
 
 
-def test_streets_with_their_exact_truth():
-    """Measured with seed 7 and 12 objects, 240 frames: see `bench motion` and `eval streaming` for the whole."""
-    got = reached("synthetic:street?frames=150&objects=12&seed=7", PACES)
-    assert got["hold-last", 2].quality < 0.15
-    assert got["live", 2].quality > 0.45
-    assert got["live", 5].quality > 0.60 > got["hold-last", 5].quality
-    assert got["smooth", 2].quality > 0.75
-    assert got["smooth", 5].quality > 0.87
+def test_quality_on_a_street_with_exact_ground_truth():
+    """Limits from seed 7 with 12 objects and 240 frames; `bench motion` and `eval streaming` measure more."""
+    scores = scores_of("synthetic:street?frames=150&objects=12&seed=7", SETTINGS)
+    assert scores["hold-last", 2].quality < 0.15
+    assert scores["live", 2].quality > 0.45
+    assert scores["live", 5].quality > 0.60 > scores["hold-last", 5].quality
+    assert scores["smooth", 2].quality > 0.75
+    assert scores["smooth", 5].quality > 0.87
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_filmed_crowd(data_dir):
-    """Truth is YOLOX-nano and the tracker on every frame of a filmed street with up to 22 people."""
+def test_quality_on_a_filmed_crowd(data_dir):
+    """Ground truth is YOLOX-nano and the tracker on every frame of a filmed street with up to 22 people."""
     clip, model = data_dir / "videos/people-walking.mp4", data_dir / "models/yolox_nano.onnx"
-    got = reached(str(clip), PACES, model)
-    assert got["live", 2].quality > got["hold-last", 2].quality + 0.08
-    assert got["live", 5].quality > got["hold-last", 5].quality + 0.05
-    assert got["live", 2].quality > 0.55
-    assert got["live", 5].quality > 0.71
-    assert got["smooth", 2].quality > 0.86
-    assert got["smooth", 5].quality > 0.94
+    scores = scores_of(str(clip), SETTINGS, model)
+    assert scores["live", 2].quality > scores["hold-last", 2].quality + 0.08
+    assert scores["live", 5].quality > scores["hold-last", 5].quality + 0.05
+    assert scores["live", 2].quality > 0.55
+    assert scores["live", 5].quality > 0.71
+    assert scores["smooth", 2].quality > 0.86
+    assert scores["smooth", 5].quality > 0.94

@@ -1,4 +1,4 @@
-"""Measuring with `synthetic:street`, whose truth is exact."""
+"""Evaluation on `synthetic:street`, whose ground truth is exact."""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -26,19 +26,19 @@ OPTIONS = StreetOptions(width=640, height=360, objects=8)
 
 
 @pytest.fixture(scope="module")
-def shown():
+def annotated():
     return list(pictures((3, 4), (0, 60), OPTIONS))
 
 
 @dataclass
 class Oracle:
-    """A detector that looks the truth up: what can be seen to some share, with boxes moved by some pixels."""
+    """Detects the ground truth with a minimum visible share; boxes may be shifted, and a false positive added."""
 
-    shown: list
+    annotated: list
     labels: tuple = LABELS
-    moved_px: float = 0.0
+    shift_px: float = 0.0
     min_visible: float = 0.02
-    invented: bool = False
+    false_positive: bool = False
 
     @property
     def spec(self):
@@ -46,52 +46,54 @@ class Oracle:
 
     def detect(self, pictures):
         (picture,) = pictures
-        (truth,) = (truth for known, truth in self.shown if known is picture)
-        seen = truth.visible >= self.min_visible
-        boxes = truth.boxes_xyxy[seen] + np.float32(self.moved_px)
-        class_ids = np.array([self.labels.index(LABELS[k]) for k in truth.class_ids[seen]], np.int32)
+        (truth,) = (truth for known, truth in self.annotated if known is picture)
+        visible = truth.visible >= self.min_visible
+        boxes = truth.boxes_xyxy[visible] + np.float32(self.shift_px)
+        class_ids = np.array([self.labels.index(LABELS[k]) for k in truth.class_ids[visible]], np.int32)
         scores = np.full(len(boxes), 0.8, np.float32)
-        if self.invented:
+        if self.false_positive:
             boxes = np.concatenate([np.array([[1, 1, 9, 9]], np.float32), boxes])
             class_ids, scores = np.append(class_ids[:1], class_ids), np.append(np.float32([0.9]), scores)
         detections = Detections(boxes, scores, class_ids, labels=self.labels)
         return [SimpleNamespace(detections=detections, times=StageTimes(0, 0, 0))]
 
 
-def ap_of(shown, **oracle):
-    return evaluate_street(Oracle(shown, **oracle), iter(shown)).numbers
+def ap_of(annotated, **oracle):
+    return evaluate_street(Oracle(annotated, **oracle), iter(annotated)).numbers
 
 
-def test_whoever_knows_everything_has_all_the_points(shown):
-    told = []
-    numbers = evaluate_street(Oracle(shown), iter(shown), told.append).numbers
+def test_a_perfect_detector_has_full_metrics(annotated):
+    progress = []
+    numbers = evaluate_street(Oracle(annotated), iter(annotated), progress.append).numbers
     assert (numbers.ap, numbers.ap50) == (pytest.approx(1), pytest.approx(1))
-    assert told == [1, 2, 3, 4]
+    assert progress == [1, 2, 3, 4]
 
 
-def test_names_count_not_numbers(shown):
-    assert ap_of(shown, labels=("car", "tree", "person", "cyclist")).ap == pytest.approx(1)
+def test_classes_are_matched_by_name_not_number(annotated):
+    assert ap_of(annotated, labels=("car", "tree", "person", "cyclist")).ap == pytest.approx(1)
 
 
-def test_less_exact_boxes_and_invented_ones_cost_points(shown):
-    moved = ap_of(shown, moved_px=2)
-    assert 0.2 < moved.ap < 0.97
-    assert ap_of(shown, invented=True).ap < 0.99
+def test_shifted_boxes_and_false_positives_lower_ap(annotated):
+    shifted = ap_of(annotated, shift_px=2)
+    assert 0.2 < shifted.ap < 0.97
+    assert ap_of(annotated, false_positive=True).ap < 0.99
 
 
-def test_what_hardly_shows_need_not_be_found_and_may_be(shown):
-    hardly = sum(int(((t.visible > 0) & (t.visible < MIN_VISIBLE)).sum()) for _, t in shown)
-    assert hardly > 0, "choose other scenes"
-    assert ap_of(shown, min_visible=MIN_VISIBLE).ap == pytest.approx(1)
-    assert evaluate_street(Oracle(shown, min_visible=MIN_VISIBLE), iter(shown), min_visible=1e-6).numbers.ap < 0.99
+def test_hardly_visible_objects_may_be_missed_or_detected(annotated):
+    hardly_visible = sum(int(((t.visible > 0) & (t.visible < MIN_VISIBLE)).sum()) for _, t in annotated)
+    assert hardly_visible > 0, "choose other scenes"
+    assert ap_of(annotated, min_visible=MIN_VISIBLE).ap == pytest.approx(1)
+    assert (
+        evaluate_street(Oracle(annotated, min_visible=MIN_VISIBLE), iter(annotated), min_visible=1e-6).numbers.ap < 0.99
+    )
 
 
-def test_a_detector_of_something_else(shown):
+def test_a_detector_of_other_classes_is_an_error(annotated):
     with pytest.raises(UsageError, match="synthetic:street"):
-        evaluate_street(Oracle(shown, labels=("elk",)), iter(shown))
+        evaluate_street(Oracle(annotated, labels=("elk",)), iter(annotated))
 
 
-def test_truth_in_cocos_terms():
+def test_ground_truth_in_cocos_terms():
     boxes = np.array([[10, 20, 40, 80], [0, 0, 5, 5], [50, 50, 60, 90]], np.float32)
     numbers = np.arange(3)
     truth = StreetTruth(boxes, boxes, np.array([1, 0, 0.2], np.float32), numbers.astype(np.int32), numbers)
@@ -105,7 +107,7 @@ def test_truth_in_cocos_terms():
     assert len(coco_ground_truth([], (0, 0))) == len(coco_ground_truth([empty], (9, 9))) == 0
 
 
-def test_a_set_shows_its_scenes_frame_by_frame():
+def test_a_set_yields_the_frames_of_its_scenes():
     some = StreetSet((5, 6), (0, 30), replace(OPTIONS, width=320, height=180))
     assert str(some) == "4 pictures of 2 scenes (seeds 5 to 6), 320x180"
     pictures = [picture for picture, _ in some.pictures()]
@@ -115,14 +117,14 @@ def test_a_set_shows_its_scenes_frame_by_frame():
     np.testing.assert_array_equal(again.bgr(), pictures[0].bgr())
 
 
-def test_nothing_to_measure_with_was_learned_from():
+def test_the_test_set_shares_no_scene_with_training():
     assert max(HELD_OUT.seeds) < FIRST_TRAINING_SEED
     assert StreetOptions().seed < FIRST_TRAINING_SEED
     assert len(set(HELD_OUT.seeds)) == len(HELD_OUT.seeds) == 60
 
 
-def test_the_demo_detector_finds_most_on_streets_it_has_never_seen():
-    """A few of the pictures that it is measured with; the floor is far below what it reaches on all of them."""
+def test_the_demo_detector_on_unseen_streets():
+    """Uses a few pictures of the test set; the limit is far below the result on all of them."""
     some = StreetSet(HELD_OUT.seeds[:4], HELD_OUT.frames[:2])
     with load_detector("ssd-demo", DetectorOptions(conf=0.01, max_detections=100)) as detector:
         numbers = evaluate_street(detector, some.pictures()).numbers

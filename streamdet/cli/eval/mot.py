@@ -98,7 +98,7 @@ def _jobs(
 ) -> tuple[list[MotJob], list[str]]:
     """Returns the jobs, and the names of the sequences that have no ground truth."""
     from streamdet.evaluate.mot_run import MotJob
-    from streamdet.evaluate.mot_sequences import SequenceFiles, find_sequences, info_beside
+    from streamdet.evaluate.mot_sequences import SequenceFiles, find_sequences, info_next_to
 
     if (folder is None) == (truth is None):
         raise UsageError(
@@ -109,7 +109,7 @@ def _jobs(
     if truth is not None:
         if tracks is None and detections is None:
             raise UsageError("--truth needs --tracks to evaluate, or --detections to run the tracker on")
-        info = info_beside(truth)
+        info = info_next_to(truth)
         name = info.name or (tracks or truth.resolve().parent).stem
         sequences = [SequenceFiles(name, truth, detections, info.fps, info.length)]
         without_truth: list[str] = []
