@@ -85,7 +85,7 @@ def find_sequences(folder: Path) -> tuple[list[SequenceFiles], list[str]]:
         UsageError: none has ground truth.
     """
     if not os.path.isdir(folder):
-        raise UsageError(f"{folder}: the folder does not exist")
+        raise UsageError(f"{folder}: there is no such folder")
     if _file(folder, "gt") is not None:
         return [_sequence(folder)], []
     inner = sorted(path for path in folder.iterdir() if path.is_dir())

@@ -175,7 +175,7 @@ def read_text(path: Path) -> str:
             raise UsageError(f"{path} is larger than {MAX_BYTES >> 30} GiB, the limit for a file of boxes")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UsageError(f"{path} does not exist: check the path") from None
+        raise UsageError(f"{path}: no such file: check the path") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not a text file: {_EXPECTED}") from None
     except (OSError, ValueError) as error:

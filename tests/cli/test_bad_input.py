@@ -771,11 +771,17 @@ def test_signals_close_the_files(tmp_path, sent):
 EVALUATIONS = [
     row("missing annotations", "-a {out}/no.json", 2, "no.json does not exist: give COCO's instances_*.json"),
     row("folder as annotations", "-a {out}", 2, "is a folder: give the annotations file in it"),
-    row("video as annotations", "-a {bad}/good.mp4", 2, "good.mp4 is not JSON, or only a part of it"),
-    row("truncated annotations", "-a {out}/cut.json", 2, "cut.json is not JSON, or only a part of it"),
+    row("video as annotations", "-a {bad}/good.mp4", 2, "good.mp4 is not valid JSON, or incomplete"),
+    row("truncated annotations", "-a {out}/cut.json", 2, "cut.json is not valid JSON, or incomplete"),
     row("captions as annotations", "-a {out}/captions.json", 2, "holds captions, not boxes of objects"),
     row("missing images folder", "--images {out}/no", 2, "there is no folder {out}/no: give the one with the pictures"),
-    row("images not in the folder", "--images {bad}/texts", 2, "1 of the 1 pictures of", "give the folder they are in"),
+    row(
+        "images not in the folder",
+        "--images {bad}/texts",
+        2,
+        "1 of the 1 images of",
+        "give the folder that contains them",
+    ),
     row("no common class", "-a {out}/cats.json", 2, "none of the model's 3 classes (disc, box, triangle) is"),
     row("score above 1", "--conf 2", 2, "conf must be at least 0 and less than 1, got 2.0"),
     row("zero detections", "--max-detections 0", 2, "max_detections must be at least 1, got 0"),
@@ -790,7 +796,12 @@ EVALUATIONS = [
         2,
         "two of --detections, --results, --report and --plot",
     ),
-    row("unknown plot format", "--plot {out}/a.xyz", 2, "cannot draw {out}/a.xyz: give a name that ends with .png"),
+    row(
+        "unknown plot format",
+        "--plot {out}/a.xyz",
+        2,
+        "cannot write a plot to {out}/a.xyz: give a name that ends with .png",
+    ),
 ]
 
 

@@ -55,7 +55,7 @@ def test_convert_then_info(cli, folder, tmp_path):
         "image uint8 (batch, 3, 448, 448)",
         "converted    from published.onnx (SHA-256 ",
         "with --input-type uint8",
-        "verified     600 of 600 detections on 3 pictures agree with its source",
+        "verified     600 of 600 detections on 3 images agree with its source",
         "random weights: it detects nothing",
     ):
         assert words in text

@@ -88,7 +88,7 @@ def test_detections_with_frame_rate_and_scores(tmp_path):
     (tmp_path / "gt.txt").write_text(walkers((4, 7)))
     (tmp_path / "det.txt").write_text(walkers((-1, -1)).replace(",0.9,", ",0.3,"))
     files = ("--truth", tmp_path / "gt.txt", "--detections", tmp_path / "det.txt")
-    with pytest.raises(UsageError, match="the frame rate is not known: give --fps"):
+    with pytest.raises(UsageError, match="the frame rate is unknown: give --fps"):
         run(*files)
     name = tmp_path.name
     assert row(run(*files, "--fps", 10), name)["FN"] == "16", "a score of 0.3 is below the default threshold"

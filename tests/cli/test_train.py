@@ -132,7 +132,7 @@ def test_train_demo_prints_progress_of_rendering_training_and_evaluation(cli, tm
         pytest.param(
             "coco {f} -a {f}/nowhere.json -o {o}/x.onnx", "nowhere.json does not exist", id="missing annotations"
         ),
-        pytest.param("coco {f} -a {f}/001.png -o {o}/x.onnx", "001.png is not JSON", id="image as annotations"),
+        pytest.param("coco {f} -a {f}/001.png -o {o}/x.onnx", "001.png is not valid JSON", id="image as annotations"),
         pytest.param("coco {f} -a {f}/twins.json -o {o}/x.onnx", "two categories", id="two categories of one name"),
         pytest.param(
             "coco {f} -a {f}/unused.json -o {o}/x.onnx --classes elk",
