@@ -1,4 +1,4 @@
-"""End to end on known truth: the shipped detector, the tracker, the timing modes, timestamps and latency."""
+"""End to end against ground truth: the bundled detector, the tracker, the timing modes, timestamps and latency."""
 
 import time
 from dataclasses import replace
@@ -20,8 +20,8 @@ EVALUATED = replace(CPU, conf=0.01, max_detections=100)
 FEW = StreetSet(tuple(range(31, 49)), (40, 190))
 
 
-class Mixed:
-    """A detector whose boxes carry other classes than it found: the control that must fail."""
+class WrongClasses:
+    """A detector with wrong class ids: the negative control."""
 
     def __init__(self, detector):
         self._detector = detector
@@ -38,32 +38,32 @@ class Mixed:
 @pytest.fixture(scope="module")
 def evaluated():
     with load_detector("ssd-demo", EVALUATED) as detector:
-        return evaluate_street(detector, FEW.pictures()), evaluate_street(Mixed(detector), FEW.pictures())
+        return evaluate_street(detector, FEW.pictures()), evaluate_street(WrongClasses(detector), FEW.pictures())
 
 
-def test_the_detector_finds_what_it_has_never_seen(evaluated):
-    """On all 240 held-out pictures: AP50 0.945, AP 0.692; on these 36 it must not be far from that."""
+def test_accuracy_on_unseen_scenes(evaluated):
+    """On all 240 held-out pictures: AP50 0.945, AP 0.692. The limits for these 36 are a little lower."""
     found, _ = evaluated
     assert found.numbers.ap50 >= 0.90
     assert found.numbers.ap >= 0.60
     assert min(row.objects for row in found.classes) > 30
 
 
-def test_shuffled_labels_score_nearly_nothing(evaluated):
-    _, mixed = evaluated
-    assert mixed.numbers.ap50 < 0.10
-    assert mixed.numbers.ap < 0.05
+def test_wrong_classes_have_nearly_no_accuracy(evaluated):
+    _, wrong = evaluated
+    assert wrong.numbers.ap50 < 0.10
+    assert wrong.numbers.ap < 0.05
 
 
-def test_held_out_scenes_are_held_out():
+def test_held_out_scenes_were_not_trained_on():
     from streamdet.evaluate.street import FIRST_TRAINING_SEED
 
     assert max(HELD_OUT.seeds) < FIRST_TRAINING_SEED
     assert max(FEW.seeds) < FIRST_TRAINING_SEED
 
 
-def test_identities_stay_through_occlusions():
-    """On 60 held-out scenes of 300 frames IDF1 is 0.858, as the model card says; these three are some of them."""
+def test_identities_are_kept_through_occlusions():
+    """On 60 held-out scenes of 300 frames IDF1 is 0.858, as in the model card; this runs three of them."""
     scenes = [StreetOptions(seed=seed) for seed in (9, 12, 15)]
     with load_detector("ssd-demo", CPU) as detector:
         tracking = track_street(detector, scenes, frames=150).combined
@@ -73,7 +73,7 @@ def test_identities_stay_through_occlusions():
 
 
 def live_quality(mode, tmp_path, seed=5):
-    """Runs a scene at the pace of a camera and returns the numbers of what was shown, and how much was."""
+    """Runs a scene at a camera's pace; returns the tracking metrics of the shown boxes, and the stream's report."""
     shown = []
     report = streamdet.run(
         f"synthetic:street?seed={seed}&size=640x360&fps=10&frames=60&live=1",
@@ -88,7 +88,7 @@ def live_quality(mode, tmp_path, seed=5):
 
 
 @pytest.mark.parametrize("mode", ["every-frame", "live"])
-def test_boxes_are_where_things_are_at_the_frames_own_time(mode, tmp_path):
+def test_shown_boxes_match_ground_truth_at_the_frames_own_time(mode, tmp_path):
     numbers, stream = live_quality(mode, tmp_path)
     assert stream.captured == stream.shown + sum(stream.dropped.values())
     assert numbers.frames >= 20
@@ -97,10 +97,10 @@ def test_boxes_are_where_things_are_at_the_frames_own_time(mode, tmp_path):
 
 
 def test_latency_can_be_read_from_the_pixels():
-    """A live street carries the system's clock: what the code says agrees with the frame's own age."""
+    """A live street shows the system clock as a code: the age it gives agrees with the frame's own age."""
     ages = []
 
-    def look(result):
+    def compare(result):
         code = read_frame_code(result.frame.picture)
         assert code.number == result.frame.pts
         # The clock is read before the frame is rendered and stamped after it.
@@ -108,14 +108,14 @@ def test_latency_can_be_read_from_the_pixels():
         ages.append(code.age_ms(time.time_ns() // 1_000_000) - stamped_ms)
 
     url = "synthetic:street?size=640x360&fps=10&frames=20&live=1"
-    streamdet.run(url, "none", on_result=look, outputs=["null:"])
+    streamdet.run(url, "none", on_result=compare, outputs=["null:"])
     assert len(ages) >= 5
     assert -5 < np.median(ages) < 2000
     assert min(ages) > -5
 
 
-def test_a_detection_on_nothing_is_a_false_positive():
-    """The measure itself: everything shown twice halves the precision."""
+def test_a_box_without_object_is_a_false_positive():
+    """Checks the measure itself: a shifted copy of every box halves the precision."""
     scene = StreetScene(StreetOptions(seed=4, width=640, height=360))
     truth, ignored = mot_ground_truth([scene.full_ground_truth(number) for number in range(5)])
     twice = []

@@ -1,4 +1,4 @@
-"""A small detector of YOLOX's kind, with weights set so that it detects bright blobs, and photos of such."""
+"""A small YOLOX-like detector with weights set to detect bright blobs, and images of blobs."""
 
 import cv2
 import numpy as np
@@ -16,13 +16,14 @@ SPEC = ModelSpec(
 
 
 def detector(opset=13, fragile=False, seed=0) -> onnx.ModelProto:
-    """Returns a net of six convolutions: a stem, a depthwise one, a pointwise one, and three heads.
+    """Returns a network of convolutions: a stem, two pointwise ones, a depthwise one, and three heads.
 
-    Its evidence for an object is the mean brightness of a cell; everything else is small random detail.
+    Its score for an object is the mean brightness of a cell; all other weights are small and random.
 
     Args:
         opset: of the graph.
-        fragile: the layer "fragile" has a huge weight, for a channel that is always zero, beside the one that matters.
+        fragile: give the layer "fragile" a huge weight for a channel that is always zero, so that per-channel scales
+            lose the weight that matters.
     """
     random = np.random.default_rng(seed)
     nodes, weights = [], []
@@ -95,16 +96,16 @@ def as_file(model) -> ModelFile:
     return ModelFile(model.SerializeToString(), "blobs.onnx")
 
 
-def photos(folder, count=8):
-    """Writes photos of bright discs on dark noise; returns their paths."""
+def write_photos(folder, count=8):
+    """Writes images of bright discs on dark noise; returns their paths."""
     random = np.random.default_rng(5)
     paths = []
     for i in range(count):
-        picture = random.integers(0, 40, (SIZE, SIZE, 3), np.uint8)
+        image = random.integers(0, 40, (SIZE, SIZE, 3), np.uint8)
         for _ in range(3):
             centre = tuple(int(v) for v in random.integers(8, SIZE - 8, 2))
             color = tuple(int(v) for v in random.integers(150, 256, 3))
-            cv2.circle(picture, centre, int(random.integers(4, 9)), color, -1)
+            cv2.circle(image, centre, int(random.integers(4, 9)), color, -1)
         paths.append(folder / f"{i}.png")
-        cv2.imwrite(str(paths[-1]), picture)
+        cv2.imwrite(str(paths[-1]), image)
     return paths

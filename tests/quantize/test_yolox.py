@@ -1,4 +1,4 @@
-"""A trained network that naive calibration destroys: YOLOX-nano on photos that were used for nothing else."""
+"""YOLOX-nano, a trained network whose accuracy naive calibration destroys, on held-out photos."""
 
 import contextlib
 import io
@@ -27,19 +27,19 @@ def yolox(data_dir):
 
 @pytest.fixture(scope="module")
 def photos(data_dir):
-    """Returns number -> path of all photos."""
+    """Returns the paths of all photos by image id."""
     listed = json.loads((data_dir / "images" / "instances.json").read_text())["images"]
     return {image["id"]: data_dir / "images" / image["file_name"] for image in listed}
 
 
 def cpu_flags():
-    """Returns what the processor says it can do, where the system tells."""
+    """Returns the content of /proc/cpuinfo, "" where it does not exist."""
     path = Path("/proc/cpuinfo")
     return path.read_text() if path.exists() else ""
 
 
 def average_precision(spec, file, data_dir, photos):
-    """Returns COCO's AP of a model over some of the photos."""
+    """Returns COCO's AP of a model on some of the photos."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -63,8 +63,8 @@ def average_precision(spec, file, data_dir, photos):
     return float(evaluation.stats[0])
 
 
-def test_the_start_in_float_makes_the_difference(yolox, photos):
-    """Without the guard, so that it takes seconds: layers that INT8 does not make faster are also the fragile ones."""
+def test_first_layers_in_float_keep_the_accuracy(yolox, photos):
+    """Without accuracy checks, to take only seconds: layers that INT8 does not speed up are also the sensitive ones."""
     spec, file = yolox
     few = list(photos.values())[:12]
     naive = QuantizeOptions(
@@ -83,7 +83,7 @@ def test_the_start_in_float_makes_the_difference(yolox, photos):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("half", [0, 1])
-def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half):
+def test_keeps_its_accuracy_on_held_out_photos(yolox, photos, data_dir, half):
     spec, file = yolox
     chosen = dict(list(photos.items())[half::2])
     held_out = dict(list(photos.items())[1 - half :: 2])
@@ -108,28 +108,28 @@ def test_keeps_its_accuracy_on_photos_it_never_saw(yolox, photos, data_dir, half
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif("vnni" not in cpu_flags(), reason="the margins are for processors that multiply bytes (VNNI)")
+@pytest.mark.skipif("vnni" not in cpu_flags(), reason="the limits are for processors with byte multiplication (VNNI)")
 def test_is_faster_than_float(yolox, photos):
-    """Than the file it is made from (measured: 1.27 times), and than that with the same folding (1.14 times).
+    """1.27 times as fast as its source (measured), and 1.14 times as fast as the source with the same folding.
 
-    In processor time of this thread, which does all the work: that of others on the machine does not count.
+    Compares processor time of this thread, which does all the work, so that other load on the machine does not count.
     """
     spec, file = yolox
     result = quantize(file, spec, list(photos.values())[:8], QuantizeOptions(check_accuracy=False))
-    forms = {"int8": result.data, "source": file.data, "same folding": prepare(file).SerializeToString()}
+    models = {"int8": result.data, "source": file.data, "same folding": prepare(file).SerializeToString()}
     batch = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
-    taken = {name: [] for name in forms}
+    times_s = {name: [] for name in models}
     with contextlib.ExitStack() as stack:
         sessions = {
             name: stack.enter_context(Session(file._replace(data=data), provider="cpu", threads=1))
-            for name, data in forms.items()
+            for name, data in models.items()
         }
         for _ in range(200):
             for name, session in sessions.items():
                 start = time.thread_time()
                 session.run(batch)
-                taken[name].append(time.thread_time() - start)
-    ratios = {name: statistics.median(np.array(times) / taken["int8"]) for name, times in taken.items()}
+                times_s[name].append(time.thread_time() - start)
+    ratios = {name: statistics.median(np.array(times) / times_s["int8"]) for name, times in times_s.items()}
     print(ratios)
     assert ratios["source"] > 1.12
     assert ratios["same folding"] > 1.05
