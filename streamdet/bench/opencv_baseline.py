@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.bench.candidate_process import Workload, WorkloadResult
+from streamdet.inference.providers.onnx_runtime import onnxruntime_module
 from streamdet.models.onnx_file import ModelFile
 
 _PAD = 114
@@ -39,8 +40,7 @@ class YoloxBaseline:
     """
 
     def __init__(self, model: bytes, conf: float, iou: float, threads: int = 0) -> None:
-        import onnxruntime
-
+        onnxruntime = onnxruntime_module()  # without usage reports
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamdet.doctor import LIMIT_S, CheckResult, Diagnosis, Status, diagnose, run_checks
+from streamdet.doctor import TIMEOUT_S, CheckResult, Diagnosis, Status, diagnose, run_checks
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,20 +21,20 @@ _STYLES = {Status.OK: "green", Status.ABSENT: "dim", Status.WARN: "yellow", Stat
 _JSON_FORMAT = 1
 
 
-def doctor(as_json: bool = False, limit_s: float = LIMIT_S) -> None:
+def doctor(as_json: bool = False, timeout_s: float = TIMEOUT_S) -> None:
     """Prints what works on this machine and how to fix what does not; exit code 1 if something is broken.
 
     Args:
         as_json: print JSON instead of a table: ``format`` (version of this JSON, 1), ``took_s``, ``verdict`` (provider,
             summary, best_step, broken) and ``checks`` (name; status ok, absent, warn or fail; detail; fix; took_s).
-        limit_s: time limit of one probe; a probe that takes longer is ended.
+        timeout_s: time limit of one probe; a probe that takes longer is ended.
     """
     from rich.console import Console
 
     started = time.perf_counter()
     progress = Console(stderr=True)
     with progress.status("checking this machine") if progress.is_terminal else nullcontext():
-        checks = run_checks(limit_s)
+        checks = run_checks(timeout_s)
     verdict, took_s = diagnose(checks), time.perf_counter() - started
     if as_json:
         typer.echo(json.dumps(_as_json(checks, verdict, took_s), indent=2))

@@ -1,6 +1,6 @@
-"""What this machine can do and what it lacks.
+"""`streamdet doctor`: what works on this machine, what does not, and how to fix it.
 
-Each module looks at one subject; `isolated` runs them all at once, in processes of their own.
+Each module examines one subject with its function ``probe``. `probes` runs all of them, each in its own process.
 """
 
 from streamdet.doctor.check_result import CheckResult, Status
@@ -8,10 +8,10 @@ from streamdet.doctor.diagnosis import Diagnosis, diagnose
 from streamdet.doctor.inference import tiny_model
 from streamdet.doctor.probes import Probe, run_probes
 
-__all__ = ["LIMIT_S", "PROBES", "CheckResult", "Diagnosis", "Probe", "Status", "diagnose", "run_checks", "tiny_model"]
+__all__ = ["PROBES", "TIMEOUT_S", "CheckResult", "Diagnosis", "Probe", "Status", "diagnose", "run_checks", "tiny_model"]
 
-LIMIT_S = 30.0
-"""How long a probe may take: the first start of a GPU's libraries on a slow or busy machine takes many seconds."""
+TIMEOUT_S = 30.0
+"""How long a probe may take. The first start of GPU libraries on a slow or busy machine takes many seconds."""
 
 _NVIDIA = "update the NVIDIA driver (then restart the machine); until then: --provider cpu"
 
@@ -23,24 +23,24 @@ PROBES = (
     Probe("provider cuda", "inference", "cuda", _NVIDIA),
     Probe("provider openvino", "inference", "openvino", "pip install --force-reinstall onnxruntime-ep-openvino"),
     Probe("provider cpu", "inference", "cpu", "reinstall onnxruntime"),
-    Probe("provider auto", "inference", "auto", "name one that works: --provider cpu"),
+    Probe("provider auto", "inference", "auto", "choose a provider that works: --provider cpu"),
     Probe("video", "video", fix="pip install --force-reinstall av"),
-    Probe("hardware video", "hardware_video", fix="leave --encoder on auto, and update the graphics driver"),
+    Probe("hardware video", "hardware_video", fix="keep --encoder auto, and update the graphics driver"),
     Probe(
         "windows",
         "windows",
-        fix="leave --show out (-o out.mp4 records), or: pip install --force-reinstall opencv-python",
+        fix="do not use --show (-o out.mp4 records), or: pip install --force-reinstall opencv-python",
     ),
-    Probe("cameras", "cameras", fix="unplug the camera and plug it in again"),
-    Probe("storage", "storage", fix="check the disks, network disks above all"),
+    Probe("cameras", "cameras", fix="disconnect the camera and connect it again"),
+    Probe("storage", "storage", fix="check the disks, network disks first"),
 )
-"""In the order in which a person fixes things."""
+"""Ordered by what should be fixed first."""
 
 
-def run_checks(limit_s: float = LIMIT_S) -> list[CheckResult]:
-    """Returns all findings, in the order in which a person fixes things; takes a few seconds.
+def run_checks(timeout_s: float = TIMEOUT_S) -> list[CheckResult]:
+    """Returns the results of all probes, ordered by what should be fixed first. Takes a few seconds.
 
     Args:
-        limit_s: what takes longer is given up.
+        timeout_s: a probe that takes longer is reported as failed.
     """
-    return run_probes(PROBES, limit_s)
+    return run_probes(PROBES, timeout_s)

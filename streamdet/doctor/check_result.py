@@ -1,4 +1,4 @@
-"""What a probe of the machine finds."""
+"""The result of one check, and how its texts hide credentials and the name of the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdet.redact import redact
 
 
 class Status(Enum):
-    """OK: works. ABSENT: not here, and nothing is wrong with that. WARN: works worse than it could. FAIL: broken."""
+    """OK: works. ABSENT: not present, which is no fault. WARN: works, but worse than it could. FAIL: broken."""
 
     OK = "ok"
     ABSENT = "-"
@@ -21,14 +21,14 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One finding.
+    """The result of one check.
 
     Attributes:
-        name: what was looked at.
-        status: how it is.
-        detail: what was found, one line.
-        fix: what to do about it, one line; "" where there is nothing to do.
-        took_s: how long the probe took.
+        name: what was checked.
+        status: the outcome.
+        detail: what was found, in one line.
+        fix: what to do about it, in one line; "" if there is nothing to do.
+        took_s: how long the check took.
     """
 
     name: str
@@ -39,12 +39,12 @@ class CheckResult:
 
 
 def one_line(error: BaseException) -> str:
-    """Returns an exception as one line without credentials, its kind first."""
+    """Returns an exception as one line without credentials, starting with its type."""
     return f"{type(error).__name__}: {redact(' '.join(str(error).split()))}"
 
 
 def abbreviate_home(path: Path | str) -> str:
-    """Returns a path with the user's home folder as ``~``: shorter, and it does not tell who the user is."""
+    """Returns a path with the home folder as ``~``, which is shorter and hides the name of the user."""
     try:
         home = str(Path.home())
     except RuntimeError:  # no home directory

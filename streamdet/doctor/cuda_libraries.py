@@ -1,4 +1,4 @@
-"""The CUDA and cuDNN libraries that ONNX Runtime loads: which are missing, what is there instead, who brings them."""
+"""The CUDA and cuDNN libraries that ONNX Runtime loads: which are missing, and which package contains them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pathlib import Path
 from streamdet.doctor.check_result import CheckResult, Status, abbreviate_home
 
 INSTALL_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
-"""Gets all of them. Both extras are needed: cuBLAS comes with cuDNN only."""
+"""Installs all of them. Both extras are needed: only the cuDNN extra includes cuBLAS."""
 
 _SYSTEM_FOLDERS = ("usr/local/cuda*/lib*", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64")
 
-# From CUDA 13 on, NVIDIA's packages are called after the library alone; cuDNN's keeps the number.
+# Since CUDA 13 the names of NVIDIA's packages have no version suffix, except cuDNN's.
 _SUFFIX_UNTIL = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A library ONNX Runtime needs.
+    """A library that ONNX Runtime needs.
 
     Attributes:
         stem: its name without "lib" and version.
-        version: the first number of it, which is part of the file's name.
-        package: on the package index, that brings it.
+        version: its major version, which is part of the file name.
+        package: the package on the package index that contains it.
     """
 
     stem: str
@@ -38,14 +38,14 @@ class Library:
 
     @property
     def file(self) -> str:
-        """Its file name on this system."""
+        """The file name on this system."""
         return f"{self.stem}64_{self.version}.dll" if sys.platform == "win32" else f"lib{self.stem}.so.{self.version}"
 
 
 def required_libraries(cuda_major: int) -> list[Library]:
-    """Returns what an ONNX Runtime built for that CUDA needs, each after those that it needs itself.
+    """Returns the libraries that an ONNX Runtime built for this CUDA version needs, each after its own dependencies.
 
-    Not cuFFT, which its package asks for as well: only Fourier transforms take it, and are not in a detector.
+    cuFFT is left out although the package requires it: only Fourier transforms use it, and no detector has any.
     """
     suffix = f"-cu{cuda_major}" if cuda_major <= _SUFFIX_UNTIL else ""
     major = str(cuda_major)
@@ -60,11 +60,11 @@ def required_libraries(cuda_major: int) -> list[Library]:
 
 
 def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None) -> Iterator[CheckResult]:
-    """Names each library that cannot be loaded, with what is there instead, and those that stand before better ones.
+    """Reports each library that cannot be loaded, with versions found instead, and each that hides a newer one.
 
     Args:
         cuda: version that ONNX Runtime is built for.
-        folders: where other versions may be; by default, where loaders and packages put them.
+        folders: where to search for other versions; by default the loader's and the packages' folders.
     """
     from streamdet.inference.providers import preload_libraries
 
@@ -74,7 +74,7 @@ def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None
     broken = [(library, why) for library in wanted if (why := _load_error(library, folders)) is not None]
     for library, why in broken:
         fix = f"pip install {library.package}" if len(broken) == 1 else INSTALL_CUDA
-        yield CheckResult(library.file, Status.WARN, f"{why}; the package {library.package} brings it", fix)
+        yield CheckResult(library.file, Status.WARN, f"{why}; the package {library.package} contains it", fix)
     if not broken:
         yield CheckResult("cuda libraries", Status.OK, f"all {len(wanted)} load, {_cudnn_version()}for CUDA {cuda[0]}")
     if sys.platform == "linux":
@@ -82,7 +82,7 @@ def check_libraries(cuda: tuple[int, int], folders: Sequence[Path] | None = None
 
 
 def _load_error(library: Library, folders: Sequence[Path]) -> str | None:
-    """Returns why a library cannot be loaded; None where it can."""
+    """Returns why a library cannot be loaded; None if it can."""
     try:
         ctypes.CDLL(library.file)
     except OSError as error:
@@ -96,7 +96,7 @@ def _load_error(library: Library, folders: Sequence[Path]) -> str | None:
 
 
 def shorten_loader_error(reason: str) -> str:
-    """Returns the loader's words in fewer.
+    """Returns a shorter form of the loader's message.
 
     >>> shorten_loader_error("libcublas.so.13: cannot open shared object file: No such file or directory")
     'libcublas.so.13 is missing'
@@ -105,23 +105,23 @@ def shorten_loader_error(reason: str) -> str:
 
 
 def _other_versions(library: Library, folders: Sequence[Path]) -> list[Path]:
-    """Returns the same library in other versions."""
+    """Returns files of other versions of the library."""
     return sorted(path for folder in folders for path in folder.glob(f"lib{library.stem}.so.*"))[:2]
 
 
 def library_search_folders() -> list[Path]:
-    """Returns where CUDA libraries usually are: what the loader is told, packages, PyTorch's own, the system's."""
-    told = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
+    """Returns the usual folders of CUDA libraries: LD_LIBRARY_PATH, Python packages, PyTorch, the system."""
+    search_path = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
     packages = [folder for entry in sys.path if entry for folder in Path(entry).glob("nvidia/*/lib")]
     torch = [Path(entry) / "torch/lib" for entry in sys.path if entry]
     system = [folder for pattern in _SYSTEM_FOLDERS for folder in Path(os.sep).glob(pattern)]
-    return [*told, *packages, *torch, *system]
+    return [*search_path, *packages, *torch, *system]
 
 
 def find_shadowed(wanted: Sequence[Library], search_path: str) -> Iterator[CheckResult]:
-    """Finds libraries in LD_LIBRARY_PATH that come before those of an installed package, in another version.
+    """Reports libraries in LD_LIBRARY_PATH that hide another version from an installed package.
 
-    cuDNN loads its own parts by name: with the first part from one version and the rest from another it fails late.
+    cuDNN loads its other libraries by name. If those are of another version, it fails late.
     """
     for folder in filter(None, search_path.split(os.pathsep)):
         for library in wanted:
@@ -135,12 +135,12 @@ def find_shadowed(wanted: Sequence[Library], search_path: str) -> Iterator[Check
             found = library_version(path)
             if found and not _same(found, packaged):
                 detail = f"{abbreviate_home(path)} is version {found} and hides {library.package} {packaged}"
-                fix = f"take {abbreviate_home(folder)} out of LD_LIBRARY_PATH"
+                fix = f"remove {abbreviate_home(folder)} from LD_LIBRARY_PATH"
                 yield CheckResult(f"{library.file} twice", Status.WARN, detail, fix)
 
 
 def library_version(path: Path) -> str:
-    """Returns the version of a library by its real file's name, or by asking it where it is cuDNN; "" for unknown."""
+    """Returns the version of a library from its real file name, or for cuDNN by calling it; "" if unknown."""
     numbers = re.search(r"\.so\.(\d+(?:\.\d+)+)$", path.resolve().name)
     if numbers:
         return numbers[1]
@@ -153,7 +153,7 @@ def library_version(path: Path) -> str:
 
 
 def cudnn_version(number: int) -> str:
-    """Returns cuDNN's version number as people write it.
+    """Returns cuDNN's version number in its usual form.
 
     >>> cudnn_version(91002), cudnn_version(8907)
     ('9.10.2', '8.9.7')
@@ -170,6 +170,6 @@ def _cudnn_version() -> str:
 
 
 def _same(found: str, packaged: str) -> bool:
-    """Returns whether two versions agree as far as both are given, at most to the second number."""
+    """Returns whether the major and minor numbers of two versions agree, as far as both have them."""
     pairs = zip(found.split(".")[:2], packaged.split(".")[:2], strict=False)
     return all(a == b for a, b in pairs)

@@ -1,4 +1,4 @@
-"""Encoders and decoders in hardware: being listed only means compiled in, so each is really opened."""
+"""Hardware encoders and decoders. FFmpeg lists all that are compiled in, so each one is opened to test it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENGINES = {
 
 
 def probe(_: str = "") -> Iterator[CheckResult]:
-    """Looks at all hardware encoders and decoders that this FFmpeg holds."""
+    """Tests all hardware encoders and decoders that this FFmpeg contains."""
     yield _encoders()
     yield _decoders()
 
@@ -28,17 +28,19 @@ def probe(_: str = "") -> Iterator[CheckResult]:
 def _encoders() -> CheckResult:
     from streamdet.sinks.encoders import is_encoder
 
-    name, working, idle = "hardware encoders", [], []
+    name, working, unusable = "hardware encoders", [], []
     for engine, maker in _ENGINES.items():
-        there = [f"{codec}_{engine}" for codec in _CODECS if is_encoder(f"{codec}_{engine}")]
-        if there:
-            good = [encoder for encoder in there if encoder_error(encoder) is None]
+        present = [f"{codec}_{engine}" for codec in _CODECS if is_encoder(f"{codec}_{engine}")]
+        if present:
+            good = [encoder for encoder in present if encoder_error(encoder) is None]
             working += good
-            idle += [] if good else [f"{engine} ({maker})"]
-    compiled = f"compiled in, without their hardware or driver: {', '.join(idle)}" if idle else "none compiled in"
+            unusable += [] if good else [f"{engine} ({maker})"]
+    compiled = (
+        f"compiled in, but hardware or driver is missing: {', '.join(unusable)}" if unusable else "none compiled in"
+    )
     if not working:
-        return CheckResult(name, Status.ABSENT, f"none works here; {compiled}")
-    return CheckResult(name, Status.OK, f"{', '.join(working)}; ask for one with --encoder {working[0]}")
+        return CheckResult(name, Status.ABSENT, f"none works; {compiled}")
+    return CheckResult(name, Status.OK, f"{', '.join(working)}; select one with --encoder {working[0]}")
 
 
 def _decoders() -> CheckResult:
@@ -59,7 +61,5 @@ def _decoders() -> CheckResult:
             working.append(kind)
     listed = f" of {', '.join(kinds)}" if kinds else ""
     if not working:
-        return CheckResult(
-            "hardware decoders", Status.ABSENT, f"none{listed} works here; streamdet decodes in software"
-        )
+        return CheckResult("hardware decoders", Status.ABSENT, f"none{listed} works; streamdet decodes in software")
     return CheckResult("hardware decoders", Status.OK, f"{', '.join(working)} (streamdet itself decodes in software)")

@@ -1,4 +1,4 @@
-"""Runs a tiny model on a provider: what is listed is not what works."""
+"""Runs a tiny model on a provider, because a provider that ONNX Runtime lists may still not work."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from streamdet.inference.session import Session
 
 AUTO = "provider auto"
-TAKES = "takes "
-"""What the detail of the finding `AUTO` begins with; the name of a provider follows."""
+SELECTS = "selects "
+"""Prefix of the detail of the result `AUTO`; the name of a provider follows."""
 
-_REINSTALL = "pip install --force-reinstall onnxruntime-gpu (or onnxruntime, where that is what you had)"
+_REINSTALL = "pip install --force-reinstall onnxruntime-gpu (or onnxruntime, if that was installed)"
 
 
 def probe(short: str) -> Iterator[CheckResult]:
-    """Looks at one provider, or at what ``auto`` takes."""
+    """Tests one provider, or the one that ``auto`` selects."""
     from streamdet.inference.providers import Provider, ProviderMissing, onnxruntime_module
 
     name = f"provider {short}"
@@ -43,22 +43,22 @@ def probe(short: str) -> Iterator[CheckResult]:
     try:
         with Session(tiny_model(), provider=short) as session:
             _run_once(session)
-            detail = f"{TAKES}{session.provider}" if short == "auto" else "runs a model"
+            detail = f"{SELECTS}{session.provider}" if short == "auto" else "runs a model"
             yield CheckResult(name, Status.OK, detail)
     except ProviderMissing as error:
         yield _missing(Provider[short.upper()], error)
     except StreamdetError as error:
-        yield CheckResult(name, Status.FAIL, str(error), _REINSTALL if short == Provider.CPU.short else _leave(short))
+        yield CheckResult(name, Status.FAIL, str(error), _REINSTALL if short == Provider.CPU.short else _avoid(short))
 
 
-def _leave(short: str) -> str:
-    return "" if short == "auto" else f"update its driver and libraries; until then leave --provider {short} out"
+def _avoid(short: str) -> str:
+    return "" if short == "auto" else f"update its driver and libraries; until then do not use --provider {short}"
 
 
 def _absent(short: str) -> CheckResult | None:
-    """Returns a finding where the hardware, or an extra that was never asked for, is not here: all is as it should be.
+    """Returns a result if the hardware or an optional package is not present, which is no fault.
 
-    Found out without loading anything large.
+    Does not load large libraries to find out.
     """
     from streamdet.inference.providers import missing_driver
 
@@ -71,17 +71,17 @@ def _absent(short: str) -> CheckResult | None:
         return None
     processor = read_processor()
     return CheckResult(
-        name, Status.ABSENT, f"not installed; with it {processor.openvino_gain()}", _install_openvino(processor)
+        name, Status.ABSENT, f"not installed; with OpenVINO {processor.openvino_gain()}", _install_openvino(processor)
     )
 
 
 def _install_openvino(processor: Processor) -> str:
-    """The plug-in offers itself on Intel's processors only; OpenVINO's own runtime takes the others too."""
+    """The plug-in supports only Intel processors; OpenVINO's own runtime also supports others."""
     return f"pip install --upgrade {'onnxruntime-ep-openvino' if processor.is_intel else 'openvino'}"
 
 
 def _missing(provider: Provider, error: ProviderMissing) -> CheckResult:
-    """TensorRT is never taken unless asked for, so nothing is lost without it."""
+    """TensorRT is used only on request, so a missing one is no warning."""
     fixes = {"openvino": _install_openvino(read_processor()), "cuda": INSTALL_CUDA}
     status = Status.ABSENT if provider.short == "tensorrt" else Status.WARN
     return CheckResult(
@@ -90,16 +90,16 @@ def _missing(provider: Provider, error: ProviderMissing) -> CheckResult:
 
 
 def _run_once(session: Session) -> None:
-    """Raises ModelError where a provider computes something else than the mean of ones."""
+    """Raises ModelError if a provider computes anything but the mean of ones."""
     import numpy as np
 
     middle = float(session.run(np.ones((1, 1, 8, 8), np.float32))["y"][0, 0, 4, 4])
     if not abs(middle - 1) <= 0.01:  # also true for NaN
-        raise ModelError(f"{session.provider} computes {middle:.3g} where 1 is right: update its driver and libraries")
+        raise ModelError(f"{session.provider} computes {middle:.3g} instead of 1: update its driver and libraries")
 
 
 def tiny_model() -> bytes:
-    """Returns a model of one 3x3 convolution, which every provider can take."""
+    """Returns a model of one 3x3 convolution, which every provider can run."""
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,4 +1,4 @@
-"""The interpreter, the processors, the memory, and what a container leaves of them."""
+"""The interpreter, the processors, the memory, and the limits that a container sets."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from streamdet.doctor.processor import Processor, read_processor
 _PYTHON = ((3, 11), (3, 13))
 
 # A small detector and the pipeline on 1080p video take about 0.6 GB.
-_LEAST_MEMORY = 1e9
+_MIN_FREE_BYTES = 1e9
 
-# Bytes of "no limit" in control groups of version 1: the largest multiple of a page in 63 bits.
+# Control groups of version 1 report "no limit" as the largest multiple of a page in 63 bits.
 _NO_LIMIT = 1 << 62
 
 
 def probe(_: str = "") -> Iterator[CheckResult]:
-    """Looks at the interpreter, the processors and the memory."""
+    """Checks the interpreter, the processors and the memory."""
     yield _python()
     yield _processors(read_processor())
     yield _arithmetic(read_processor())
@@ -42,20 +42,18 @@ def _python() -> CheckResult:
 def _processors(processor: Processor) -> CheckResult:
     from streamdet.inference.providers import HEAVY_GFLOPS, available_cpus, default_threads
 
-    usable, there = available_cpus(), os.cpu_count() or 1
-    detail = f"{usable} usable" + (
-        f" of {there} (this process or container may use no more)" if usable != there else ""
-    )
+    usable, total = available_cpus(), os.cpu_count() or 1
+    detail = f"{usable} usable" + (f" of {total} (the limit of this process or container)" if usable != total else "")
     model = f", {processor.model}" if processor.model else ""
     light, heavy = default_threads(), default_threads(HEAVY_GFLOPS)
     inference = f"{light} for inference" + (f", {heavy} for heavy networks" if heavy != light else "")
-    return CheckResult("processors", Status.OK, f"{detail}{model}; {inference}, unless told otherwise")
+    return CheckResult("processors", Status.OK, f"{detail}{model}; {inference}, by default")
 
 
 def _arithmetic(processor: Processor) -> CheckResult:
     name = "arithmetic"
     if not processor.flags:
-        return CheckResult(name, Status.ABSENT, "the processor's instructions cannot be listed here")
+        return CheckResult(name, Status.ABSENT, "the instruction sets of the processor cannot be listed on this system")
     if processor.is_x86 and "avx2" not in processor.flags:
         return CheckResult(
             name, Status.WARN, "no AVX2: inference is several times slower", "use a newer processor or a GPU"
@@ -73,30 +71,30 @@ def _memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/
     limit, used = _group_memory(groups)
     if limit is not None and limit < total:
         free = min(free, limit - used)
-        detail = f"{free / 1e9:.1f} GB free of the {limit / 1e9:.1f} GB that this container may use"
-    if free < _LEAST_MEMORY:
+        detail = f"{free / 1e9:.1f} GB free of the {limit / 1e9:.1f} GB limit of this container"
+    if free < _MIN_FREE_BYTES:
         return CheckResult(
-            "memory", Status.WARN, detail, "end other programs, or give the container more (docker run -m 4g)"
+            "memory", Status.WARN, detail, "end other programs, or raise the limit of the container (docker run -m 4g)"
         )
     return CheckResult("memory", Status.OK, detail)
 
 
 def _group_memory(groups: Path) -> tuple[int | None, int]:
-    """Returns the limit of this control group, None where there is none, and what is used; both in bytes."""
+    """Returns the memory limit of this control group, None for no limit, and the memory in use; both in bytes."""
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
         try:
-            most = int((groups / limit).read_text())
-            return (most if most < _NO_LIMIT else None), int((groups / used).read_text())
+            maximum = int((groups / limit).read_text())
+            return (maximum if maximum < _NO_LIMIT else None), int((groups / used).read_text())
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return None, 0
 
 
 def _shared_memory(folder: Path = Path("/dev/shm")) -> CheckResult:
-    """Nothing of streamdet lives there; X11 windows and other libraries beside it do."""
+    """Streamdet does not use shared memory, but X11 windows and other libraries do."""
     try:
         size = shutil.disk_usage(folder).total
     except OSError:

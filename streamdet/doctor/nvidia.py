@@ -1,4 +1,4 @@
-"""NVIDIA's part: the GPU, its driver, and the CUDA libraries that ONNX Runtime loads."""
+"""The NVIDIA GPU, its driver, and the CUDA libraries that ONNX Runtime loads."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ _OLDEST_CAPABILITY = {12: (5, 0), 13: (7, 5)}
 # Numbers of CUresult and CUdevice_attribute in cuda.h.
 _NO_DEVICE = 100
 _REASONS = {
-    34: ("the libcuda.so.1 found is the linker's stub, not the driver", "take .../stubs out of LD_LIBRARY_PATH"),
-    _NO_DEVICE: ("the driver sees no GPU", "look whether CUDA_VISIBLE_DEVICES hides it, and whether it is plugged in"),
+    34: ("libcuda.so.1 is the linker's stub, not the driver", "remove .../stubs from LD_LIBRARY_PATH"),
+    _NO_DEVICE: (
+        "the driver sees no GPU",
+        "check that CUDA_VISIBLE_DEVICES does not hide it, and that it is connected",
+    ),
     802: ("the system is not ready", "start nvidia-fabricmanager"),
-    803: ("the driver's parts are of different versions", "restart the machine: the driver was updated under it"),
+    803: ("the libraries and the kernel module of the driver have different versions", "restart the machine"),
     804: ("the CUDA compatibility package does not support this GPU", "update the NVIDIA driver, remove cuda-compat"),
     999: ("unknown error", "restart the machine; after a suspend: sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm"),
 }
@@ -50,25 +53,25 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """The driver; `cuda` is the newest CUDA it speaks, as (major, minor)."""
+    """The driver; `cuda` is the newest CUDA version it supports, as (major, minor)."""
 
     cuda: tuple[int, int]
     gpus: tuple[Gpu, ...]
 
 
 class DriverError(Exception):
-    """The driver is there and answers with an error, whose number is the argument."""
+    """The driver returned an error; the argument is its number."""
 
 
 def probe(_: str = "") -> Iterator[CheckResult]:
-    """Looks at the GPU, at the driver, and, where both are there, at the libraries."""
+    """Checks the GPU, the driver, and if both are present, the libraries."""
     try:
         driver = read_driver(_load())
     except OSError:
         yield _no_driver()
         return
     except DriverError as error:
-        yield _refused(error.args[0])
+        yield _driver_error(error.args[0])
         return
     built_for = runtime_cuda_version()
     if (old := _too_old(driver, built_for)) is not None:
@@ -84,21 +87,21 @@ def probe(_: str = "") -> Iterator[CheckResult]:
 
 
 def runtime_cuda_version() -> tuple[int, int] | None:
-    """Returns the CUDA that the installed ONNX Runtime is built for; None where it is for none, or cannot start."""
+    """Returns the CUDA version of the installed ONNX Runtime; None if it is built without CUDA or cannot start."""
     from streamdet.inference.providers import onnxruntime_module
 
     try:
         major, minor = str(getattr(onnxruntime_module(), "cuda_version", "")).split(".")[:2]
         return int(major), int(minor)
-    except (ImportError, ValueError):  # broken, which is another probe's finding; "" for no CUDA
+    except (ImportError, ValueError):  # broken, which another probe reports; "" for no CUDA
         return None
 
 
 def read_driver(library: Any) -> Driver:
-    """Asks the driver what it is; `library` is libcuda, loaded.
+    """Returns version and GPUs from the driver; `library` is the loaded libcuda.
 
     Raises:
-        DriverError: it answers with an error.
+        DriverError: the driver returned an error.
     """
     version, count = ctypes.c_int(0), ctypes.c_int(0)
     if code := library.cuInit(0) or library.cuDriverGetVersion(ctypes.byref(version)):
@@ -127,20 +130,22 @@ def _load() -> Any:
 
 
 def _no_driver() -> CheckResult:
-    plugged = count_pci_gpus()
-    if not plugged:
-        return CheckResult(_NAME, Status.ABSENT, "none here")
+    installed = count_pci_gpus()
+    if not installed:
+        return CheckResult(_NAME, Status.ABSENT, "no NVIDIA GPU")
     built_for = runtime_cuda_version()
     if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
         fix = "start the container with the GPU: docker run --gpus all (needs nvidia-container-toolkit)"
     else:
         oldest = _OLDEST_DRIVER.get(built_for[0]) if built_for else None
         fix = "install NVIDIA's driver" + (f", {oldest} or newer" if oldest else "")
-    return CheckResult(_NAME, Status.WARN, f"{plugged} plugged in, but its driver (libcuda.so.1) is not here", fix)
+    return CheckResult(
+        _NAME, Status.WARN, f"{installed} connected, but the driver (libcuda.so.1) is not installed", fix
+    )
 
 
 def count_pci_gpus(devices: Path = Path("/sys/bus/pci/devices")) -> int:
-    """Returns how many NVIDIA GPUs Linux sees on the PCI bus, with a driver or without."""
+    """Returns the number of NVIDIA GPUs on the PCI bus, with or without a driver."""
     count = 0
     for device in devices.glob("*"):
         try:
@@ -151,21 +156,21 @@ def count_pci_gpus(devices: Path = Path("/sys/bus/pci/devices")) -> int:
     return count
 
 
-def _refused(code: int) -> CheckResult:
+def _driver_error(code: int) -> CheckResult:
     reason, fix = _REASONS.get(code, ("", "restart the machine, then update the NVIDIA driver"))
-    detail = f"the NVIDIA driver refuses: {reason} (CUDA error {code})".replace(":  (", " (")
+    detail = f"the NVIDIA driver fails: {reason} (CUDA error {code})".replace(":  (", " (")
     if code == _NO_DEVICE and not count_pci_gpus() and "CUDA_VISIBLE_DEVICES" not in os.environ:
-        return CheckResult(_NAME, Status.ABSENT, "a driver, but no GPU")
+        return CheckResult(_NAME, Status.ABSENT, "a driver is installed, but no GPU")
     return CheckResult(_NAME, Status.WARN, detail, fix)
 
 
 def _too_old(driver: Driver, built_for: tuple[int, int] | None) -> CheckResult | None:
-    """A driver of the same major version is enough: CUDA is compatible within it."""
+    """A driver of the same major version is new enough: CUDA is compatible within a major version."""
     if built_for is None or driver.cuda[0] >= built_for[0]:
         return None
-    speaks, wants = (".".join(map(str, version)) for version in (driver.cuda, built_for))
+    supported, needed = (".".join(map(str, version)) for version in (driver.cuda, built_for))
     names = ", ".join(gpu.name for gpu in driver.gpus)
-    detail = f"{names}: the driver is too old, it speaks CUDA {speaks}, and onnxruntime-gpu is built for {wants}"
+    detail = f"{names}: the driver is too old; it supports CUDA {supported}, onnxruntime-gpu needs {needed}"
     oldest = _OLDEST_DRIVER.get(built_for[0])
     return CheckResult(
         _NAME, Status.WARN, detail, "update the NVIDIA driver" + (f" to {oldest} or newer" if oldest else "")
@@ -175,7 +180,7 @@ def _too_old(driver: Driver, built_for: tuple[int, int] | None) -> CheckResult |
 def _gpu(gpu: Gpu, driver: Driver, built_for: tuple[int, int] | None) -> CheckResult:
     oldest = _OLDEST_CAPABILITY.get(built_for[0], (0, 0)) if built_for else (0, 0)
     if built_for and gpu.capability < oldest:
-        wants = ".".join(map(str, oldest))
-        detail = f"{gpu}: too old for CUDA {built_for[0]}, which begins at {wants}"
-        return CheckResult(_NAME, Status.WARN, detail, "use a newer GPU; this one cannot help here")
+        needed = ".".join(map(str, oldest))
+        detail = f"{gpu}: too old for CUDA {built_for[0]}, which needs {needed}"
+        return CheckResult(_NAME, Status.WARN, detail, "use a newer GPU; this one cannot be used")
     return CheckResult(_NAME, Status.OK, f"{gpu}; driver for CUDA {'.'.join(map(str, driver.cuda))}")

@@ -1,4 +1,4 @@
-"""The distributions streamdet stands on: versions, and those that overwrite each other's files."""
+"""The packages that streamdet depends on: versions, and packages that overwrite each other's files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib import metadata
 
 from streamdet.doctor.check_result import CheckResult, Status, abbreviate_home
 
-# Not the add-ons that live in folders of their own: onnxruntime-ep-*, -extensions, -genai, -tools.
+# Not the add-ons, which have separate folders: onnxruntime-ep-*, -extensions, -genai, -tools.
 _RUNTIMES = re.compile(
     r"onnxruntime(-(gpu|directml|openvino|qnn|rocm|migraphx|cann|training|webgpu|silicon|azure))?|(ort|onnxruntime)-.*nightly.*"
 )
@@ -19,9 +19,9 @@ _OPENCVS = re.compile(r"opencv(-contrib)?-python(-headless|-rolling)*")
 
 
 def probe(_: str = "") -> Iterator[CheckResult]:
-    """Looks at what is installed, without importing it."""
+    """Checks what is installed, without importing it."""
     found = installed()
-    yield _one_of(found, "onnxruntime", _RUNTIMES, _wanted_runtime(found))
+    yield _one_of(found, "onnxruntime", _RUNTIMES, _required_runtime(found))
     yield _one_of(found, "cv2", _OPENCVS, "opencv-python")
     for name in ("numpy", "numba", "onnx"):
         if name in found:
@@ -32,43 +32,43 @@ def probe(_: str = "") -> Iterator[CheckResult]:
 
 
 def installed() -> dict[str, str]:
-    """Returns name -> version of all distributions, the names written the way pip compares them."""
+    """Returns name -> version of all installed packages; names are normalized as pip does."""
     found: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
-        if name:  # a damaged one has none
+        if name:  # missing in a damaged package
             found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
     return found
 
 
-def _one_of(found: dict[str, str], module: str, pattern: re.Pattern[str], wanted: str) -> CheckResult:
+def _one_of(found: dict[str, str], module: str, pattern: re.Pattern[str], required: str) -> CheckResult:
     names = sorted(name for name in found if pattern.fullmatch(name))
     listed = ", ".join(f"{name} {found[name]}" for name in names)
     if len(names) > 1:
-        fix = f"pip uninstall -y {' '.join(names)} && pip install {wanted}"
+        fix = f"pip uninstall -y {' '.join(names)} && pip install {required}"
         return CheckResult(f"package {module}", Status.FAIL, f"{listed} overwrite each other's files", fix)
     if not names:
-        return CheckResult(f"package {module}", Status.FAIL, "not installed", f"pip install {wanted}")
+        return CheckResult(f"package {module}", Status.FAIL, "not installed", f"pip install {required}")
     if names[0].endswith("-headless"):
         return CheckResult(
             f"package {module}",
             Status.WARN,
-            f"{listed}: made without windows, so --show cannot work",
+            f"{listed}: built without windows, so --show cannot work",
             f"pip uninstall -y {names[0]} && pip install opencv-python",
         )
     return CheckResult(f"package {module}", Status.OK, listed)
 
 
-def _wanted_runtime(found: dict[str, str]) -> str:
-    """Returns the ONNX Runtime to keep: the one that streamdet asks for on this kind of machine."""
+def _required_runtime(found: dict[str, str]) -> str:
+    """Returns the ONNX Runtime package that streamdet requires on this kind of machine."""
     gpu = sys.platform != "darwin" and platform.machine() in ("x86_64", "AMD64")
     extras = "[cuda,cudnn]" if any(name.startswith("nvidia-cudnn") for name in found) else ""
     return f'"onnxruntime-gpu{extras}"' if gpu and extras else "onnxruntime-gpu" if gpu else "onnxruntime"
 
 
 def _qt_of_others() -> Iterator[CheckResult]:
-    """Finds variables that make OpenCV's Qt load the plug-ins of another Qt, which ends the process."""
+    """Reports variables that make OpenCV's Qt load plug-ins of another Qt, which ends the process."""
     for variable in ("QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH"):
         if (folder := os.environ.get(variable)) and f"{os.sep}cv2{os.sep}" not in folder + os.sep:
-            detail = f"{variable}={abbreviate_home(folder)} gives OpenCV's windows the plug-ins of another Qt"
+            detail = f"{variable}={abbreviate_home(folder)} makes OpenCV's windows load plug-ins of another Qt"
             yield CheckResult("qt", Status.WARN, detail, f"unset {variable}")

@@ -1,4 +1,4 @@
-"""What the processor is, and which of its instructions matter to a neural network."""
+"""The processor, and which of its instruction sets speed up neural networks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """A processor as Linux describes it; all empty elsewhere.
+    """A processor as Linux describes it; all fields are empty on other systems.
 
     Attributes:
-        vendor: like GenuineIntel or AuthenticAMD; "" on ARM.
-        model: what its maker calls it.
-        flags: instruction sets, in the kernel's words.
+        vendor: for example GenuineIntel or AuthenticAMD; "" on ARM.
+        model: the name of the product.
+        flags: instruction sets, as the kernel names them.
     """
 
     vendor: str = ""
@@ -23,19 +23,19 @@ class Processor:
 
     @property
     def is_intel(self) -> bool:
-        """Whether Intel made it: the OpenVINO plug-in takes no other."""
+        """Whether it is from Intel: the OpenVINO plug-in supports no other."""
         return self.vendor == "GenuineIntel"
 
     @property
     def is_x86(self) -> bool:
-        """Whether it has a vendor string, as only x86 processors have."""
+        """Whether it is an x86 processor: only these have a vendor string."""
         return bool(self.vendor)
 
     def openvino_gain(self) -> str:
-        """Returns what OpenVINO makes of this processor.
+        """Returns how much faster OpenVINO is on this processor.
 
         Measured with SSD-ResNet34. On a Xeon with AMX: 2371 ms with the CPU provider, 613 ms in BF16, 366 ms in INT8.
-        On an EPYC with AVX-512: 1896 ms, 928 ms in BF16, 1768 ms in FP32; there YOLOX-nano gains nothing.
+        On an EPYC with AVX-512: 1896 ms, 928 ms in BF16, 1768 ms in FP32; YOLOX-nano is not faster there.
         """
         fast = [name for name, flags in (("BF16", _BF16), ("INT8", _INT8)) if flags & self.flags]
         if not fast:
@@ -44,7 +44,7 @@ class Processor:
         return f"large networks run {how} in {' and '.join(fast)} than with cpu"
 
     def arithmetic(self) -> str:
-        """Returns the widths and number formats it computes fast in.
+        """Returns the vector widths and number formats that it computes fast.
 
         >>> Processor("GenuineIntel", flags=frozenset({"avx2", "avx512f", "avx512_vnni", "amx_bf16"})).arithmetic()
         'AVX-512, VNNI (INT8 is fast), AMX (BF16 is fast)'
@@ -69,7 +69,7 @@ _FORMATS = (
 
 
 def read_processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> Processor:
-    """Returns the first processor listed; without a list, only its name as far as Python knows it."""
+    """Returns the first processor listed; without a list, only the name that Python reports."""
     try:
         text = cpuinfo.read_text(errors="replace")
     except OSError:

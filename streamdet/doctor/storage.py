@@ -1,4 +1,4 @@
-"""What is kept on disk: models, compiled kernels, and the room that is left."""
+"""What is stored on disk: models and compiled kernels; and the free space."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import platformdirs
 
 from streamdet.doctor.check_result import CheckResult, Status, abbreviate_home
 
-_LEAST_BYTES = 500e6
-"""Room for the largest known model in three precisions, or for minutes of a recording."""
+_MIN_FREE_BYTES = 500e6
+"""Enough for the largest known model in three precisions, or for minutes of a recording."""
 
-_NO_HOME_FIX = "set STREAMDET_MODELS and XDG_CACHE_HOME to folders of your own, or HOME"  # as with docker run --user
-_COMPILED_AGAIN = "kernels are compiled at every start, which takes a while"
+_NO_HOME_FIX = "set STREAMDET_MODELS and XDG_CACHE_HOME to your own folders, or set HOME"  # as with docker run --user
+_COMPILED_AGAIN = "kernels are compiled at every start, which is slow"
 
 
 def probe(_: str = "") -> Iterator[CheckResult]:
-    """Looks at the models, the kernel cache, and the disks."""
+    """Checks the models, the kernel cache, and the disks."""
     from streamdet.errors import ModelError
     from streamdet.models.catalog import models_dir
 
@@ -29,7 +29,9 @@ def probe(_: str = "") -> Iterator[CheckResult]:
     try:
         folder = models_dir()
     except ModelError:
-        yield CheckResult("models", Status.WARN, "no model can be kept: this user has no home directory", _NO_HOME_FIX)
+        yield CheckResult(
+            "models", Status.WARN, "no model can be stored: this user has no home directory", _NO_HOME_FIX
+        )
     else:
         yield from _models(folder)
         kept[folder] = "models"
@@ -54,13 +56,15 @@ def _models(folder: Path) -> Iterator[CheckResult]:
         else:
             good.append(f"{spec.name} ({path.stat().st_size / 1e6:.1f} MB)")
     if reason := write_error(folder):
-        fix = "make it writable, or name another folder in STREAMDET_MODELS"
-        yield CheckResult("models", Status.WARN, f"no model can be kept in {abbreviate_home(folder)} ({reason})", fix)
+        fix = "make it writable, or set STREAMDET_MODELS to another folder"
+        yield CheckResult("models", Status.WARN, f"no model can be stored in {abbreviate_home(folder)} ({reason})", fix)
     elif good:
-        yield CheckResult("models", Status.OK, f"{', '.join(good)}, whole, in {abbreviate_home(folder)}")
+        yield CheckResult("models", Status.OK, f"{', '.join(good)}, complete, in {abbreviate_home(folder)}")
     else:
         yield CheckResult(
-            "models", Status.ABSENT, f"none in {abbreviate_home(folder)} yet; streamdet models list names them"
+            "models",
+            Status.ABSENT,
+            f"none in {abbreviate_home(folder)} yet; streamdet models list shows which are available",
         )
 
 
@@ -79,55 +83,57 @@ def _kernels() -> CheckResult:
 
 
 def cache_folder_problem(folder: Path) -> tuple[str, str]:
-    """Returns why a folder cannot keep compiled code, and what to do about it."""
+    """Returns why compiled code cannot be stored in a folder, and what to do about it."""
     if folder.is_dir() and os.name == "posix":
         status = folder.stat()
         if status.st_uid != os.getuid():
-            return f"{abbreviate_home(folder)} belongs to another user", "name a folder of your own in XDG_CACHE_HOME"
+            return f"{abbreviate_home(folder)} belongs to another user", "set XDG_CACHE_HOME to your own folder"
         if stat.S_IMODE(status.st_mode) & 0o022:
-            reason = f"others may write to {abbreviate_home(folder)}, so code from there is not run"
+            reason = f"other users can write to {abbreviate_home(folder)}, so code stored there is not run"
             return reason, f"chmod go-w {abbreviate_home(folder)}"
     return write_error(
         folder
-    ) or f"{abbreviate_home(folder)} cannot be used", "make it writable, or name another folder in XDG_CACHE_HOME"
+    ) or f"{abbreviate_home(folder)} cannot be used", "make it writable, or set XDG_CACHE_HOME to another folder"
 
 
 def write_error(folder: Path) -> str:
-    """Returns why nothing can be written to a folder, or to where it would be made; "" where it can."""
+    """Returns why a folder, or its parent if it does not exist, cannot be written to; "" if it can."""
     there = _nearest_existing(folder)
     if not there.is_dir():
         return f"{abbreviate_home(there)} is not a folder"
     try:
-        os.rmdir(tempfile.mkdtemp(dir=there))  # tried, since neither root nor network disks tell the truth before
+        os.rmdir(tempfile.mkdtemp(dir=there))  # permissions are not reliable for root and on network disks
     except OSError as error:
         return f"{abbreviate_home(there)}: {error.strerror}"
     return ""
 
 
 def _nearest_existing(folder: Path) -> Path:
-    """Returns the folder itself, or the first of those above it that is there."""
+    """Returns the folder, or the nearest parent that exists."""
     return next((path for path in (folder, *folder.absolute().parents) if path.exists()), Path(os.sep))
 
 
 def _disk_space(folders: Mapping[Path, str]) -> Iterator[CheckResult]:
-    """Looks at the disk of each folder, once; the text says what is kept there."""
+    """Checks the free space of each disk once. The values name what is stored in each folder."""
     seen = set()
     for folder, what in folders.items():
-        there = _nearest_existing(folder)
-        device = there.stat().st_dev
+        existing = _nearest_existing(folder)
+        device = existing.stat().st_dev
         if device in seen:
             continue
         seen.add(device)
-        free = shutil.disk_usage(there).free
-        detail = f"{f'{free / 1e9:.1f} GB' if free >= 1e9 else f'{free / 1e6:.0f} MB'} free at {abbreviate_home(there)}"
-        if free < _LEAST_BYTES:
-            yield CheckResult("disk", Status.WARN, f"{detail}: too little for {what}", "make room")
+        free = shutil.disk_usage(existing).free
+        detail = (
+            f"{f'{free / 1e9:.1f} GB' if free >= 1e9 else f'{free / 1e6:.0f} MB'} free at {abbreviate_home(existing)}"
+        )
+        if free < _MIN_FREE_BYTES:
+            yield CheckResult("disk", Status.WARN, f"{detail}: too little for {what}", "free some space")
         else:
             yield CheckResult("disk", Status.OK, detail)
 
 
 def abbreviate_home_in_text(text: str) -> str:
-    """Returns a message with the home folder in it as ``~``."""
+    """Returns a message with the home folder written as ``~``."""
     try:
         home = str(Path.home())
     except RuntimeError:

@@ -1,6 +1,6 @@
-"""Asks a Linux camera for its formats, sizes and rates through V4L2's ioctl calls; nothing is changed or started.
+"""Reads formats, sizes and rates of a Linux camera with V4L2's ioctl calls, without changing or starting it.
 
-Layouts and numbers are those of linux/videodev2.h.
+Layouts and numbers are from linux/videodev2.h.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Ioctl = Callable[[int, int, bytearray], object]
-"""Like `fcntl.ioctl` with a buffer that it changes: descriptor, request, structure."""
+"""Like `fcntl.ioctl` with a mutable buffer: descriptor, request, structure."""
 
 _READ, _READ_WRITE = 2, 3
 
@@ -36,13 +36,13 @@ ENUM_FRAMEINTERVALS = _request(_READ_WRITE, 75, FRAME_INTERVAL.size)
 _HAS_DEVICE_CAPS = 0x80000000
 _CAPTURE = {0x1: 1, 0x1000: 9}  # capability of a node -> its buffer type: with one plane, with several
 _DISCRETE = 1
-_MOST = 256
-"""Entries of one list that are read at most: a broken driver may list for ever."""
+_MAX_ENTRIES = 256
+"""Most entries read of one list: a broken driver may never end it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureMode:
-    """What a camera offers: a FOURCC, a size in pixels, and the highest rate at it, 0 where it does not tell."""
+    """A FOURCC, a size in pixels, and the highest frame rate at that size; 0 if the driver does not report it."""
 
     pixel_format: str
     width: int
@@ -57,11 +57,11 @@ def read_capture_modes(path: Path, ioctl: Ioctl | None = None) -> list[CaptureMo
     """Returns all modes of a camera.
 
     Args:
-        path: its device file.
-        ioctl: asks the driver; `fcntl.ioctl` by default.
+        path: the device file.
+        ioctl: calls the driver; `fcntl.ioctl` by default.
 
     Raises:
-        OSError: it cannot be opened or asked.
+        OSError: the device cannot be opened, or the driver failed.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
@@ -92,13 +92,13 @@ def capture_modes(descriptor: int, ioctl: Ioctl) -> Iterator[CaptureMode]:
 def _sizes(ioctl: Ioctl, descriptor: int, fourcc: int) -> Iterator[CaptureMode]:
     name = struct.pack("=I", fourcc & 0x7FFFFFFF).decode("ascii", "replace").strip("\0 ")
     for entry in _listed(ioctl, descriptor, ENUM_FRAMESIZES, FRAME_SIZE, (fourcc,)):
-        # Discrete: width, height. Else: least, most and step of the width, then of the height.
+        # Discrete: width, height. Else: minimum, maximum and step of the width, then of the height.
         width, height = (entry[3], entry[4]) if entry[2] == _DISCRETE else (entry[4], entry[7])
         yield CaptureMode(name, width, height, _rate(ioctl, descriptor, (fourcc, width, height)))
 
 
 def _rate(ioctl: Ioctl, descriptor: int, mode: tuple[int, int, int]) -> float:
-    """Returns the highest rate in Hz; a driver lists the time between frames as a fraction, or the least of it."""
+    """Returns the highest rate in Hz. A driver lists the time between frames as a fraction, or its minimum."""
     entries = _listed(ioctl, descriptor, ENUM_FRAMEINTERVALS, FRAME_INTERVAL, mode)
     return max((entry[6] / entry[5] for entry in entries if entry[5]), default=0.0)
 
@@ -106,17 +106,17 @@ def _rate(ioctl: Ioctl, descriptor: int, mode: tuple[int, int, int]) -> float:
 def _listed(
     ioctl: Ioctl, descriptor: int, request: int, layout: struct.Struct, key: tuple[int, ...], before_type: bool = False
 ) -> Iterator[tuple[int, ...]]:
-    """Yields the entries of a list: the index comes first in each structure, then the key.
+    """Yields the entries of a list. Each structure starts with the index, then the key.
 
-    A list that is not discrete has one entry, which has type 2 or 3.
+    A list that is not discrete has one entry, of type 2 or 3.
     """
-    for index in range(_MOST):
+    for index in range(_MAX_ENTRIES):
         buffer = bytearray(layout.size)
         struct.pack_into(f"={1 + len(key)}I", buffer, 0, index, *key)
         try:
             ioctl(descriptor, request, buffer)
         except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOTTY):  # the list ends here, or there is none
+            if error.errno in (errno.EINVAL, errno.ENOTTY):  # end of the list, or no list
                 return
             raise
         entry = layout.unpack(buffer)

@@ -1,4 +1,4 @@
-"""The software that reads and writes video: PyAV, its FFmpeg and encoders; OpenCV, whose own FFmpeg is never used."""
+"""The libraries that read and write video: PyAV with its FFmpeg and encoders; OpenCV, whose FFmpeg is not used."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from fractions import Fraction
 
 from streamdet.doctor.check_result import CheckResult, Status, one_line
 
-# Reading network streams with older ones is a risk: FFmpeg's fixes of 2026, and PyAV's of streams freed too early.
-_LEAST_AV = (18, 1)
+# Older versions are a risk with network streams: they lack FFmpeg's fixes of 2026, and PyAV's for streams freed early.
+_MIN_AV = (18, 1)
 _BEST_AV = (19, 0, 2)
 _BEST_PYTHON = (3, 12)  # PyAV 19 has no wheel for older ones
 
-_REINSTALL_AV = "pip install --force-reinstall --only-binary=:all: av (the wheel from PyPI brings FFmpeg and libx264)"
+_REINSTALL_AV = "pip install --force-reinstall --only-binary=:all: av (the wheel from PyPI contains FFmpeg and libx264)"
 
 _SOFTWARE = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "libopenh264", "mpeg4")
 
 
 def probe(_: str = "") -> Iterator[CheckResult]:
-    """Looks at PyAV and at the encoders it brings, each by encoding one picture."""
-    yield _opencv()  # before PyAV: the other way round windows can hang on Linux
+    """Checks PyAV, and tests each of its encoders with one picture."""
+    yield _opencv()  # before PyAV: in the reverse order windows can hang on Linux
     try:
         import av
     except ImportError as error:
@@ -32,18 +32,18 @@ def probe(_: str = "") -> Iterator[CheckResult]:
 
 
 def check_version(version: str, ffmpeg: str, python: tuple[int, ...]) -> CheckResult:
-    """Judges PyAV by the FFmpeg it brings, whose defects a camera or a server on the network can use."""
+    """Checks the version of PyAV: a camera or server on the network can exploit defects of its FFmpeg."""
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
     detail = f"PyAV {version} with FFmpeg {ffmpeg}"
     if numbers >= _BEST_AV:
         return CheckResult("video", Status.OK, detail)
     if python >= _BEST_PYTHON:
         best = ".".join(map(str, _BEST_AV))
-        reason = "known security holes" if numbers < _LEAST_AV else "defects with streams that reconnect often"
+        reason = "known security holes" if numbers < _MIN_AV else "defects with streams that reconnect often"
         return CheckResult("video", Status.WARN, f"{detail}: {reason}", f'pip install --upgrade "av>={best}"')
-    if numbers < _LEAST_AV:
+    if numbers < _MIN_AV:
         return CheckResult("video", Status.WARN, f"{detail}: known security holes", 'pip install --upgrade "av>=18.1"')
-    fix = "use Python 3.12 or 3.13: their PyAV 19 (FFmpeg 9) is safer with network cameras, and leaks less"
+    fix = "use Python 3.12 or 3.13: PyAV 19 (FFmpeg 9) is safer with network cameras, and leaks less"
     return CheckResult("video", Status.WARN, f"{detail}, the newest for this Python", fix)
 
 
@@ -62,7 +62,7 @@ def _encoders() -> CheckResult:
 
 
 def encoder_error(name: str) -> str | None:
-    """Returns why an encoder cannot encode one small picture; None where it can."""
+    """Returns why an encoder cannot encode one small picture; None if it can."""
     import av
 
     from streamdet.sinks.encoders import OPEN_ERRORS, encoder_settings, input_format
@@ -82,13 +82,13 @@ def encoder_error(name: str) -> str | None:
         packets = [*context.encode(frame), *context.encode(None)]
     except OPEN_ERRORS as error:
         return getattr(error, "strerror", None) or type(error).__name__
-    return None if any(packet.size for packet in packets) else "it gives nothing"
+    return None if any(packet.size for packet in packets) else "it produces no output"
 
 
 def _opencv() -> CheckResult:
     try:
         import cv2
-    except ImportError as error:  # of the system's libraries, minimal containers lack these two
+    except ImportError as error:  # minimal containers lack these two system libraries
         packages = " (on Debian and Ubuntu: apt install libgl1 libglib2.0-0)" if ".so" in str(error) else ""
         fix = f"pip install --force-reinstall opencv-python{packages}"
         return CheckResult("opencv", Status.FAIL, f"OpenCV cannot be imported: {one_line(error)}", fix)
@@ -96,9 +96,9 @@ def _opencv() -> CheckResult:
 
 
 def describe_opencv(version: str, information: str) -> str:
-    """Returns what matters of OpenCV's build information, a text for people; what is not found in it is left out."""
+    """Returns the relevant parts of OpenCV's build information; what it does not contain is left out."""
     codec = re.search(r"avcodec:\s+YES \(([\d.]+)\)", information)
-    ffmpeg = f"; its own FFmpeg (avcodec {codec[1]}) is never used" if codec else ""
+    ffmpeg = f"; its FFmpeg (avcodec {codec[1]}) is not used" if codec else ""
     gui = re.search(r"GUI:\s+(\w+)", information)
-    windows = f", windows by {gui[1]}" if gui and gui[1] != "NONE" else ", without windows"
+    windows = f", windows with {gui[1]}" if gui and gui[1] != "NONE" else ", without windows"
     return f"OpenCV {version}{windows}{ffmpeg}"

@@ -1,4 +1,4 @@
-"""Whether a window can be opened: by opening one, since Qt ends the process where its parts do not fit."""
+"""Whether a window can be opened. The probe opens one, because Qt ends the process if its plug-ins do not fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamdet.errors import SinkError
 
 
 def probe(_: str = "") -> Iterator[CheckResult]:
-    """Opens a small window for a moment, where there is a screen."""
+    """Opens a small window for a moment, if there is a screen."""
     from streamdet.sinks.window import WindowSink
 
     try:
@@ -31,4 +31,4 @@ def probe(_: str = "") -> Iterator[CheckResult]:
             "windows", Status.FAIL, " ".join(str(error).split()), "pip install --force-reinstall opencv-python"
         )
         return
-    yield CheckResult("windows", Status.OK, f"one was opened ({cv2.currentUIFramework()})")
+    yield CheckResult("windows", Status.OK, f"a window was opened ({cv2.currentUIFramework()})")

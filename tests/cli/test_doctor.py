@@ -9,7 +9,7 @@ import typer
 
 from streamdet.cli import doctor as command
 from streamdet.cli.main import execute
-from streamdet.doctor import LIMIT_S, PROBES, CheckResult, Status, run_checks
+from streamdet.doctor import PROBES, TIMEOUT_S, CheckResult, Status, run_checks
 from streamdet.inference import providers
 
 
@@ -43,7 +43,7 @@ def test_every_probe_that_can_crash_has_a_fix():
 @pytest.fixture
 def set_results(monkeypatch):
     """Returns a function that replaces the results of the probes."""
-    return lambda *checks: monkeypatch.setattr(command, "run_checks", lambda limit_s: list(checks))
+    return lambda *checks: monkeypatch.setattr(command, "run_checks", lambda timeout_s: list(checks))
 
 
 WINDOWS = CheckResult("windows", Status.ABSENT, "no screen [here]", "buy one")
@@ -107,7 +107,7 @@ def test_json_output(set_results, capsys, check, code):
 
 def test_timeout_option(monkeypatch, capsys):
     limits = []
-    monkeypatch.setattr(command, "run_checks", lambda limit_s: limits.append(limit_s) or [WINDOWS])
+    monkeypatch.setattr(command, "run_checks", lambda timeout_s: limits.append(timeout_s) or [WINDOWS])
     assert execute(["doctor", "--timeout", "3"]) == execute(["doctor"]) == 0
-    assert limits == [3, LIMIT_S]
+    assert limits == [3, TIMEOUT_S]
     assert execute(["doctor", "--timeout", "0"]) == 2

@@ -27,7 +27,7 @@ def test_a_machine_with_nothing_broken(tmp_path):
     assert report.verdict["broken"] == []
     assert report.status("provider cpu") == "ok"
     assert report.verdict["provider"] in {provider.short for provider in Provider}
-    assert f"auto takes {report.verdict['provider']}" in report.verdict["summary"]
+    assert f"auto selects {report.verdict['provider']}" in report.verdict["summary"]
     assert report.status("windows") == "absent"
     assert "DISPLAY" in report.all_of("windows")
     assert report.status("video") in ("ok", "warn")
@@ -96,9 +96,9 @@ def test_a_gpu_without_cuda_libraries(tmp_path):
     distribution(tmp_path / "site", "nvidia-curand", "10.4.0.35")
     report = doctor(tmp_path / "site", LD_LIBRARY_PATH=str(folder), only=NVIDIA)
     assert report.code == 0, "the CPU still works"
-    assert "Pretend GPU, 8 GiB, compute capability 9.0; driver for CUDA 13.0" in report.all_of("nvidia gpu")
-    assert f"libcudnn.so.8; the package nvidia-cudnn-cu13 brings it {INSTALL_CUDA}" in report.all_of("libcudnn.so.9")
-    assert "missing; the package nvidia-cublas brings it" in report.all_of("libcublasLt.so.13")
+    assert "Fake GPU, 8 GiB, compute capability 9.0; driver for CUDA 13.0" in report.all_of("nvidia gpu")
+    assert f"libcudnn.so.8; the package nvidia-cudnn-cu13 contains it {INSTALL_CUDA}" in report.all_of("libcudnn.so.9")
+    assert "missing; the package nvidia-cublas contains it" in report.all_of("libcublasLt.so.13")
     assert "does not load" in report.all_of("libcurand.so.10")
     assert "is version 10.1.2 and hides nvidia-curand 10.4.0.35" in report.all_of("libcurand.so.10 twice")
     assert report.status("provider cuda") == "warn"
@@ -113,7 +113,7 @@ def test_a_driver_that_is_too_old(tmp_path):
     report = doctor(LD_LIBRARY_PATH=str(nvidia_driver(tmp_path, version=12_040)), only=NVIDIA)
     assert report.code == 0
     assert report.status("nvidia gpu") == "warn"
-    assert "speaks CUDA 12.4, and onnxruntime-gpu is built for 13" in report.all_of("nvidia gpu")
+    assert "supports CUDA 12.4, onnxruntime-gpu needs 13" in report.all_of("nvidia gpu")
     assert (
         report.verdict["best_step"] == report.checks["nvidia gpu"]["fix"] == "update the NVIDIA driver to 580 or newer"
     )
@@ -123,7 +123,7 @@ def test_a_driver_that_is_too_old(tmp_path):
 def test_a_driver_that_hangs(tmp_path):
     """Runs few probes: the time limit also holds for those that answer, and the machine may be busy."""
     driver = str(nvidia_driver(tmp_path, hangs=True))
-    report = doctor(LD_LIBRARY_PATH=driver, limit_s=6, only=(*NVIDIA, "packages"))
+    report = doctor(LD_LIBRARY_PATH=driver, timeout_s=6, only=(*NVIDIA, "packages"))
     assert report.code == 1
     assert list(report.verdict["broken"]) == list(NVIDIA)
     assert "no answer within 6 s" in report.all_of("nvidia gpu")

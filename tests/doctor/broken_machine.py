@@ -1,4 +1,4 @@
-"""Machines with something wrong, made of environment variables and small files; the real command runs on them."""
+"""Broken machines, simulated with environment variables and small files, on which the real command runs."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 60
-"""For looks that answer: generous, since a busy machine is no failure."""
+TIMEOUT_S = 60
+"""For probes that end: generous, because a busy machine is no failure."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ main()
 """
 
 
-def doctor(*paths: Path, limit_s: float = LIMIT_S, only: tuple[str, ...] = (), **variables: str | None) -> Report:
-    """Runs the command.
+def doctor(*paths: Path, timeout_s: float = TIMEOUT_S, only: tuple[str, ...] = (), **variables: str | None) -> Report:
+    """Runs the command on the broken machine.
 
     Args:
-        paths: folders before all others in Python's path.
-        limit_s: what takes longer is given up.
-        only: names of looks to leave it at, since each is a process; all by default.
-        variables: of the environment; one that is None is not there.
+        paths: folders put before all others in Python's path.
+        timeout_s: limit for each probe.
+        only: names of the probes to run, since each is a process; all by default.
+        variables: environment variables; None removes one.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     environment.pop("LD_LIBRARY_PATH", None)
@@ -57,7 +57,7 @@ def doctor(*paths: Path, limit_s: float = LIMIT_S, only: tuple[str, ...] = (), *
         else:
             environment[name] = value
     done = subprocess.run(
-        [sys.executable, "-c", _COMMAND, ",".join(only), "doctor", "--json", "--timeout", str(limit_s)],
+        [sys.executable, "-c", _COMMAND, ",".join(only), "doctor", "--json", "--timeout", str(timeout_s)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -70,14 +70,14 @@ def doctor(*paths: Path, limit_s: float = LIMIT_S, only: tuple[str, ...] = (), *
 
 
 def distribution(folder: Path, name: str, version: str) -> None:
-    """Makes pip's record of an installed package."""
+    """Writes pip's record of an installed package."""
     record = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     record.mkdir(parents=True)
     (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
 
 
 def shim(folder: Path, package: str, change: str) -> Path:
-    """Makes a package that imports the real one of its name, as `real`, and then changes it."""
+    """Writes a package that imports the real package of the same name as `real`, and changes it."""
     (folder / package).mkdir(parents=True)
     (folder / package / "__init__.py").write_text(
         f"""import os, signal, sys
@@ -100,22 +100,22 @@ int cuInit(unsigned flags) { while (HANGS) pause(); return CODE; }
 int cuDriverGetVersion(int *version) { *version = VERSION; return 0; }
 int cuDeviceGetCount(int *count) { *count = 1; return 0; }
 int cuDeviceGet(int *device, int number) { *device = number; return 0; }
-int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "Pretend GPU", size); return 0; }
+int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "Fake GPU", size); return 0; }
 int cuDeviceTotalMem_v2(size_t *size, int device) { *size = (size_t)8 << 30; return 0; }
 int cuDeviceGetAttribute(int *value, int which, int device) { *value = which == 75 ? 9 : 0; return 0; }
 """
 
 
 def nvidia_driver(folder: Path, version: int = 13_000, code: int = 0, hangs: bool = False) -> Path:
-    """Compiles a driver that says there is a GPU; skips where there is no compiler."""
+    """Compiles a driver that reports a GPU; skips if there is no compiler."""
     defined = (f"-DVERSION={version}", f"-DCODE={code}", f"-DHANGS={int(hangs)}")
     return library(folder, "libcuda.so.1", CUDA_DRIVER, *defined)
 
 
 def library(folder: Path, name: str, source: str = "", *options: str) -> Path:
-    """Compiles a shared library, and returns its folder; skips where there is no compiler."""
+    """Compiles a shared library and returns its folder; skips if there is no compiler."""
     if sys.platform != "linux" or shutil.which("gcc") is None:
-        pytest.skip("pretending libraries needs gcc on Linux")
+        pytest.skip("fake libraries need gcc on Linux")
     folder.mkdir(parents=True, exist_ok=True)
     command = ["gcc", "-shared", "-fPIC", "-w", *options, "-x", "c", "-", "-o", str(folder / name)]
     subprocess.run(command, input=source, text=True, check=True, capture_output=True)

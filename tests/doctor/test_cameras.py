@@ -1,4 +1,4 @@
-"""Formats of a camera, from a pretended driver that answers V4L2's calls."""
+"""Formats of a camera, from a fake driver that answers V4L2's calls."""
 
 import errno
 import os
@@ -89,13 +89,13 @@ WEBCAM = {
     ],
     ids=["webcam", "any-size", "any-rate", "no-rate", "no-size", "planes", "metadata-node"],
 )
-def test_modes(camera, found):
+def test_capture_modes(camera, found):
     assert [
         (m.pixel_format, m.width, m.height, pytest.approx(m.rate_hz, abs=0.01)) for m in capture_modes(0, camera)
     ] == found
 
 
-def test_a_driver_that_lists_for_ever_is_cut():
+def test_endless_list_of_a_driver_is_cut():
     class Endless(FakeCamera):
         def size(self, index, code, *_):
             return v4l2.FRAME_SIZE.pack(index, code, 1, 64, 64, 0, 0, 0, 0, 0, 0)
@@ -103,7 +103,7 @@ def test_a_driver_that_lists_for_ever_is_cut():
     assert len(list(capture_modes(0, Endless({"YUYV": {(64, 64): [(1, 30)]}})))) == 256
 
 
-def test_not_a_camera(tmp_path):
+def test_file_that_is_no_camera(tmp_path):
     (tmp_path / "video0").touch()
     with pytest.raises(OSError, match="Inappropriate ioctl"):
         read_capture_modes(tmp_path / "video0")
@@ -117,9 +117,9 @@ def test_not_a_camera(tmp_path):
         (PermissionError(), Status.WARN, "usermod -aG video"),
         (OSError(errno.ENODEV, "No such device"), Status.WARN, "No such device"),
     ],
-    ids=["fine", "silent", "not-mine", "unplugged"],
+    ids=["ok", "no-formats", "no-permission", "disconnected"],
 )
-def test_findings(monkeypatch, tmp_path, result, status, words):
+def test_camera_results(monkeypatch, tmp_path, result, status, words):
     def read(path):
         if isinstance(result, Exception):
             raise result
@@ -133,12 +133,12 @@ def test_findings(monkeypatch, tmp_path, result, status, words):
     assert words in f"{check.detail} {check.fix}"
 
 
-def test_many_formats_are_cut_short():
+def test_long_list_of_formats_is_shortened():
     text = cameras.describe([CaptureMode(f"F{n}", 64, 48, 0.0) for n in range(6)])
     assert text == "F0 64x48; F1 64x48; F2 64x48; F3 64x48; 2 more formats"
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/include/linux/videodev2.h"), reason="no kernel headers")
-def test_request_numbers_hold_the_sizes_of_their_structures():
+def test_request_numbers_contain_structure_sizes():
     sizes = {v4l2.QUERYCAP: 104, v4l2.ENUM_FMT: 64, v4l2.ENUM_FRAMESIZES: 44, v4l2.ENUM_FRAMEINTERVALS: 52}
     assert {request: request >> 16 & 0x3FFF for request in sizes} == sizes

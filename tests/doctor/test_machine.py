@@ -21,29 +21,29 @@ ARM = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd asimddp\n"
     ],
     ids=["intel", "arm", "amd", "unknown"],
 )
-def test_processors(tmp_path, text, is_intel, is_x86, words):
+def test_processor_instruction_sets(tmp_path, text, is_intel, is_x86, words):
     (tmp_path / "cpuinfo").write_text(text)
     processor = read_processor(tmp_path / "cpuinfo")
     assert (processor.is_intel, processor.is_x86, processor.arithmetic()) == (is_intel, is_x86, words)
 
 
-def test_no_list_of_processors_is_no_failure(tmp_path):
+def test_missing_processor_list_is_no_failure(tmp_path):
     assert read_processor(tmp_path / "none").flags == frozenset()
     assert machine._arithmetic(Processor()).status is Status.ABSENT
 
 
-def test_a_processor_without_avx2_is_slow():
+def test_processor_without_avx2_is_a_warning():
     assert machine._arithmetic(Processor("GenuineIntel", "old", frozenset({"sse4_2"}))).status is Status.WARN
 
 
 @pytest.mark.parametrize(
-    ("cpus", "said"),
-    [(1, "; 1 for inference, unless told otherwise"), (4, "; 3 for inference, 4 for heavy networks, unless told")],
+    ("cpus", "words"),
+    [(1, "; 1 for inference, by default"), (4, "; 3 for inference, 4 for heavy networks, by def")],
 )
-def test_processors_that_inference_gets(monkeypatch, cpus, said):
+def test_threads_for_inference(monkeypatch, cpus, words):
     for module in (providers, providers.cpu_threads):
         monkeypatch.setattr(module, "available_cpus", lambda: cpus)
-    assert said in machine._processors(Processor()).detail
+    assert words in machine._processors(Processor()).detail
 
 
 GIB = 2**30
@@ -57,7 +57,7 @@ GIB = 2**30
         (
             {"memory.max": str(4 * GIB), "memory.current": str(GIB)},
             Status.OK,
-            "3.2 GB free of the 4.3 GB that this con",
+            "3.2 GB free of the 4.3 GB limit of th",
         ),
         ({"memory.max": str(GIB), "memory.current": str(GIB // 2)}, Status.WARN, "0.5 GB free"),
         ({"memory/memory.limit_in_bytes": str(GIB), "memory/memory.usage_in_bytes": "0"}, Status.OK, "1.1 GB free"),
@@ -69,7 +69,7 @@ GIB = 2**30
     ],
     ids=["none", "max", "v2", "v2-full", "v1", "v1-none"],
 )
-def test_memory_of_a_container(tmp_path, groups, status, words):
+def test_memory_limit_of_a_container(tmp_path, groups, status, words):
     (tmp_path / "meminfo").write_text(f"MemTotal: {8 * GIB // 1024} kB\nMemAvailable: {6 * GIB // 1024} kB\n")
     for name, text in groups.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -89,6 +89,6 @@ def test_memory_of_a_container(tmp_path, groups, status, words):
         ("/", "/data/x", "/data/x"),
     ],
 )
-def test_a_path_does_not_name_the_user(monkeypatch, home, path, shown):
+def test_home_folder_is_hidden(monkeypatch, home, path, shown):
     monkeypatch.setattr(Path, "home", lambda: Path(home))
     assert abbreviate_home(Path(path)) == shown

@@ -1,4 +1,4 @@
-"""The driver's answers, and the libraries by name; a pretended libcuda stands for the driver."""
+"""The driver, replaced by a fake libcuda, and the names of the libraries."""
 
 import re
 from importlib import metadata
@@ -12,7 +12,7 @@ from tests.doctor.broken_machine import distribution
 
 
 class FakeDriver:
-    """Answers like libcuda; what `ctypes.byref` gives keeps its object in `_obj`."""
+    """Answers like libcuda. The result of `ctypes.byref` has its object in `_obj`."""
 
     def __init__(self, code=0, version=13_010, count=1, capability=(9, 0)):
         self.code, self.version, self.count, self.capability = code, version, count, capability
@@ -32,7 +32,7 @@ class FakeDriver:
         device._obj.value = number
 
     def cuDeviceGetName(self, name, size, device):
-        name.value = b"Pretend GPU"
+        name.value = b"Fake GPU"
 
     def cuDeviceTotalMem_v2(self, memory, device):
         memory._obj.value = 8 << 30
@@ -43,10 +43,10 @@ class FakeDriver:
 
 @pytest.fixture
 def probe(monkeypatch):
-    def run(driver, built_for=(13, 0), plugged=1):
+    def run(driver, built_for=(13, 0), installed=1):
         monkeypatch.setattr(nvidia, "_load", lambda: driver)
         monkeypatch.setattr(nvidia, "runtime_cuda_version", lambda: built_for)
-        monkeypatch.setattr(nvidia, "count_pci_gpus", lambda: plugged)
+        monkeypatch.setattr(nvidia, "count_pci_gpus", lambda: installed)
         monkeypatch.setattr(nvidia, "check_libraries", lambda cuda: iter(()))
         return list(nvidia.probe())
 
@@ -56,55 +56,55 @@ def probe(monkeypatch):
 @pytest.mark.parametrize(
     ("driver", "built_for", "status", "words"),
     [
-        (FakeDriver(), (13, 0), Status.OK, "Pretend GPU, 8 GiB, compute capability 9.0; driver for CUDA 13.1"),
+        (FakeDriver(), (13, 0), Status.OK, "Fake GPU, 8 GiB, compute capability 9.0; driver for CUDA 13.1"),
         (FakeDriver(version=13_000), (13, 2), Status.OK, "driver for CUDA 13.0"),
         (FakeDriver(version=14_000), (13, 0), Status.OK, "driver for CUDA 14.0"),
         (
             FakeDriver(version=12_080),
             (13, 0),
             Status.WARN,
-            "it speaks CUDA 12.8, and onnxruntime-gpu is built for 13.0",
+            "it supports CUDA 12.8, onnxruntime-gpu needs 13.0",
         ),
-        (FakeDriver(capability=(6, 1)), (13, 0), Status.WARN, "too old for CUDA 13, which begins at 7.5"),
+        (FakeDriver(capability=(6, 1)), (13, 0), Status.WARN, "too old for CUDA 13, which needs 7.5"),
         (FakeDriver(capability=(6, 1)), (12, 8), Status.OK, "capability 6.1"),
         (FakeDriver(code=803), (13, 0), Status.WARN, "different versions (CUDA error 803)"),
         (FakeDriver(code=34), (13, 0), Status.WARN, "linker's stub"),
-        (FakeDriver(code=12345), (13, 0), Status.WARN, "refuses (CUDA error 12345)"),
+        (FakeDriver(code=12345), (13, 0), Status.WARN, "fails (CUDA error 12345)"),
         (FakeDriver(count=0), (13, 0), Status.WARN, "sees no GPU"),
     ],
     ids=["fine", "minor", "newer", "old-driver", "old-gpu", "old-gpu-12", "mixed", "stub", "other-code", "hidden"],
 )
-def test_drivers(probe, driver, built_for, status, words):
+def test_driver_and_gpu(probe, driver, built_for, status, words):
     check = probe(driver, built_for)[0]
     assert check.status is status
     assert words in check.detail
     assert bool(check.fix) == (status is Status.WARN)
 
 
-def test_a_driver_without_a_gpu_is_no_fault(probe, monkeypatch):
+def test_driver_without_gpu_is_absent(probe, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert probe(FakeDriver(code=100), plugged=0)[0].status is Status.ABSENT
+    assert probe(FakeDriver(code=100), installed=0)[0].status is Status.ABSENT
 
 
-def test_a_gpu_that_may_be_hidden_is_a_fault(probe, monkeypatch):
+def test_gpu_hidden_by_environment_is_a_warning(probe, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert probe(FakeDriver(code=100), plugged=0)[0].status is Status.WARN
+    assert probe(FakeDriver(code=100), installed=0)[0].status is Status.WARN
 
 
-def test_a_runtime_without_cuda_beside_a_gpu(probe):
+def test_gpu_with_runtime_without_cuda_is_a_warning(probe):
     gpu, runtime = probe(FakeDriver(), built_for=None)
     assert gpu.status is Status.OK
     assert runtime.status is Status.WARN
     assert "onnxruntime-gpu[cuda,cudnn]" in runtime.fix
 
 
-@pytest.mark.parametrize(("plugged", "status"), [(0, Status.ABSENT), (2, Status.WARN)])
-def test_no_driver(monkeypatch, plugged, status):
+@pytest.mark.parametrize(("installed", "status"), [(0, Status.ABSENT), (2, Status.WARN)])
+def test_missing_driver(monkeypatch, installed, status):
     def missing():
         raise OSError("libcuda.so.1: cannot open shared object file")
 
     monkeypatch.setattr(nvidia, "_load", missing)
-    monkeypatch.setattr(nvidia, "count_pci_gpus", lambda: plugged)
+    monkeypatch.setattr(nvidia, "count_pci_gpus", lambda: installed)
     (check,) = nvidia.probe()
     assert check.status is status
 
@@ -114,12 +114,14 @@ def test_gpus_on_the_bus(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "vendor").write_text(vendor + "\n")
         (tmp_path / name / "class").write_text(kind + "\n")
-    (tmp_path / "just-removed").mkdir()
-    assert nvidia.count_pci_gpus(tmp_path) == 1, "a graphics card's sound and another maker's card do not count"
+    (tmp_path / "just-unplugged").mkdir()
+    assert nvidia.count_pci_gpus(tmp_path) == 1, (
+        "the sound device of a graphics card and other vendors' cards do not count"
+    )
 
 
-def test_packages_are_those_of_the_extras():
-    """Each package named must be one that the advised command installs: in an extra, or needed by one of those."""
+def test_named_packages_are_in_the_extras():
+    """The suggested command must install each package: it is in an extra, or a dependency of one that is."""
     try:
         needs = metadata.requires("onnxruntime-gpu") or []
     except metadata.PackageNotFoundError:
@@ -142,7 +144,7 @@ class FakeCudnn:
     ("missing", "found"),
     [
         ((), {"cuda libraries": "all 6 load, cuDNN 9.10.2, for CUDA 13"}),
-        (("cudnn",), {"libcudnn.so.9": "missing; the package nvidia-cudnn-cu13 brings it"}),
+        (("cudnn",), {"libcudnn.so.9": "missing; the package nvidia-cudnn-cu13 contains it"}),
         (("cublas.", "curand"), {"libcublas.so.13": "nvidia-cublas", "libcurand.so.10": "nvidia-curand"}),
     ],
     ids=["all", "one", "two"],
@@ -164,12 +166,12 @@ def test_libraries(monkeypatch, missing, found):
     assert {check.fix for check in checks} == {cuda_libraries.INSTALL_CUDA if len(missing) > 1 else one}
 
 
-def test_names_follow_the_version():
+def test_package_and_file_names_depend_on_cuda_version():
     assert [library.package for library in required_libraries(12)][-2:] == ["nvidia-curand-cu12", "nvidia-cudnn-cu12"]
     assert [library.file for library in required_libraries(12) if library.stem == "cublas"] == ["libcublas.so.12"]
 
 
-def test_an_older_library_that_hides_an_installed_one(tmp_path, monkeypatch):
+def test_older_library_that_hides_an_installed_one_is_reported(tmp_path, monkeypatch):
     distribution(tmp_path / "site", "nvidia-cudnn-cu13", "9.28.1.4")
     monkeypatch.syspath_prepend(tmp_path / "site")
     for folder, version in (("old", "9.1.0"), ("same", "9.28.1")):
@@ -181,9 +183,9 @@ def test_an_older_library_that_hides_an_installed_one(tmp_path, monkeypatch):
     (check,) = find_shadowed(required_libraries(13), search)
     assert check.status is Status.WARN
     assert "is version 9.1.0 and hides nvidia-cudnn-cu13 9.28.1.4" in check.detail
-    assert check.fix == f"take {tmp_path}/old out of LD_LIBRARY_PATH"
+    assert check.fix == f"remove {tmp_path}/old from LD_LIBRARY_PATH"
 
 
-def test_a_version_that_nobody_tells(tmp_path):
+def test_unreadable_version_is_empty(tmp_path):
     (tmp_path / "libcudnn.so.9").write_text("no library")
     assert library_version(tmp_path / "libcudnn.so.9") == ""

@@ -1,4 +1,4 @@
-"""The looks at packages, providers and video, each with what it looks at replaced."""
+"""The probes of packages, providers and video, with what they examine replaced."""
 
 import pytest
 
@@ -31,7 +31,7 @@ FINE = {"onnxruntime-gpu": "1.31.1", "opencv-python": "5.0", "numpy": "2", "numb
     ],
     ids=["fine", "plug-in", "add-on", "two", "nightly", "none", "contrib", "no-cv2", "headless", "no-numba"],
 )
-def test_packages(monkeypatch, change, name, status, words):
+def test_conflicting_and_missing_packages(monkeypatch, change, name, status, words):
     found = {key: version for key, version in {**FINE, **change}.items() if version is not None}
     monkeypatch.setattr(packages, "installed", lambda: found)
     check = next(check for check in packages.probe() if check.name == name)
@@ -41,7 +41,7 @@ def test_packages(monkeypatch, change, name, status, words):
 
 
 def failing(provider, reason):
-    """Stands for `Session` on a machine that lacks something."""
+    """Replaces `Session` on a machine where a provider is missing."""
 
     def session(*_, **__):
         raise providers.ProviderMissing(provider, reason)
@@ -63,7 +63,7 @@ AMD = Processor("AuthenticAMD", "", frozenset({"avx2"}))
     ],
     ids=["intel-without", "amd-without", "intel-with", "amd-with"],
 )
-def test_openvino(monkeypatch, processor, installed, status, words):
+def test_openvino_plugin_or_runtime(monkeypatch, processor, installed, status, words):
     monkeypatch.setattr(inference, "read_processor", lambda: processor)
     monkeypatch.setattr(inference, "find_spec", lambda name: object() if installed else None)
     monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.OPENVINO, "no device"))
@@ -73,8 +73,8 @@ def test_openvino(monkeypatch, processor, installed, status, words):
     assert check.fix.endswith("onnxruntime-ep-openvino" if processor is INTEL else " openvino")
 
 
-def test_a_gpu_whose_provider_is_missing_is_a_warning(monkeypatch):
-    """A machine with a driver should not look as if there was nothing to gain."""
+def test_gpu_without_its_provider_is_a_warning(monkeypatch):
+    """A machine with a driver must not look as if a GPU could not help."""
     reason = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
     monkeypatch.setattr(providers, "missing_driver", lambda: None)
     monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.CUDA, reason))
@@ -83,10 +83,10 @@ def test_a_gpu_whose_provider_is_missing_is_a_warning(monkeypatch):
     assert cuda.fix == providers.INSTALL_CUDA
     monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.TENSORRT, reason))
     (tensorrt,) = inference.probe("tensorrt")
-    assert tensorrt.status is Status.ABSENT, "it is never taken unless asked for"
+    assert tensorrt.status is Status.ABSENT, "it is used only on request"
 
 
-def test_a_provider_that_computes_something_else_is_broken(monkeypatch):
+def test_provider_with_wrong_results_is_broken(monkeypatch):
     import numpy as np
 
     from streamdet.inference.session import Session
@@ -94,7 +94,7 @@ def test_a_provider_that_computes_something_else_is_broken(monkeypatch):
     monkeypatch.setattr(Session, "run", lambda self, batch: {"y": np.full((1, 1, 8, 8), np.nan, np.float32)})
     (check,) = inference.probe("cpu")
     assert check.status is Status.FAIL
-    assert "nan where 1 is right" in check.detail
+    assert "nan instead of 1" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -108,25 +108,23 @@ def test_a_provider_that_computes_something_else_is_broken(monkeypatch):
         ("17.0.0rc1", (3, 12), Status.WARN, "known security holes"),
     ],
 )
-def test_the_security_floor(version, python, status, words):
+def test_oldest_secure_pyav(version, python, status, words):
     check = video.check_version(version, "8.1.2", python)
     assert check.status is status
     assert words in f"{check.detail} {check.fix}"
 
 
-def test_what_opencv_was_built_with():
+def test_opencv_build_information():
     text = "  Video I/O:\n    FFMPEG:   YES\n      avcodec:  YES (62.28.101)\n  GUI:    QT5\n"
-    assert (
-        video.describe_opencv("5", text) == "OpenCV 5, windows by QT5; its own FFmpeg (avcodec 62.28.101) is never used"
-    )
+    assert video.describe_opencv("5", text) == "OpenCV 5, windows with QT5; its FFmpeg (avcodec 62.28.101) is not used"
     assert video.describe_opencv("5", "  GUI:      NONE\n") == "OpenCV 5, without windows"
 
 
-def test_encoders_really_encode():
+def test_encoders_are_tested_by_encoding():
     assert video.encoder_error("mpeg4") is None
     assert video.encoder_error("libx264") is None
     assert video.encoder_error("no_such_encoder")
 
 
-def test_the_model_is_small():
+def test_tiny_model_is_small():
     assert len(tiny_model()) < 1000
