@@ -22,8 +22,8 @@ from streamdet.models.model_cache import downloader, refuse_download
 from streamdet.picture import warm_up as warm_up_pictures
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.report import Report, report
-from streamdet.pipeline.stream import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.protocols import Detector, Stage, Tracker
 from streamdet.sources.base import Source

@@ -141,7 +141,7 @@ class Picture:
         """Returns a view of one plane without its line padding, (rows, bytes per row)."""
         return self.planes[plane][:, : plane_shapes(self.format, self.width, self.height)[plane][1]]
 
-    def part(self, left: int, top: int, right: int, bottom: int) -> Picture:
+    def crop(self, left: int, top: int, right: int, bottom: int) -> Picture:
         """Returns a part of the picture, for reading: a view of the same memory wherever that can be.
 
         Args:

@@ -83,7 +83,10 @@ def test_every_shipped_config_loads(path):
         ({"detector": {"conf": 1.5}}, "conf must be at least 0 and less than 1, got 1.5"),
         ({"recording": {"quality": 99}}, "quality must be 0 to 51, got 99"),
         ({"detector": {"niceness": 20}}, "niceness must be from 0 (not at all) to 19, got 20"),
-        ({"source": {"detect": {"region": [0, 0, 0, 1]}}}, "detect.region must be left, top, right, bottom in shares"),
+        (
+            {"source": {"detect": {"region": [0, 0, 0, 1]}}},
+            "detect.region must be left, top, right, bottom as fractions",
+        ),
         ({"source": {"detect": {"region": [0, 0, 1.1, 1]}}}, "write for example [0, 0.5, 1, 1] for the lower half"),
         ({"source": {"detect": {"max_hz": -1}}}, "detect.max_hz must be 0 (no limit) or more, got -1"),
         ({"source": {"detect": {"priority": 0}}}, "detect.priority must be greater than 0 and at most 1000, got 0"),

@@ -81,7 +81,7 @@ def test_a_part_reads_as_the_same_pixels_of_the_whole(format, width, height, pad
     left = 2 * data.draw(st.integers(0, (width - 1) // 2))
     top = 2 * data.draw(st.integers(0, (height - 1) // 2))
     right, bottom = data.draw(st.integers(left + 1, width)), data.draw(st.integers(top + 1, height))
-    part = picture.part(left, top, right, bottom)
+    part = picture.crop(left, top, right, bottom)
     assert (part.width, part.height) == (right - left, bottom - top)
     np.testing.assert_array_equal(part.bgr(), picture.bgr()[top:bottom, left:right])
     copied = part.copy(PixelFormat.BGR24 if format is PixelFormat.BGR24 else PixelFormat.I420)
@@ -91,7 +91,7 @@ def test_a_part_reads_as_the_same_pixels_of_the_whole(format, width, height, pad
 
 def test_a_part_shares_memory_and_keeps_it_alive():
     picture = Picture.allocate(64, 48, PixelFormat.I420, ColorSpace())
-    part = picture.part(8, 8, 40, 40)
+    part = picture.crop(8, 8, 40, 40)
     assert all(np.shares_memory(a, b) for a, b in zip(part.planes, picture.planes, strict=True))
     assert part.owner is picture
 
@@ -99,4 +99,4 @@ def test_a_part_shares_memory_and_keeps_it_alive():
 @pytest.mark.parametrize("edges", [(1, 0, 8, 8), (0, 3, 8, 8), (0, 0, 65, 8), (8, 0, 8, 8), (-2, 0, 8, 8)])
 def test_parts_that_cannot_be(edges):
     with pytest.raises(ValueError, match="a part begins on even pixels"):
-        Picture.allocate(64, 48, PixelFormat.I420, ColorSpace()).part(*edges)
+        Picture.allocate(64, 48, PixelFormat.I420, ColorSpace()).crop(*edges)

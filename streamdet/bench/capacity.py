@@ -18,9 +18,9 @@ from streamdet.inference.detector import DetectorOptions, ModelDetector, load_de
 from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.report import report
 from streamdet.pipeline.stats import Histogram
-from streamdet.pipeline.stream import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.sinks.factory import create_sink
 from streamdet.sinks.options import SinkOptions

@@ -30,8 +30,8 @@ from streamdet.models.catalog import resolve_model
 from streamdet.models.model_cache import Downloader, refuse_download
 from streamdet.picture import Picture
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.report import Report, report
-from streamdet.pipeline.stream import StreamPlan
 from streamdet.sinks.base import Sink
 from streamdet.sinks.factory import create_sink
 from streamdet.sinks.options import SinkOptions

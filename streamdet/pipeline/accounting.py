@@ -1,4 +1,4 @@
-"""Every frame accounted for: in = out + dropped{cause}, for each stream and each sink."""
+"""Frame accounting: received = passed + dropped{cause}, for each stream and each sink."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from streamdet.errors import AccountingError
 
 
 class FrameCounts:
-    """Counts what goes into one place, what comes out, and what is dropped there and why. Safe from any thread."""
+    """Counts the frames of one stream or the results of one sink. Safe to use from any thread.
+
+    Attributes:
+        name: of the stream or the sink.
+        received: number that came in.
+        passed: number that went out.
+        dropped: number that was dropped, by cause.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -19,17 +26,17 @@ class FrameCounts:
         self._lock = threading.Lock()
 
     def count_received(self) -> None:
-        """One came in."""
+        """Counts one that came in."""
         with self._lock:
             self.received += 1
 
     def count_passed(self) -> None:
-        """One went out."""
+        """Counts one that went out."""
         with self._lock:
             self.passed += 1
 
     def count_dropped(self, cause: str, count: int = 1) -> None:
-        """Some were dropped; causes are short words such as "queue_full" or "stopped"."""
+        """Counts some that were dropped; a cause is a short word such as "queue_full" or "stopped"."""
         with self._lock:
             self.dropped[cause] += count
 
@@ -39,11 +46,11 @@ class FrameCounts:
 
 
 def check_balance(frame_counts: list[FrameCounts]) -> None:
-    """Checks the books at the end of a run.
+    """Checks the accounting at the end of a run.
 
     Raises:
-        AccountingError: some counts does not balance.
+        AccountingError: frames of some stream or sink are neither passed nor dropped.
     """
-    wrong = [str(a) for a in frame_counts if a.received != a.passed + a.dropped.total()]
+    wrong = [str(counts) for counts in frame_counts if counts.received != counts.passed + counts.dropped.total()]
     if wrong:
-        raise AccountingError(f"frames are missing from the books, please report this: {'; '.join(wrong)}")
+        raise AccountingError(f"frames are not accounted for; this is a defect, please report it: {'; '.join(wrong)}")

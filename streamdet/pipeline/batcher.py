@@ -1,4 +1,4 @@
-"""Feeds the one inference thread from many streams: fairly, and newest frame or every frame."""
+"""Collects frames of all streams into batches for the inference thread, in turns weighted by priority."""
 
 from __future__ import annotations
 
@@ -14,29 +14,39 @@ from streamdet.types import Frame
 
 @dataclass(slots=True)
 class _Inbox:
+    """The waiting frames of one stream, and its clock.
+
+    Attributes:
+        newest_only: a newer frame replaces a waiting one.
+        step: by how much the clock advances with each frame taken.
+        clock: how much of the detector's turns the stream has had.
+        frames: waiting frames, oldest first.
+        closed: no more frames come.
+    """
+
     newest_only: bool
     step: float
-    served: float = 0.0
+    clock: float = 0.0
     frames: deque[Frame] = field(default_factory=deque)
     closed: bool = False
 
 
 class Batcher:
-    """Where capture threads leave frames and the inference thread takes batches.
+    """Capture threads put frames in, and the inference thread takes batches out.
 
-    A newest-only stream keeps one frame here; a newer one replaces it (the older is still shown, it is just not
-    inferred). Other streams keep all: their number is bounded by the channel to rendering, through which every frame
-    goes as well.
+    A newest-only stream has at most one frame here: a newer one replaces it, and the older one is shown without being
+    inferred. Other streams queue all their frames: the channel to the render thread, which every frame passes as well,
+    bounds their number.
 
-    Whose turn it is: every stream has a clock that goes on by 1 / priority with each frame taken, and the one that is
-    furthest behind is next (stride scheduling). A stream that had nothing to offer for a while does not get that time
-    back: its clock starts where the last one taken stood.
+    The order is stride scheduling: every stream has a clock that advances by 1 / priority with each frame taken, and
+    the stream whose clock is furthest behind is next. A stream that had no frames for a while does not get extra turns
+    afterwards: its clock is set to that of the last frame taken.
 
     Args:
-        max_batch: most frames per `take`.
+        max_batch: maximum number of frames per `take`.
         streams: name -> newest only.
-        priorities: name -> share of the turns where streams compete; 1 where not named.
-        wait_s: how long a frame waits for frames of the other streams to fill the batch, counted from its coming.
+        priorities: name -> share of the turns where streams compete; 1 by default.
+        wait_s: how long a frame may wait, from its arrival, for frames of other streams to fill the batch.
     """
 
     def __init__(
@@ -49,75 +59,75 @@ class Batcher:
         self._max_batch = max_batch
         shares = priorities or {}
         self._inboxes = {name: _Inbox(newest, 1 / shares.get(name, 1.0)) for name, newest in streams.items()}
-        self._now = 0.0
+        self._clock = 0.0  # of the stream whose frame was taken last
         self._wait_s = wait_s
-        self._first_s = 0.0
+        self._waiting_since_s = 0.0
         self._changed = threading.Condition()
 
     def put(self, stream: str, frame: Frame) -> None:
-        """Leaves a frame to be inferred; never waits.
+        """Queues a frame for inference; never waits.
 
         Raises:
-            Closed: the stream was closed; the frame was not taken.
+            Closed: the stream is closed; the frame was not queued.
         """
         inbox = self._inboxes[stream]
         with self._changed:
             if inbox.closed:
                 raise Closed
-            if not self._waiting():
-                self._first_s = time.monotonic()
+            if not self._has_frames():
+                self._waiting_since_s = time.monotonic()
             if not inbox.frames:
-                inbox.served = max(inbox.served, self._now)
+                inbox.clock = max(inbox.clock, self._clock)
             elif inbox.newest_only:
                 inbox.frames.clear()
             inbox.frames.append(frame)
             self._changed.notify_all()
 
     def take(self) -> list[tuple[str, Frame]]:
-        """Waits for frames and returns up to `max_batch`, by turns.
+        """Waits for frames and returns up to `max_batch` of them with the names of their streams, in turns.
 
         Raises:
             Closed: every stream is closed and empty.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting() or all(inbox.closed for inbox in self._inboxes.values()))
+            self._changed.wait_for(lambda: self._has_frames() or all(inbox.closed for inbox in self._inboxes.values()))
             if self._wait_s and not self._is_full():
-                self._changed.wait_for(self._is_full, max(0.0, self._first_s + self._wait_s - time.monotonic()))
+                self._changed.wait_for(self._is_full, max(0.0, self._waiting_since_s + self._wait_s - time.monotonic()))
             batch: list[tuple[str, Frame]] = []
-            while len(batch) < self._max_batch and self._waiting():
+            while len(batch) < self._max_batch and self._has_frames():
                 name = self._next()
                 inbox = self._inboxes[name]
                 batch.append((name, inbox.frames.popleft()))
-                self._now = inbox.served
-                inbox.served += inbox.step
-            self._first_s = time.monotonic()
+                self._clock = inbox.clock
+                inbox.clock += inbox.step
+            self._waiting_since_s = time.monotonic()
             if not batch:
                 raise Closed
             return batch
 
     def _next(self) -> str:
-        """Returns the stream that is furthest behind; of equals the first one named."""
-        return min((name for name, inbox in self._inboxes.items() if inbox.frames), key=self._served)
+        """Returns the stream whose clock is furthest behind; the first one of equals."""
+        return min((name for name, inbox in self._inboxes.items() if inbox.frames), key=self._clock_of)
 
-    def _served(self, name: str) -> float:
-        return self._inboxes[name].served
+    def _clock_of(self, name: str) -> float:
+        return self._inboxes[name].clock
 
-    def _waiting(self) -> bool:
+    def _has_frames(self) -> bool:
         return any(inbox.frames for inbox in self._inboxes.values())
 
     def _is_full(self) -> bool:
-        """Says whether waiting brings nothing more: the batch is full, or every open stream has something in it."""
+        """Returns whether waiting is pointless: the batch is full, or every open stream has a frame in it."""
         count = sum(len(inbox.frames) for inbox in self._inboxes.values())
         return count >= self._max_batch or all(inbox.frames or inbox.closed for inbox in self._inboxes.values())
 
     def close(self, stream: str) -> None:
-        """Lets nothing more of this stream in; what waits is still inferred. Idempotent."""
+        """Takes no more frames of a stream; those that wait are still inferred. Idempotent."""
         with self._changed:
             self._inboxes[stream].closed = True
             self._changed.notify_all()
 
     def abort(self) -> None:
-        """Closes every stream and forgets what waits. Idempotent."""
+        """Closes every stream and discards the waiting frames. Idempotent."""
         with self._changed:
             for inbox in self._inboxes.values():
                 inbox.closed = True

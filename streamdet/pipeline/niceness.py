@@ -1,4 +1,4 @@
-"""Threads that give way to others, so that what can wait does not hold up what others wait for."""
+"""Lowers the priority of threads, so that work that can wait does not delay work that others wait for."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ T = TypeVar("T")
 
 
 def lower_priority(nice: int) -> bool:
-    """Lets the calling thread, and threads that it starts from now on, give way to all others of the machine.
+    """Raises the niceness of the calling thread, and of threads that it starts from now on.
 
-    On Linux, where every thread has a niceness of its own. A thread cannot take it back, so only threads that end with
-    their work should call this.
+    Works on Linux, where every thread has its own niceness. A thread cannot lower it again, so only threads that end
+    with their work should call this.
 
     Args:
-        nice: 0 (does nothing) to 19 (takes what the others leave).
+        nice: 0 (does nothing) to 19 (runs only when nothing else does).
 
     Returns:
-        Whether that was done.
+        Whether the niceness was raised.
     """
     if not nice or sys.platform != "linux":
         return False
     thread = threading.get_native_id()
     try:
-        if os.getpriority(os.PRIO_PROCESS, thread) >= nice:  # a superuser's would take it back
+        if os.getpriority(os.PRIO_PROCESS, thread) >= nice:  # a superuser's thread would lower it
             return False
         os.setpriority(os.PRIO_PROCESS, thread, nice)
     except OSError:  # the system forbids it
@@ -36,9 +36,13 @@ def lower_priority(nice: int) -> bool:
 
 
 def run_at_niceness(nice: int, work: Callable[[], T]) -> T:
-    """Does something in a thread of its own that gives way, and returns or raises what comes of it.
+    """Calls a function in a new thread of the given niceness, and returns its result or raises its error.
 
-    Libraries start their pools of threads while models are loaded; these inherit the niceness.
+    Libraries start their thread pools while a model is loaded; those threads inherit the niceness.
+
+    Args:
+        nice: 0 (calls the function in this thread) to 19.
+        work: the function.
     """
     if not nice or sys.platform != "linux":
         return work()
@@ -52,7 +56,7 @@ def run_at_niceness(nice: int, work: Callable[[], T]) -> T:
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="polite", daemon=True)
+    thread = threading.Thread(target=run, name="niceness", daemon=True)
     thread.start()
     thread.join()
     if errors:

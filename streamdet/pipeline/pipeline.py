@@ -1,4 +1,4 @@
-"""Runs streams: owns the threads, the first error, and the order of stopping."""
+"""Runs streams over one detector: owns the threads, the first error, and the order of stopping."""
 
 from __future__ import annotations
 
@@ -9,48 +9,51 @@ from collections.abc import Callable, Sequence
 
 from streamdet.errors import StreamdetError
 from streamdet.interrupts import FirstInterrupt
-from streamdet.pipeline import accounting
+from streamdet.pipeline.accounting import FrameCounts, check_balance
 from streamdet.pipeline.batcher import Batcher
 from streamdet.pipeline.delay_buffer import DELAY_BUFFER_BYTES
 from streamdet.pipeline.niceness import lower_priority
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.queues import Closed
-from streamdet.pipeline.region import Corner, moved
+from streamdet.pipeline.region import detected_in_picture
 from streamdet.pipeline.sink_runner import SinkRunner
 from streamdet.pipeline.stages import Inferred
-from streamdet.pipeline.stream import Stream, StreamPlan
+from streamdet.pipeline.stream import Stream
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.protocols import Detector
 from streamdet.sinks.base import ConsumerGone, WindowClosed
-from streamdet.types import Detected
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.05
 _WINDOW_S = 0.01  # windows take turns: one whose stream is silent must not hold up the others
-# Where nothing is dropped the slowest stage sets the pace, and that is inference or encoding: what leads to it works in
-# the time these leave. Measured with 1080p files, 2 cores: 10 % faster without inference, 5 to 8 % with YOLOX-nano. No
-# lower, so that other programs do not bring decoding to a stop.
-_LEADING_NICE = 10
-_GRACE_S = 1.0  # what sources and inferences take that are not busy for long
+# Where nothing is dropped, the slowest stage sets the pace: inference or encoding. So decoding and rendering run in the
+# time that these leave. Measured with 1080p files on 2 cores: 10 % faster without inference, 5 to 8 % with YOLOX-nano.
+# The priority is no lower, so that other programs cannot bring decoding to a stop.
+_UPSTREAM_NICENESS = 10
+_GRACE_S = 1.0  # enough for sources and inferences that are not in a long call
 
 
 class Pipeline:
-    """Takes plans, runs them side by side over one detector, and answers for every frame.
+    """Runs stream plans at the same time over one detector, and accounts for every frame.
 
-    An error of one source ends that stream; the others go on. Any other error ends the run. Either way the first error
-    is raised by `run` once everything is closed. Frames that were rendered are written before a sink is closed.
+    An error of one source ends that stream; the others continue. Any other error ends the run. Either way, `run` raises
+    the first error after everything is closed. Rendered frames are written before a sink is closed.
 
     Args:
-        plans: the streams; names must differ.
-        detector: shared by all of them, used by one thread; None shows frames without boxes.
-        stop_timeout_s: how long `run` waits for threads after a stop before it gives up on them. After half of it,
-            an inference or a sink that hangs no longer keeps the others from being finished.
-        abandon_busy: after a stop, do not wait for long calls of libraries (a server that does not answer, an inference
-            of seconds): finish the outputs without them and return. For processes that end next.
-        batch_wait_s: how long a frame may wait for frames of other streams to be inferred with it.
-        infer_nice: how much the inference thread gives way to all others, 0 to 19; see `run_at_niceness`.
+        plans: the streams; their names must differ.
+        detector: shared by all streams, used by one thread; None shows frames without boxes.
+        stop_timeout_s: how long `run` waits for threads after a stop before it abandons them. After half of this time,
+            an inference or a sink that hangs no longer keeps the other sinks from being finished.
+        abandon_busy: after a stop, do not wait for long library calls (a server that does not answer, an inference of
+            seconds): finish the outputs without them and return. For processes that end next.
+        batch_wait_s: how long a frame may wait for frames of other streams, to be inferred with them.
+        infer_nice: niceness of the inference thread, 0 to 19; see `run_at_niceness`.
 
     Attributes:
+        streams: the running plans.
+        started_ns: monotonic time of the start; 0 before it.
+        ended_ns: monotonic time of the end; 0 before it.
         stage_cpu_s: processor time of the threads that have ended, by stage: "capture", "infer", "render", "sink".
     """
 
@@ -72,14 +75,14 @@ class Pipeline:
             newest_only = {plan.source.name: plan.mode is not TimingMode.EVERY_FRAME for plan in plans}
             priorities = {plan.source.name: plan.detect.priority for plan in plans}
             self._batcher = Batcher(detector.max_batch, newest_only, priorities, batch_wait_s)
-        waiting = sum(plan.mode is TimingMode.SMOOTH for plan in plans)
-        self.streams = [Stream(plan, self._batcher, DELAY_BUFFER_BYTES // max(waiting, 1)) for plan in plans]
+        buffers = sum(plan.mode is TimingMode.SMOOTH for plan in plans)
+        self.streams = [Stream(plan, self._batcher, DELAY_BUFFER_BYTES // max(buffers, 1)) for plan in plans]
         self._by_name = {stream.name: stream for stream in self.streams}
         self._stop_timeout_s = stop_timeout_s
         self._abandon_busy = abandon_busy
         self._infer_nice = infer_nice
         self._threads: list[threading.Thread] = []
-        self._in_libraries: list[threading.Thread] = []
+        self._library_threads: list[threading.Thread] = []  # those that may be in a long library call
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -101,7 +104,7 @@ class Pipeline:
 
     @property
     def cpu_s(self) -> float:
-        """Processor time of this process since the start, or from start to end; libraries' own threads included."""
+        """Processor time of this process from start to end, or until now; includes the threads of libraries."""
         started_s, ended_s = self._process_s
         return (ended_s or time.process_time()) - started_s
 
@@ -115,21 +118,21 @@ class Pipeline:
                     self._spawn(f"sink:{stream.name}:{runner.sink.name}", self._run_sink, runner)
             self._spawn(f"render:{stream.name}", self._guard, _render, stream)
         if self._batcher is not None:
-            self._in_libraries.append(self._spawn("infer", self._guard, self._infer))
+            self._library_threads.append(self._spawn("infer", self._guard, self._infer))
         for stream in self.streams:
-            self._in_libraries.append(self._spawn(f"capture:{stream.name}", self._capture, stream))
+            self._library_threads.append(self._spawn(f"capture:{stream.name}", self._capture, stream))
 
     def run(self, on_tick: Callable[[], None] = lambda: None) -> None:
         """Starts, shows windows in this thread, and returns when every stream has ended and every sink is closed.
 
-        Ctrl-C stops in order, and is raised once everything is closed; a second one is raised at once.
+        Ctrl-C stops in order and is raised after everything is closed; a second Ctrl-C is raised at once.
 
         Args:
             on_tick: called a few times a second from this thread, for progress displays.
 
         Raises:
             StreamdetError: the first error of the run, after everything was closed.
-            AccountingError: the books do not balance.
+            AccountingError: frames are not accounted for.
             KeyboardInterrupt: Ctrl-C was pressed.
         """
 
@@ -163,19 +166,25 @@ class Pipeline:
             last_tick_s = time.monotonic()
             on_tick()
             for stream in self.streams:
-                if stream.overdue():
+                if stream.is_overdue():
                     stream.stop()
-            if self._stopping.is_set() and self._is_enough():
-                break
+            if self._stopping.is_set():
+                stopped_s = (time.monotonic_ns() - self._stopped_ns) / 1e9
+                self._unblock_streams(stopped_s)
+                if self._may_abandon_busy(stopped_s):
+                    break
+                if stopped_s > self._stop_timeout_s:
+                    self._report_hanging_threads()
+                    break
         if not self.ended_ns:
             self.ended_ns = time.monotonic_ns()
             self._process_s = (self._process_s[0], time.process_time())
         if self._error is not None:
             raise self._error
-        accounting.check_balance(self.frame_counts())
+        check_balance(self.frame_counts())
 
     def stop(self) -> None:
-        """Asks everything to end: sources first, then what waits for inference; rendered frames are still written.
+        """Asks everything to end: sources first, then inference; rendered frames are still written.
 
         Returns at once; may be called from any thread, any number of times.
         """
@@ -186,32 +195,32 @@ class Pipeline:
         if self._batcher is not None:
             self._batcher.abort()
 
-    def frame_counts(self) -> list[accounting.FrameCounts]:
-        """The books of every stream and every sink."""
-        return [a for s in self.streams for a in (s.counts, *(runner.counts for runner in s.sink_runners))]
+    def frame_counts(self) -> list[FrameCounts]:
+        """Returns the counts of every stream and every sink."""
+        return [counts for s in self.streams for counts in (s.counts, *(runner.counts for runner in s.sink_runners))]
 
-    def _is_enough(self) -> bool:
-        """Decides, after a stop, whether to go without the threads that are left."""
-        alive = [thread for thread in self._threads if thread.is_alive()]
-        stopped_s = (time.monotonic_ns() - self._stopped_ns) / 1e9
-        if self._abandon_busy and stopped_s > _GRACE_S:
-            for stream in self.streams:
-                stream.end_of_inference()
-            if all(thread in self._in_libraries for thread in alive):
-                return True
-        if stopped_s > self._stop_timeout_s / 2:
-            for stream in self.streams:
-                stream.hurry()
-        if stopped_s > self._stop_timeout_s:
-            stuck = ", ".join(thread.name for thread in alive)
-            self._remember(StreamdetError(f"did not end within {self._stop_timeout_s:g} s of being stopped: {stuck}"))
-            return True
-        return False
+    def _unblock_streams(self, stopped_s: float) -> None:
+        """After a stop: lets streams continue without threads that take long, so that their sinks can be finished."""
+        for stream in self.streams:
+            if self._abandon_busy and stopped_s > _GRACE_S:
+                stream.end_inference()
+            if stopped_s > self._stop_timeout_s / 2:
+                stream.stop_waiting()
+
+    def _may_abandon_busy(self, stopped_s: float) -> bool:
+        """Returns whether only threads in long library calls are left, and these may be abandoned."""
+        if not self._abandon_busy or stopped_s <= _GRACE_S:
+            return False
+        return all(thread in self._library_threads for thread in self._threads if thread.is_alive())
+
+    def _report_hanging_threads(self) -> None:
+        hanging = ", ".join(thread.name for thread in self._threads if thread.is_alive())
+        self._remember(StreamdetError(f"did not end within {self._stop_timeout_s:g} s of being stopped: {hanging}"))
 
     # Below: the threads.
 
     def _spawn(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
-        # daemon: a thread stuck in a library must not keep the process alive once `run` has given up on it
+        # daemon: a thread that hangs in a library must not keep the process alive after `run` has abandoned it
         thread = threading.Thread(target=self._timed, args=(target, *args), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -226,11 +235,11 @@ class Pipeline:
                 self.stage_cpu_s[stage] = self.stage_cpu_s.get(stage, 0.0) + time.thread_time()
 
     def _capture(self, stream: Stream) -> None:
-        lower_priority(_LEADING_NICE if stream.waits else 0)  # and the decoder's threads, which it starts
+        lower_priority(_UPSTREAM_NICENESS if stream.waits else 0)  # the threads that the decoder starts inherit it
         try:
             stream.capture()
         except StreamdetError as error:
-            if self._stopping.is_set():  # it was torn from its work: that is no failure
+            if self._stopping.is_set():  # the stop interrupted it: this is not a failure
                 log.debug("%s ended: %s", stream.name, error)
                 return
             self._remember(error)
@@ -246,15 +255,15 @@ class Pipeline:
         try:
             while True:
                 batch = [(self._by_name[name], frame) for name, frame in self._batcher.take()]
-                parts = [stream.crop_for_inference(frame) for stream, frame in batch]
-                found = self._detector.detect([picture for picture, _ in parts])
-                for (stream, frame), (_, corner), detected in zip(batch, parts, found, strict=True):
-                    stream.deliver(Inferred(frame, _in_frame(detected, corner)))
+                crops = [stream.crop_for_inference(frame) for stream, frame in batch]
+                found = self._detector.detect([picture for picture, _ in crops])
+                for (stream, frame), (_, corner), detected in zip(batch, crops, found, strict=True):
+                    stream.deliver(Inferred(frame, detected_in_picture(detected, corner)))
         except Closed:
             pass
         finally:
             for stream in self.streams:
-                stream.end_of_inference()
+                stream.end_inference()
 
     def _run_sink(self, runner: SinkRunner) -> None:
         try:
@@ -271,7 +280,7 @@ class Pipeline:
             self._fail(error)
 
     def _show(self, runner: SinkRunner) -> bool:
-        """Gives a window its next frame, if there is one. Returns False once it has ended."""
+        """Writes the next result to a window, if there is one. Returns False once the window has ended."""
         try:
             if runner.step(_WINDOW_S):
                 return True
@@ -299,10 +308,5 @@ class Pipeline:
 
 
 def _render(stream: Stream) -> None:
-    lower_priority(_LEADING_NICE if stream.waits else 0)
+    lower_priority(_UPSTREAM_NICENESS if stream.waits else 0)
     stream.render()
-
-
-def _in_frame(detected: Detected, corner: Corner) -> Detected:
-    """Returns what was found in a part of a frame in pixels of the frame."""
-    return detected if corner == (0, 0) else Detected(moved(detected.detections, corner), detected.times)

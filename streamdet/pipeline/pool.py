@@ -1,4 +1,4 @@
-"""Memory of pictures that is used again once everybody has let go of it."""
+"""Reuses the memory of pictures after the last reference to it is gone."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from numpy.typing import NDArray
 from streamdet.color import ColorSpace
 from streamdet.picture import Picture, PixelFormat
 
-_LINE = 64  # bytes: what FFmpeg aligns lines to for the widest vector instructions
+_ALIGNMENT = 64  # bytes: FFmpeg aligns lines to this, for the widest vector instructions
 
 Block = NDArray[np.uint8]
 
 
 class PicturePool:
-    """Gives pictures like `Picture.allocate`, out of blocks that come back.
+    """Allocates pictures as `Picture.allocate` does, in memory blocks that are reused.
 
-    A fresh block costs a page fault for every 4 KB that is first written: 1 ms for 1080p, where freed blocks go back to
-    the system (which keeps a process small). A block comes back when the last reference to its memory goes: the
-    picture's, a sink's, or the encoder's own, in whatever thread.
+    A new block costs a page fault for every 4 KB that is written for the first time: 1 ms for 1080p if freed blocks go
+    back to the system (which keeps a process small). A block returns to the pool when the last reference to its memory
+    is gone: the picture's, a sink's or the encoder's, in any thread.
 
     Args:
-        most: blocks kept for later; more are given to the system.
+        max_blocks: number of free blocks that are kept; further ones go back to the system.
     """
 
-    def __init__(self, most: int = 8) -> None:
-        self._most = most
+    def __init__(self, max_blocks: int = 8) -> None:
+        self._max_blocks = max_blocks
         self._size = 0
         self._free: list[Block] = []
-        # One that a thread may take twice: a garbage collection comes at any step, also here, and gives blocks back.
+        # Reentrant: a garbage collection may start at any step, also here, and return blocks.
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._free)
 
     def allocate(self, width: int, height: int, format: PixelFormat, color: ColorSpace) -> Picture:
-        """Returns a picture whose content is whatever was there; see `Picture.allocate`."""
-        if format is not PixelFormat.I420 or height % 2 or width % (2 * _LINE):
-            return Picture.allocate(width, height, format, color)  # its lines have to be padded
+        """Returns a picture with undefined content; see `Picture.allocate`."""
+        if format is not PixelFormat.I420 or height % 2 or width % (2 * _ALIGNMENT):
+            return Picture.allocate(width, height, format, color)  # its lines need padding
         size = width * height * 3 // 2
         block = self._take(size)
-        start = -block.ctypes.data % _LINE
+        start = -block.ctypes.data % _ALIGNMENT
         memory = block[start : start + size].reshape(height * 3 // 2, width)
         weakref.finalize(memory, self._give_back, block, size).atexit = False
         return Picture.on_memory(memory, color)
@@ -55,9 +55,9 @@ class PicturePool:
                 self._free.clear()
             if self._free:
                 return self._free.pop()
-        return np.empty(size + _LINE, np.uint8)
+        return np.empty(size + _ALIGNMENT, np.uint8)
 
     def _give_back(self, block: Block, size: int) -> None:
         with self._lock:
-            if size == self._size and len(self._free) < self._most:
+            if size == self._size and len(self._free) < self._max_blocks:
                 self._free.append(block)

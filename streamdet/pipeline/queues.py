@@ -1,4 +1,4 @@
-"""What stands between two threads: bounded, closable, with a named policy for when it is full."""
+"""The queue between two threads: bounded, closable, with a named policy for a full queue."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ T = TypeVar("T")
 
 
 class Policy(Enum):
-    """What `put` does on a full channel: wait for room, or drop the oldest item (which is counted)."""
+    """What `put` does on a full channel: wait for room, or drop the oldest item (which `on_drop` counts)."""
 
     BLOCK = "block"
     DROP_OLDEST = "drop_oldest"
 
 
 class Closed(Exception):
-    """The channel takes nothing more, or is closed and empty."""
+    """The channel takes no more items, or is closed and empty."""
 
 
 class Channel(Generic[T]):
     """A bounded queue that can be closed from either side.
 
-    (`queue.Queue` gets a `shutdown` in Python 3.13 only, and knows no dropping.)
+    (`queue.Queue` has `shutdown` only since Python 3.13, and cannot drop items.)
 
     Args:
-        capacity: most items held, at least 1.
+        capacity: maximum number of items, at least 1.
         policy: what `put` does when full.
-        on_drop: called with every item that is dropped and the cause ("queue_full", "late", or what `abort` was told).
-        late: says that an item is too old to be worth keeping once newer ones follow; DROP_OLDEST asks it.
+        on_drop: called with every dropped item and the cause: "queue_full", "late", or the argument of `abort`.
+        is_late: returns whether an item is too old to keep when newer ones follow; used by DROP_OLDEST.
     """
 
     def __init__(
@@ -39,23 +39,23 @@ class Channel(Generic[T]):
         capacity: int,
         policy: Policy,
         on_drop: Callable[[T, str], None] = lambda item, cause: None,
-        late: Callable[[T], bool] = lambda item: False,
+        is_late: Callable[[T], bool] = lambda item: False,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.capacity = capacity
         self.policy = policy
         self._on_drop = on_drop
-        self._late = late
+        self._is_late = is_late
         self._items: deque[T] = deque()
         self._closed = False
         self._changed = threading.Condition()
 
     def put(self, item: T) -> None:
-        """Adds an item; waits for room or drops the oldest, as the policy says.
+        """Adds an item; waits for room or drops the oldest item, depending on the policy.
 
         Raises:
-            Closed: the channel was closed, also while waiting; `item` was not taken.
+            Closed: the channel is closed, or was closed while waiting; `item` was not added.
         """
         with self._changed:
             if self.policy is Policy.BLOCK:
@@ -70,14 +70,14 @@ class Channel(Generic[T]):
 
     def _make_room(self) -> list[tuple[T, str]]:
         dropped = []
-        while self._items and self._late(self._items[0]):
+        while self._items and self._is_late(self._items[0]):
             dropped.append((self._items.popleft(), "late"))
         while len(self._items) >= self.capacity:
             dropped.append((self._items.popleft(), "queue_full"))
         return dropped
 
     def get(self, timeout_s: float | None = None) -> T:
-        """Takes the oldest item, waiting for one.
+        """Removes and returns the oldest item; waits for one.
 
         Raises:
             Closed: the channel is closed and empty.
@@ -93,7 +93,7 @@ class Channel(Generic[T]):
             return item
 
     def take_while(self, wanted: Callable[[T], bool]) -> list[T]:
-        """Takes, without waiting, the leading items for which `wanted` is true."""
+        """Removes and returns, without waiting, the leading items for which `wanted` returns True."""
         with self._changed:
             taken = []
             while self._items and wanted(self._items[0]):
@@ -103,13 +103,13 @@ class Channel(Generic[T]):
             return taken
 
     def close(self) -> None:
-        """Lets nothing more in; what is inside can still be taken. Idempotent."""
+        """Takes no more items; those inside can still be removed. Idempotent."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abort(self, cause: str) -> None:
-        """Closes, and drops what is inside for the given cause. Idempotent."""
+        """Closes the channel and drops the items inside, with the given cause. Idempotent."""
         with self._changed:
             self._closed = True
             dropped = list(self._items)

@@ -1,4 +1,4 @@
-"""What a run did, in numbers: taken from a pipeline at any time, complete once it has ended."""
+"""The report of a run, in numbers: available at any time, complete after the end."""
 
 from __future__ import annotations
 
@@ -23,13 +23,23 @@ class Percentiles:
 
     @classmethod
     def of(cls, histogram: Histogram) -> Percentiles:
-        """Reads a histogram of milliseconds."""
+        """Returns the percentiles of a histogram of milliseconds."""
         return cls(*(histogram.percentile(p) for p in (50, 95, 99)))
 
 
 @dataclass(frozen=True, slots=True)
 class SinkReport:
-    """One sink: frames offered = written + dropped; age is capture to written."""
+    """One sink: received = written + dropped.
+
+    Attributes:
+        name: what the user asked for, without credentials.
+        received: number of results offered to the sink.
+        written: number of results that it wrote.
+        dropped: number of results that it lost, by cause.
+        age: from capture until a result was written.
+        write: duration of one write.
+        files: the files it wrote.
+    """
 
     name: str
     received: int
@@ -42,23 +52,30 @@ class SinkReport:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """One stream: frames captured = shown + dropped.
+    """One stream: captured = shown + dropped.
 
     Attributes:
-        faults: what its source met without ending, by cause.
-        inferred: frames that went through the detector.
-        not_inferred: frames that did not, by cause: "still" (nothing had changed) or "rate" (too soon).
-        detections_hz: frames inferred per second of the clock.
-        fps: frames shown per second of the clock.
+        name: of the stream.
+        url: of the source, without credentials.
+        mode: the timing mode.
+        captured: number of frames that the source delivered.
+        shown: number of frames that were offered to the sinks.
+        dropped: number of frames that were not, by cause.
+        faults: number of faults that the source survived, by cause.
+        inferred: number of frames that the detector ran on.
+        not_inferred: number of frames that it did not run on, by cause: "still" (nothing had changed) or "rate" (too
+            soon after the last one).
+        detections_hz: inferred frames per second of the clock.
+        fps: shown frames per second of the clock.
         stages: time per frame of each stage that ran.
-        detection_age: how much older than the shown frame its detections were; in smooth mode the distance in time to
-            the nearest ones.
-        delay_s: how long after they came frames were meant to be shown: the stated delay of smooth mode, else 0.
-        interpolated: of the frames shown in smooth mode, how many had detections before and after them.
-        video_s: from the first frame that was shown to the end of the newest one, in the stream's own time; that of a
-            file may go by faster than the clock, or slower.
-        shown_early: of the frames shown in smooth mode, how many came before the delay: the delay buffer was full.
-        mode_reason: why this mode was chosen, for people; "" where it was asked for.
+        detection_age: age of the detections behind a shown frame; in smooth mode the time to the nearest detections.
+        delay_s: intended time from capture until a frame is shown: the delay of smooth mode, else 0.
+        interpolated: smooth mode: number of shown frames that had detections before and after them.
+        shown_early: smooth mode: number of frames shown before the delay had passed, because the delay buffer was full.
+        video_s: from the first shown frame to the end of the last one, in the stream's own time. A file may run faster
+            or slower than the clock.
+        mode_reason: why this mode was chosen, for people; "" where the user asked for it.
+        sinks: the sinks of the stream.
     """
 
     name: str
@@ -84,13 +101,14 @@ class StreamReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run.
+    """A run.
 
     Attributes:
-        provider: the execution provider that really ran, "" without a detector.
-        wall_s: from start to the last close.
-        cpu_s: processor time of the process in that time, with the threads of decoders, encoders and inference.
-        stage_cpu_s: what of it the threads of each stage used themselves, once they have ended.
+        streams: one report per stream.
+        provider: the execution provider that ran; "" without a detector, or with a detector that does not state it.
+        wall_s: from the start until everything is closed.
+        cpu_s: processor time of the process in that time, including the threads of decoders, encoders and inference.
+        stage_cpu_s: the part of it that the pipeline's own threads used, by stage; complete once they have ended.
     """
 
     streams: list[StreamReport]
@@ -101,12 +119,12 @@ class Report:
 
     @property
     def files(self) -> list[Path]:
-        """Everything that was written."""
+        """All files that were written."""
         return [path for stream in self.streams for sink in stream.sinks for path in sink.files]
 
 
 def report(pipeline: Pipeline, provider: str = "") -> Report:
-    """Returns what `pipeline` did so far."""
+    """Returns the report of a pipeline, until now."""
     end_ns = pipeline.ended_ns or time.monotonic_ns()
     wall_s = (end_ns - pipeline.started_ns) / 1e9 if pipeline.started_ns else 0.0
     streams = [_stream(stream) for stream in pipeline.streams]
@@ -142,7 +160,7 @@ def _stream(stream: Stream) -> StreamReport:
 
 
 def _video_s(stats: StreamStats, shown: int) -> float:
-    """Returns how long what was shown is; the newest frame lasts as long as the others did."""
+    """Returns the duration of what was shown; the last frame is assumed to last as long as the average."""
     return (stats.last_pts_s - stats.first_pts_s) * shown / (shown - 1) if shown > 1 else 0.0
 
 

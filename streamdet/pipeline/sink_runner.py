@@ -1,4 +1,4 @@
-"""Runs one sink: its queue, its thread's work, its books."""
+"""Runs one sink: its queue, the work of its thread, its accounting."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from streamdet.types import Result, SourceInfo
 
 
 class SinkRunner:
-    """One sink with the channel that leads to it.
+    """A sink with the channel of results that leads to it.
 
     Args:
-        sink: opened by the first result, closed when the channel ends.
-        capacity: results the channel holds.
-        policy: BLOCK holds the stream back; DROP_OLDEST loses this sink's own frames, counted: those that do not fit
-            and those that are older than the sink's `max_lag_s`.
-        info: gives the open source's info; called once, when the first result is there.
-        delay_s: how much later than captured results are meant to come.
+        sink: opened with the first result, closed when the channel ends.
+        capacity: maximum number of results in the channel.
+        policy: with BLOCK the stream waits for the sink; with DROP_OLDEST this sink loses frames, which are counted:
+            those that do not fit, and those older than the sink's `max_lag_s`.
+        info: returns the info of the open source; called once, with the first result.
+        delay_s: intended time from capture to the sink.
+
+    Attributes:
+        sink: the sink.
+        counts: its accounting.
+        age_ms: from capture until a result was written.
+        write_ms: duration of `Sink.write`.
     """
 
     def __init__(
@@ -36,7 +42,7 @@ class SinkRunner:
         self._delay_s = delay_s
         self._opened = False
         self._channel: Channel[Result] = Channel(
-            capacity, policy, lambda _, cause: self.counts.count_dropped(cause), late=self._is_late
+            capacity, policy, lambda _, cause: self.counts.count_dropped(cause), is_late=self._is_late
         )
 
     def _is_late(self, result: Result) -> bool:
@@ -44,19 +50,19 @@ class SinkRunner:
 
     @property
     def capacity(self) -> int:
-        """Results the channel holds; may be raised before the first one."""
+        """Maximum number of results in the channel; may be raised before the first result."""
         return self._channel.capacity
 
     @capacity.setter
     def capacity(self, capacity: int) -> None:
         self._channel.capacity = capacity
 
-    def hold_back(self) -> None:
-        """Lets `offer` wait for the sink from now on, rather than drop."""
+    def block(self) -> None:
+        """Makes `offer` wait for the sink from now on instead of dropping results."""
         self._channel.policy = Policy.BLOCK
 
     def offer(self, result: Result) -> None:
-        """Hands a result to the sink; waits or drops as the policy says."""
+        """Queues a result for the sink; waits or drops, depending on the policy."""
         self.counts.count_received()
         try:
             self._channel.put(result)
@@ -64,15 +70,19 @@ class SinkRunner:
             self.counts.count_dropped("stopped")
 
     def end(self) -> None:
-        """Says that no more results follow."""
+        """Closes the channel: no more results follow."""
         self._channel.close()
 
     def abort(self) -> None:
-        """Drops what waits and takes nothing more."""
+        """Drops the queued results and takes no more."""
         self._channel.abort("stopped")
 
     def run(self) -> None:
-        """Writes until the channel ends, then closes the sink. Raises what the sink raises first."""
+        """Writes until the channel ends, then closes the sink.
+
+        Raises:
+            Exception: the first one of the sink.
+        """
         try:
             while self.step(None):
                 pass
@@ -82,7 +92,7 @@ class SinkRunner:
         self.finish()
 
     def step(self, timeout_s: float | None) -> bool:
-        """Writes one result, if one comes in time. Returns False once the channel has ended."""
+        """Writes one result, if one arrives in time. Returns False once the channel has ended."""
         try:
             result = self._channel.get(timeout_s)
         except TimeoutError:
@@ -117,7 +127,7 @@ class SinkRunner:
         self.sink.close()
 
     def give_up(self) -> None:
-        """Drops what is left and closes a sink that failed; a second error of it is not news."""
+        """Drops the queued results and closes a sink that failed; later errors from it are ignored."""
         self.abort()
         with contextlib.suppress(Exception):
             self.sink.close()

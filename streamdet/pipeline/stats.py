@@ -1,4 +1,4 @@
-"""How long things took: percentiles of any number of values in a fixed amount of memory."""
+"""Durations of one stream: percentiles of any number of values in a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BINS = 1200  # 1e-3 * 1.02 ** 1200 = 2e7: microseconds to hours when the unit i
 
 
 class Histogram:
-    """Counts values in bins 2 % wide, from 0.001 up; percentiles are right to 1 %.
+    """Counts values in bins 2 % wide, from 0.001 up; percentiles are accurate to 1 %.
 
-    One thread adds; others may read at any time and see a slightly older state.
+    One thread adds values; others may read at any time and see a slightly older state.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Histogram:
         self.maximum = 0.0
 
     def add(self, value: float) -> None:
-        """Adds one value; negatives count as zero, and what is not finite is left out."""
+        """Adds one value; a negative one counts as zero, and one that is not finite is ignored."""
         if not math.isfinite(value):
             return
         index = 0 if value <= _SMALLEST else 1 + int(math.log(value / _SMALLEST) / math.log(_GROWTH))
@@ -34,7 +34,7 @@ class Histogram:
         self.maximum = max(self.maximum, value)
 
     def percentile(self, percent: float) -> float:
-        """Returns the smallest value that at least `percent` of the values do not exceed; NaN without values.
+        """Returns the smallest value that at least `percent` of all values do not exceed; NaN without values.
 
         >>> h = Histogram()
         >>> for ms in range(1, 101): h.add(ms)
@@ -52,18 +52,18 @@ class Histogram:
 
 
 class StreamStats:
-    """How long things took for one stream. Each histogram is written by one thread.
+    """Durations and counts of one stream. Each histogram is written by one thread.
 
     Args:
-        delay_s: how long frames are meant to wait before they are shown.
+        delay_s: intended time from capture until a frame is shown.
 
     Attributes:
-        not_inferred: frames that did not go to the detector, by cause.
-        interpolated: frames that were shown with detections before and after them.
-        first_captured_ns: monotonic, when the first frame that was shown had been captured; 0 before.
-        last_shown_ns: monotonic, when the newest one was shown; 0 before.
-        first_pts_s: the stream's own time of the first frame that was shown.
-        last_pts_s: the same of the newest one.
+        not_inferred: number of frames that the detector did not run on, by cause.
+        interpolated: number of frames that were shown with detections before and after them.
+        first_captured_ns: monotonic time when the first shown frame was captured; 0 before.
+        last_shown_ns: monotonic time when the last frame was shown; 0 before.
+        first_pts_s: presentation time of the first shown frame.
+        last_pts_s: presentation time of the last shown frame.
     """
 
     def __init__(self, delay_s: float = 0.0) -> None:
@@ -109,11 +109,11 @@ class StreamStats:
 
     @property
     def busy_s(self) -> float:
-        """From the first frame to the newest one, without the wait that was meant; 0 before."""
+        """Time from the capture of the first shown frame until the last one was shown, without the intended delay."""
         return max(0, self.last_shown_ns - self.first_captured_ns - self._waited_ns) / 1e9
 
     def stages(self) -> dict[str, Histogram]:
-        """The stages that ran, in the order of the pipeline."""
+        """Returns the stages that ran, in the order of the pipeline."""
         named = {
             "decode": self.decode_ms,
             "preprocess": self.preprocess_ms,

@@ -78,6 +78,6 @@ def test_another_size_or_a_time_that_runs_back_opens_the_gate():
     for n in range(10):
         gate.admit(camera.shoot(), n)
     assert not gate.admit(camera.shoot(), 10)
-    assert gate.admit(camera.shoot().part(0, 0, 320, 180), 11)
+    assert gate.admit(camera.shoot().crop(0, 0, 320, 180), 11)
     assert gate.admit(camera.shoot(), 12)
     assert gate.admit(camera.shoot(), 5)

@@ -120,3 +120,8 @@ def until(condition, timeout_s=20.0):
     while not condition():
         assert time.monotonic() < end_s, "it did not come to that in time"
         time.sleep(0.001)
+
+
+def nothing_is_queued(stream):
+    """Returns whether a stream that has ended keeps no frame and no verdict."""
+    return not len(stream._frames) and not len(stream.delay_buffer)

@@ -28,8 +28,8 @@ from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.report import report
-from streamdet.pipeline.stream import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.sinks.factory import create_sink
 from streamdet.sinks.null import NullSink

@@ -7,7 +7,7 @@ import pytest
 from streamdet.errors import AccountingError, SinkError, SourceError
 from streamdet.pipeline import accounting
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.sinks.base import WindowClosed
 

@@ -97,7 +97,7 @@ def test_another_size_lets_go_of_what_was_kept():
 
 
 def test_no_more_is_kept_than_was_said():
-    pool = PicturePool(most=2)
+    pool = PicturePool(max_blocks=2)
     pictures = [take(pool) for _ in range(5)]
     assert len({address(picture) for picture in pictures}) == 5
     pictures.clear()
@@ -105,7 +105,7 @@ def test_no_more_is_kept_than_was_said():
 
 
 def test_threads_never_share_a_picture():
-    pool, wrong = PicturePool(most=3), []
+    pool, wrong = PicturePool(max_blocks=3), []
 
     def work(number):
         for _ in range(300):

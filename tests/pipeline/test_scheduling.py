@@ -13,19 +13,20 @@ from hypothesis import strategies as st
 from streamdet.errors import ConfigError
 from streamdet.picture import Picture
 from streamdet.pipeline import accounting
-from streamdet.pipeline.admission import Admission, DetectOptions, Verdict
+from streamdet.pipeline.admission import Admission, DetectOptions
 from streamdet.pipeline.batcher import Batcher
+from streamdet.pipeline.captured_frame import Verdict
 from streamdet.pipeline.niceness import lower_priority, run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.region import crop, moved
+from streamdet.pipeline.plan import StreamPlan
+from streamdet.pipeline.region import crop, in_picture
 from streamdet.pipeline.report import report
-from streamdet.pipeline.stream import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Detections, Frame
 
-from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
+from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, nothing_is_queued, until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -55,7 +56,7 @@ class Scripted:
 def test_never_more_than_the_rate_and_never_much_less(max_hz, steps_ms):
     admission = Admission(DetectOptions(max_hz=max_hz))
     times_ms = np.cumsum(steps_ms)
-    taken = [t for t in times_ms.tolist() if admission.decide(frame_at(t)) is Verdict.INFER]
+    taken = [t for t in times_ms.tolist() if admission.admit(frame_at(t)).verdict is Verdict.INFER]
     interval_ms = 1000 / max_hz
     for first in range(len(taken)):  # in any stretch of time
         span_ms = taken[-1] - taken[first]
@@ -66,7 +67,7 @@ def test_never_more_than_the_rate_and_never_much_less(max_hz, steps_ms):
 
 def test_a_rate_that_does_not_divide_the_frame_rate_is_kept_on_average():
     admission = Admission(DetectOptions(max_hz=7))
-    verdicts = Counter(admission.decide(frame_at(n, Fraction(1, 30))) for n in range(3000))
+    verdicts = Counter(admission.admit(frame_at(n, Fraction(1, 30))).verdict for n in range(3000))
     assert verdicts[Verdict.INFER] == pytest.approx(700, abs=1)
     assert verdicts[Verdict.TOO_SOON] == 3000 - verdicts[Verdict.INFER]
 
@@ -289,7 +290,7 @@ def test_frames_that_are_dropped_leave_nothing_behind():
     hold.set()
     pipeline.wait()
     accounting.check_balance(pipeline.frame_counts())
-    assert pipeline.streams[0]._not_inferred == {}
+    assert nothing_is_queued(pipeline.streams[0])
 
 
 # Regions
@@ -351,9 +352,9 @@ def test_any_region_holds_what_was_asked_for(width, height, horizontal, vertical
 
 def test_boxes_come_back():
     found = Detections(np.array([[1, 2, 3, 4]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
-    assert moved(found, (10, 20)).boxes_xyxy.tolist() == [[11, 22, 13, 24]]
-    assert moved(found, (10, 20)).boxes_xyxy.dtype == np.float32
-    assert moved(found, (0, 0)) is found
+    assert in_picture(found, (10, 20)).boxes_xyxy.tolist() == [[11, 22, 13, 24]]
+    assert in_picture(found, (10, 20)).boxes_xyxy.dtype == np.float32
+    assert in_picture(found, (0, 0)) is found
 
 
 # Niceness

@@ -9,11 +9,12 @@ import pytest
 
 from streamdet.picture import Picture
 from streamdet.pipeline import accounting
+from streamdet.pipeline.captured_frame import CapturedFrame
 from streamdet.pipeline.delay_buffer import DelayBuffer
 from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.queues import Channel, Policy
 from streamdet.pipeline.report import report
-from streamdet.pipeline.stream import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.types import Detections
 
@@ -180,17 +181,17 @@ def test_a_mover_that_fails_ends_the_run_and_the_books_balance(fails_in):
 def test_more_than_memory_allows_is_not_held():
     channel = Channel(100, Policy.BLOCK)
     for frame in CountingSource(40).frames():  # 144 bytes each
-        channel.put(frame)
+        channel.put(CapturedFrame(frame))
     channel.close()
     waiting, most, buffer = [], 0, DelayBuffer(channel, 3600.0, 10 * 144)
     end = threading.Event()
     frames = buffer.frames(waiting.append, end.is_set)
     for number in range(30):
-        assert next(frames).index == number
+        assert next(frames).frame.index == number
         most = max(most, len(waiting) - number)
     assert most == 11  # the eleventh makes the oldest go
     end.set()
-    assert [frame.index for frame in frames] == list(range(30, 40))
+    assert [captured.frame.index for captured in frames] == list(range(30, 40))
 
 
 def test_a_picture_that_grew_counts_as_what_it_takes():
@@ -198,11 +199,11 @@ def test_a_picture_that_grew_counts_as_what_it_takes():
     (small,) = CountingSource(1).frames()
     large = replace(small, picture=Picture.from_bgr(np.zeros((60, 80, 3), np.uint8)))
     for index in range(20):
-        channel.put(replace(small if index == 0 else large, index=index))
+        channel.put(CapturedFrame(replace(small if index == 0 else large, index=index)))
     channel.close()
     waiting = []
     buffer = DelayBuffer(channel, 3600.0, 10 * 60 * 80 * 3)
-    assert next(buffer.frames(waiting.append, lambda: False)).index == 0
+    assert next(buffer.frames(waiting.append, lambda: False)).frame.index == 0
     assert len(waiting) == 11, "ten of the large ones, and the small one beside them"
     assert buffer.shown_early == 1
 
@@ -225,14 +226,14 @@ def test_streams_that_wait_share_the_memory_and_tell_once_where_it_ends(monkeypa
         said = [words for words in told if words.startswith(f"{stream.name}: frames are shown 0.")]
         assert len(said) == (stream.mode == "smooth")
     assert len(told) == share
-    assert all("not 0.5: the 0 MiB are full in which" in words for words in told)
+    assert all("instead of 0.5 s: the delay buffer is full (0 MiB)" in words for words in told)
 
 
 def test_without_delay_frames_go_straight_through():
     channel = Channel(100, Policy.BLOCK)
     for frame in CountingSource(5).frames():
-        channel.put(frame)
+        channel.put(CapturedFrame(frame))
     channel.close()
     looked_at = []
-    for number, frame in enumerate(DelayBuffer(channel, 0.0, 1).frames(looked_at.append, lambda: False)):
-        assert frame.index == number == len(looked_at) - 1
+    for number, captured in enumerate(DelayBuffer(channel, 0.0, 1).frames(looked_at.append, lambda: False)):
+        assert captured.frame.index == number == len(looked_at) - 1

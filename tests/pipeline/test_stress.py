@@ -14,11 +14,11 @@ from streamdet.errors import SinkError, SourceError, StreamdetError
 from streamdet.pipeline import accounting
 from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.pipeline import Pipeline
-from streamdet.pipeline.stream import StreamPlan
+from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from tests.sources.clips import encode
 
-from .fakes import CountingSource, FakeDetector, ListSink, until
+from .fakes import CountingSource, FakeDetector, ListSink, nothing_is_queued, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -160,7 +160,7 @@ def test_any_failure_ends_in_order(seed):
 
     assert pipeline.ended
     accounting.check_balance(pipeline.frame_counts())
-    assert all(stream._not_inferred == {} for stream in pipeline.streams)
+    assert all(nothing_is_queued(stream) for stream in pipeline.streams)
     if error is not None:
         assert error in injected.raised
     elif injected.raised:  # a source that fails once it is stopped has not failed
