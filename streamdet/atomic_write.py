@@ -1,4 +1,4 @@
-"""Files of models get their names when they are whole."""
+"""Atomic writes: a file gets its name only when it is complete."""
 
 import os
 from collections.abc import Mapping
@@ -9,26 +9,26 @@ from streamdet.errors import SinkError
 
 
 def write_files(files: Mapping[Path, bytes]) -> None:
-    """Writes all files under other names first, so that none ever is half of one, nor of an older pair.
+    """Writes files that belong together, under temporary names first: none is ever incomplete or from an older set.
 
     Args:
-        files: content by name; the first one names the others, and gets its name last.
+        files: content by path. The first file refers to the others, so it is renamed last.
 
     Raises:
-        SinkError: one cannot be written; what was there before is as it was, and nothing new is left.
+        SinkError: a file cannot be written; existing files are unchanged, and no temporary file is left.
     """
-    waiting: list[tuple[Path, Path]] = []
+    written: list[tuple[Path, Path]] = []
     path = next(iter(files))
     try:
         for path, data in files.items():
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            waiting.append((part, path))
-            part.write_bytes(data)
-        for part, path in reversed(waiting):
-            os.replace(part, path)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+            written.append((temporary, path))
+            temporary.write_bytes(data)
+        for temporary, path in reversed(written):
+            os.replace(temporary, path)
     except OSError as error:
         raise SinkError(f"cannot write {path}: {error.strerror or type(error).__name__}") from None
     finally:
-        for part, _ in waiting:
+        for temporary, _ in written:
             with suppress(OSError):
-                part.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Arithmetic on arrays of boxes; the layout is in every name."""
+"""Arithmetic on arrays of boxes; every name states the layout."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ Boxes = NDArray[np.float32]
 
 
 def cxcywh_to_xyxy(boxes_cxcywh: Boxes) -> Boxes:
-    """Returns (N, 4) left, top, right, bottom of (N, 4) boxes given by centre and size.
+    """Returns boxes given by centre and size, (N, 4), as left, top, right, bottom, (N, 4).
 
     >>> cxcywh_to_xyxy(np.array([[5, 5, 4, 2]], np.float32)).tolist()
     [[3.0, 4.0, 7.0, 6.0]]
@@ -42,7 +42,7 @@ def pairwise_iou(first_xyxy: Boxes, second_xyxy: Boxes) -> NDArray[np.float32]:
 
 
 def clip(boxes_xyxy: Boxes, width: int, height: int) -> Boxes:
-    """Returns the boxes cut to a picture of `width` x `height` pixels.
+    """Returns the boxes clipped to a picture of `width` x `height` pixels.
 
     >>> clip(np.array([[-3, 2, 700, 90]], np.float32), 640, 80).tolist()
     [[0.0, 2.0, 640.0, 80.0]]

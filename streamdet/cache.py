@@ -1,4 +1,4 @@
-"""Private directories for what is kept between runs."""
+"""Private cache directories, which keep files between runs."""
 
 import os
 import stat
@@ -8,10 +8,10 @@ import platformdirs
 
 
 def private_dir(name: str) -> Path | None:
-    """Returns this user's own cache directory `name`, made where it is missing, or None where there is no safe one.
+    """Returns the user's cache directory `name`, and creates it if it is missing; None if there is no safe one.
 
-    What lies there is run or trusted later (compiled kernels, engines), so a directory that somebody else can write to
-    would let them run code here: it must belong to this user and be closed to group and others.
+    Its content is executed or trusted later (compiled kernels, engines). So anyone who can write to it can run code as
+    this user: it must belong to this user, and group and others must not be able to write to it.
     """
     try:
         path = Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / name

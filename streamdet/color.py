@@ -1,4 +1,4 @@
-"""Colour: how YUV and RGB relate, as exact coefficients and as kernels beside their numpy references."""
+"""Conversion between YUV and RGB: exact coefficients, and kernels with their numpy references."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -22,7 +22,7 @@ class Matrix(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ColorSpace:
-    """How the YUV samples of a picture are to be read."""
+    """The meaning of the YUV samples of a picture: colour matrix and range."""
 
     matrix: Matrix = Matrix.BT601
     full_range: bool = False
@@ -53,14 +53,14 @@ class ColorSpace:
         return np.column_stack([inverse, -inverse @ forward[:, 3]]).astype(np.float32)
 
 
-def guess(width: int, height: int) -> ColorSpace:
-    """Returns what players assume where a stream does not say: BT.709 from HD sizes on, BT.601 below, limited range."""
+def assumed_color_space(width: int, height: int) -> ColorSpace:
+    """Returns what players assume if a stream states nothing: limited range, BT.709 from HD sizes up, BT.601 below."""
     return ColorSpace(Matrix.BT709 if width >= 1280 or height > 576 else Matrix.BT601)
 
 
-@kernel(apart=True, contract=True)
+@kernel(no_alias=True, contract=True)
 def _chroma_terms(u: Plane, v: Plane, m: Affine, terms: NDArray[np.float32]) -> None:
-    """Writes what chroma adds to blue, green and red of each pixel: (3, 2 * samples) float32, two pixels a sample."""
+    """Writes what chroma adds to blue, green and red of each pixel: (3, 2 * samples) float32, two pixels per sample."""
     blue, green, red = terms[0], terms[1], terms[2]
     half = np.float32(0.5)
     b1, b2, b3 = m[2, 1], m[2, 2], m[2, 3] + half
@@ -73,7 +73,7 @@ def _chroma_terms(u: Plane, v: Plane, m: Affine, terms: NDArray[np.float32]) -> 
         red[2 * x] = red[2 * x + 1] = r1 * cb + r2 * cr + r3
 
 
-@kernel(apart=True, contract=True)
+@kernel(no_alias=True, contract=True)
 def _bgr_row(y: Plane, width: int, m: Affine, terms: NDArray[np.float32], out: Plane) -> None:
     """Writes one row of BGR from luma and the terms of its chroma."""
     blue, green, red = terms[0], terms[1], terms[2]
@@ -107,7 +107,7 @@ def i420_to_bgr(y: Plane, u: Plane, v: Plane, width: int, height: int, m: Affine
 
 
 def i420_to_bgr_reference(y: Plane, u: Plane, v: Plane, width: int, height: int, m: Affine) -> Plane:
-    """The same as `i420_to_bgr` in plain numpy; returns (height, 3 * width) uint8."""
+    """Numpy reference of `i420_to_bgr`; returns (height, 3 * width) uint8."""
     rows, columns = np.arange(height) >> 1, np.arange(width) >> 1
     yuv = np.stack([y[:height, :width], u[rows][:, columns], v[rows][:, columns]], axis=-1).astype(np.float32)
     rgb = yuv @ m[:, :3].T + m[:, 3] + np.float32(0.5)
@@ -115,7 +115,7 @@ def i420_to_bgr_reference(y: Plane, u: Plane, v: Plane, width: int, height: int,
     return bgr.reshape(height, 3 * width)
 
 
-@kernel(apart=True, contract=True)
+@kernel(no_alias=True, contract=True)
 def _luma_row(bgr: Plane, width: int, m: Affine, y: Plane) -> None:
     """Writes one row of luma."""
     low, high = np.float32(0.0), np.float32(255.0)
@@ -126,7 +126,7 @@ def _luma_row(bgr: Plane, width: int, m: Affine, y: Plane) -> None:
         y[x] = np.uint8(np.int32(min(max(luma, low), high)))
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _column_sums(upper: Plane, lower: Plane, width: int, sums: NDArray[np.uint16]) -> None:
     """Writes the sum of two rows, (3, even width) uint16: blue, green, red; an odd last pixel is repeated."""
     blue, green, red = sums[0], sums[1], sums[2]
@@ -138,9 +138,9 @@ def _column_sums(upper: Plane, lower: Plane, width: int, sums: NDArray[np.uint16
         blue[width], green[width], red[width] = blue[width - 1], green[width - 1], red[width - 1]
 
 
-@kernel(apart=True, contract=True)
+@kernel(no_alias=True, contract=True)
 def _chroma_row(sums: NDArray[np.uint16], samples: int, m: Affine, u: Plane, v: Plane) -> None:
-    """Writes one row of both chroma planes from the sums of the pixels."""
+    """Writes one row of both chroma planes from the sums of two rows."""
     blue, green, red = sums[0], sums[1], sums[2]
     low, high, quarter, half = np.float32(0.0), np.float32(255.0), np.float32(0.25), np.float32(0.5)
     u_red, u_green, u_blue, u_zero = m[1, 0] * quarter, m[1, 1] * quarter, m[1, 2] * quarter, m[1, 3] + half
@@ -172,7 +172,7 @@ def bgr_to_i420(bgr: Plane, width: int, height: int, m: Affine, y: Plane, u: Pla
 
 
 def bgr_to_i420_reference(bgr: Plane, width: int, height: int, m: Affine) -> tuple[Plane, Plane, Plane]:
-    """The same as `bgr_to_i420` in plain numpy; returns the three planes without padding."""
+    """Numpy reference of `bgr_to_i420`; returns the three planes without padding."""
     rgb = bgr[:height, : 3 * width].reshape(height, width, 3)[..., ::-1].astype(np.float32)
     luma = rgb @ m[0, :3] + m[0, 3]
     padded = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""The configuration: one tree, the same for a YAML file, the command line and Python."""
+"""The configuration of a run: one tree of keys for YAML files, the command line and Python."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ _TRACKER = TrackerOptions()
 
 @dataclass(frozen=True, slots=True)
 class TrackerConfig:
-    """Which tracker, and what of its options a user may want to set. `TrackerOptions` explains them.
+    """The tracker, and those of its options that a user may want to set. `TrackerOptions` explains them.
 
-    What counts as an object is `detector.conf`, so the scores that follow from it are not set here.
+    The scores from which objects start and continue follow from `detector.conf`, so they are not set here.
 
     Attributes:
         kind: a name in the table of `streamdet.trackers`; "none" for detections without ids; "auto" tracks everything
             but still images, with ByteTrack.
-        low_score: at most 0.7 of `detector.conf`; None takes 0.4 of it.
+        low_score: minimum score of detections that keep a track alive, at most 0.7 of `detector.conf`; None for 0.4 of
+            it.
     """
 
     kind: str = AUTO
@@ -64,21 +65,21 @@ class TrackerConfig:
         except UsageError as error:
             raise ConfigError(f"tracker.kind: {error}") from None
         if self.low_score is not None and not 0 <= self.low_score <= HIGH_SCORE_SHARE:
-            limit = f"{HIGH_SCORE_SHARE:g} of detector.conf, which is 1 at most"
+            limit = f"{HIGH_SCORE_SHARE:g} of detector.conf, which is at most 1"
             raise ConfigError(f"tracker.low_score must be at least 0 and at most {limit}, got {self.low_score}")
-        self.options(1.0)  # complains about what cannot work
+        self.options(1.0)  # raises for values that cannot work
 
     def options(self, conf: float) -> TrackerOptions:
-        """Returns the tracker's options for a detector whose detections count as objects from `conf` on.
+        """Returns the tracker's options for a detector with this score threshold.
 
         Raises:
-            ConfigError: `low_score` is too high for it.
+            ConfigError: `low_score` is too high for this threshold.
         """
         options = TrackerOptions.for_threshold(conf, self.class_agnostic)
         if self.low_score is not None and self.low_score > options.high_score + 1e-6:
             limit = f"{options.high_score:.3g}, {HIGH_SCORE_SHARE:g} of detector.conf ({conf:g})"
             fix = f"lower it, raise detector.conf (--conf), or leave it out for {options.low_score:.3g}"
-            raise ConfigError(f"tracker.low_score: {self.low_score:g} is more than {limit}: {fix}")
+            raise ConfigError(f"tracker.low_score: {self.low_score:g} is above {limit}: {fix}")
         return replace(
             options,
             low_score=options.low_score if self.low_score is None else min(self.low_score, options.high_score),
@@ -93,15 +94,15 @@ class TrackerConfig:
 
 @dataclass(frozen=True, slots=True)
 class MotionConfig:
-    """How boxes come from the frames of detections to those that are shown, where these are not the same.
+    """How boxes move from inferred frames to shown frames, in live and smooth mode.
 
     Attributes:
-        flow: measure in the pictures how things move; else the tracker's prediction is shown.
-        delay_s: smooth mode: how long after it came a frame is shown. It should reach from a frame to the arrival of
-            the next detections after it: the time between two detections, and that of making one. Where the mode is
-            "auto", the longest delay that may be chosen. None for 1 s, and for 2 s at most. The frames that wait in one
-            run take 256 MiB at most, shared evenly by its streams in smooth mode (2.9 s of one at 1080p30, 0.7 s at
-            4K): beyond that they are shown earlier, which is told and counted.
+        flow: measure motion in the pictures; otherwise the tracker's prediction is shown.
+        delay_s: smooth mode: time from the capture of a frame until it is shown. It should be long enough for the next
+            detections to arrive: the time between two detections plus the time that one takes. With mode "auto", the
+            longest delay that may be chosen. None for 1 s, with "auto" at most 2 s. The delayed frames of a run take at
+            most 256 MiB, shared evenly by its streams in smooth mode (2.9 s of one stream at 1080p30, 0.7 s at 4K);
+            frames beyond that are shown early, which is logged and counted.
     """
 
     flow: bool = True
@@ -114,10 +115,10 @@ class MotionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDefaults(SourceOptions):
-    """What may be said of all sources at once, or of each.
+    """Options that can be set for all sources at once, or for each source.
 
     Attributes:
-        detect: when and where the detector looks at it.
+        detect: when and where the detector runs on the source.
     """
 
     detect: DetectOptions = field(default_factory=DetectOptions)
@@ -125,37 +126,38 @@ class SourceDefaults(SourceOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig(SourceDefaults):
-    """One source: its url, and options that are its own.
+    """One source: its URL and its own options.
 
     Attributes:
         url: as on the command line.
-        name: labels windows, records and files; None takes one from the url.
+        name: used for windows, records and files; None derives it from the URL.
     """
 
-    url: str = field(repr=False)  # it may hold a password
+    url: str = field(repr=False)  # may contain a password
     name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything one run needs. `configs/default.yaml` explains each key.
+    """The configuration of one run. `configs/default.yaml` explains each key.
 
     Attributes:
         sources: at least one; a file may also write them as ``name: url`` or ``name: {url: ..., ...}``.
-        source: options for all sources that do not set them themselves.
-        model: name of a known model, an .onnx file, or a .yaml description; "none" shows frames without boxes.
-        download: get the file of a known or described model that is not here yet.
-        contract: what the model's outputs mean, where that is not to be recognised.
-        outputs: files and folders to write, for every source; "{source}" in them becomes the source's name.
+        source: options of all sources; a source may override them.
+        model: name of a known model, an .onnx file or a .yaml description; "none" shows frames without boxes.
+        download: download the file of a known or described model if it is missing.
+        contract: the meaning of the model's outputs; None recognises it.
+        outputs: files and folders to write for every source; "{source}" in them is replaced by the source's name.
         show: open a window for every source.
-        mode: how frames and detections meet; "auto" chooses for each source, see `streamdet.auto_mode`.
+        mode: when frames are shown, and which detections their boxes come from; "auto" chooses for each source, see
+            `streamdet.auto_mode`.
         detector: thresholds and hardware.
-        tracker: ids over time.
-        motion: boxes between detections, in live and smooth mode.
+        tracker: which tracker assigns ids, and its options.
+        motion: how boxes move between detections, in live and smooth mode.
         draw: what is drawn.
         recording: how video files are encoded.
-        max_frames: stop each source after so many frames; 0 for no limit.
-        duration_s: stop each source after so much of its own time; 0 for no limit.
+        max_frames: stop each source after this number of frames; 0 for no limit.
+        duration_s: stop each source after this many seconds of its own time; 0 for no limit.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # unknown keys are errors
@@ -179,40 +181,40 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("max_frames", "duration_s"):
             value = getattr(self, name)
-            if not value >= 0:  # also refuses nan
+            if not value >= 0:  # also refuses NaN
                 raise ConfigError(f"{name} must be 0 (no limit) or more, got {value}")
 
 
-def load_config(path: Path | None, typed: Mapping[str, Any] | None = None) -> Config:
-    """Reads a YAML file and lays what was typed over it.
+def load_config(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Returns the configuration in a YAML file, with values given elsewhere overriding it.
 
     Args:
-        path: the file, or None for the defaults.
-        typed: the same tree as nested mappings; None values are left out. `sources` may also be a list of urls.
+        path: the file; None for the defaults.
+        overrides: values that win, as nested mappings; None values are ignored. `sources` may also be a list of URLs.
 
     Raises:
-        ConfigError: names the key, the value and the fix.
+        ConfigError: a value cannot be used; the message names the key, the value and the fix.
     """
     tree = {} if path is None else read_yaml(path, _MAX_BYTES)
-    typed = dict(typed or {})
-    options = _given(typed.pop("source", None) or {})
-    _overlay(tree, {**typed, "source": options})
+    overrides = dict(overrides or {})
+    options = _given(overrides.pop("source", None) or {})
+    _overlay(tree, {**overrides, "source": options})
     if options and "sources" in tree:
         tree["sources"] = [_merged(source, options) for source in _listed(tree["sources"])]
     return parse_config(tree)
 
 
 def parse_config(tree: Mapping[str, Any]) -> Config:
-    """Makes a `Config` of nested mappings.
+    """Returns the configuration in nested mappings.
 
     Raises:
-        ConfigError: names the key, the value and the fix.
+        ConfigError: a value cannot be used; the message names the key, the value and the fix.
     """
-    tree = {key: value for key, value in tree.items() if value is not None}  # a key whose lines are all comments
+    tree = {key: value for key, value in tree.items() if value is not None}  # None: a key whose lines are all comments
     if isinstance(tree.get("outputs"), str):
         tree["outputs"] = [tree["outputs"]]
     defaults = _with_size("source", tree.get("source", {}))
-    _validated(SourceDefaults, defaults, "source")  # once: each source is given these as well
+    _validated(SourceDefaults, defaults, "source")  # once, not again for each source
     listed = [_with_size(f"sources.{number}", source) for number, source in enumerate(_listed(tree.get("sources", [])))]
     tree |= {"source": defaults, "sources": [_merged(defaults, source) for source in listed]}
     return _validated(Config, tree)
@@ -222,7 +224,7 @@ _T = TypeVar("_T")
 
 
 def _validated(kind: type[_T], tree: Any, where: str = "") -> _T:
-    """Makes a `kind` of nested mappings, or raises ConfigError; `where` it stands goes before the key."""
+    """Returns a `kind` made from nested mappings, or raises ConfigError; `where` is its place, named before the key."""
     try:
         return TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
@@ -231,7 +233,7 @@ def _validated(kind: type[_T], tree: Any, where: str = "") -> _T:
 
 
 def _with_size(where: str, options: Any) -> Any:
-    """Returns the options of a source with a size like 1280x720 as two numbers."""
+    """Returns the options of a source, with a size like 1280x720 converted to two numbers."""
     if not isinstance(options, dict) or not isinstance(size := options.get("size"), str):
         return options
     if not (match := re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", size)):
@@ -239,8 +241,8 @@ def _with_size(where: str, options: Any) -> Any:
     return {**options, "size": (int(match[1]), int(match[2]))}
 
 
-def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
-    for key, value in typed.items():
+def _overlay(tree: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
         if isinstance(value, Mapping):
             branch = tree.get(key)
             if branch is None:  # also a key whose lines are all comments
@@ -252,20 +254,20 @@ def _overlay(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns options without those that are None, and without branches in which nothing is given."""
+    """Returns options without None values and without empty branches."""
     given = {key: _given(value) if isinstance(value, Mapping) else value for key, value in options.items()}
     return {key: value for key, value in given.items() if value is not None and value != {}}
 
 
 def _merged(below: Any, above: Any) -> Any:
-    """Returns the mapping `above`, with what is only in `below`; so for the mappings in both."""
+    """Returns the mapping `above` with the keys that only `below` has, recursively."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
     return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
 
 
 def _listed(sources: Any) -> list[dict[str, Any]]:
-    """Returns every way to write sources as a list of mappings."""
+    """Returns sources in any notation as a list of mappings."""
     if isinstance(sources, str):
         return [{"url": sources}]
     if isinstance(sources, dict):
@@ -276,7 +278,7 @@ def _listed(sources: Any) -> list[dict[str, Any]]:
     raise ConfigError("sources: expected 'name: url' pairs, for example 'front: rtsp://camera/stream'")
 
 
-# What to do, by pydantic's name of the problem; its own words are for programmers.
+# The fix, by pydantic's name of the problem; pydantic's own texts are for programmers.
 _FIXES = {
     "int": "give a whole number",
     "float": "give a number",

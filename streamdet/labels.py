@@ -1,4 +1,4 @@
-"""Class names of COCO, and how the 80 classes that were used are numbered."""
+"""The class names of COCO and their numbers, and the selection of classes by name."""
 
 import difflib
 from collections.abc import Sequence
@@ -19,19 +19,19 @@ _COCO80_TEXT = """
 """
 
 COCO80: tuple[str, ...] = tuple(" ".join(_COCO80_TEXT.split()).split(", "))
-"""The 80 classes of COCO 2017 in the order of their ids: what nearly every COCO detector counts from 0."""
+"""The 80 classes of COCO 2017 in the order of their ids; nearly every COCO detector numbers them from 0."""
 
-# Ids 1..90 that COCO 2017 never used.
+# Ids in 1..90 that COCO 2017 does not use.
 _UNUSED_IDS = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 
 COCO_IDS: tuple[int, ...] = tuple(i for i in range(1, 91) if i not in _UNUSED_IDS)
-"""The COCO category id of each of `COCO80`: what annotations and pycocotools use."""
+"""The COCO category id of each class in `COCO80`, as annotations and pycocotools use it."""
 
 _NAME_BY_ID = dict(zip(COCO_IDS, COCO80, strict=True))
 COCO90: tuple[str, ...] = tuple(_NAME_BY_ID.get(i, f"unused {i}") for i in range(1, 91))
-"""Names by COCO category id minus one, for networks that give those ids (TensorFlow's)."""
+"""Names by COCO category id minus one, for networks that output those ids (TensorFlow's)."""
 
-# Names of PASCAL VOC and Darknet for the same things, which users of other programs type.
+# Names of the same classes in PASCAL VOC and Darknet, which users of other programs type.
 _OLD_NAMES = {
     "aeroplane": "airplane",
     "diningtable": "dining table",
@@ -43,12 +43,12 @@ _OLD_NAMES = {
 
 
 def select_classes(labels: Sequence[str], wanted: Sequence[str]) -> NDArray[np.bool_]:
-    """Returns which of `labels` were asked for, (len(labels),) bool; all of them where `wanted` is empty.
+    """Returns which of `labels` are wanted, (len(labels),) bool; all of them if `wanted` is empty.
 
-    A class may be given by name, whatever its case, or by its number.
+    A class is given by its name, in upper or lower case, or by its number.
 
     Raises:
-        UsageError: a name the model does not know; the message offers the closest ones.
+        UsageError: the model has no class of this name; the message suggests the closest ones.
 
     >>> select_classes(("person", "car", "cat"), ["Car", "0"]).tolist()
     [True, True, False]
@@ -80,7 +80,7 @@ def _suggest(key: str, index_by_name: dict[str, int], labels: Sequence[str]) -> 
 
 
 def canonical(name: str) -> str:
-    """Returns what is the same for every usual way to write a class: case, blanks and older names do not matter.
+    """Returns one form for all usual spellings of a class: case, blanks and older names do not matter.
 
     >>> canonical("TV Monitor"), canonical("tv"), canonical("diningtable") == canonical("dining_table")
     ('tv', 'tv', True)

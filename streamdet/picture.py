@@ -1,4 +1,4 @@
-"""A picture: planes of bytes with what is needed to read them."""
+"""A decoded picture: planes of bytes, their pixel format and their colour space."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.color import ColorSpace, Matrix, Plane, bgr_to_i420, guess, i420_to_bgr
+from streamdet.color import ColorSpace, Matrix, Plane, assumed_color_space, bgr_to_i420, i420_to_bgr
 
 if TYPE_CHECKING:
     import av
 
 
 class PixelFormat(Enum):
-    """How the planes of a picture are laid out; the value is FFmpeg's name."""
+    """The layout of the planes of a picture; the value is FFmpeg's name."""
 
     I420 = "yuv420p"
     NV12 = "nv12"
     BGR24 = "bgr24"
 
 
-# AVColorSpace (ITU-T H.273 matrix coefficients) and AVColorRange as FFmpeg numbers them.
+# FFmpeg's numbers of AVColorSpace (ITU-T H.273 matrix coefficients) and AVColorRange.
 _MATRIX_BY_CODE = {1: Matrix.BT709, 5: Matrix.BT601, 6: Matrix.BT601, 9: Matrix.BT2020, 10: Matrix.BT2020}
 _CODE_BY_MATRIX = {Matrix.BT709: 1, Matrix.BT601: 6, Matrix.BT2020: 9}
 _FULL_RANGE = 2
@@ -56,9 +56,9 @@ class Picture:
         height: rows.
         format: layout of `planes`.
         planes: one C-contiguous (rows, line bytes) uint8 array per plane. A line may be longer than the picture is wide
-            (decoders pad it): kernels take the plane and the width, so that they see contiguous memory without a copy.
-        color: how YUV samples are to be read; for BGR24, what they are converted to.
-        owner: keeps the memory behind `planes` alive; an `av.VideoFrame` where the picture came from or goes to one.
+            (decoders pad it): kernels take the plane and the width, so that they get contiguous memory without a copy.
+        color: the meaning of the YUV samples; for BGR24, of the samples that it is converted to.
+        owner: keeps the memory of `planes` alive; an `av.VideoFrame` if the memory belongs to one.
     """
 
     width: int
@@ -85,7 +85,7 @@ class Picture:
 
     @classmethod
     def from_bgr(cls, bgr: NDArray[np.uint8], color: ColorSpace | None = None) -> Self:
-        """Wraps a (height, width, 3) uint8 BGR array, without copying it where it is contiguous."""
+        """Wraps a (height, width, 3) uint8 BGR array; copies it only if it is not contiguous."""
         if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8:
             raise ValueError(f"expected a uint8 array of shape (height, width, 3), got {bgr.dtype} {bgr.shape}")
         height, width = bgr.shape[:2]
@@ -98,7 +98,7 @@ class Picture:
         """Wraps a decoded frame without copying it. Its format must be yuv420p, yuvj420p, nv12 or bgr24."""
         name = frame.format.name
         format = PixelFormat("yuv420p" if name == "yuvj420p" else name)
-        assumed = guess(frame.width, frame.height)
+        assumed = assumed_color_space(frame.width, frame.height)
         matrix = _MATRIX_BY_CODE.get(int(frame.colorspace), assumed.matrix)
         full_range = name == "yuvj420p" or int(frame.color_range) == _FULL_RANGE
         planes = tuple(
@@ -109,20 +109,20 @@ class Picture:
 
     @classmethod
     def allocate(cls, width: int, height: int, format: PixelFormat, color: ColorSpace) -> Self:
-        """Returns a picture with memory of its own that an encoder can take without another copy."""
+        """Returns a picture in new memory that an encoder can take without another copy."""
         import av
 
         return cls._new(av.VideoFrame(width, height, format.value), color)
 
     @classmethod
-    def on_memory(cls, memory: Plane, color: ColorSpace) -> Self:
-        """Returns an I420 picture whose planes lie one after the other in `memory`, without padding.
+    def in_memory(cls, memory: Plane, color: ColorSpace) -> Self:
+        """Returns an I420 picture whose planes follow each other in `memory`, without padding.
 
-        Whatever shares the picture, an encoder for one, holds `memory` for as long as it does.
+        Everything that shares the picture, for example an encoder, keeps `memory` alive.
 
         Args:
-            memory: (3 * height / 2, width) uint8, C-contiguous; both sides of the picture are even.
-            color: how its samples are to be read.
+            memory: (3 * height / 2, width) uint8, C-contiguous; width and height of the picture are even.
+            color: the meaning of its samples.
         """
         import av
 
@@ -142,7 +142,7 @@ class Picture:
         return self.planes[plane][:, : plane_shapes(self.format, self.width, self.height)[plane][1]]
 
     def crop(self, left: int, top: int, right: int, bottom: int) -> Picture:
-        """Returns a part of the picture, for reading: a view of the same memory wherever that can be.
+        """Returns a crop of the picture, for reading: a view of the same memory where possible.
 
         Args:
             left: first column, even.
@@ -152,24 +152,24 @@ class Picture:
         """
         if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height) or left % 2 or top % 2:
             raise ValueError(
-                f"a part begins on even pixels and lies in the picture of {self.width}x{self.height}, "
+                f"a crop must start on even pixels and lie in the picture of {self.width}x{self.height}, "
                 f"got {left}, {top}, {right}, {bottom}"
             )
         width, height = right - left, bottom - top
         starts = plane_shapes(self.format, left, top)
         shapes = plane_shapes(self.format, width, height)
         planes = tuple(
-            _part_of(plane, row, byte, rows, line)
+            _crop_plane(plane, row, byte, rows, line)
             for plane, (row, byte), (rows, line) in zip(self.planes, starts, shapes, strict=True)
         )
-        return Picture(width, height, self.format, planes, self.color, self)  # not its owner: that is larger
+        return Picture(width, height, self.format, planes, self.color, self)  # not `self.owner`: it has another size
 
     def copy(self, format: PixelFormat | None = None, allocate: Allocate | None = None) -> Picture:
-        """Returns a copy to draw on, converted to `format` where that differs (I420 or BGR24 can be asked for).
+        """Returns a copy to draw on, converted to `format` if that differs.
 
         Args:
-            format: layout of the copy; None for the same.
-            allocate: where its memory comes from; None for new memory.
+            format: layout of the copy, I420 or BGR24; None for the same layout.
+            allocate: creates the copy; None allocates new memory.
         """
         wanted = self.format if format is None else format
         copied = (allocate or Picture.allocate)(self.width, self.height, wanted, self.color)
@@ -186,7 +186,7 @@ class Picture:
         return copied
 
     def bgr(self) -> NDArray[np.uint8]:
-        """Returns the picture as (height, width, 3) uint8 BGR: converted once, then kept. Read only for the caller."""
+        """Returns the picture as (height, width, 3) uint8 BGR. It is converted once and cached; read only."""
         if self._bgr is None:
             if self.format is PixelFormat.BGR24:
                 self._bgr = self.visible(0).reshape(self.height, self.width, 3)
@@ -214,20 +214,21 @@ class Picture:
             target[:, :line] = source[:, :line]
 
     def to_av(self) -> av.VideoFrame:
-        """Returns the picture as an `av.VideoFrame`: its owner where it is one, else a copy."""
+        """Returns the picture as an `av.VideoFrame`: its owner if that is one, else a copy."""
         import av
 
         return self.owner if isinstance(self.owner, av.VideoFrame) else self.copy().owner
 
 
 Allocate = Callable[[int, int, PixelFormat, ColorSpace], Picture]
-"""Gives an empty picture of a width and a height."""
+"""Creates a picture of the given width, height, format and colour space, with undefined content."""
 
 
-def _part_of(plane: Plane, row: int, byte: int, rows: int, line: int) -> Plane:
-    """Returns `rows` lines from a byte on, each as long in memory as the plane's: what hangs over is the next line's.
+def _crop_plane(plane: Plane, row: int, byte: int, rows: int, line: int) -> Plane:
+    """Returns `rows` lines, starting at a byte of a row.
 
-    The last line of the plane has no next one: there a copy is needed.
+    Each line is as long in memory as a line of the plane, so its end belongs to the next line. The last line of the
+    plane has no next line: a crop that reaches it is copied.
     """
     length = plane.shape[1]
     start, size = row * length + byte, rows * length
@@ -238,6 +239,6 @@ def _part_of(plane: Plane, row: int, byte: int, rows: int, line: int) -> Plane:
 
 
 def warm_up() -> None:
-    """Compiles the kernels that pictures are converted with, so that no frame waits for them."""
+    """Compiles the kernels that convert pictures, so that no frame waits for them."""
     for format, other in ((PixelFormat.I420, PixelFormat.BGR24), (PixelFormat.BGR24, PixelFormat.I420)):
         Picture.allocate(16, 16, format, ColorSpace()).copy(other)

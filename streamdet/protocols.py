@@ -1,4 +1,4 @@
-"""What the pipeline needs of its parts: the protocols that detectors, trackers, movers, gates and annotators follow."""
+"""The protocols of the parts that the pipeline calls: detector, gate, tracker, mover, annotator and stage."""
 
 from __future__ import annotations
 
@@ -12,31 +12,37 @@ from streamdet.picture import Picture
 from streamdet.types import Detected, Detections, Result
 
 Stage = Callable[[Result], Result | None]
-"""A user's own step: takes a result, returns it changed or as it is, or None to drop the frame (counted)."""
+"""A user's own step: takes a result and returns a result, or None to drop the frame, which is counted."""
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """What the pipeline needs of a detector. Used by one thread."""
+    """Detects objects in pictures. `load_detector` returns one; any object with these members is one too.
+
+    One thread calls it.
+    """
 
     @property
     def max_batch(self) -> int:
-        """Most pictures per call."""
+        """Maximum number of pictures per call of `detect`."""
 
     def detect(self, pictures: Sequence[Picture]) -> Sequence[Detected]:
-        """Finds the objects of each picture."""
+        """Returns the objects of each picture, in pixels of that picture, in the order of the pictures."""
 
 
 class Gate(Protocol):
-    """What the pipeline needs to leave out frames that show nothing new."""
+    """Recognises frames on which the detector need not run, because nothing has changed."""
 
     def admit(self, picture: Picture, time_s: float) -> bool:
-        """Says whether to look at a picture; if so, later ones are compared with it."""
+        """Decides whether the detector runs on a picture; if so, later pictures are compared with this one."""
 
 
 @runtime_checkable
 class Tracker(Protocol):
-    """What the pipeline needs of a tracker."""
+    """Assigns ids to the objects of one stream. Any object with these methods is one.
+
+    One thread calls it.
+    """
 
     def update(
         self,
@@ -45,33 +51,47 @@ class Tracker(Protocol):
         camera_motion: NDArray[np.float64] | None = None,
         picture: Picture | None = None,
     ) -> Detections:
-        """Takes the detections of a later time, and the picture they are from; returns the tracks seen now.
+        """Takes the detections of the next inferred frame and returns the tracks that it shows.
 
-        `camera_motion` (2, 3) says how the picture moved since the last update, where that is known.
+        Args:
+            detections: in pixels of the frame.
+            time_s: presentation time of the frame, later than that of the last update.
+            camera_motion: (2, 3) affine transform of the picture since the last update; None if it is unknown.
+            picture: the frame's picture, for trackers that use the appearance of objects.
+
+        Returns:
+            The tracks with a detection in this frame: its boxes with `track_ids` set.
         """
 
     def predict(self, time_s: float) -> Detections:
-        """Returns the tracks as they should be at a time not before the last update; changes nothing."""
+        """Returns the tracks as predicted for a time that is not before the last update. Must not change any state."""
 
 
 class Mover(Protocol):
-    """What the pipeline needs of what brings boxes from the frames of detections to those that are shown."""
+    """Moves boxes from the inferred frames of one stream to the shown frames. One thread calls it."""
 
     def observe(self, picture: Picture, time_s: float) -> None:
-        """Takes every frame, in order, before anything is asked of it."""
+        """Takes every frame, in order, before any other method is called for it."""
 
     def update(self, detections: Detections, time_s: float) -> None:
-        """Takes the tracks of a frame that was observed, in order."""
+        """Takes the tracks of an observed frame, in order."""
 
     def camera_motion(self, start_s: float, end_s: float) -> NDArray[np.float64]:
-        """Returns how the picture moved from one observed frame to a later one, (2, 3), as trackers take it."""
+        """Returns the (2, 3) affine transform of the picture from one observed frame to a later one."""
 
     def show(self, time_s: float) -> Detections:
-        """Returns what is to be seen on a frame that was observed, in order; of live movers on the newest only."""
+        """Returns the boxes for an observed frame, in order. A live mover is called for the newest frame only."""
 
 
 class Annotator(Protocol):
-    """What the pipeline needs of a painter."""
+    """Draws detections."""
 
     def draw(self, picture: Picture, detections: Detections, *, time_s: float, status: str | None = None) -> None:
-        """Draws on `picture` in place."""
+        """Draws on `picture` in place.
+
+        Args:
+            picture: I420 or BGR24, modified.
+            detections: in pixels of the picture.
+            time_s: presentation time of the frame.
+            status: text of the status line; None for no status line.
+        """

@@ -1,28 +1,28 @@
-"""Keeps credentials out of everything a person or a log can see."""
+"""Removes credentials from text that a person or a log can see."""
 
 from __future__ import annotations
 
 import re
 
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,20}://"  # bounded: a long word without one is read once, not from each letter
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,20}://"  # bounded: a long word is scanned once, not once per letter
 
-# Words in the names of secrets. Cameras of many makes abbreviate: usr, pw, paswd, loginuse, loginpas.
+# Words in the names of secrets. Many cameras abbreviate: usr, pw, paswd, loginuse, loginpas.
 _WORDS = "pas|pw|token|secret|key|auth|cred|sig|session|login|user|usr"
 
-# What comes before a secret: its name, and in the same part of the path or query whatever stands before that, since
-# there are cameras whose path is "/user=admin_password=s3cret_channel=1". Not the userinfo: a "/" of "//" begins none.
+# What precedes a secret: its name, and everything before the name in the same part of the path or query, because some
+# cameras have paths like "/user=admin_password=s3cret_channel=1". Userinfo does not match: no slash of "//" starts it.
 _NAMED = rf"(?<!:)(?<!:/)[/?&;][^/?&;\s'\"]*?(?:{_WORDS})[\w.-]{{0,32}}(?:=|%3D)"
 _SECRET = re.compile(rf"(?P<named>{_NAMED})[^&;\s'\"]*", re.IGNORECASE)
-_WHOLE_SECRET = re.compile(rf"(?P<named>{_NAMED})[^&;]*", re.IGNORECASE)  # of an address alone: blanks belong to it
+_WHOLE_SECRET = re.compile(rf"(?P<named>{_NAMED})[^&;]*", re.IGNORECASE)  # of a complete address: may have blanks
 
-# An address inside another one's query: http://proxy/stream?src=rtsp%3A%2F%2Fadmin%3As3cret%40camera
+# An address inside the query of another one: http://proxy/stream?src=rtsp%3A%2F%2Fadmin%3As3cret%40camera
 _ENCODED_USERINFO = re.compile(r"%3A%2F%2F[^\s'\"&;]*%40", re.IGNORECASE)
 
-# scheme://user:password@host: a password may itself hold '@', ':' and '/', so the last '@' of the word ends it.
-# A path that such an address was taken for has lost one of its slashes.
+# scheme://user:password@host: a password may contain '@', ':' and '/', so the last '@' of the word ends it.
+# An address that was handled as a path has lost one of its slashes.
 _USERINFO = re.compile(rf"(?P<scheme>{_SCHEME}|\b(?:rtsps?|rtmps?|https?):/)(?P<userinfo>[^\s'\"<>]*)@(?=[^\s'\"<>@]*)")
 
-# The whole text is one address; "C:\..." is a path.
+# The complete text is one address; "C:\..." is a path.
 _ADDRESS = re.compile(rf"\A(?:(?P<scheme>{_SCHEME})|(?![A-Za-z]:\\)[^/]*:).*@", re.DOTALL)
 
 # A URL by the standard's rules: its authority ends at the first '/', '?' or '#'.
@@ -32,7 +32,7 @@ _WHOLE_URL = re.compile(rf"\A(?P<scheme>{_SCHEME})?{_HOST}(?P<rest>.*)", re.DOTA
 
 
 def printable(text: str) -> str:
-    r"""Returns a text without the characters that a terminal obeys; names and notes in files may hold them.
+    r"""Returns a text without the characters that control a terminal; names and notes in files may contain them.
 
     >>> printable("a\x1b[2Jb")
     'a [2Jb'
@@ -41,7 +41,7 @@ def printable(text: str) -> str:
 
 
 def redact_address(address: str) -> str:
-    """Returns one whole address without its credentials: also those with blanks or quotes, or without a scheme.
+    """Returns one complete address without its credentials, also if it has blanks or quotes, or no scheme.
 
     >>> redact_address("rtsp://admin:open sesame@10.0.0.7/ch1"), redact_address("admin:s3cret@10.0.0.7/ch1")
     ('rtsp://***@10.0.0.7/ch1', '***@10.0.0.7/ch1')
@@ -68,9 +68,9 @@ def redact(text: str) -> str:
 
 
 def _host_only_if_unclear(url: re.Match[str]) -> str:
-    """Returns a URL as it is, unless a '@' follows the name of a secret in its path or query.
+    """Returns a URL unchanged, unless an '@' follows the name of a secret in its path or query.
 
-    That '@' may belong to the secret, so what follows it is not shown as the host.
+    That '@' may belong to the secret, so the text after it must not be shown as the host.
     """
     secret = _SECRET.search(url["rest"])
     if secret is None or "@" not in url["rest"][secret.start() :]:

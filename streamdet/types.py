@@ -1,4 +1,4 @@
-"""The types that flow through the pipeline: Frame, Detections, Detected, Result, SourceInfo."""
+"""The types that flow through the pipeline: SourceInfo, Frame, Detected, Detections, Result."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Frame:
     """A decoded picture with its time.
 
     Attributes:
-        picture: the pixels, upright (rotation metadata already applied). Never drawn on: it may still be a reference
+        picture: the pixels, with rotation metadata already applied. Never draw on it: it may still be a reference
             picture of the decoder.
-        source: name of the source it came from.
-        index: 0-based count of the frames this source has given, without gaps.
+        source: name of the source.
+        index: 0-based number of the frame within its source, without gaps.
         pts: presentation time in units of `time_base`; strictly increasing within a source.
         time_base: seconds per unit of `pts`.
         captured_ns: `time.monotonic_ns()` when the frame left the decoder; age is measured from here.
-        duration: in units of `time_base`, 0 where not known.
-        key_frame: the frame was coded on its own.
+        duration: in units of `time_base`; 0 if unknown.
+        key_frame: the frame was coded without reference to others.
         is_corrupt: the decoder marked it as damaged.
-        file: the picture file it was read from, for sources of pictures; outputs can be named after it.
+        file: the image file that it was read from, for sources of images; outputs may be named after it.
     """
 
     picture: Picture
@@ -48,7 +48,7 @@ class Frame:
     def pts_s(self) -> float:
         """Presentation time in seconds."""
         base = self.time_base
-        return self.pts * base.numerator / base.denominator  # the same number as float(pts * base), ten times as fast
+        return self.pts * base.numerator / base.denominator  # equal to float(pts * base), ten times as fast
 
     @property
     def width(self) -> int:
@@ -66,10 +66,10 @@ class Detections:
     """The objects of one frame as parallel arrays; filtered like numpy: ``detections[detections.scores > 0.5]``.
 
     Attributes:
-        boxes_xyxy: (N, 4) float32: left, top, right, bottom in pixels of the frame; cut to it, in every `Result`.
+        boxes_xyxy: (N, 4) float32: left, top, right, bottom in pixels of the frame; in a `Result`, clipped to it.
         scores: (N,) float32 in [0, 1].
         class_ids: (N,) int32, an index into `labels`.
-        track_ids: (N,) int64; -1 where an object has no track.
+        track_ids: (N,) int64; -1 for an object without a track.
         labels: the model's class names; may be empty.
     """
 
@@ -96,7 +96,7 @@ class Detections:
 
     @classmethod
     def empty(cls, labels: tuple[str, ...] = ()) -> Self:
-        """Returns no objects at all."""
+        """Returns detections of no objects."""
         return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32), labels=labels)
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class Detections:
         return f"Detections({names or 'nothing'})"
 
     def __getitem__(self, which: Any) -> Self:
-        """Returns the detections picked by a boolean mask, an index array or a slice."""
+        """Returns the detections selected by a boolean mask, an index array, a slice or an index."""
         if isinstance(which, int | np.integer):
             which = [which]
         return replace(
@@ -120,12 +120,12 @@ class Detections:
 
     @property
     def class_names(self) -> list[str]:
-        """The name of each object's class; the number as text where the model has no names."""
+        """The class name of each object; its number as text if the model has no names."""
         count = len(self.labels)
         return [self.labels[i] if 0 <= i < count else str(i) for i in self.class_ids.tolist()]
 
     def to_supervision(self) -> Any:
-        """Returns the same objects as ``supervision.Detections`` (zones, counters and annotators come from there).
+        """Returns the objects as ``supervision.Detections``, for the zones, counters and annotators of that library.
 
         Raises:
             ImportError: the `supervision` package is not installed.
@@ -146,7 +146,7 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """Milliseconds each stage took for one frame; 0 for a stage that did not run for it."""
+    """Milliseconds of each stage for one frame; 0 for a stage that did not run for it."""
 
     preprocess_ms: float = 0.0
     infer_ms: float = 0.0
@@ -158,11 +158,12 @@ class StageTimes:
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What was found in one picture.
+    """What a detector returns for one picture.
 
     Attributes:
-        detections: in pixels of the picture, clipped to it, by falling score.
-        times: preprocess, infer and postprocess. A batch's inference is shared out evenly among its pictures.
+        detections: in pixels of the picture, clipped to it, in descending order of the score.
+        times: of preprocessing, inference and postprocessing; the inference time of a batch is divided evenly among its
+            pictures.
     """
 
     detections: Detections
@@ -171,16 +172,16 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One frame with what was found in it: the one thing callbacks, stages and sinks get.
+    """One frame with its detections: what callbacks, stages and sinks get.
 
     Attributes:
-        frame: the frame as it was decoded.
-        detections: objects at this frame's own time.
-        detection_age_s: how much older than this frame the inferred frame behind `detections` is; 0 when this very
-            frame was inferred, and infinite before the first detection has arrived. In smooth mode, where detections
-            may be later than the frame, the distance in time to the nearest inferred frame.
-        times: what each stage took.
-        annotated: the picture with boxes drawn; None where nothing asked for one. Shared by all sinks: read only.
+        frame: the decoded frame.
+        detections: the objects at the time of this frame.
+        detection_age_s: how much older than this frame the inferred frame behind `detections` is: 0 if this frame was
+            inferred, infinite before the first detections have arrived. In smooth mode, where detections may be later
+            than the frame, the time to the nearest inferred frame.
+        times: of each stage.
+        annotated: the picture with boxes drawn; None if no sink needs one. Shared by all sinks: read only.
     """
 
     frame: Frame
@@ -191,24 +192,24 @@ class Result:
 
     @property
     def picture(self) -> Picture:
-        """The picture to show: annotated where there is one."""
+        """The picture to show: the annotated one if there is one."""
         return self.frame.picture if self.annotated is None else self.annotated
 
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What is known of a source once it is open.
+    """What a source reports once it is open.
 
     Attributes:
         name: name of the stream, unique within a run.
-        width: of the upright first frame, in pixels.
-        height: of the upright first frame, in pixels.
+        width: of the first frame, in pixels, after rotation.
+        height: of the first frame, in pixels, after rotation.
         time_base: seconds per unit of every frame's `pts`.
-        average_rate: frames per second as the container states it; None where it does not.
-        frame_count: how many frames to expect; None where not known (live), an estimate otherwise.
-        live: frames arrive at the camera's pace whether or not they are taken.
+        average_rate: frames per second as the container states it; None if it does not.
+        frame_count: an estimate of the number of frames; None if unknown (live).
+        live: frames arrive at the camera's rate, whether or not they are taken.
         codec: short name of the decoder, "raw" for generated pictures.
-        audio_from: a file whose audio belongs to this video, for sinks that pass audio through.
+        audio_from: the file with the audio of this video, for sinks that pass audio through.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Reads YAML files of keys and values: configs and descriptions of models, whoever wrote them."""
+"""Reads YAML files of keys and values: configurations and model descriptions, which need not be trusted."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import yaml
 from streamdet.errors import ConfigError
 from streamdet.redact import redact
 
-# More than any 64-bit integer or double needs. Python takes seconds over a number of thousands of digits, and refuses
-# to print it.
-_LONGEST_NUMBER = 40
-_LONGEST_REASON = 300
+# More than any 64-bit integer or double needs. Python takes seconds to convert a number of thousands of digits, and
+# refuses to print it.
+_MAX_NUMBER_LENGTH = 40
+_MAX_REASON_LENGTH = 300
 
 
 def read_yaml(path: Path, max_bytes: int) -> dict[Any, Any]:
-    """Reads a YAML file of keys and values; an empty one has none.
+    """Returns the content of a YAML file of keys and values; an empty file has none.
 
-    What is read is of the size of the file: there are no aliases, which let a few hundred bytes stand for gigabytes.
-    It holds what can be written without tags: texts, numbers, true and false, nothing, dates, lists and mappings.
+    The result is no larger than the file: aliases are refused, because they let a few hundred bytes expand to
+    gigabytes. Values are those that need no tags: text, numbers, true and false, null, dates, lists and mappings.
 
     Args:
         path: the file.
-        max_bytes: no more of it is read.
+        max_bytes: maximum size of the file.
 
     Raises:
-        ConfigError: it cannot be read, is longer, or is no such file.
+        ConfigError: the file cannot be read, is too large, or is not of this kind.
     """
     try:
         with path.open("rb") as stream:
@@ -41,8 +41,8 @@ def read_yaml(path: Path, max_bytes: int) -> dict[Any, Any]:
         content = yaml.load(data, _PlainLoader)
     except RecursionError:
         raise ConfigError(f"{path} is not valid YAML: nested too deeply") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are no text, a date that does not exist
-        reason = redact(" ".join(str(error).split())[:_LONGEST_REASON])
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are not text, a date that does not exist
+        reason = redact(" ".join(str(error).split())[:_MAX_REASON_LENGTH])
         raise ConfigError(f"{path} is not valid YAML: {reason}") from None
     if content is None:
         return {}
@@ -52,21 +52,21 @@ def read_yaml(path: Path, max_bytes: int) -> dict[Any, Any]:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """SafeLoader without aliases, tags and endless numbers."""
+    """SafeLoader without aliases, tags and very long numbers."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not supported")
-        if getattr(event, "tag", None) is not None:  # "!!int x" and the like make PyYAML fail in ways of its own
+        if getattr(event, "tag", None) is not None:  # "!!int x" and the like make PyYAML raise other errors
             raise yaml.YAMLError("tags (!name) are not supported")
         return super().compose_node(parent, index)
 
 
 def _short(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def checked(loader: Any, node: Any) -> Any:
-        if len(node.value) > _LONGEST_NUMBER:
-            raise yaml.YAMLError(f"a number has {len(node.value)} digits, {_LONGEST_NUMBER} at most are read")
+        if len(node.value) > _MAX_NUMBER_LENGTH:
+            raise yaml.YAMLError(f"a number has {len(node.value)} digits, {_MAX_NUMBER_LENGTH} at most are read")
         return construct(loader, node)
 
     return checked

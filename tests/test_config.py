@@ -39,7 +39,7 @@ def test_a_score_that_keeps_tracks_alive_and_is_too_high_is_refused_with_the_fix
     with pytest.raises(ConfigError) as refused:
         build(parse_config(tree))
     assert str(refused.value) == (
-        "tracker.low_score: 0.4 is more than 0.35, 0.7 of detector.conf (0.5): lower it, raise detector.conf (--conf),"
+        "tracker.low_score: 0.4 is above 0.35, 0.7 of detector.conf (0.5): lower it, raise detector.conf (--conf),"
         " or leave it out for 0.2"
     )
 
@@ -54,7 +54,7 @@ def test_every_shipped_config_loads(path):
     [
         (
             {"tracker": {"low_score": 0.8}},
-            "tracker.low_score must be at least 0 and at most 0.7 of detector.conf, which is 1 at most, got 0.8",
+            "tracker.low_score must be at least 0 and at most 0.7 of detector.conf, which is at most 1, got 0.8",
         ),
         ({"modell": "x"}, "modell: unknown key; did you mean 'model'?"),
         ({"conf": 0.5}, "conf: unknown key; did you mean 'detector.conf'?"),

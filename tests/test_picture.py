@@ -98,5 +98,5 @@ def test_a_part_shares_memory_and_keeps_it_alive():
 
 @pytest.mark.parametrize("edges", [(1, 0, 8, 8), (0, 3, 8, 8), (0, 0, 65, 8), (8, 0, 8, 8), (-2, 0, 8, 8)])
 def test_parts_that_cannot_be(edges):
-    with pytest.raises(ValueError, match="a part begins on even pixels"):
+    with pytest.raises(ValueError, match="a crop must start on even pixels"):
         Picture.allocate(64, 48, PixelFormat.I420, ColorSpace()).crop(*edges)

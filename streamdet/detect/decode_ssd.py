@@ -37,7 +37,7 @@ class _Filter(NamedTuple):
     threshold: np.float32
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _max_foreground(conf: Boxes, first: int, best: NDArray[np.float32]) -> None:
     """Writes the greatest foreground logit of each column, for the columns from `first` on.
 

@@ -21,7 +21,7 @@ _HALF, _ONE = np.float32(0.5), np.float32(1.0)
 _BIAS, _MANTISSA_BITS = np.int32(127), np.int32(23)
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def exponentials(
     values: NDArray[np.float32],
     columns: NDArray[np.int32],

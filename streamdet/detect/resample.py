@@ -108,7 +108,7 @@ class TargetArea(NamedTuple):
     left: int
 
 
-@kernel(apart=True, contract=True)
+@kernel(no_alias=True, contract=True)
 def pack_yuv(luma: Plane, second: Plane, third: Plane, step: int, width: int, m: Affine, words: Words) -> None:
     """Packs blue, green and red of each pixel into one word; the last word is repeated once.
 
@@ -143,7 +143,7 @@ def pack_yuv(luma: Plane, second: Plane, third: Plane, step: int, width: int, m:
     words[width] = words[width - 1]
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def pack_bgr(line: Plane, width: int, words: Words) -> None:
     """Packs the three samples of each pixel into one word; the last word is repeated once."""
     for x in range(width):
@@ -164,7 +164,7 @@ def fetch_taps(words: Words, columns: Columns, taps: Pairs) -> None:
         taps[x] = np.uint64(words[left]) | (np.uint64(words[left + 1]) << _32)
 
 
-@kernel(apart=True, contract=True)
+@kernel(no_alias=True, contract=True)
 def blend_taps(taps: Words, weight: Floats, first: Floats, second: Floats, third: Floats) -> None:
     """Blends the two taps of each output column, channel by channel."""
     for x in range(len(weight)):
@@ -180,7 +180,7 @@ def blend_taps(taps: Words, weight: Floats, first: Floats, second: Floats, third
         third[x] = left + (right - left) * weight[x]
 
 
-@kernel(apart=True, contract=True)
+@kernel(no_alias=True, contract=True)
 def blend_rows(
     upper: NDArray[np.float32],
     lower: NDArray[np.float32],
@@ -211,7 +211,7 @@ def blend_rows(
         red[x] = (r0[x] + (r1[x] - r0[x]) * weight) * scale[2] + shift[2]
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def interleave(rows: Tensor, out: Tensor) -> None:
     """Writes ``out[3 * x + channel] = rows[channel, x]``."""
     for x in range(rows.shape[1]):

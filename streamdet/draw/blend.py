@@ -123,7 +123,7 @@ def outline_bgr(bgr: Plane, size: Size, rect: Rect, thickness: int, ink: Ink) ->
         fill_bgr(bgr, size, side, ink)
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _blend_line(samples: NDArray[np.uint8], mask: NDArray[np.uint8], ink: int, opacity: int) -> None:
     """Blends `ink` into a stretch of one line. Views and an index from 0 let the compiler use vector instructions.
 
@@ -134,7 +134,7 @@ def _blend_line(samples: NDArray[np.uint8], mask: NDArray[np.uint8], ink: int, o
         samples[k] = _mixed(samples[k], ink, np.float32(mask[k]) * scale)
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _blend_cells(
     samples: NDArray[np.uint8], upper: NDArray[np.uint8], lower: NDArray[np.uint8], ink: int, opacity: int
 ) -> None:

@@ -46,7 +46,7 @@ class PicturePool:
         start = -block.ctypes.data % _ALIGNMENT
         memory = block[start : start + size].reshape(height * 3 // 2, width)
         weakref.finalize(memory, self._give_back, block, size).atexit = False
-        return Picture.on_memory(memory, color)
+        return Picture.in_memory(memory, color)
 
     def _take(self, size: int) -> Block:
         with self._lock:

@@ -14,7 +14,7 @@ from math import floor, pi, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.color import guess
+from streamdet.color import assumed_color_space
 from streamdet.kernels import kernel
 from streamdet.picture import Picture, PixelFormat
 from streamdet.scenes.frame_code import write_frame_number
@@ -162,7 +162,7 @@ class ShapesScene:
 
     def __init__(self, options: ShapesOptions) -> None:
         self.options = options
-        self._color = guess(options.width, options.height)
+        self._color = assumed_color_space(options.width, options.height)
         self._background = background(options.width, options.height, self._color)
         rng = np.random.default_rng(options.seed)
         shapes = [self._make_shape(number, rng) for number in range(options.objects)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from streamdet.color import ColorSpace, guess
+from streamdet.color import ColorSpace, assumed_color_space
 from streamdet.picture import Picture, PixelFormat
 
 
@@ -16,7 +16,7 @@ def recorded_color(picture: Picture) -> ColorSpace:
     A YUV picture keeps its own, so that nothing is converted. A BGR picture has none and gets the one that players
     assume for a video of its size, in limited range.
     """
-    return guess(picture.width, picture.height) if picture.format is PixelFormat.BGR24 else picture.color
+    return assumed_color_space(picture.width, picture.height) if picture.format is PixelFormat.BGR24 else picture.color
 
 
 def even(length: int) -> int:

@@ -6,7 +6,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from streamdet.color import ColorSpace, Matrix, guess
+from streamdet.color import ColorSpace, Matrix, assumed_color_space
 from streamdet.picture import Picture, PixelFormat
 from streamdet.sources.orientation import quarter_turns, rotate
 
@@ -36,7 +36,7 @@ class PictureMaker:
             return _from_gray(frame)
         if frame.format.is_rgb or name == "pal8":
             # RGB has no matrix: use the one that players assume for this size, and tag the picture with it.
-            matrix = _MATRIX[guess(frame.width, frame.height).matrix]
+            matrix = _MATRIX[assumed_color_space(frame.width, frame.height).matrix]
             converted = self._reformatter.reformat(
                 frame, format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG, threads=1
             )
@@ -47,7 +47,7 @@ class PictureMaker:
 
 def _from_gray(frame: av.VideoFrame) -> Picture:
     """Adds neutral chroma. Not with swscale, which treats every gray picture as full range, whatever its tag."""
-    color = ColorSpace(guess(frame.width, frame.height).matrix, int(frame.color_range) != _LIMITED_RANGE)
+    color = ColorSpace(assumed_color_space(frame.width, frame.height).matrix, int(frame.color_range) != _LIMITED_RANGE)
     picture = Picture.allocate(frame.width, frame.height, PixelFormat.I420, color)
     plane = frame.planes[0]
     luma = np.frombuffer(plane, np.uint8, frame.height * plane.line_size).reshape(frame.height, plane.line_size)  # type: ignore[call-overload]

@@ -42,7 +42,7 @@ class Pyramid:
     levels: tuple[Level, ...]
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def shrink(plane: NDArray[np.uint8], width: int, height: int, factor: int, step: int, first: int) -> Level:
     """Returns the means of `factor` x `factor` pixels, (height // factor, width // factor) float32.
 
@@ -102,7 +102,7 @@ def shrink_reference(plane: NDArray[np.uint8], width: int, height: int, factor: 
     return shrunk
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def halve(level: Level) -> Level:
     """Returns the means of 2 x 2 pixels, (rows // 2, columns // 2) float32."""
     rows, columns = level.shape[0] // 2, level.shape[1] // 2

@@ -15,7 +15,7 @@ _NOISE_LENGTH = 1 << 16
 _ONE = 256
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def apply_gain_and_noise(
     plane: Plane, width: int, zero: int, gain: int, noise: NDArray[np.int8], offsets: NDArray[np.int64]
 ) -> None:

@@ -44,7 +44,7 @@ class Placement(NamedTuple):
     scale: float
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _columns(left: float, scale: float, columns: int, begin: int, places: NDArray[np.int32]) -> None:
     """Writes for each output column the sprite column to its left, and the weight of the one to the right."""
     for k in range(places.shape[1]):
@@ -54,7 +54,7 @@ def _columns(left: float, scale: float, columns: int, begin: int, places: NDArra
         places[1, k] = int((u - at) * 256)
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _row(upper: Plane, lower: Plane, weight: int, first: int, last: int, mixed: NDArray[np.int32]) -> None:
     """Mixes two rows of a sprite from column `first` to `last`, exclusive."""
     low = np.int32(weight)
@@ -62,7 +62,7 @@ def _row(upper: Plane, lower: Plane, weight: int, first: int, last: int, mixed: 
         mixed[k] = np.int32(upper[k]) * (np.int32(256) - low) + np.int32(lower[k]) * low
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _composite_row(
     line: Plane, value: NDArray[np.int32], opacity: NDArray[np.int32], places: NDArray[np.int32]
 ) -> None:
@@ -77,7 +77,7 @@ def _composite_row(
         line[k] = np.uint8(min(under + added, np.int32(255)))
 
 
-@kernel(apart=True)
+@kernel(no_alias=True)
 def _composite_aligned_row(line: Plane, value: Plane, opacity: Plane) -> None:
     """The same for a sprite aligned with the samples, as all static sprites are: no mixing."""
     half, ones, sixteen = np.int32(32768), np.int32(257), np.int32(16)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdet.color import guess
+from streamdet.color import assumed_color_space
 from streamdet.picture import Picture, PixelFormat
 from streamdet.scenes.frame_code import frame_code_area, write_frame_code
 from streamdet.scenes.shapes import owner_extents
@@ -92,7 +92,7 @@ class StreetScene:
         place, time = rng.choice(PLACES), rng.choice(TIMES)
         self.place = place if options.place == "any" else options.place
         self.time = time if options.time == "any" else options.time
-        self._color = guess(options.width, options.height)
+        self._color = assumed_color_space(options.width, options.height)
         self._camera = SceneCamera(options)
         margins = self._camera.margin_x, self._camera.margin_y
         aspect = options.width / options.height
