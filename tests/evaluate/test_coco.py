@@ -205,7 +205,7 @@ def test_an_image_of_another_size_is_an_error(tmp_path):
 def test_a_damaged_image_ends_the_evaluation(scene, tmp_path):
     for path in scene[0].glob("*.png"):
         (tmp_path / path.name).write_bytes(path.read_bytes()[:60])
-    with pytest.raises(SourceError, match=r"000\.png: not an image that can be decoded"):
+    with pytest.raises(SourceError, match=r"000\.png: the image is damaged or of an unsupported format"):
         evaluate_coco(SHAPES_MODEL, tmp_path, scene[1])
 
 

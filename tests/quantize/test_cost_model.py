@@ -13,7 +13,7 @@ from streamdet.quantize.scale_zero_point import scale_for_range
 
 
 def conv_chain(*layers, join=False):
-    """Returns the graph of convolutions (channels, kernel, groups), each with a SiLU, on a picture of 64 x 64.
+    """Returns the graph of convolutions (channels, kernel, groups), each with a SiLU, for an input of 64 x 64.
 
     Args:
         layers: from the first to the last.
