@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-MODULES = ("assign", "augment", "batches", "samples", "street", "coco")
+MODULES = ("assign", "augment", "batches", "samples", "street_samples", "coco")
 
 
 @pytest.mark.parametrize("module", [*(f"streamdet.train.{name}" for name in MODULES), "streamdet.cli.train"])
