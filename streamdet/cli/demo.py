@@ -98,9 +98,9 @@ def _run(options: DemoOptions, quiet: bool, check: bool) -> DemoResult:
         from streamdet.demo.demo import Demo
 
         demonstration = Demo(options, partial(announce_compilation, quiet))
-        with RunDisplay(demonstration.job, quiet or check) as display:
-            interrupts.stop = demonstration.job.pipeline.stop
-            demonstration.job.run(display.tick)
+        with RunDisplay(demonstration.prepared, quiet or check) as display:
+            interrupts.stop = demonstration.prepared.pipeline.stop
+            demonstration.prepared.run(display.tick)
     if interrupts.received:
         raise KeyboardInterrupt
     if not quiet:

@@ -57,19 +57,19 @@ class Demo:
     """A demo that is ready to run.
 
     Attributes:
-        job: the run, for a display of its progress.
+        prepared: the run, for a display of its progress.
     """
 
-    job: PreparedRun
+    prepared: PreparedRun
 
     def __init__(self, options: DemoOptions, on_warm_up: Callable[[], None] = lambda: None) -> None:
         """Loads the detector and compiles the kernels; raises what `build` raises."""
         self.options = options
         self._collector = ShownFrameCollector()
         config = parse_config(options.config())
-        self.job = build(config, sinks=lambda name: [self._collector], on_warm_up=on_warm_up, abandon_busy=True)
-        assert self.job.detector is not None
-        self._explain = self.job.detector.explain
+        self.prepared = build(config, sinks=lambda name: [self._collector], on_warm_up=on_warm_up, abandon_busy=True)
+        assert self.prepared.detector is not None
+        self._explain = self.prepared.detector.explain
 
     def measure(self) -> DemoResult:
         """Measures the finished run.
@@ -91,7 +91,7 @@ class Demo:
         measured = ~np.isnan(coverages)
         return DemoResult(
             options=self.options,
-            report=self.job.report(),
+            report=self.prepared.report(),
             explain=self._explain,
             accuracy=self._accuracy(scene, sampled),
             pictures=len(sampled),

@@ -41,7 +41,7 @@ class ShownFrame:
 
 
 class ShownFrameCollector(Sink):
-    """Sink that keeps the shown detections, and measures in every tenth frame whether boxes are drawn in place."""
+    """Sink that keeps the shown detections; in every tenth frame it measures whether the boxes are drawn in place."""
 
     needs_annotated = True
 

@@ -187,7 +187,7 @@ class ShapesScene:
         return picture
 
     def ground_truth(self, index: int) -> Detections:
-        """Returns what can be seen in frame `index`.
+        """Returns the visible objects of frame `index`.
 
         Boxes are the exact extents of each object's visible pixels, without what other objects or the picture's edge
         hide. `scores` are visible shares of the bodies. `track_ids` are identities: an object that comes back after

@@ -36,7 +36,7 @@ def result(tmp_path_factory):
     """The result of two seconds of a scene that the detector was not trained on."""
     output = tmp_path_factory.mktemp("demo") / "demo.mp4"
     demo = Demo(DemoOptions(output, seconds=2, seed=21, size="960x540", detector=CPU))
-    demo.job.run()
+    demo.prepared.run()
     return demo.measure()
 
 
@@ -76,7 +76,7 @@ def test_a_detector_that_swaps_classes_fails(result):
 
 
 def test_boxes_of_another_frame_lower_mota(result):
-    """As stale boxes would be."""
+    """Boxes that are one second late do not pass as right."""
     late = [replace(frame, number=frame.number + 30) for frame in result.shown]
     scene = StreetScene(StreetOptions(seed=21, width=960, height=540))
     assert evaluate_tracking(scene, late).mota < result.tracking.mota - 0.3
