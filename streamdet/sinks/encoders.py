@@ -64,7 +64,7 @@ def available_encoders() -> list[str]:
 
 
 def choose_encoder(options: SinkOptions) -> str:
-    """Returns the name of the encoder to use. A hardware encoder is tried first.
+    """Returns the name of the encoder to use. A hardware encoder is opened once, to check that it works.
 
     Raises:
         UsageError: there is no such encoder; the message lists the available ones.
@@ -122,7 +122,7 @@ def _check_hardware(options: SinkOptions) -> None:
 
 
 def input_format(name: str) -> str:
-    """Returns the pixel format for an encoder: planar 4:2:0 if supported, else NV12."""
+    """Returns the pixel format for an encoder: NV12 if it supports only that, else planar 4:2:0."""
     formats = [f.name for f in Codec(name, "w").video_formats or []]
     return next((f for f in ("yuv420p", "nv12") if f in formats), "yuv420p")
 

@@ -26,7 +26,7 @@ class SyntheticSource(Source):
     made for them. ``frames=0`` never ends. ``live=1`` behaves like a camera: a clock paces the frames, and frames that
     are not read in time are skipped (`pts` jumps, `index` does not).
 
-    `read_frame_number` reads the number of a frame from its pixels; it equals `pts`. `read_code` also reads when a
+    `read_frame_number` reads the number of a frame from its pixels; it equals `pts`. `read_frame_code` also reads when a
     frame of the street was rendered: by the system clock with ``live=1``, else by the time of the scene.
     """
 
@@ -42,7 +42,8 @@ class SyntheticSource(Source):
         self._scene: ShapesScene | StreetScene | None = None
         self._running: Iterator[Frame] = iter(())
 
-    def open(self) -> SourceInfo:  # noqa: D102
+    def open(self) -> SourceInfo:
+        """Prepares the scene; see `Source.open`."""
         options = self._options.scene
         self._scene = _scene(options)
         self._scene.render(0)  # compiles or loads the kernels now, so that the first frame is not late
@@ -57,7 +58,8 @@ class SyntheticSource(Source):
             live=self.live,
         )
 
-    def frames(self) -> Iterator[Frame]:  # noqa: D102
+    def frames(self) -> Iterator[Frame]:
+        """Yields the rendered frames; see `Source.frames`."""
         return self._running
 
     def _run(self, scene: ShapesScene | StreetScene) -> Iterator[Frame]:
@@ -78,7 +80,8 @@ class SyntheticSource(Source):
             yield Frame(picture, self.name, index, number, 1 / fps, time.monotonic_ns(), duration=1, key_frame=True)
             index, number = index + 1, number + 1
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:
+        """Drops the scene; see `Source.close`."""
         self._scene = None
 
     def ground_truth(self, number: int) -> Detections:
