@@ -26,8 +26,8 @@ class SyntheticSource(Source):
     made for them. ``frames=0`` never ends. ``live=1`` behaves like a camera: a clock paces the frames, and frames that
     are not read in time are skipped (`pts` jumps, `index` does not).
 
-    `read_frame_number` reads the number of a frame from its pixels; it equals `pts`. `read_frame_code` also reads when a
-    frame of the street was rendered: by the system clock with ``live=1``, else by the time of the scene.
+    `read_frame_number` reads the number of a frame from its pixels; it equals `pts`. `read_frame_code` also reads when
+    a frame of the street was rendered: by the system clock with ``live=1``, else by the time of the scene.
     """
 
     def __init__(self, url: str = SCHEME, name: str = "synthetic") -> None:
