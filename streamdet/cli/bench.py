@@ -93,7 +93,10 @@ def capacity(
     record: Annotated[bool, typer.Option("--record/--no-record", help="Record the annotated video.")] = True,
     seconds: Annotated[float, typer.Option("--seconds", min=5, help="Seconds per trial.")] = 10,
 ) -> None:
-    """Find how many live streams this machine handles within limits."""
+    """Find how many live streams this machine handles.
+
+    Searches for the largest number of streams within the limits on age, shown frames and detection rate.
+    """
     from streamdet.bench.capacity import Limit, Load, Trial, run
     from streamdet.cli.download_progress import DownloadProgress
     from streamdet.models.model_cache import downloader
