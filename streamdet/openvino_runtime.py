@@ -1,4 +1,4 @@
-"""OpenVINO's Python module, without the usage statistics it sends."""
+"""OpenVINO's Python module, with its usage statistics off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def has_openvino() -> bool:
-    """Returns whether the package is installed; imports nothing."""
+    """Returns whether the package is installed, without importing it."""
     return util.find_spec("openvino") is not None
 
 
@@ -17,15 +17,15 @@ def has_openvino() -> bool:
 def openvino_module() -> Any:
     """Returns the `openvino` module.
 
-    Its import starts a thread that reports the import to its maker over the network. It does not where the package
-    `openvino_telemetry` is absent, so it is made absent while that import runs.
+    Its import starts a thread that sends usage statistics to its maker, unless the package `openvino_telemetry` is
+    missing. So that package is hidden during the import.
 
     Raises:
-        ImportError: it is not installed.
+        ImportError: OpenVINO is not installed.
     """
     hidden = "openvino_telemetry"
     before = sys.modules.get(hidden)
-    sys.modules[hidden] = None  # type: ignore[assignment]  # what makes an import fail
+    sys.modules[hidden] = None  # type: ignore[assignment]  # makes the import fail
     try:
         import openvino
     finally:
@@ -38,11 +38,11 @@ def openvino_module() -> Any:
 
 @functools.cache
 def openvino_core() -> Any:
-    """Returns the one `openvino.Core` of this process; it lives as long as the process.
+    """Returns the one `openvino.Core` of this process, which is never freed.
 
-    The first model on a core gives signals a stack of their own, and the core's end takes it away again and puts the
-    one from before back. Of two cores that end in the order they began in, the second puts back what the first has
-    freed, and then the next Ctrl-C kills the process (OpenVINO 2026.4).
+    The first model on a core installs an alternate signal stack; freeing the core restores the previous one. If two
+    cores are freed in the order of their creation, the second restores a stack that the first has freed, and the next
+    Ctrl-C kills the process (OpenVINO 2026.4).
 
     Raises:
         ImportError: OpenVINO is not installed.

@@ -78,7 +78,7 @@ def test_every_shipped_config_loads(path):
         ({"source": {"size": "big"}, "sources": ["0", "1"]}, "source.size: 'big' does not fit: write for example"),
         ({"source": {"fps": "x"}, "sources": ["0", "1"]}, "source.fps: 'x' does not fit: give a number"),
         ({"sources": [{"url": "0", "size": "1x"}]}, "sources.0.size: '1x' does not fit"),
-        ({"detector": {"threads": -1}}, "threads must be 0 (chosen here) or up to 1024, got -1"),
+        ({"detector": {"threads": -1}}, "threads must be 0 (automatic) or up to 1024, got -1"),
         ({5: 1}, "5: 5 does not fit: give text as the key"),
         ({"detector": {"conf": 1.5}}, "conf must be at least 0 and less than 1, got 1.5"),
         ({"recording": {"quality": 99}}, "quality must be 0 to 51, got 99"),

@@ -224,7 +224,7 @@ def _decode_separate(spec: ModelSpec, names: tuple[str, str, str]) -> Decode:
         labels = _end_to_end_output(spec, labels_name, values[labels_name], index, 1)
         if boxes.shape != (len(scores), 4) or len(labels) != len(scores):
             shapes = f"boxes {boxes.shape}, scores {scores.shape}, labels {labels.shape}"
-            raise ModelError(f"{spec.name} returned {shapes}: their lengths differ")
+            raise ModelError(f"{spec.name} returned {shapes}: their shapes do not match")
         return select_detections(_corners_px(spec, boxes), scores, _class_ids(labels, spec.label_offset), rules)
 
     return decode

@@ -1,4 +1,4 @@
-"""The detector: pictures in, detections in frame pixels out."""
+"""The model detector: pictures in, detections in frame pixels out."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ from streamdet.protocols import Detector
 from streamdet.types import Detected, Detections, StageTimes
 
 _GPU_BATCH = 8
-"""How many pictures go together on a GPU where the network takes any number: enough to fill it, and still quick."""
+"""Batch size on a GPU if the network takes any: enough to fill the GPU, with low latency."""
 
 _GPU = ("cuda", "tensorrt")
-"""Providers that run a batch faster than its pictures one by one; on a CPU it only makes the first ones wait."""
+"""Providers that run a batch faster than single pictures. On a CPU a batch only delays its first pictures."""
 
-_MEASURED, _MEASURED_S = 5, 0.5
-"""How often, and about how long at most, a detector is timed before a run: a heavy one once."""
+_TIMED_RUNS, _TIMED_S = 5, 0.5
+"""Maximum number of timed runs before a run, and their total seconds; a slow detector is timed once."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorOptions:
-    """What a user may choose about detection.
+    """The user's options of detection.
 
     Attributes:
-        conf: score threshold in [0, 1); None takes the model's own.
-        iou: IoU threshold of non-maximum suppression in [0, 1]; None takes the model's own.
-        classes: names (or numbers) of the classes to report; empty for all.
+        conf: score threshold in [0, 1); None: the model's default.
+        iou: IoU threshold of non-maximum suppression in [0, 1]; None: the model's default.
+        classes: names or ids of the classes to report; empty for all.
         provider: execution provider: "auto", "cuda", "tensorrt", "openvino" or "cpu".
         precision: "auto", "fp32", "fp16", "bf16" or "int8".
-        threads: for inference on the CPU; 0 leaves it to the session.
-        cuda_graph: on an NVIDIA GPU replay a batch as one recorded graph, where the network allows it.
-        max_detections: the best so many of a picture are reported.
+        threads: CPU threads of inference; 0 lets the session choose.
+        cuda_graph: on an NVIDIA GPU, replay a batch as one recorded CUDA graph, if the network allows it.
+        max_detections: maximum number of detections of a picture; the best are reported.
         class_agnostic_nms: boxes of different classes suppress each other too.
-        max_batch: how many pictures go together where the network takes any number; 0 chooses 8 on a GPU, else 1.
-        batch_wait_ms: how long a picture may wait for those of other sources to go with it.
-        niceness: with a live source, how much inference on the processor gives way to decoding and encoding, 0 to 19.
+        max_batch: maximum batch size if the network takes any; 0: 8 on a GPU, else 1.
+        batch_wait_ms: how long a picture may wait for pictures of other sources to join its batch.
+        niceness: niceness of the inference thread with live sources, 0 to 19: decoding and encoding go first.
     """
 
     conf: float | None = None
@@ -83,7 +83,7 @@ class DetectorOptions:
         if not 0 <= self.batch_wait_ms <= 1000:
             raise UsageError(f"batch_wait_ms must be from 0 to 1000, got {self.batch_wait_ms}")
         if not 0 <= self.niceness <= 19:
-            raise UsageError(f"niceness must be from 0 (not at all) to 19, got {self.niceness}")
+            raise UsageError(f"niceness must be from 0 to 19, got {self.niceness}")
         if self.max_detections < 1:
             raise UsageError(f"max_detections must be at least 1, got {self.max_detections}")
 
@@ -94,27 +94,27 @@ def load_detector(
     contract: Contract | None = None,
     download: Downloader = refuse_download,
 ) -> ModelDetector:
-    """Loads a model and makes it ready to detect; call `ModelDetector.warm_up` before the first frame that matters.
+    """Loads a detector; call `ModelDetector.warm_up` before the first frame that matters.
 
     Args:
-        model: a known name, an ONNX file, a YAML description, a spec, or what is in a file.
-        options: what to look for and on what to run.
-        contract: what the outputs of a file mean, instead of recognising it.
+        model: a known name, an ONNX file, a YAML description, a spec, or the content of a file.
+        options: the user's options.
+        contract: the output contract of a file; None recognises it.
         download: is asked for a known or described model's file that is not there; see
             `streamdet.models.model_cache.downloader`. By
             default nothing is downloaded.
 
     Raises:
         ModelError: the model is missing, broken, or of no known contract.
-        UsageError: an option cannot work, a class is unknown.
-        HardwareError: the provider asked for is not available.
+        UsageError: an option is invalid or a class is unknown.
+        HardwareError: the requested provider is not available.
     """
     options = options or DetectorOptions()
     spec, file = resolve_model(model, contract, download)
-    select_classes(spec.labels, options.classes)  # a typing mistake should not wait for a session
-    tuning = ProviderOptions(max_batch=options.max_batch or _GPU_BATCH, cuda_graph=options.cuda_graph)
+    select_classes(spec.labels, options.classes)  # report a typing mistake before loading a session
+    provider_options = ProviderOptions(max_batch=options.max_batch or _GPU_BATCH, cuda_graph=options.cuda_graph)
     session = Session(
-        file, provider=options.provider, precision=options.precision, threads=options.threads, options=tuning
+        file, provider=options.provider, precision=options.precision, threads=options.threads, options=provider_options
     )
     try:
         return ModelDetector(spec, session, options)
@@ -125,28 +125,28 @@ def load_detector(
 
 def measure_seconds_per_picture(detector: Detector) -> float:
     """Returns what a detector takes for a 1080p picture alone, from pixels to boxes: the median of a few."""
-    picture, taken = _gray(PixelFormat.I420, 1920, 1080), list[float]()
-    while len(taken) < _MEASURED and sum(taken) < _MEASURED_S:
+    picture, seconds = _gray_picture(PixelFormat.I420, 1920, 1080), list[float]()
+    while len(seconds) < _TIMED_RUNS and sum(seconds) < _TIMED_S:
         start = time.perf_counter()
         detector.detect([picture])
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 class ModelDetector:
     """A model with its session, from pictures to detections.
 
-    One thread uses a detector: its input buffer is reused.
+    Not thread-safe: the input buffer is reused.
 
     Attributes:
-        spec: how the model is fed and read.
-        conf: what counts as an object; weaker detections are reported where a tracker wants them.
-        rules: what is reported of what the network gives.
-        max_batch: how many pictures `detect` runs at once; more are run in several goes.
+        spec: pre- and post-processing of the model.
+        conf: minimum score of an object; weaker detections are reported too if a tracker needs them.
+        rules: which detections are reported.
+        max_batch: batch size of `detect`; more pictures are run in several batches.
     """
 
     def __init__(self, spec: ModelSpec, session: Session, options: DetectorOptions) -> None:
-        """Ties a session to its model's description; the detector closes the session."""
+        """Binds a session to the description of its model; the detector closes the session."""
         _check_input(spec, session.input)
         self.spec = spec
         self._session = session
@@ -160,23 +160,23 @@ class ModelDetector:
 
     @property
     def provider(self) -> str:
-        """The execution provider that runs, asked of the session itself."""
+        """The execution provider that runs, as the session reports it."""
         return self._session.provider
 
     @property
     def explain(self) -> str:
-        """Why it is that provider, for people."""
+        """Why that provider runs, in one line for the user."""
         return self._session.explain
 
     def lower_report_threshold(self, score: float) -> None:
-        """Reports detections down to `score` too, where that is less than `conf`: a tracker wants them."""
+        """Also reports detections with scores from `score` to `conf`, which a tracker needs."""
         self.rules = replace(self.rules, conf=min(self.conf, score))
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detected]:
-        """Detects objects in pictures of any sizes and formats; one answer for each, in their order.
+        """Returns the detections of each picture, in order; pictures may have any size and format.
 
         Raises:
-            ModelError: the model does not give what its contract promises.
+            ModelError: the outputs of the model do not match its contract.
         """
         detected: list[Detected] = []
         for start in range(0, len(pictures), self.max_batch):
@@ -184,13 +184,13 @@ class ModelDetector:
         return detected
 
     def warm_up(self) -> None:
-        """Compiles every kernel for every pixel format and runs the session once, so that the first frame is quick."""
+        """Compiles every kernel for every pixel format and runs the session once, so that the first frame is fast."""
         for format in PixelFormat:
-            self._preprocess(_gray(format), self._batch[0])
+            self._preprocess(_gray_picture(format), self._batch[0])
         outputs = self._session.run(self._batch)
-        everything = replace(self.rules, conf=0.0)
+        keep_all = replace(self.rules, conf=0.0)
         self._in_frame(
-            self._decoder.decode(outputs, 0, everything), LetterboxTransform(1.0, 1.0), _gray(PixelFormat.I420)
+            self._decoder.decode(outputs, 0, keep_all), LetterboxTransform(1.0, 1.0), _gray_picture(PixelFormat.I420)
         )
 
     def measure_seconds_per_picture(self) -> float:
@@ -198,7 +198,7 @@ class ModelDetector:
         return measure_seconds_per_picture(self)
 
     def close(self) -> None:
-        """Gives the session back. Idempotent."""
+        """Closes the session. Idempotent."""
         self._session.close()
 
     def __enter__(self) -> Self:
@@ -216,27 +216,27 @@ class ModelDetector:
             self._batch = self._new_batch(count)
         batch = self._batch[:count]
         ticks = [time.perf_counter()]
-        fits: list[LetterboxTransform] = []
+        transforms: list[LetterboxTransform] = []
         for picture, image in zip(pictures, batch, strict=False):
-            fits.append(self._preprocess(picture, image))
+            transforms.append(self._preprocess(picture, image))
             ticks.append(time.perf_counter())
         outputs = self._session.run(batch)
         start = time.perf_counter()
         infer_ms = 1000 * (start - ticks[-1]) / len(pictures)
         detected: list[Detected] = []
-        for i, (picture, fit) in enumerate(zip(pictures, fits, strict=True)):
-            detections = self._in_frame(self._decoder.decode(outputs, i, self.rules), fit, picture)
+        for i, (picture, transform) in enumerate(zip(pictures, transforms, strict=True)):
+            detections = self._in_frame(self._decoder.decode(outputs, i, self.rules), transform, picture)
             end = time.perf_counter()
             times = StageTimes(1000 * (ticks[i + 1] - ticks[i]), infer_ms, 1000 * (end - start))
             detected.append(Detected(detections, times))
             start = end
         return detected
 
-    def _in_frame(self, found: RawDetections, fit: LetterboxTransform, picture: Picture) -> Detections:
-        boxes = fit.boxes_to_frame(found.boxes_xyxy, picture.width, picture.height)
-        inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # something of it is in the picture
-        detections = Detections(boxes, found.scores, found.class_ids, labels=self.spec.labels)
-        return detections if inside.all() else detections[inside]
+    def _in_frame(self, raw: RawDetections, transform: LetterboxTransform, picture: Picture) -> Detections:
+        boxes = transform.boxes_to_frame(raw.boxes_xyxy, picture.width, picture.height)
+        visible = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # overlaps the picture
+        detections = Detections(boxes, raw.scores, raw.class_ids, labels=self.spec.labels)
+        return detections if visible.all() else detections[visible]
 
 
 def _rules(spec: ModelSpec, options: DetectorOptions, classes: int, conf: float) -> PostprocessRules:
@@ -247,25 +247,28 @@ def _rules(spec: ModelSpec, options: DetectorOptions, classes: int, conf: float)
 
 
 def _check_input(spec: ModelSpec, tensor: Tensor) -> None:
-    """Refuses a spec that does not fit the model's input.
+    """Checks that a spec fits the model input.
 
     Raises:
         ModelError: it does not.
     """
-    image = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
+    expected = (3, spec.height, spec.width) if spec.nchw else (spec.height, spec.width, 3)
     sizes = [fixed_size(dimension) for dimension in tensor.shape]
-    agrees = len(sizes) == 4 and all(size in (0, wanted) for size, wanted in zip(sizes[1:], image, strict=True))
-    if not agrees:
+    fits = len(sizes) == 4 and all(size in (0, wanted) for size, wanted in zip(sizes[1:], expected, strict=True))
+    if not fits:
         raise ModelError(
-            f"{spec.name} is described with input (n, {', '.join(map(str, image))}), takes {describe_tensors([tensor])}"
+            f"{spec.name} is described with input (n, {', '.join(map(str, expected))}), "
+            f"takes {describe_tensors([tensor])}"
         )
     if (np.dtype(tensor.dtype) == np.uint8) != spec.uint8:
         raise ModelError(f"{spec.name} takes {np.dtype(tensor.dtype)}: correct `uint8` in its YAML description")
     if spec.uint8 and (any(spec.mean) or set(spec.std) != {1.0}):
-        raise ModelError(f"{spec.name} takes bytes as they are: leave out `mean` and `std` in its YAML description")
+        raise ModelError(
+            f"{spec.name} takes bytes without normalisation: remove `mean` and `std` from its YAML description"
+        )
 
 
-def _gray(format: PixelFormat, width: int = 64, height: int = 48) -> Picture:
+def _gray_picture(format: PixelFormat, width: int = 64, height: int = 48) -> Picture:
     shapes = plane_shapes(format, width, height)
     planes = tuple(np.full(shape, 128, np.uint8) for shape in shapes)
     return Picture(width, height, format, planes, ColorSpace())

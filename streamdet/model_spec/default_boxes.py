@@ -33,7 +33,7 @@ class BoxGrid:
 def grid_boxes_cxcywh(grids: Sequence[BoxGrid]) -> NDArray[np.float32]:
     """Returns the (P, 4) default boxes of grids in 0..1, ordered by grid, then shape, then row, then column.
 
-    >>> boxes_cxcywh([BoxGrid(2, 1, ((0.5, 1.0),))]).tolist()
+    >>> grid_boxes_cxcywh([BoxGrid(2, 1, ((0.5, 1.0),))]).tolist()
     [[0.25, 0.5, 0.5, 1.0], [0.75, 0.5, 0.5, 1.0]]
     """
     boxes: list[NDArray[np.float64]] = []
@@ -106,7 +106,7 @@ def flagship_grids_for(width: int, height: int) -> tuple[BoxGrid, ...]:
 def flagship_box_count(size: int) -> int:
     """Returns how many default boxes the flagship has.
 
-    >>> box_count(1200)
+    >>> flagship_box_count(1200)
     15130
     """
     return sum(grid * grid * boxes for grid, boxes in zip(head_grids(size), BOXES_PER_CELL, strict=True))

@@ -70,7 +70,7 @@ def check_url(url: str) -> None:
 def format_bytes(size: int) -> str:
     """Returns a size as people read it.
 
-    >>> megabytes(80_363_696), megabytes(12)
+    >>> format_bytes(80_363_696), format_bytes(12)
     ('80.4 MB', '12 bytes')
     """
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size} bytes"

@@ -56,7 +56,7 @@ def fixed_size(dimension: int | str | None) -> int:
 def describe_tensors(tensors: Sequence[Tensor]) -> str:
     """Returns names and shapes for a message.
 
-    >>> describe([Port("scores", (1, "n"), np.dtype("float32"))])
+    >>> describe_tensors([TensorInfo("scores", (1, "n"), np.dtype("float32"))])
     'scores (1, n)'
     """
     texts = [f"{t.name} ({', '.join('?' if d is None else str(d) for d in t.shape)})" for t in tensors]

@@ -86,7 +86,7 @@ def test_the_whole_network_runs_on_the_gpu(cuda):
 def test_a_session_says_that_it_is_cuda(cuda):
     with Session(tiny_model(), provider="cuda", precision="fp32") as session:
         assert session.provider == "cuda"
-        assert session.explain.startswith("cuda in fp32, as asked for")
+        assert session.explain.startswith("cuda in fp32, as requested")
     with Session(tiny_model()) as session:
         assert session.provider == "cuda"
 
@@ -102,7 +102,7 @@ def test_a_graph_is_recorded_and_replayed_with_new_pictures(cuda):
 
 def test_a_network_that_cannot_be_recorded_says_why_and_runs(cuda):
     ours = create_engine(network(with_nms()), cuda, ProviderOptions(Precision.FP32, cuda_graph=True))
-    assert any(note.startswith("without the CUDA graph that was asked for: ") for note in ours.notes)
+    assert any(note.startswith("without the requested CUDA graph: ") for note in ours.notes)
     binding_equals_plain_runs(ours, on_cpu(with_nms()), [batch(1, 0), batch(1, 1)])
 
 

@@ -265,7 +265,7 @@ def test_nothing_found(tmp_path, outputs, yaml):
         ({"rows": ROWS[None]}, "width: 65", "is described with input (n, 3, 48, 65), takes images (1, 3, 48, 64)"),
         ({"rows": ROWS[None]}, "uint8: true", "correct `uint8`"),
         ({"o": np.zeros((1, 62, 9), np.float32)}, "labels: [a]", "has 4 classes but 1 labels: correct `labels`"),
-        ({"boxes": BOXES, "scores": np.zeros((1, 2), np.float32), "labels": LABELS}, "", "do not belong together"),
+        ({"boxes": BOXES, "scores": np.zeros((1, 2), np.float32), "labels": LABELS}, "", "their shapes do not match"),
     ],
 )
 def test_a_model_that_does_not_fit(tmp_path, outputs, yaml, message):
@@ -310,5 +310,5 @@ def test_bytes_take_no_mean(tmp_path):
     with load(path) as detector:
         assert detector.detect([picture()])[0].detections.class_names == ["person", "cat", "car"]
     path.with_suffix(".yaml").write_text("mean: 127")
-    with pytest.raises(ModelError, match="leave out `mean` and `std`"):
+    with pytest.raises(ModelError, match="remove `mean` and `std`"):
         load(path)

@@ -75,7 +75,7 @@ def with_external_in_a_branch():
 def test_runs_and_says_what_it_is():
     with Session(tiny_model(), provider="cpu") as session:
         assert session.provider == "cpu"
-        assert session.explain == "cpu in fp32, as asked for"
+        assert session.explain == "cpu in fp32, as requested"
         assert (session.input.name, session.input.shape, session.input.dtype) == ("x", (1, 1, 8, 8), np.float32)
         assert [tensor.name for tensor in session.outputs] == ["y"]
         got = session.run(X)["y"]

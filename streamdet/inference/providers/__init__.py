@@ -1,7 +1,8 @@
-"""The hardware a model can run on: how each is asked for, and why it is not there when it is not.
+"""Execution providers: the hardware a model can run on, and why one is not available.
 
-`names` and `options` are the words, `machine` and `nvidia` look at what is here, `cpu`, `cuda`, `tensorrt` and
-`openvino` load a network on theirs, and give the `engine` that runs it.
+`names` and `options` define names and options. `checked_model` reads a model. `cpu_threads` and `nvidia_libraries`
+inspect the machine. `cpu`, `cuda`, `tensorrt` and `openvino` load a model and return an `engine` that runs it;
+`engine_factory` lists them.
 """
 
 from streamdet.inference.providers.cpu_threads import HEAVY_GFLOPS, available_cpus, default_threads

@@ -1,4 +1,4 @@
-"""From a model's file to what providers have to know of it."""
+"""Reads and checks a model file, and collects what providers need to know about it."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ def read_checked_model(model: Path | bytes | ModelFile, threads: int = 0) -> tup
 
     Args:
         model: a file, or its content.
-        threads: for inference on the CPU; 0 chooses by how much the network computes.
+        threads: CPU threads of inference; 0 chooses by the operations per picture.
 
     Returns:
-        The network, and how many threads it gets.
+        The model, and its number of threads.
 
     Raises:
-        ModelError: it cannot be read, or is not a model.
-        UsageError: that is no number of threads.
+        ModelError: the file cannot be read, or is not a model.
+        UsageError: the number of threads is invalid.
     """
     check_threads(threads)
     file = read_model(model)
-    if is_ir(file):  # how much it computes is not counted: weights of this size come with much arithmetic
+    if is_ir(file):  # its operations are not counted: weights of this size mean many operations
         weights = read_weights(file)
         heavy = HEAVY_GFLOPS if len(weights) > _HEAVY_BYTES else 0.0
-        network = CheckedModel(file.data, file.name, ir_signature(file).inputs, binary=weights)
-        return network, threads or default_threads(heavy)
+        checked = CheckedModel(file.data, file.name, ir_signature(file).inputs, binary=weights)
+        return checked, threads or default_threads(heavy)
     data, name = file
     graph = parse_onnx(data, name)
-    network = CheckedModel(data, name, onnx_signature(graph).inputs, stored_precision(graph), signed=is_signed(graph))
-    return network, threads or default_threads(_gflops(graph))
+    checked = CheckedModel(data, name, onnx_signature(graph).inputs, stored_precision(graph), signed=is_signed(graph))
+    return checked, threads or default_threads(_gflops(graph))
 
 
 def stored_precision(graph: onnx.ModelProto) -> Precision:
-    """Returns INT8 where a model is quantised, else what most of its weights are stored in."""
+    """Returns INT8 for a quantised model, else the precision that most weights are stored in."""
     if any("QuantizeLinear" in operator or operator.startswith("QLinear") for operator in operator_types(graph)):
         return Precision.INT8
     tensors = list(graph.graph.initializer)
@@ -61,14 +61,14 @@ def stored_precision(graph: onnx.ModelProto) -> Precision:
 
 
 def is_signed(graph: onnx.ModelProto) -> bool:
-    """Returns whether whatever is quantised is so to signed bytes, with zero in the middle."""
+    """Returns whether everything quantised is quantised to signed bytes with a zero point of 0."""
     from onnx import numpy_helper
 
     constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     for node in graph.graph.node:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-            zero = constants.get(node.input[2]) if len(node.input) > 2 else None  # without one: unsigned
-            if zero is None or zero.data_type != zero.INT8 or numpy_helper.to_array(zero).any():
+            zero_point = constants.get(node.input[2]) if len(node.input) > 2 else None  # without one: unsigned
+            if zero_point is None or zero_point.data_type != zero_point.INT8 or numpy_helper.to_array(zero_point).any():
                 return False
     return True
 
@@ -76,5 +76,5 @@ def is_signed(graph: onnx.ModelProto) -> bool:
 def _gflops(graph: onnx.ModelProto) -> float:
     try:
         return count_operations(graph).gflops
-    except ModelError:  # shapes that do not fit together are the runtime's to complain about
+    except ModelError:  # the runtime reports inconsistent shapes
         return 0.0

@@ -1,4 +1,4 @@
-"""The processor, through ONNX Runtime's own kernels."""
+"""The CPU provider: ONNX Runtime's own kernels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from streamdet.inference.providers.onnx_session import open_session, session_opt
 from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
 
-def create_engine(network: CheckedModel, options: ProviderOptions) -> OnnxEngine:
-    """Loads a network on the processor. Raises as `open_session` does."""
-    session = open_session(network.data, Provider.CPU, session_options(options), [Provider.CPU.value])
-    if network.weights is Precision.FP16:
-        return OnnxEngine(session, "fp32", ("its fp16 weights only save space here",))
-    return OnnxEngine(session, network.weights.value)
+def create_engine(model: CheckedModel, options: ProviderOptions) -> OnnxEngine:
+    """Loads a model on the CPU. Raises as `open_session` does."""
+    session = open_session(model.data, Provider.CPU, session_options(options), [Provider.CPU.value])
+    if model.weights is Precision.FP16:
+        return OnnxEngine(session, "fp32", ("its fp16 weights only save space on a CPU",))
+    return OnnxEngine(session, model.weights.value)

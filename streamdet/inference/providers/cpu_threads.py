@@ -1,4 +1,4 @@
-"""The processors: how many this process may use, and how many of them inference gets."""
+"""CPU threads: how many CPUs this process may use, and how many threads inference gets."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from pathlib import Path
 from streamdet.errors import UsageError
 
 HEAVY_GFLOPS = 10.0
-"""From here on a network gets every processor.
+"""Networks from this many GFLOPs on get every CPU.
 
-Measured on two cores. The flagship (433), live at 30 frames/s: with both threads its detections are 2.2 s old instead
-of 3.7, every frame is still shown, and the age of frames rises from 40 to 53 ms (95th percentile). YOLOX-nano (1.1):
-live the same with one thread or two; on a file 78 and 80 frames/s with one thread, 82 and 61 with two. In between lies
-about 20 ms of such a machine, the time of one frame: below, inference waits for frames, above, frames for inference.
+Measured on two cores. The flagship (433 GFLOPs), live at 30 frames/s: with two threads instead of one its detections
+are 2.2 s old instead of 3.7 s, every frame is still shown, and the age of frames rises from 40 to 53 ms (95th
+percentile). YOLOX-nano (1.1 GFLOPs): no difference live; on a file 78 and 80 frames/s with one thread, 82 and 61 with
+two. The limit in between takes about 20 ms on such a machine, which is one frame period: below it inference waits for
+frames, above it frames wait for inference.
 """
 
 
 def available_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Returns how many processors this process may keep busy: a container's share can be less than it sees.
+    """Returns how many CPUs this process may use; a container's quota can be less than the CPUs it sees.
 
     Args:
-        quota_file: microseconds of processor time per period, as Linux' control groups state it.
+        quota_file: microseconds of CPU time per period, as Linux control groups state it.
     """
     cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     try:
@@ -33,22 +34,22 @@ def available_cpus(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         return cpus
 
 
-MOST_THREADS = 1024
-"""More are a typing mistake, and a machine that creates them stands still."""
+MAX_THREADS = 1024
+"""More threads are a typing mistake, and creating them would stall the machine."""
 
 
 def check_threads(threads: int) -> None:
-    """Raises UsageError where that is no number of threads for inference; 0 lets them be chosen."""
-    if not 0 <= threads <= MOST_THREADS:
-        raise UsageError(f"threads must be 0 (chosen here) or up to {MOST_THREADS}, got {threads}")
+    """Raises UsageError for an invalid number of inference threads; 0 means automatic."""
+    if not 0 <= threads <= MAX_THREADS:
+        raise UsageError(f"threads must be 0 (automatic) or up to {MAX_THREADS}, got {threads}")
 
 
 def default_threads(gflops: float = 0.0) -> int:
-    """Returns how many threads inference gets.
+    """Returns the number of inference threads.
 
     Args:
-        gflops: arithmetic of one picture, in 10^9 operations. Heavy networks get all processors, others all but the
-            one that decodes, draws and encodes.
+        gflops: 10^9 operations per picture. Heavy networks get all CPUs; others leave one for decoding, drawing and
+            encoding.
     """
     cpus = available_cpus()
     return cpus if gflops >= HEAVY_GFLOPS else max(1, cpus - 1)

@@ -1,4 +1,4 @@
-"""What a session runs on: one loaded network, arrays in, arrays out."""
+"""Engines: one loaded model each, arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ _DTYPES = {
 
 
 class Engine(Protocol):
-    """A network loaded by some runtime.
+    """A model loaded by a runtime.
+
+    Every engine must pass the checks of `tests/inference/providers/checks.py`.
 
     Attributes:
-        precision: what it computes in, for people: "bf16".
-        notes: what a user should know about how it runs, a clause each.
-        inputs: in the graph's order.
-        outputs: in the graph's order.
+        precision: the precision it computes in, as shown to the user, for instance "bf16".
+        notes: what the user should know about how it runs, one clause each.
+        inputs: in graph order.
+        outputs: in graph order.
     """
 
     precision: str
@@ -39,30 +41,31 @@ class Engine(Protocol):
     outputs: tuple[TensorInfo, ...]
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
-        """Runs the network once, on its first input.
+        """Runs the model once, on its first input.
 
         Returns:
             New arrays that belong to the caller, in the order of `outputs`.
 
         Raises:
-            Exception: whatever the runtime says.
+            Exception: any error of the runtime.
         """
 
 
 class OnnxEngine:
-    """ONNX Runtime, on any of its providers. See `Engine`."""
+    """An engine of ONNX Runtime, on any of its providers. See `Engine`."""
 
     def __init__(self, session: Any, precision: str, notes: tuple[str, ...] = (), device: str = "") -> None:
-        """Takes a session that was found to run where it should.
+        """Takes a session that runs on the requested provider.
 
         Args:
             session: an `onnxruntime.InferenceSession`.
             precision: see `Engine`.
             notes: see `Engine`.
-            device: keep inputs and outputs in this memory, as in "cuda:0"; "" leaves copies to the runtime.
+            device: keep inputs and outputs in the memory of this device, for instance "cuda:0"; "" leaves copies to the
+                runtime.
 
         Raises:
-            ModelError: an input or output is of a type that numpy does not have.
+            ModelError: an input or output has a type that numpy does not have.
         """
         self.precision = precision
         self.notes = notes
@@ -72,10 +75,10 @@ class OnnxEngine:
         self._binding = IoBinding(session, self.inputs[0], self.outputs, device) if device else None
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
-        """Runs the network once. See `Engine`.
+        """Runs the model once. See `Engine`.
 
-        On a processor a binding saves nothing: runs with fixed buffers, fresh buffers and none came within 1 % of each
-        other, for outputs of 5 MB as for small ones. There the runtime's own way is taken.
+        A CPU session does not use a binding, since it saves nothing: runs with fixed buffers, with new buffers and
+        without a binding were within 1 % of each other, for outputs of 5 MB as for small ones.
         """
         if self._binding is not None:
             return self._binding.run(batch)
@@ -84,7 +87,7 @@ class OnnxEngine:
 
 
 def tensor_info(tensor: Any) -> TensorInfo:
-    """Returns one of a session's inputs or outputs. Raises ModelError where numpy has no such type."""
+    """Returns name, shape and dtype of a session's input or output. Raises ModelError if numpy lacks the type."""
     if tensor.type not in _DTYPES:
-        raise ModelError(f"{tensor.name} is a {tensor.type}, which is not supported")
+        raise ModelError(f"{tensor.name} has the unsupported type {tensor.type}")
     return TensorInfo(tensor.name, tuple(tensor.shape), np.dtype(_DTYPES[tensor.type]))

@@ -1,4 +1,4 @@
-"""The words: what a model can run on, in what arithmetic, and the error for hardware that is not there."""
+"""Names of providers and precisions, and the error for a provider that is not available."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamdet.errors import HardwareError, UsageError
 
 
 class Provider(Enum):
-    """What can be asked for; the value is ONNX Runtime's name of it."""
+    """The execution providers; the value is the name in ONNX Runtime."""
 
     TENSORRT = "TensorrtExecutionProvider"
     CUDA = "CUDAExecutionProvider"
@@ -17,12 +17,12 @@ class Provider(Enum):
 
     @property
     def short(self) -> str:
-        """The name people type."""
+        """The name on the command line."""
         return self.name.lower()
 
 
 class Precision(Enum):
-    """Arithmetic to run in. AUTO is the provider's own choice; INT8 only checks that the model is quantised."""
+    """Precision of the arithmetic. AUTO lets the provider choose; INT8 only checks that the model is quantised."""
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -32,10 +32,10 @@ class Precision(Enum):
 
 
 AUTO_ORDER = (Provider.CUDA, Provider.OPENVINO, Provider.CPU)
-"""What ``auto`` tries. TensorRT only comes when asked for: it spends minutes on building an engine first."""
+"""The providers that ``auto`` tries. TensorRT must be requested: it builds an engine for minutes first."""
 
 INSTALL_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
-"""Gets the CUDA libraries that this ONNX Runtime was built for."""
+"""Installs the CUDA libraries that this ONNX Runtime was built for."""
 
 _HINTS = {
     Provider.CUDA: f"install the CUDA libraries with: {INSTALL_CUDA} (and an NVIDIA driver)",
@@ -46,11 +46,11 @@ _HINTS = {
 
 
 class ProviderMissing(HardwareError):
-    """A provider is not there.
+    """A provider is not available.
 
     Attributes:
-        reason: why, without what to do about it.
-        hint: what to do about it.
+        reason: why, without the fix.
+        hint: the fix.
     """
 
     def __init__(self, provider: Provider, reason: str) -> None:
@@ -63,7 +63,7 @@ def parse_provider(name: str) -> Provider | None:
     """Returns the provider of that name, None for ``auto``.
 
     Raises:
-        UsageError: there is no such name.
+        UsageError: the name is unknown.
     """
     if name == "auto":
         return None
@@ -71,15 +71,15 @@ def parse_provider(name: str) -> Provider | None:
         return Provider[name.upper()]
     except KeyError:
         known = ", ".join(["auto", *(provider.short for provider in Provider)])
-        meant = "; for an NVIDIA GPU that is cuda" if name.isdecimal() or name.startswith(("cuda:", "gpu")) else ""
-        raise UsageError(f"unknown provider {name!r}; choose one of {known}{meant}") from None
+        suggestion = "; for an NVIDIA GPU that is cuda" if name.isdecimal() or name.startswith(("cuda:", "gpu")) else ""
+        raise UsageError(f"unknown provider {name!r}; choose one of {known}{suggestion}") from None
 
 
 def parse_precision(name: str) -> Precision:
     """Returns the precision of that name.
 
     Raises:
-        UsageError: there is no such name.
+        UsageError: the name is unknown.
     """
     try:
         return Precision(name)

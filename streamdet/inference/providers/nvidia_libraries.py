@@ -1,4 +1,4 @@
-"""NVIDIA's driver and libraries: whether they are here, and what is missing."""
+"""NVIDIA's driver and libraries: loading them, and reporting what is missing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streamdet.inference.providers.onnx_runtime import onnxruntime_module
 
 
 def load_libraries(provider: Provider) -> None:
-    """Loads what `provider` stands on.
+    """Loads the libraries that `provider` depends on.
 
     Raises:
-        ProviderMissing: the installed ONNX Runtime has no such provider, or a library or the driver is missing.
+        ProviderMissing: the installed ONNX Runtime lacks the provider, or a library or the driver is missing.
     """
     if provider.value not in onnxruntime_module().get_available_providers():
         raise ProviderMissing(
-            provider, f"onnxruntime {onnxruntime_module().__version__} as installed here is built without it"
+            provider, f"onnxruntime {onnxruntime_module().__version__} as installed is built without it"
         )
     preload_libraries()
     if (reason := missing_library(provider)) is not None:
@@ -28,11 +28,11 @@ def load_libraries(provider: Provider) -> None:
 
 
 def missing_library(provider: Provider) -> str | None:
-    """Returns, in the loader's own words, why the libraries behind `provider` cannot be loaded; None where they can.
+    """Returns the loader's message if a library that `provider` depends on cannot be loaded, else None.
 
-    They are asked for by name. The provider's own library cannot be loaded to see: one that is loaded before ONNX
-    Runtime does it has no way back to it. And cuDNN would not be missed: ONNX Runtime 1.31 opens a session without it,
-    and fails at the first convolution.
+    The libraries are loaded by name. Loading the provider's own library is no test: if it is loaded before ONNX Runtime
+    loads it, it cannot call back into ONNX Runtime. And it would not reveal a missing cuDNN: ONNX Runtime 1.31 opens a
+    session without it, and fails at the first convolution.
     """
     reasons = []
     try:
@@ -46,7 +46,7 @@ def missing_library(provider: Provider) -> str | None:
 
 
 def _libraries(provider: Provider) -> list[str]:
-    """Returns the file names of what an NVIDIA provider of this ONNX Runtime is linked to, and of cuDNN."""
+    """Returns the file names of the libraries that an NVIDIA provider is linked to, and of cuDNN."""
     major = str(getattr(onnxruntime_module(), "cuda_version", "")).partition(".")[0]
     tensorrt = ["nvinfer", "nvonnxparser"] if provider is Provider.TENSORRT else []
     if sys.platform == "win32":
@@ -57,7 +57,7 @@ def _libraries(provider: Provider) -> list[str]:
 
 
 def missing_driver() -> str | None:
-    """Returns why no NVIDIA GPU can be used, None where the driver sees at least one."""
+    """Returns why no NVIDIA GPU can be used, None if the driver sees at least one."""
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)
@@ -70,7 +70,7 @@ def missing_driver() -> str | None:
 
 
 def tensorrt_version() -> int:
-    """Returns the version of the TensorRT that is here as one number, as its own function counts; 0 without it."""
+    """Returns the installed TensorRT version as the number its own function returns; 0 without TensorRT."""
     try:
         version: int = ctypes.CDLL(
             "nvinfer_10.dll" if sys.platform == "win32" else "libnvinfer.so.10"
@@ -81,11 +81,11 @@ def tensorrt_version() -> int:
 
 
 def preload_libraries() -> None:
-    """Loads the libraries of the nvidia-* packages and of TensorRT's, where they are installed: no loader looks there.
+    """Loads the libraries of the installed nvidia-* and TensorRT packages, which the loader does not search.
 
-    ONNX Runtime itself does so for CUDA and cuDNN; TensorRT's package loads its own when it is imported.
+    ONNX Runtime does this for CUDA and cuDNN; the TensorRT package loads its own libraries when it is imported.
     """
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it cannot load; missing_library says it better
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it cannot load; missing_library reports it better
         onnxruntime_module().preload_dlls()
     with contextlib.suppress(ImportError, OSError):
         importlib.import_module("tensorrt_libs")

@@ -1,4 +1,4 @@
-"""The ONNX Runtime module, quiet and by itself."""
+"""The ONNX Runtime module, with logging and telemetry off."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 @functools.cache
 def onnxruntime_module() -> Any:
-    """Returns the `onnxruntime` module, silenced: what it logs as an error is raised as an exception here anyway.
+    """Returns the `onnxruntime` module with logging off: every error it logs is also raised as an exception.
 
-    Since 1.31 it reports its use to its maker over the network, and keeps an id of the machine in the user's cache,
-    unless it is told not to before it is loaded. Who wants that sets the variable to 0.
+    Since 1.31 it sends usage statistics to its maker and keeps an id of the machine in the user's cache, unless
+    ORT_DISABLE_TELEMETRY is 1 before it is loaded. A user who wants telemetry sets the variable to 0.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime

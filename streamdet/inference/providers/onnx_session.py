@@ -1,4 +1,4 @@
-"""The one way ONNX Runtime's sessions are made here."""
+"""Creates ONNX Runtime sessions: common options, and the check that the provider really runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from streamdet.inference.providers.options import ProviderOptions
 
 
 def session_options(options: ProviderOptions) -> Any:
-    """Returns what all sessions have in common.
+    """Returns the options common to all sessions.
 
-    Threads that wait by spinning would take the processors that decode and draw; without it the flagship takes 2 %
-    longer. The memory arena stays on: pictures of one size make its blocks fit from the second run on.
+    Spinning is off, since spinning threads would take the CPUs that decode and draw; the flagship is 2 % slower so.
+    The memory arena stays on: with pictures of one size its blocks fit from the second run on.
     """
     ort = onnxruntime_module()
     so = ort.SessionOptions()
@@ -33,29 +33,29 @@ def open_session(data: bytes, provider: Provider, so: Any, chain: list[Any] | No
     """Returns an `onnxruntime.InferenceSession` that really runs on `provider`.
 
     Args:
-        data: a checked model.
-        provider: what it must run on.
+        data: content of a checked ONNX file.
+        provider: the provider to run on.
         so: from `session_options`.
-        chain: providers with options, best first; None where `so` names the devices.
+        chain: providers with options, best first; None if `so` names the devices.
 
     Raises:
-        ProviderMissing: it cannot; the message names what is missing and how to get it.
-        Exception: whatever the runtime says where the model is at fault.
+        ProviderMissing: the provider is not available; the message names what is missing and how to install it.
+        Exception: any error of the runtime that the model causes.
     """
     try:
         session = onnxruntime_module().InferenceSession(data, so, providers=chain, enable_fallback=0)
     except Exception as error:
-        # An old driver, a GPU in use by others: not the model's fault. "CUDA failure 35: ... ; GPU=0 ; hostname=..."
+        # An old driver, or a GPU in use by others, is no error of the model. "CUDA failure 35: ... ; GPU=0 ; ..."
         if (refusal := re.search(r"CUDA failure \d+: [^;]*[^; ]", " ".join(str(error).split()))) is not None:
             raise ProviderMissing(provider, refusal[0]) from None
         raise
     if session.get_providers()[0] != provider.value:
-        raise ProviderMissing(provider, "it did not start, without saying why")
+        raise ProviderMissing(provider, "it did not start and gave no reason")
     return session
 
 
 def fallback_note(session: Any, provider: Provider) -> str:
-    """Returns which operators run on another provider than the one that was asked for, "" where none do."""
+    """Returns a note on the operators that run on another provider than `provider`, "" if there are none."""
     counts: Counter[str] = Counter()
     total = 0
     for part in session.get_provider_graph_assignment_info():

@@ -1,4 +1,4 @@
-"""OpenVINO: processors in their fastest arithmetic. Its plug-in for ONNX Runtime, or its own runtime."""
+"""The OpenVINO provider: its plug-in for ONNX Runtime, or its own runtime."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 from streamdet.openvino_runtime import has_openvino
 
 
-def create_engine(network: CheckedModel, options: ProviderOptions) -> Engine:
-    """Loads a network with the plug-in where it works, else with OpenVINO's own runtime where that is installed.
+def create_engine(model: CheckedModel, options: ProviderOptions) -> Engine:
+    """Loads a model with the plug-in if it works, else with OpenVINO's own runtime if that is installed.
 
-    The plug-in offers itself on Intel's processors only (release 1.8); OpenVINO itself runs on others as well, at the
-    same speed.
+    The plug-in supports Intel CPUs only (release 1.8); OpenVINO itself runs on others too, at the same speed.
 
     Raises:
-        ProviderMissing: neither works.
-        UsageError: the processor cannot compute in the precision asked for.
-        Exception: whatever the runtime says where the model is at fault.
+        ProviderMissing: neither is available.
+        UsageError: the CPU cannot compute in the requested precision.
+        Exception: any error of the runtime that the model causes.
     """
-    if network.binary is not None:  # a plug-in of ONNX Runtime reads ONNX
-        return OpenVinoEngine(network, options)
+    if model.binary is not None:  # the plug-in reads ONNX only
+        return OpenVinoEngine(model, options)
     try:
         device = _plugin_device()
     except ProviderMissing as missing:
@@ -37,20 +36,20 @@ def create_engine(network: CheckedModel, options: ProviderOptions) -> Engine:
             raise ProviderMissing(
                 Provider.OPENVINO, f"{missing.reason}, and the package openvino is not installed"
             ) from None
-        return OpenVinoEngine(network, options)
+        return OpenVinoEngine(model, options)
     precision, notes = choose_precision(
-        network, options, device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "FP32").split()
+        model, options, device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "FP32").split()
     )
     so = session_options(options)
-    config = json.dumps({"CPU": properties(network, options, precision)})
+    config = json.dumps({"CPU": properties(model, options, precision)})
     so.add_provider_for_devices([device], {"load_config": config})
-    session = open_session(network.data, Provider.OPENVINO, so, None)
-    notes += (rest,) if (rest := fallback_note(session, Provider.OPENVINO)) else ()
-    return OnnxEngine(session, precision_label(network, precision), notes)
+    session = open_session(model.data, Provider.OPENVINO, so, None)
+    notes += (note,) if (note := fallback_note(session, Provider.OPENVINO)) else ()
+    return OnnxEngine(session, precision_label(model, precision), notes)
 
 
 def openvino_devices() -> list[Any]:
-    """Returns the devices of the OpenVINO plug-in, loading it on first use.
+    """Returns the devices of the OpenVINO plug-in; loads it on first use.
 
     Raises:
         ProviderMissing: the plug-in is not installed or cannot be loaded.
@@ -62,11 +61,11 @@ def openvino_devices() -> list[Any]:
 
 
 def _plugin_device() -> Any:
-    """Returns the CPU as the OpenVINO plug-in offers it."""
+    """Returns the CPU device of the OpenVINO plug-in."""
     for device in openvino_devices():
         if device.device.type.name == "CPU":
             return device
-    raise ProviderMissing(Provider.OPENVINO, "the plug-in onnxruntime-ep-openvino does not support this processor")
+    raise ProviderMissing(Provider.OPENVINO, "the plug-in onnxruntime-ep-openvino does not support this CPU")
 
 
 @functools.cache

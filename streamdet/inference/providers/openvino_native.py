@@ -1,4 +1,4 @@
-"""OpenVINO's own runtime: for processors its plug-in does not take, and for its own .xml format."""
+"""An engine of OpenVINO's own runtime, for CPUs that its plug-in does not support and for its .xml format."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ from streamdet.openvino_runtime import openvino_core
 
 
 class OpenVinoEngine:
-    """A network compiled by OpenVINO for the processor. See `Engine`."""
+    """A model compiled by OpenVINO for the CPU. See `Engine`."""
 
-    def __init__(self, network: CheckedModel, options: ProviderOptions) -> None:
-        """Compiles a network.
+    def __init__(self, model: CheckedModel, options: ProviderOptions) -> None:
+        """Compiles a model.
 
         Raises:
-            UsageError: the processor cannot compute in the precision asked for.
-            Exception: whatever OpenVINO says where the model is at fault.
+            UsageError: the CPU cannot compute in the requested precision.
+            Exception: any error of OpenVINO that the model causes.
         """
         core = openvino_core()
-        precision, self.notes = choose_precision(
-            network, options, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        )
-        model = core.read_model(network.data, network.binary or b"")
-        compiled = core.compile_model(model, "CPU", properties(network, options, precision))
-        self.precision = precision_label(network, precision)
+        precision, self.notes = choose_precision(model, options, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        graph = core.read_model(model.data, model.binary or b"")
+        compiled = core.compile_model(graph, "CPU", properties(model, options, precision))
+        self.precision = precision_label(model, precision)
         self.inputs = tuple(openvino_tensor_info(port) for port in compiled.inputs)
         self.outputs = tuple(openvino_tensor_info(port) for port in compiled.outputs)
         self._request = compiled.create_infer_request()
 
     def run(self, batch: NDArray[Any]) -> list[NDArray[Any]]:
-        """Runs the network once. See `Engine`."""
+        """Runs the model once. See `Engine`."""
         if batch.dtype != self.inputs[0].dtype:  # OpenVINO would convert it
             raise ValueError(f"Unexpected input data type: got {batch.dtype}, expected {self.inputs[0].dtype}")
         results = self._request.infer([np.ascontiguousarray(batch)], share_inputs=True, share_outputs=False)

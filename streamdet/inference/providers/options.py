@@ -1,4 +1,4 @@
-"""What every provider is told, and what it has to know about the network."""
+"""Options of all providers, and the checked model that they run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from streamdet.errors import UsageError
 from streamdet.inference.providers.names import Precision, Provider
 from streamdet.model_spec.signature import Tensor
 
-_CAN = {
+_SUPPORTED = {
     Provider.CPU: (Precision.FP32, Precision.INT8),
-    # No INT8: its convolutions are floating point, a quantised network is computed in fp32 between conversions.
+    # No INT8: its convolutions are floating point; a quantised network is computed in fp32 between conversions.
     Provider.CUDA: (Precision.FP32, Precision.FP16),
     Provider.TENSORRT: (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8),
     Provider.OPENVINO: (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8),
@@ -19,15 +19,15 @@ _CAN = {
 
 @dataclass(frozen=True, slots=True)
 class CheckedModel:
-    """A checked model, and what choosing options for it takes.
+    """A checked model, and what providers need to know about it.
 
     Attributes:
-        data: the ONNX file's content, or an OpenVINO .xml's.
-        name: for messages.
-        inputs: as the file declares them.
-        weights: what its weights are stored in: FP32, FP16, or INT8 where it is quantised.
-        binary: the weights of an OpenVINO .xml; None for ONNX.
-        signed: all its bytes are signed, with zero in the middle.
+        data: content of an ONNX file or an OpenVINO .xml file.
+        name: name in messages.
+        inputs: inputs as the file declares them.
+        weights: precision of the stored weights: FP32, FP16, or INT8 if quantised.
+        binary: weights of an OpenVINO .xml; None for ONNX.
+        signed: all quantised values are signed bytes with a zero point of 0.
     """
 
     data: bytes
@@ -40,14 +40,14 @@ class CheckedModel:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """What every provider is told; each takes what it has a use for.
+    """Options of all providers; each uses those that apply to it.
 
     Attributes:
-        precision: arithmetic to run in.
-        threads: for inference on the CPU.
+        precision: precision to compute in.
+        threads: CPU threads of inference.
         device_id: number of the GPU.
-        max_batch: the most pictures that will go together; TensorRT builds its engine for batches up to it.
-        cuda_graph: replay all kernels of a batch as one recorded graph, where the network allows it.
+        max_batch: maximum batch size; TensorRT builds its engine for batches up to it.
+        cuda_graph: replay all kernels of a batch as one recorded CUDA graph, if the network allows it.
     """
 
     precision: Precision = Precision.AUTO
@@ -56,35 +56,35 @@ class ProviderOptions:
     max_batch: int = 8
     cuda_graph: bool = False
 
-    def check(self, provider: Provider, network: CheckedModel) -> None:
-        """Refuses weights that `provider` cannot compute with, and a precision that it cannot compute in.
+    def check(self, provider: Provider, model: CheckedModel) -> None:
+        """Checks that `provider` can compute with the weights and in the requested precision.
 
         Raises:
-            UsageError: says what can be done instead.
+            UsageError: it cannot; the message states the alternatives.
         """
-        if provider is Provider.TENSORRT and not network.signed:
+        if provider is Provider.TENSORRT and not model.signed:
             # "Only symmetric quantization is supported", int8 with zero points of 0 (TensorRT, page of IQuantizeLayer);
             # its parser refuses a bias in int32 as well (onnx-tensorrt, issue 850).
             raise UsageError(
-                f"{network.name} is quantised for processors, tensorrt takes only signed bytes with zero in the "
-                "middle, and biases in float: give it the float model, with --precision fp16"
+                f"{model.name} is quantised for CPUs; tensorrt takes only signed bytes with a zero point of 0, "
+                "and biases in float: give it the float model, with --precision fp16"
             )
-        wanted = self.precision
-        if wanted is Precision.AUTO:
+        requested = self.precision
+        if requested is Precision.AUTO:
             return
-        if wanted not in _CAN[provider]:
-            can = ", ".join(["auto", *(precision.value for precision in _CAN[provider])])
+        if requested not in _SUPPORTED[provider]:
+            supported = ", ".join(["auto", *(precision.value for precision in _SUPPORTED[provider])])
             raise UsageError(
-                f"the {provider.short} provider cannot compute in {wanted.value} (it can do {can}); "
+                f"the {provider.short} provider cannot compute in {requested.value} (it can do {supported}); "
                 "leave the precision on auto, or choose another provider"
             )
-        if wanted is Precision.INT8 and network.weights is not Precision.INT8:
+        if requested is Precision.INT8 and model.weights is not Precision.INT8:
             raise UsageError(
-                f"{network.name} is not quantised, so it cannot run in int8: make one that is with "
+                f"{model.name} is not quantised, so it cannot run in int8: quantise it with "
                 "`streamdet models convert --precision int8`, or leave the precision on auto"
             )
-        if provider is Provider.CUDA and wanted is Precision.FP16 and network.weights is not Precision.FP16:
+        if provider is Provider.CUDA and requested is Precision.FP16 and model.weights is not Precision.FP16:
             raise UsageError(
-                f"{network.name} has {network.weights.value} weights, and the cuda provider computes in what it is "
-                "given: make one in fp16 with `streamdet models convert --precision fp16`, or use --provider tensorrt"
+                f"{model.name} has {model.weights.value} weights, and the cuda provider computes in their precision: "
+                "convert it with `streamdet models convert --precision fp16`, or use --provider tensorrt"
             )

@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs, through an engine that TensorRT builds for the network."""
+"""The TensorRT provider: NVIDIA GPUs through an engine that TensorRT builds for the model."""
 
 from __future__ import annotations
 
@@ -18,107 +18,110 @@ from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 from streamdet.model_spec.signature import fixed_size
 
 _NO_PROFILE = "no associated shape profiles"
-"""What the runtime says where it was told the shapes of the network's input, but not those of a part's."""
+"""The runtime's message if the input shapes of the network are given, but not those of a subgraph."""
 
 
-def tensorrt_options(network: CheckedModel, options: ProviderOptions, profile: bool = True) -> dict[str, str]:
-    """Returns the options of the TensorRT provider.
+def tensorrt_options(model: CheckedModel, options: ProviderOptions, profile: bool = True) -> dict[str, str]:
+    """Returns the options of the TensorRT provider, as ONNX Runtime's page "TensorRT Execution Provider" defines them.
 
-    Their meaning is from ONNX Runtime's page "TensorRT Execution Provider":
-
-    - An engine takes minutes to build, so it is kept, and so are the timings of its kernels, which other engines can
-      use. A kept engine is taken for the same network only by the name of its file: the page says to delete it when the
-      model or a version changes, and one of another TensorRT is an error. Here the name begins with a digest of all
-      that, so that nothing stale is ever loaded; the runtime itself adds the kind of GPU.
-    - All three shapes of the profile have to be given, else an engine is built for the first batch and built again for
+    - An engine takes minutes to build, so it is cached, and so are the timings of its kernels, which other engines can
+      use. The runtime identifies a cached engine by its file name alone: the page says to delete it when the model or a
+      version changes, and an engine of another TensorRT version is an error. Here the name starts with a digest of all
+      of these, so that no stale engine is loaded; the runtime adds the kind of GPU.
+    - All three shapes of the profile must be given. Otherwise an engine is built for the first batch and again for
       every larger one. It is tuned for the largest batch.
-    - Switches are True and False, in these words: this provider refuses 1 and 0, which the CUDA provider takes.
-    - INT8 takes scales from the network's own QuantizeLinear nodes, and must not be given a calibration table then.
+    - Switches are the words True and False: this provider refuses 1 and 0, which the CUDA provider accepts.
+    - INT8 takes its scales from the QuantizeLinear nodes of the network, and must then get no calibration table.
 
     Args:
-        network: what to run.
-        options: how.
-        profile: give the range of batches before.
+        model: the model to run.
+        options: options of the provider.
+        profile: declare the range of batch sizes.
     """
-    built = {
+    build_options = {
         "device_id": str(options.device_id),
-        "trt_fp16_enable": str(_precision(network, options) is Precision.FP16),
-        "trt_bf16_enable": str(_precision(network, options) is Precision.BF16),
-        "trt_int8_enable": str(network.weights is Precision.INT8),
-        **(_profile(network, options.max_batch) if profile else {}),
+        "trt_fp16_enable": str(_precision(model, options) is Precision.FP16),
+        "trt_bf16_enable": str(_precision(model, options) is Precision.BF16),
+        "trt_int8_enable": str(model.weights is Precision.INT8),
+        **(_profile(model, options.max_batch) if profile else {}),
     }
-    told = built | {"trt_cuda_graph_enable": str(options.cuda_graph and not _is_dynamic(network))}
+    provider_options = build_options | {"trt_cuda_graph_enable": str(options.cuda_graph and not _is_dynamic(model))}
     if (cache := private_dir("tensorrt")) is not None:
-        what = (
-            network.data,
-            repr((sorted(built.items()), onnxruntime_module().__version__, tensorrt_version())).encode(),
+        identity = (
+            model.data,
+            repr((sorted(build_options.items()), onnxruntime_module().__version__, tensorrt_version())).encode(),
         )
-        digest = hashlib.sha256(b"\0".join(what)).hexdigest()[:16]
-        told |= {
+        digest = hashlib.sha256(b"\0".join(identity)).hexdigest()[:16]
+        provider_options |= {
             "trt_engine_cache_enable": "True",
             "trt_engine_cache_path": str(cache),
             "trt_engine_cache_prefix": f"streamdet_{digest}",
             "trt_timing_cache_enable": "True",
             "trt_timing_cache_path": str(cache),
         }
-    return told
+    return provider_options
 
 
-def create_engine(network: CheckedModel, options: ProviderOptions) -> OnnxEngine:
+def create_engine(model: CheckedModel, options: ProviderOptions) -> OnnxEngine:
     """Builds or loads an engine. Raises as `open_session` does."""
     load_libraries(Provider.TENSORRT)
-    if not _is_dynamic(network):
-        session, note = open_with_graph(partial(_open, network), options)
+    if not _is_dynamic(model):
+        session, note = open_with_graph(partial(_open, model), options)
     else:
-        session, note = _open_any_batch(network, options)
+        session, note = _open_any_batch(model, options)
         if options.cuda_graph:
             note = "; ".join(filter(None, (f"{NO_GRAPH}the network takes batches of any size", note)))
-    precision = "int8" if network.weights is Precision.INT8 else _precision(network, options).value
-    full = ""
-    if precision == "fp32":  # the runtime has no option for it: TensorRT's own default stays, which is TF32
-        precision, full = "tf32", "where the GPU has it, NVIDIA_TF32_OVERRIDE=0 in the environment for full precision"
-    notes = tuple(filter(None, (full, fallback_note(session, Provider.TENSORRT), note)))
+    precision = "int8" if model.weights is Precision.INT8 else _precision(model, options).value
+    precision_note = ""
+    if precision == "fp32":  # the runtime has no option for TF32, which is TensorRT's default
+        precision = "tf32"
+        precision_note = "if the GPU has it, NVIDIA_TF32_OVERRIDE=0 in the environment for full precision"
+    notes = tuple(filter(None, (precision_note, fallback_note(session, Provider.TENSORRT), note)))
     return OnnxEngine(session, precision, notes, f"cuda:{options.device_id}")
 
 
-def _open(network: CheckedModel, options: ProviderOptions, profile: bool = True) -> Any:
+def _open(model: CheckedModel, options: ProviderOptions, profile: bool = True) -> Any:
     chain = [
-        (Provider.TENSORRT.value, tensorrt_options(network, options, profile)),
-        (Provider.CUDA.value, cuda_options(replace(options, cuda_graph=False))),  # for what TensorRT leaves over
+        (Provider.TENSORRT.value, tensorrt_options(model, options, profile)),
+        (
+            Provider.CUDA.value,
+            cuda_options(replace(options, cuda_graph=False)),
+        ),  # for operators that TensorRT does not support
     ]
-    return open_session(network.data, Provider.TENSORRT, session_options(options), chain)
+    return open_session(model.data, Provider.TENSORRT, session_options(options), chain)
 
 
-def _open_any_batch(network: CheckedModel, options: ProviderOptions) -> tuple[Any, str]:
-    """Opens a network whose batch is open; where TensorRT takes it in parts, their own inputs have no profile here.
+def _open_any_batch(model: CheckedModel, options: ProviderOptions) -> tuple[Any, str]:
+    """Opens a network with a variable batch size, without a profile if TensorRT splits the network.
 
-    Operators it leaves over cut a network in parts: a TopK of more than 3840, for one (TensorRT's page of TopK).
+    An operator that TensorRT does not support, such as a TopK of more than 3840 (its page on TopK), splits a network
+    into subgraphs, whose inputs have no profile here.
     """
     try:
-        return _open(network, options), ""
+        return _open(model, options), ""
     except Exception as error:
         if _NO_PROFILE not in str(error):
             raise
-    return _open(network, options, profile=False), "engines are built again for every batch larger than those before"
+    return _open(model, options, profile=False), "an engine is built again for every batch larger than those before"
 
 
-def _precision(network: CheckedModel, options: ProviderOptions) -> Precision:
-    """Returns what is not quantised is computed in: full precision unless something else is asked for or stored."""
+def _precision(model: CheckedModel, options: ProviderOptions) -> Precision:
+    """Returns the precision of everything that is not quantised: FP32 unless requested or stored otherwise."""
     if options.precision in (Precision.FP16, Precision.BF16):
         return options.precision
-    return Precision.FP16 if network.weights is Precision.FP16 else Precision.FP32
+    return Precision.FP16 if model.weights is Precision.FP16 else Precision.FP32
 
 
-def _is_dynamic(network: CheckedModel) -> bool:
-    return not all(fixed_size(dimension) for dimension in network.inputs[0].shape)
+def _is_dynamic(model: CheckedModel) -> bool:
+    return not all(fixed_size(dimension) for dimension in model.inputs[0].shape)
 
 
-def _profile(network: CheckedModel, max_batch: int) -> dict[str, str]:
-    """Returns the range of shapes to build for, nothing where the network has only one or more than its batch is open.
+def _profile(model: CheckedModel, max_batch: int) -> dict[str, str]:
+    """Returns the range of shapes to build for; {} if only one shape is possible, or more than the batch size varies.
 
     Names and shapes are written as ``image:1x3x1200x1200``.
     """
-    image = network.inputs[0]
+    image = model.inputs[0]
     batch, *rest = (fixed_size(dimension) for dimension in image.shape)
     if batch or not all(rest):
         return {}

@@ -48,9 +48,9 @@ CONTROL_FLOW = RuntimeError(
             convolution(),
             CONTROL_FLOW,
             ["1", "0"],
-            "without the CUDA graph that was asked for: as the model has control",
+            "without the requested CUDA graph: as the model has control",
         ),
-        (with_nms(), None, ["1", "0"], "without the CUDA graph that was asked for: how large its outputs are"),
+        (with_nms(), None, ["1", "0"], "without the requested CUDA graph: the shapes of its outputs"),
     ],
     ids=["recorded", "control-flow", "unknown-shape"],
 )

@@ -21,7 +21,7 @@ from streamdet.inference.providers import (
     tensorrt,
 )
 from streamdet.inference.providers.checked_model import read_checked_model, stored_precision
-from streamdet.inference.providers.cuda import _arithmetic, cuda_options
+from streamdet.inference.providers.cuda import _precision_and_notes, cuda_options
 from streamdet.inference.providers.openvino_properties import choose_precision, properties
 from streamdet.inference.providers.tensorrt import tensorrt_options
 from tests.inference.providers.networks import convolution, network, quantised
@@ -116,7 +116,7 @@ def test_cuda():
     ],
 )
 def test_what_cuda_computes_in(precision, weights, runs_in):
-    runs, notes = _arithmetic(CheckedModel(b"", "net.onnx", (), weights), ProviderOptions(precision))
+    runs, notes = _precision_and_notes(CheckedModel(b"", "net.onnx", (), weights), ProviderOptions(precision))
     assert runs == runs_in
     assert any("tensorrt" in note for note in notes) == (weights is Precision.INT8)
 
@@ -186,7 +186,7 @@ def test_tensorrt_records_graphs_of_one_shape_only(shape, captured):
 )
 def test_openvino_computes_in_what_the_processor_has(wanted, capabilities, computes):
     if computes is None:
-        with pytest.raises(UsageError, match=f"cannot compute in {wanted.value} .*it can do fp32"):
+        with pytest.raises(UsageError, match=f"cannot compute in {wanted.value} .*reports fp32"):
             choose_precision(DYNAMIC, ProviderOptions(wanted), capabilities)
         return
     precision, notes = choose_precision(DYNAMIC, ProviderOptions(wanted), capabilities)

@@ -97,7 +97,7 @@ def test_graphs_are_allowed_where_all_shapes_are_known(found):
     plain, graph, unknown = found["notes"]
     assert plain == []
     assert "as one CUDA graph" in graph
-    assert unknown[-1].startswith("without the CUDA graph that was asked for: how large its outputs are")
+    assert unknown[-1].startswith("without the requested CUDA graph: the shapes of its outputs")
 
 
 def test_buffers_are_in_the_devices_memory(found):

@@ -40,7 +40,7 @@ def test_a_network_in_parts_is_run_without_a_profile(opened):
     session, notes, _ = tensorrt.create_engine(network(convolution()), ProviderOptions())
     assert ["trt_profile_min_shapes" in options for options in told] == [True, False]
     assert told[0]["trt_engine_cache_prefix"] != told[1]["trt_engine_cache_prefix"]
-    assert notes[-1] == "engines are built again for every batch larger than those before"
+    assert notes[-1] == "an engine is built again for every batch larger than those before"
     session.run(None, {"image": batch()})
 
 
@@ -60,12 +60,12 @@ def test_a_graph_is_given_up_where_a_part_runs_elsewhere_and_the_engine_kept(ope
     )
     assert [options["trt_cuda_graph_enable"] for options in told] == ["True", "False"]
     assert told[0]["trt_engine_cache_prefix"] == told[1]["trt_engine_cache_prefix"]
-    assert notes[-1].startswith("without the CUDA graph that was asked for: as all compute graph nodes")
+    assert notes[-1].startswith("without the requested CUDA graph: as all compute graph nodes")
 
 
 def test_no_graph_for_batches_of_any_size(opened):
     _, notes, _ = tensorrt.create_engine(network(convolution()), ProviderOptions(cuda_graph=True))
-    assert notes[-1] == "without the CUDA graph that was asked for: the network takes batches of any size"
+    assert notes[-1] == "without the requested CUDA graph: the network takes batches of any size"
 
 
 @pytest.mark.parametrize(("asked", "runs_in"), [(Precision.FP32, "tf32"), (Precision.BF16, "bf16")])
