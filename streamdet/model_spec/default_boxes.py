@@ -1,4 +1,4 @@
-"""Where default boxes lie: grids of cells, each cell with the same shapes; and the flagship's, MLPerf's "ssd-large"."""
+"""Default boxes of SSDs: grids of cells with the same box shapes; the flagship's are MLPerf's "ssd-large"."""
 
 import math
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ class BoxGrid:
     """The default boxes of one feature map.
 
     Attributes:
-        columns: of cells across the picture.
-        rows: of cells down the picture.
-        shapes: (width, height) of each box of a cell, in shares of the picture's width and height.
+        columns: number of cells across the picture.
+        rows: number of cells down the picture.
+        shapes: (width, height) of each box of a cell, as fractions of the picture's width and height.
     """
 
     columns: int
@@ -26,7 +26,7 @@ class BoxGrid:
 
     @property
     def count(self) -> int:
-        """How many default boxes there are."""
+        """Number of default boxes."""
         return self.columns * self.rows * len(self.shapes)
 
 
@@ -45,14 +45,14 @@ def grid_boxes_cxcywh(grids: Sequence[BoxGrid]) -> NDArray[np.float32]:
 
 
 MIN_SIZE = 448
-"""Smallest side of an input; below, the last feature map vanishes."""
+"""Smallest side of the flagship's input in pixels; below it, the last feature map vanishes."""
 
-# In pixels of a 300-pixel picture, as SSD300 has them; MLPerf scales them up to 1200.
+# Box sizes of SSD300 in pixels of a 300-pixel picture; MLPerf scales them up to 1200.
 _SCALES_300 = (21, 45, 99, 153, 207, 261, 315)
 _EXTRA_RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
 
 BOXES_PER_CELL = tuple(2 + 2 * len(ratios) for ratios in _EXTRA_RATIOS)
-"""4, 6, 6, 6, 4, 4: two squares, and each extra ratio lying and standing."""
+"""4, 6, 6, 6, 4, 4: two squares, and each extra aspect ratio wide and tall."""
 
 
 def feature_sizes(size: int) -> tuple[int, ...]:
@@ -62,7 +62,7 @@ def feature_sizes(size: int) -> tuple[int, ...]:
     (150, 75, 38, 19, 9, 7)
     """
     first = size
-    for _ in range(3):  # stem, max pooling, layer 2: each halves, rounding up (padding 3, 1, 1)
+    for _ in range(3):  # stem, max pooling, layer 2: each halves, rounded up (padding 3, 1, 1)
         first = (first + 1) // 2
     maps = [first]
     for _ in range(3):
@@ -73,7 +73,7 @@ def feature_sizes(size: int) -> tuple[int, ...]:
 
 
 def head_grids(size: int) -> tuple[int, ...]:
-    """Returns the side of the six grids of default boxes: heads stride by 3 over the feature maps.
+    """Returns the side of the six grids of default boxes: the heads have stride 3 on the feature maps.
 
     >>> head_grids(1200)
     (50, 25, 13, 7, 3, 3)
@@ -82,29 +82,29 @@ def head_grids(size: int) -> tuple[int, ...]:
 
 
 def flagship_grids(size: int) -> tuple[BoxGrid, ...]:
-    """Returns the flagship's six grids; those of 1200 pixels are MLPerf's.
+    """Returns the six grids of the flagship; for 1200 pixels they are MLPerf's.
 
     Args:
-        size: side of the network's input in pixels; 448 is the smallest with six maps.
+        size: side of the network input in pixels; 448 is the smallest with six maps.
     """
     grids = []
     for i, side in enumerate(head_grids(size)):
         this, following = (scale / 300 for scale in _SCALES_300[i : i + 2])
         shapes = [(this, this), (math.sqrt(this * following),) * 2]
         for ratio in _EXTRA_RATIOS[i]:
-            lying = (this * math.sqrt(ratio), this / math.sqrt(ratio))
-            shapes += [lying, lying[::-1]]
+            wide = (this * math.sqrt(ratio), this / math.sqrt(ratio))
+            shapes += [wide, wide[::-1]]
         grids.append(BoxGrid(side, side, tuple(shapes)))
     return tuple(grids)
 
 
 def flagship_grids_for(width: int, height: int) -> tuple[BoxGrid, ...]:
-    """Returns the flagship's grids for an input, () where there are none of its size."""
+    """Returns the grids of the flagship for an input size, () if it has none."""
     return flagship_grids(width) if width == height >= MIN_SIZE else ()
 
 
 def flagship_box_count(size: int) -> int:
-    """Returns how many default boxes the flagship has.
+    """Returns the number of default boxes of the flagship.
 
     >>> flagship_box_count(1200)
     15130
@@ -113,5 +113,5 @@ def flagship_box_count(size: int) -> int:
 
 
 def flagship_boxes_cxcywh(size: int) -> NDArray[np.float32]:
-    """Returns the flagship's (P, 4) default boxes in 0..1; see `grid_boxes_cxcywh` and `flagship_grids`."""
+    """Returns the (P, 4) default boxes of the flagship in 0..1; see `grid_boxes_cxcywh` and `flagship_grids`."""
     return grid_boxes_cxcywh(flagship_grids(size))

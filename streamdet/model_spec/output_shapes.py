@@ -1,4 +1,4 @@
-"""Finds the tensors of each output contract among a network's outputs, by their shapes and names."""
+"""Finds the tensors of each output contract among the outputs of a network, by shape and name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamdet.model_spec.signature import Tensor, fixed_size
 
 
 def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:
-    """Returns the strides whose grids have so many cells in all, () where no usual set has.
+    """Returns the strides whose grids have `cells` cells in total, () if no common set of strides does.
 
     >>> yolox_strides(416, 416, 3549)
     (8, 16, 32)
@@ -20,9 +20,9 @@ def yolox_strides(width: int, height: int, cells: int) -> tuple[int, ...]:
 
 
 def find_ssd_heads(outputs: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor] | None:
-    """Returns the raw heads loc (n, 4, count) and conf (n, 1 + classes, count) of a network; None where they are not.
+    """Returns the raw heads loc (n, 4, count) and conf (n, 1 + classes, count) of a network, None if it has none.
 
-    With three classes both have the same shape: then their names must tell.
+    With three classes both have the same shape; then their names decide.
     """
     loc = [tensor for tensor in outputs if _picture_shape(tensor) == (4, count)]
     conf = [tensor for tensor in outputs if (s := _picture_shape(tensor)) and s[0] >= 2 and s[1] == count]
@@ -33,12 +33,12 @@ def find_ssd_heads(outputs: Sequence[Tensor], count: int) -> tuple[Tensor, Tenso
 
 
 def _picture_shape(tensor: Tensor) -> tuple[int, ...]:
-    """Returns the shape of one picture's part of a head, () of what is none."""
+    """Returns the shape of a head for one picture, () for other tensors."""
     return tuple(fixed_size(dimension) for dimension in tensor.shape[1:]) if len(tensor.shape) == 3 else ()
 
 
 def find_ssd_index(outputs: Sequence[Tensor]) -> Tensor | None:
-    """Returns the output (n, K) that tells which default boxes left a network of raw heads; None where all do."""
+    """Returns the output (n, K) with the indices of the default boxes that the network kept, None if it keeps all."""
     return next((t for t in outputs if t.name == "index" and len(t.shape) == 2), None)
 
 
@@ -46,7 +46,7 @@ _ROLES = (("box",), ("score", "conf", "prob"), ("label", "class", "cls"))
 
 
 def find_separate_outputs(outputs: Sequence[Tensor]) -> tuple[str, str, str] | None:
-    """Returns the names of the boxes, scores and labels outputs by what they are called, None where one is missing."""
+    """Returns the names of the boxes, scores and labels outputs, found by their names; None if one is missing."""
     found: list[str] = []
     for words in _ROLES:
         for tensor in outputs:
@@ -58,13 +58,13 @@ def find_separate_outputs(outputs: Sequence[Tensor]) -> tuple[str, str, str] | N
             return None
     boxes, scores, labels = found
     ranks = {tensor.name: len(tensor.shape) for tensor in outputs}
-    # No shape at all means that the exporter did not know it.
+    # An empty shape means that the exporter did not know it.
     plausible = ranks[boxes] in (0, 2, 3) and ranks[scores] in (0, 1, 2) and ranks[labels] in (0, 1, 2)
     return (boxes, scores, labels) if plausible else None
 
 
 def find_rows_output(outputs: Sequence[Tensor]) -> str | None:
-    """Returns the name of the single output of (n, 6) or (1, n, 6) rows, None where there is none."""
+    """Returns the name of the single output of (n, 6) or (1, n, 6) rows, None if there is none."""
     if len(outputs) == 1 and len(outputs[0].shape) in (2, 3) and fixed_size(outputs[0].shape[-1]) == 6:
         return outputs[0].name
     return None

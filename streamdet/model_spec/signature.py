@@ -1,4 +1,4 @@
-"""The signature of a network: names, shapes and types of what goes in and comes out."""
+"""The signature of a network: names, shapes and types of its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Protocol
 import numpy as np
 
 RANDOM_WEIGHTS_KEY = "streamdet.random_weights"
-"""Metadata key of a file whose weights are random: what it gives must never be shown as detections."""
+"""Metadata key of a file with random weights: its outputs must never be shown as detections."""
 
 Shape = tuple[int | str | None, ...]
 
 
 class Tensor(Protocol):
-    """What is known of one input or output before anything runs."""
+    """One input or output, as known before a run."""
 
     @property
     def name(self) -> str:
-        """Its name in the graph."""
+        """Name in the graph."""
 
     @property
     def shape(self) -> Shape:
-        """Its dimensions; a name or None for one that is only known when it runs."""
+        """Dimensions; a name or None for one that is known only at run time."""
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Type of its elements."""
+        """Element type."""
 
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """One input or output, as the file or a session states it. See `Tensor`."""
+    """One input or output, as a file or session states it. See `Tensor`."""
 
     name: str
     shape: Shape
@@ -41,7 +41,7 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Inputs and outputs of a network, and the notes its maker left in the file."""
+    """Inputs, outputs and metadata of a network."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -49,7 +49,7 @@ class Signature:
 
 
 def fixed_size(dimension: int | str | None) -> int:
-    """Returns a dimension's size, 0 where it is only known when the network runs."""
+    """Returns the size of a dimension, 0 if it is known only at run time."""
     return dimension if isinstance(dimension, int) and dimension > 0 else 0
 
 

@@ -1,4 +1,4 @@
-"""Everything that ties pre- and post-processing to one set of weights."""
+"""Model specifications: everything that binds pre- and post-processing to one set of weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from streamdet.model_spec.origin import Origin
 
 
 class Resize(Enum):
-    """How a frame is fitted to the network's input.
+    """How a frame is resized to the network input.
 
-    STRETCH: both axes scaled on their own. LETTERBOX_TOP_LEFT: one scale, picture at the top left, the rest padded.
-    LETTERBOX_CENTER: one scale, picture in the middle.
+    STRETCH: each axis has its own scale. LETTERBOX_TOP_LEFT: one scale, picture at the top left. LETTERBOX_CENTER: one
+    scale, picture in the centre.
     """
 
     STRETCH = "stretch"
@@ -22,11 +22,11 @@ class Resize(Enum):
 
 
 class Contract(Enum):
-    """What the outputs of a network mean; one decoder each in `streamdet.detect.output_contracts`.
+    """The output contract: what the outputs of a network mean; `streamdet.detect.output_contracts` decodes them.
 
-    SSD_HEADS: `loc` (n, 4, P) and `conf` (n, 1 + classes, P) raw heads, with default boxes; where a network gives only
-        its K likeliest, `index` (n, K) tells which.
-    SSD_PUBLISHED: `bboxes` (1, N, 4), `labels` (1, N), `scores` (1, N), NMS already in the graph.
+    SSD_HEADS: raw heads `loc` (n, 4, P) and `conf` (n, 1 + classes, P), with default boxes; if a network gives only its
+        top K, `index` (n, K) holds their default boxes.
+    SSD_PUBLISHED: `bboxes` (1, N, 4), `labels` (1, N), `scores` (1, N), after NMS in the graph.
     YOLOX: (n, cells, 5 + classes), grid-relative boxes, objectness and class scores.
     FASTESTDET: (n, 5 + classes, rows, columns).
     END2END: boxes, scores, labels as separate outputs, or one (n, 6) / (1, n, 6) array of x1 y1 x2 y2 score class.
@@ -41,36 +41,36 @@ class Contract(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model: how to feed it, how to read it, where it comes from.
+    """One model: its input, its outputs, and its origin.
 
     Attributes:
         name: short name, as typed after `-m`.
-        contract: meaning of the outputs.
+        contract: output contract.
         width: network input width in pixels.
         height: network input height in pixels.
         nchw: input is (n, 3, h, w); False for (n, h, w, 3).
         rgb: channel order of the input; False for BGR.
         uint8: input takes 0..255 bytes; mean and std must then be 0 and 1.
-        mean: per channel in the input's own order, subtracted from 0..255 values.
-        std: per channel in the input's own order, divided by after `mean`.
-        resize: how a frame is fitted to the input.
+        mean: per channel in input order, subtracted from 0..255 values.
+        std: per channel in input order; values are divided by it after subtracting `mean`.
+        resize: how a frame is resized to the input.
         pad_value: 0..255 value of letterbox borders.
         box_order: "xyxy" or "yxyx", for contracts that give corner boxes.
-        box_normalized: boxes come in 0..1 of the input; False for input pixels. For contracts that give corner boxes.
+        box_normalized: boxes are in 0..1 of the input; False for input pixels. For contracts that give corner boxes.
         labels: class names; the index is `Detections.class_ids`.
-        label_offset: the network's label for the first of `labels` (1 where it counts a background class).
-        output_names: names of the boxes, scores and labels outputs, where their own names do not tell them apart; for
-            contracts that give separate outputs.
-        default_boxes: grids of an SSD's default boxes; () takes the flagship's for inputs of this size.
-        conf: default score threshold for display.
+        label_offset: the network's label of the first of `labels` (1 if it counts a background class).
+        output_names: names of the boxes, scores and labels outputs, if they cannot be recognised; for contracts with
+            separate outputs.
+        default_boxes: grids of default boxes of an SSD; () for the flagship's grids of this input size.
+        conf: default score threshold.
         iou: default IoU threshold of non-maximum suppression.
-        urls: where the file can be had, best first.
-        size_bytes: exact size of the file, 0 where not known.
+        urls: download addresses of the file, best first.
+        size_bytes: exact size of the file, 0 if unknown.
         sha256: hex digest or "".
         sha384: hex digest or "".
         licence: SPDX identifier or a sentence.
-        about: one line for people.
-        random_weights: it detects nothing; whoever runs it must be told.
+        about: one-line description.
+        random_weights: the model detects nothing, and a run must say so.
     """
 
     name: str
@@ -102,5 +102,5 @@ class ModelSpec:
 
     @property
     def origin(self) -> Origin:
-        """Where its file can be had, and how that is known to be the right one."""
+        """Download addresses, size and digests of its file."""
         return Origin(self.name, self.urls, self.size_bytes, self.sha256, self.sha384, self.licence, self.about)

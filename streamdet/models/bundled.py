@@ -1,4 +1,4 @@
-"""Detectors that come with this package and know the synthetic scenes, and nothing else."""
+"""Detectors bundled with this package, for the synthetic scenes only."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.onnx_file import ModelFile
 
 DEMO_MODEL = "ssd-demo"
-"""Name of the detector of `synthetic:street`, trained on it."""
+"""Name of the detector for `synthetic:street`, trained on that scene."""
 
 SHAPES_MODEL = "synthetic-shapes"
-"""Name of the detector of `synthetic:shapes`, which is made up when it is asked for."""
+"""Name of the detector for `synthetic:shapes`, which is built on request."""
 
 BUNDLED_MODELS = (DEMO_MODEL, SHAPES_MODEL)
 
 ABOUT = {
     DEMO_MODEL: "small SSD at 416x256, 0.9 GFLOPs; person, cyclist, car; trained on synthetic:street only",
-    SHAPES_MODEL: "finds the shapes of synthetic:shapes by colour; weights set by hand, knows nothing else",
+    SHAPES_MODEL: "finds the shapes of synthetic:shapes by colour; weights set by hand, not learned",
 }
-"""One line for people."""
+"""One-line descriptions."""
 
 
 def bundled_model(name: str) -> tuple[ModelSpec, ModelFile]:
-    """Returns the description and the content of one of `BUNDLED_MODELS`."""
+    """Returns the spec and the file of one of `BUNDLED_MODELS`."""
     if name == SHAPES_MODEL:
         from streamdet.models.shapes_detector import shapes_model
 

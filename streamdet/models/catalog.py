@@ -1,4 +1,4 @@
-"""Models known by name, and how what a user types after `-m` becomes a file and its description."""
+"""The catalog of models known by name, and resolving what a user types after `-m` to a spec and a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streamdet.models.openvino_ir import CONVERTED_MODEL_FIELDS, is_ir, model_si
 from streamdet.models.recognise import CONTRACT_DEFAULTS, recognise
 
 MODELS_VARIABLE = "STREAMDET_MODELS"
-"""Environment variable naming the folder of downloaded models."""
+"""Environment variable with the folder of downloaded models."""
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -61,14 +61,14 @@ MODELS: tuple[ModelSpec, ...] = (
 )
 
 ALIASES = {"ssd-resnet34-1200-onnx": "ssd-resnet34-1200", "yolox_nano": "yolox-nano"}
-"""Other names for the same models; the first is Open Model Zoo's."""
+"""Other names of the same models; the first is Open Model Zoo's."""
 
 
 def models_dir() -> Path:
-    """Returns the folder where named models are looked for.
+    """Returns the folder of downloaded models.
 
     Raises:
-        ModelError: nothing says where this user's files are.
+        ModelError: there is no home directory.
     """
     chosen = os.environ.get(MODELS_VARIABLE)
     try:
@@ -76,89 +76,89 @@ def models_dir() -> Path:
             return Path(chosen).expanduser()
         return Path(platformdirs.user_cache_dir("streamdet", appauthor=False)) / "models"
     except RuntimeError:
-        fix = f"set {MODELS_VARIABLE} to the whole path of a folder"
+        fix = f"set {MODELS_VARIABLE} to the full path of a folder"
         raise ModelError(f"there is no home directory to keep models in: {fix}") from None
 
 
 def find_model(name: str) -> ModelSpec | None:
-    """Returns the model of that name, None where there is none."""
+    """Returns the model of that name, None if it is unknown."""
     name = ALIASES.get(name, name)
     return next((spec for spec in MODELS if spec.name == name), None)
 
 
 def model_file_name(spec: ModelSpec) -> str:
-    """Returns how a named model's file is called in the models folder."""
+    """Returns the file name of a catalog model in the models folder."""
     return f"{spec.name}.onnx"
 
 
 def read_catalog_model(
     spec: ModelSpec, folder: Path | None = None, download: Downloader = refuse_download
 ) -> ModelFile:
-    """Reads and checks the file of a named model, after getting it where it is missing.
+    """Reads and checks the file of a catalog model; downloads it first if it is missing.
 
     Args:
         spec: a model with its size and hash.
-        folder: where to look; `models_dir()` by default.
-        download: is asked for a file that is not there; by default it only says how to get it.
+        folder: folder of the file; `models_dir()` by default.
+        download: called if the file is missing; the default raises with instructions.
 
     Raises:
-        ModelError: it is not there, or is not the file it should be.
+        ModelError: the file is missing or does not match.
     """
     return read_cached_model(spec.origin, (folder or models_dir()) / model_file_name(spec), download)
 
 
 def expand_path(model: str | Path) -> Path:
-    """Returns what was given for a model as a path; a home directory that is not known stays as it was written."""
+    """Returns a model argument as a path with `~` expanded; an unknown home directory is left as typed."""
     return Path(os.path.expanduser(model))
 
 
 def find_origin(model: str) -> tuple[Origin, Path]:
-    """Returns what the file of a named or described model should be, and where it is kept; nothing is read of it.
+    """Returns the origin and the path of the file of a known or described model; the file itself is not read.
 
     Raises:
-        ModelError: there is no such model, or it has no file.
+        ModelError: the model is unknown, or has no file to download.
         ConfigError: its description has an error.
     """
     path = expand_path(model)
     if (named := find_model(model)) is not None and not os.path.isfile(path):
         return named.origin, models_dir() / model_file_name(named)
     if model in BUNDLED_MODELS:
-        raise ModelError(f"{model} comes with streamdet: there is nothing to download")
+        raise ModelError(f"{model} is bundled with streamdet: there is nothing to download")
     if not os.path.isfile(path):
-        raise ModelError(_no_model(model))
+        raise ModelError(_unknown_model_message(model))
     if path.suffix.casefold() not in (".yaml", ".yml"):
-        raise ModelError(f"{path} is no description of a model: give a known name or a .yaml file")
+        raise ModelError(f"{path} is not a model description: give a known name or a .yaml file")
     description = read_description(path)
-    return description.origin, _file_of(description)
+    return description.origin, _described_file(description)
 
 
-def _file_of(description: Description) -> Path:
+def _described_file(description: Description) -> Path:
     if description.file is None:
         path = description.path
-        raise ConfigError(f"{path}: `file` is missing: name the ONNX file, like `file: {path.stem}.onnx`")
+        raise ConfigError(f"{path}: `file` is missing: name the ONNX file, for instance `file: {path.stem}.onnx`")
     return description.file
 
 
 def resolve_model(
     model: str | Path | ModelSpec | ModelFile, contract: Contract | None = None, download: Downloader = refuse_download
 ) -> tuple[ModelSpec, ModelFile]:
-    """Returns the description of a model and what is in its file, read once and checked.
+    """Returns the spec of a model and the content of its file, read once and checked.
 
     Args:
-        model: a known name, an ONNX file (described by a YAML file of the same name beside it, where there is one), a
-            YAML description, a spec of a model in the models folder, or what is in a file.
-        contract: what the outputs of a file mean, instead of recognising it.
+        model: a known name, an ONNX file (with a YAML description of the same name next to it, if there is one), a YAML
+            description, a spec of a model in the models folder, or the content of a file.
+        contract: the output contract of a file; None recognises it.
         download: called for the missing file of a known or described model. The default raises with instructions;
             nothing is downloaded.
 
     Raises:
-        ModelError: it is not there, or cannot be understood; the message says what to do.
+        ModelError: the file is missing or cannot be understood; the message states the fix.
         ConfigError: its description has an error.
     """
     if isinstance(model, ModelSpec):
         return model, read_catalog_model(model, download=download)
     if isinstance(model, ModelFile):
-        return _recognised(model, {} if contract is None else {"contract": contract}), model
+        return _recognise_file(model, {} if contract is None else {"contract": contract}), model
     path = expand_path(model)
     if str(model) in BUNDLED_MODELS and not os.path.isfile(path):
         return bundled_model(str(model))
@@ -166,21 +166,21 @@ def resolve_model(
         return named, read_catalog_model(named, download=download)
     if path.suffix.casefold() in (".yaml", ".yml"):
         description = read_description(path)
-        return _describe(_file_of(description), description, contract, download)
-    if os.path.isdir(path):  # unlike Path's, these are false for names that cannot be
-        raise ModelError(f"{path} is a folder: name an ONNX file in it")
+        return _resolve_file(_described_file(description), description, contract, download)
+    if os.path.isdir(path):  # unlike Path.is_dir, these return False for invalid names
+        raise ModelError(f"{path} is a folder: give an ONNX file in it")
     if not os.path.isfile(path):
-        raise ModelError(_no_model(str(model)))
-    beside = next((p for p in (path.with_suffix(".yaml"), path.with_suffix(".yml")) if p.is_file()), None)
-    return _describe(path, None if beside is None else read_description(beside), contract, download)
+        raise ModelError(_unknown_model_message(str(model)))
+    sidecar = next((p for p in (path.with_suffix(".yaml"), path.with_suffix(".yml")) if p.is_file()), None)
+    return _resolve_file(path, None if sidecar is None else read_description(sidecar), contract, download)
 
 
-def _describe(
+def _resolve_file(
     path: Path, description: Description | None, contract: Contract | None, download: Downloader
 ) -> tuple[ModelSpec, ModelFile]:
     if not path.is_file() and description is not None:
         if not description.origin.urls:
-            raise ModelError(f"there is no model file {path}, named by {description.path}")
+            raise ModelError(f"the model file {path}, named in {description.path}, does not exist")
         download(description.origin, path)
     given = {} if description is None else dict(description.fields)
     if contract is not None:
@@ -188,17 +188,17 @@ def _describe(
     file = read_model(path)
     if description is not None:
         verify_file(description.origin, file)
-    return _recognised(file, given), file
+    return _recognise_file(file, given), file
 
 
-def _recognised(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
+def _recognise_file(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
     name = os.path.basename(file.name)
     signature = model_signature(file)
-    as_converted = is_ir(file) and not signature.metadata
-    return recognise(signature, name, {**CONVERTED_MODEL_FIELDS, **given} if as_converted else given)
+    is_omz_conversion = is_ir(file) and not signature.metadata
+    return recognise(signature, name, {**CONVERTED_MODEL_FIELDS, **given} if is_omz_conversion else given)
 
 
-def _no_model(name: str) -> str:
+def _unknown_model_message(name: str) -> str:
     names = [*(spec.name for spec in MODELS), *BUNDLED_MODELS]
     close = difflib.get_close_matches(name, [*names, *ALIASES], n=1)
     if close:

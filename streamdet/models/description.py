@@ -1,4 +1,4 @@
-"""Models described in a few YAML lines (`file:` and any field of `ModelSpec`), or in the metadata of their own file."""
+"""Model descriptions: a few lines of YAML (`file:` and any field of `ModelSpec`), or metadata in the model file."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from streamdet.redact import redact
 from streamdet.yaml_file import read_yaml
 
 SPEC_KEY = "streamdet.spec"
-"""Metadata key of a file that says how it is fed and read: JSON with fields of `ModelSpec`."""
+"""Metadata key of a self-describing file: JSON with fields of `ModelSpec`."""
 
-# Where a family has a habit, the dataclass's default says nothing of it.
+# Written even at their default, since the defaults of a contract may differ from those of the dataclass.
 _ALWAYS = frozenset(
     {"contract", "rgb", "mean", "std", "resize", "box_normalized", "labels", "label_offset", "conf", "iou"}
 )
 
-# Of a value in a message; `redact` takes longer over a long text than its length says.
-_LONGEST_LOOKED_AT = 400
+# Longest value that is redacted for a message: the time of `redact` grows faster than the length of its text.
+_MAX_REDACTED = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a YAML file says of a model.
+    """The content of a YAML description.
 
     Attributes:
-        path: of the YAML file.
-        file: the model it describes; None where it only stands beside one.
-        fields: fields of `ModelSpec`, checked.
+        path: path of the YAML file.
+        file: the model file it names; None if the description is next to the model file.
+        fields: fields of `ModelSpec`, validated.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Description:
 
     @property
     def origin(self) -> Origin:
-        """Where the model's file can be had, as far as the description says so."""
+        """The origin of the model file, as far as the description states it."""
         known = {field.name: self.fields[field.name] for field in fields(Origin) if field.name in self.fields}
         return Origin(**{"name": self.path.stem, **known, "typed_name": str(self.path)})
 
@@ -54,29 +54,29 @@ def read_description(path: Path) -> Description:
     """Reads a description.
 
     Raises:
-        ConfigError: it cannot be read, or a key or value cannot work; the message names key, value and fix.
+        ConfigError: it cannot be read, or a key or value is invalid; the message names key, value and fix.
     """
     return _checked(read_yaml(path, MAX_BYTES), path)
 
 
 def read_metadata(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
-    """Returns the fields of `ModelSpec` that a file's own metadata gives; none where it gives none.
+    """Returns the fields of `ModelSpec` in the metadata of a file, {} if there are none.
 
-    Whoever made the file wrote them: they are checked as a description is, and cannot name other files.
+    Metadata is untrusted: it is validated like a description, and cannot name other files.
 
     Raises:
-        ModelError: they cannot be read, or cannot work.
+        ModelError: the metadata cannot be read or is invalid.
     """
     text = metadata.get(SPEC_KEY)
     if text is None:
         return {}
-    fix = "convert the model again, or describe it in a YAML file beside it"
+    fix = "convert the model again, or describe it in a YAML file next to it"
     if len(text) > MAX_BYTES:
         raise ModelError(f"{name}: its metadata {SPEC_KEY} is too long ({len(text)} characters): {fix}")
     try:
         content = json.loads(text)
         if not isinstance(content, dict):
-            raise ConfigError(f"{name}: must hold keys and values")
+            raise ConfigError(f"{name}: must contain keys and values")
         return dict(_checked(content, Path(name), IN_METADATA).fields)
     except ConfigError as error:
         reason = str(error).removeprefix(f"{name}: ")
@@ -86,11 +86,11 @@ def read_metadata(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
 
 
 def metadata_text(spec: ModelSpec, with_size: bool = False) -> str:
-    """Returns what `read_metadata` reads: fields that are not default, and those where families have habits.
+    """Returns the JSON text that `read_metadata` reads: fields that differ from their default, and those in `_ALWAYS`.
 
     Args:
-        spec: of the file.
-        with_size: say width and height too, for a graph that leaves them open.
+        spec: spec of the file.
+        with_size: include width and height, for a graph with open dimensions.
     """
     content: dict[str, Any] = {}
     for field in fields(spec):
@@ -99,8 +99,8 @@ def metadata_text(spec: ModelSpec, with_size: bool = False) -> str:
             continue
         if field.name in ("width", "height") and not with_size:
             continue
-        named = next((name for name, labels in LABEL_SETS.items() if labels == value), None)
-        content[field.name] = value.value if isinstance(value, Enum) else named or value
+        label_set = next((name for name, labels in LABEL_SETS.items() if labels == value), None)
+        content[field.name] = value.value if isinstance(value, Enum) else label_set or value
     return json.dumps(content, default=asdict)
 
 
@@ -111,13 +111,13 @@ def _checked(content: dict[Any, Any], path: Path, known: Mapping[str, Parse] | N
     for key, value in content.items():
         parse = known.get(key) if isinstance(key, str) else None
         if parse is None:
-            close = difflib.get_close_matches(str(key)[:_LONGEST_LOOKED_AT], known, n=1)
+            close = difflib.get_close_matches(str(key)[:_MAX_REDACTED], known, n=1)
             fix = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
-            raise ConfigError(f"{path}: unknown key `{_shown(key)}`: {fix}")
+            raise ConfigError(f"{path}: unknown key `{_printable(key)}`: {fix}")
         try:
             parsed = parse(value, path)
         except ValueError as error:
-            raise ConfigError(f"{path}: `{key}: {_shown(value)}` cannot work: {error}") from None
+            raise ConfigError(f"{path}: `{key}: {_printable(value)}` is invalid: {error}") from None
         if key == "file":
             file = parsed
         else:
@@ -125,7 +125,7 @@ def _checked(content: dict[Any, Any], path: Path, known: Mapping[str, Parse] | N
     return Description(path, file, given)
 
 
-def _shown(value: Any) -> str:
-    """Returns the start of a key or value, on one line and without credentials."""
+def _printable(value: Any) -> str:
+    """Returns the start of a key or value on one line, without credentials."""
     plain = "".join(character if character.isprintable() else " " for character in str(value))
-    return redact(" ".join(plain.split())[:_LONGEST_LOOKED_AT])[:60]
+    return redact(" ".join(plain.split())[:_MAX_REDACTED])[:60]

@@ -1,4 +1,4 @@
-"""What a description of a model may say, key by key: each value is checked, or refused with what to write instead."""
+"""The keys of model descriptions: a parser for each validates its value, or raises with the fix."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from streamdet.model_spec.origin import check_url
 from streamdet.model_spec.spec import Contract, Resize
 
 MAX_BYTES = 64 * 1024
-"""No description is longer, nor a file of labels; a longer file is something else."""
+"""Maximum size of a description or a file of labels."""
 
-LONGEST_LABEL = 100
-"""Characters of a class's name in a file's own metadata."""
+MAX_LABEL_LENGTH = 100
+"""Maximum number of characters of a class name in the metadata of a file."""
 
-_MOST_GRIDS, _MOST_CELLS, _MOST_BOXES = 32, 1024, 1 << 20
-_LARGEST_SHARE = 16
-"""Of a picture's side, by a default box: small SSDs' coarsest boxes cover nearly 10 times the smallest input."""
-_GRIDS_FIX = "give a list of grids, each with columns, rows and shapes [[width, height], ...] in shares of the picture"
+_MAX_GRIDS, _MAX_CELLS, _MAX_BOXES = 32, 1024, 1 << 20
+_MAX_BOX_SIDE = 16
+"""Maximum side of a default box as a fraction of the picture: the coarsest boxes of small SSDs reach nearly 10 for the
+smallest input."""
+_GRIDS_FIX = (
+    "give a list of grids, each with columns, rows and shapes [[width, height], ...] as fractions of the picture"
+)
 
 Parse = Callable[[Any, Path], Any]
-"""Returns a value as `ModelSpec` takes it; the path is that of the description. Raises ValueError with the fix."""
+"""Converts a value for `ModelSpec`; the path is that of the description. Raises ValueError with the fix."""
 
 LABEL_SETS = {"coco80": COCO80, "coco90": COCO90}
-"""Lists of labels that may be given by name."""
+"""Lists of labels that a description may name."""
 
 
 def _integer(low: int, high: int) -> Parse:
@@ -54,9 +57,9 @@ def _boolean(value: Any, _: Path) -> bool:
 
 def _text(value: Any, _: Path) -> str:
     if not isinstance(value, str):
-        raise ValueError("give text, in quotes where it looks like something else")
+        raise ValueError("give text, in quotes if it looks like something else")
     text = value.strip()
-    if not text.isprintable():  # a terminal would obey it
+    if not text.isprintable():  # control characters could control a terminal
         raise ValueError("give one line of text without control characters")
     return text
 
@@ -97,11 +100,11 @@ def _texts(value: Any, _: Path) -> tuple[str, ...]:
 
 
 def _box_grids(value: Any, _: Path) -> tuple[BoxGrid, ...]:
-    if not isinstance(value, list) or not 0 < len(value) <= _MOST_GRIDS:
+    if not isinstance(value, list) or not 0 < len(value) <= _MAX_GRIDS:
         raise ValueError(_GRIDS_FIX)
     grids = tuple(_box_grid(row) for row in value)
-    if sum(grid.count for grid in grids) > _MOST_BOXES:
-        raise ValueError(f"there are more than {_MOST_BOXES} default boxes")
+    if sum(grid.count for grid in grids) > _MAX_BOXES:
+        raise ValueError(f"there are more than {_MAX_BOXES} default boxes")
     return grids
 
 
@@ -109,7 +112,7 @@ def _box_grid(row: Any) -> BoxGrid:
     if not isinstance(row, dict) or set(row) != {"columns", "rows", "shapes"}:
         raise ValueError(_GRIDS_FIX)
     sides, shapes = (row["columns"], row["rows"]), row["shapes"]
-    if not all(isinstance(side, int) and not isinstance(side, bool) and 0 < side <= _MOST_CELLS for side in sides):
+    if not all(isinstance(side, int) and not isinstance(side, bool) and 0 < side <= _MAX_CELLS for side in sides):
         raise ValueError(_GRIDS_FIX)
     if not isinstance(shapes, list) or not shapes or not all(_is_shape(shape) for shape in shapes):
         raise ValueError(_GRIDS_FIX)
@@ -117,10 +120,10 @@ def _box_grid(row: Any) -> BoxGrid:
 
 
 def _is_shape(value: Any) -> bool:
-    """Whether something is a width and a height in shares of a picture; a box may be larger than it."""
+    """Returns whether a value is [width, height] as fractions of the picture; a box may be larger than the picture."""
     sides = value if isinstance(value, list) else []
     return len(sides) == 2 and all(
-        isinstance(side, int | float) and not isinstance(side, bool) and 0 < side <= _LARGEST_SHARE for side in sides
+        isinstance(side, int | float) and not isinstance(side, bool) and 0 < side <= _MAX_BOX_SIDE for side in sides
     )
 
 
@@ -155,16 +158,16 @@ def _labels(value: Any, path: Path) -> tuple[str, ...]:
         names = tuple(line.strip() for line in lines if line.strip())
         if names:
             return names
-    raise ValueError("give coco80, coco90, a list of names, or a text file beside this one with a name per line")
+    raise ValueError("give coco80, coco90, a list of names, or a text file next to this one with one name per line")
 
 
-def _listed_labels(value: Any, path: Path) -> tuple[str, ...]:
+def _metadata_labels(value: Any, path: Path) -> tuple[str, ...]:
     if value == []:
         return ()
     if isinstance(value, list) and not all(
-        isinstance(v, str) and v.isprintable() and len(v) <= LONGEST_LABEL for v in value
+        isinstance(v, str) and v.isprintable() and len(v) <= MAX_LABEL_LENGTH for v in value
     ):
-        raise ValueError(f"give names of up to {LONGEST_LABEL} printable characters")
+        raise ValueError(f"give names of up to {MAX_LABEL_LENGTH} printable characters")
     if isinstance(value, list) or (isinstance(value, str) and value in LABEL_SETS):
         return _labels(value, path)
     raise ValueError("give coco80, coco90 or a list of names")
@@ -181,7 +184,7 @@ def _file(value: Any, path: Path) -> Path:
     try:
         return path.parent / Path(_text(value, path)).expanduser()
     except RuntimeError:
-        raise ValueError("there is no such home directory: give a path beside this file, or a whole one") from None
+        raise ValueError("there is no such home directory: give a path relative to this file, or a full path") from None
 
 
 PARSERS: dict[str, Parse] = {
@@ -212,11 +215,11 @@ PARSERS: dict[str, Parse] = {
     "licence": _text,
     "about": _text,
 }
-"""What a YAML file may say."""
+"""The keys of a YAML description."""
 
-_OF_A_FILE = frozenset({"file", "name", "urls", "size_bytes", "sha256", "sha384", "licence", "about"})
-IN_METADATA = {key: parse for key, parse in PARSERS.items() if key not in _OF_A_FILE} | {
-    "labels": _listed_labels,
+_FILE_KEYS = frozenset({"file", "name", "urls", "size_bytes", "sha256", "sha384", "licence", "about"})
+IN_METADATA = {key: parse for key, parse in PARSERS.items() if key not in _FILE_KEYS} | {
+    "labels": _metadata_labels,
     "licence": _short_text,
 }
-"""What a model's own metadata may say."""
+"""The keys allowed in the metadata of a model file."""

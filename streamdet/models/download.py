@@ -1,4 +1,4 @@
-"""Downloads a file from its mirrors: what was begun goes on, and only what is right gets the file's name."""
+"""Downloads a file from its mirrors: resumes partial downloads, and renames the file only after it is verified."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from streamdet.models.onnx_file import MAX_BYTES
 from streamdet.models.partial_download import PartialDownload, locked_partial_download, partial_path
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
-_ELSEWHERE = "STREAMDET_MODELS may name another folder for known models"
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_OTHER_FOLDER = "STREAMDET_MODELS may name another folder for known models"
+_DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadRetries:
-    """How long to wait for servers.
+    """Timeouts and retries.
 
     Attributes:
-        timeout_s: for a connection, and for the next byte.
-        waits_s: before each further try of a mirror that failed in a way that may pass. The count starts anew whenever
-            more of the file has come.
+        timeout_s: longest wait for a connection, and for the next byte.
+        waits_s: wait before each retry of a mirror after a temporary error. The count restarts whenever more of the
+            file has arrived.
     """
 
     timeout_s: float = 30.0
     waits_s: tuple[float, ...] = (1.0, 3.0, 9.0)
 
 
-class _Wrong(MirrorError):
-    """A whole file came, and it is another one."""
+class _WrongContentError(MirrorError):
+    """The complete file is not the expected one."""
 
 
 def download_file(
@@ -57,84 +57,86 @@ def download_file(
     replace: bool = False,
     retries: DownloadRetries | None = None,
 ) -> None:
-    """Puts a file at `path`, from the first mirror that gives the right one.
+    """Downloads a file to `path` from the first mirror that has the right one.
 
     The data go to a partial file in the same folder (`partial_path`), which is renamed once size and digests match. An
     interrupted download leaves the partial file, and the next one, from any mirror, resumes there. If several processes
     want the same file, one downloads it and the others wait.
 
     Args:
-        origin: what it should be, and where it can be had.
-        path: where it should be; its folder is made, closed to others.
-        listener: is told how it goes.
-        replace: also where there is a file already; else that one is left as it is.
-        retries: how long to wait for servers.
+        origin: size, digests and download addresses of the file.
+        path: destination; its folder is created, private to the user.
+        listener: gets the progress.
+        replace: replace an existing file; otherwise it is left unchanged.
+        retries: timeouts and retries.
 
     Raises:
-        DownloadError: no mirror gave it, with the reason of each; or it cannot be kept here.
-        ModelError: it cannot be asked for: no mirror or no digest is known, or it is too large.
+        DownloadError: every mirror failed, with the reason of each; or the file cannot be written.
+        ModelError: no mirror or no digest is known, or the file is too large.
     """
     if not origin.urls:
-        raise ModelError(f"nobody says where {origin.name} can be had: {download_help(origin, path)}")
+        raise ModelError(f"no download URL is known for {origin.name}: {download_help(origin, path)}")
     if not origin.digests:
-        fix = "say its `sha256` or `sha384` in the model's description"
-        raise ModelError(f"only what can be checked is downloaded: {fix}, or {download_help(origin, path)}")
+        fix = "add its `sha256` or `sha384` to the model's description"
+        raise ModelError(
+            f"{origin.name} has no known digest, so it is not downloaded: {fix}, or {download_help(origin, path)}"
+        )
     if origin.size_bytes > MAX_BYTES:
         raise ModelError(f"{origin.name} has {origin.size_bytes} bytes; models of up to {MAX_BYTES} bytes are read")
     listener, retries = listener or DownloadListener(), retries or DownloadRetries()
-    part = partial_path(path, origin)
+    partial = partial_path(path, origin)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked_partial_download(
-            part, lambda: listener.on_problem(f"another process is getting {origin.name}; waiting for it")
-        ) as p:
+            partial, lambda: listener.on_problem(f"another process is downloading {origin.name}; waiting for it")
+        ) as part:
             if replace or not path.exists():
-                _from_mirrors(origin, path, p, listener, retries)
+                _download_from_mirrors(origin, path, part, listener, retries)
     except OSError as error:
-        raise DownloadError(_not_kept(origin, path, part, error)) from None
+        raise DownloadError(_write_error_message(origin, path, partial, error)) from None
 
 
-def _from_mirrors(
+def _download_from_mirrors(
     origin: Origin, path: Path, part: PartialDownload, listener: DownloadListener, retries: DownloadRetries
 ) -> None:
     failures: list[str] = []
     for url in origin.urls:
         try:
             listener.on_start(origin, url, path, part.size)
-            _from_mirror(_Download(origin, url, part, listener, retries.timeout_s), retries.waits_s)
+            _download_from_mirror(_Download(origin, url, part, listener, retries.timeout_s), retries.waits_s)
             part.finish_as(path)
             return
         except MirrorError as failure:
             failures.append(f"{_host(url)}: {failure}")
             if url is not origin.urls[-1]:
                 listener.on_problem(f"{failures[-1]}; trying the next mirror")
-    begun = f"; {format_bytes(part.size)} of it are kept for the next try" if part.size else ""
-    raise DownloadError(f"cannot get {origin.name}: {'; '.join(failures)}{begun}; {download_help(origin, path)}")
+    kept = f"; {format_bytes(part.size)} of it are kept for the next try" if part.size else ""
+    raise DownloadError(f"cannot download {origin.name}: {'; '.join(failures)}{kept}; {download_help(origin, path)}")
 
 
-def _from_mirror(download: _Download, waits_s: tuple[float, ...]) -> None:
-    """Asks one mirror until it has given the file, or no hope is left.
+def _download_from_mirror(download: _Download, waits_s: tuple[float, ...]) -> None:
+    """Downloads from one mirror, with retries.
 
     Raises:
-        MirrorFailed: as the last try ended.
+        MirrorError: the error of the last try.
     """
-    tries, most = 0, download.part.size
+    tries, largest_size = 0, download.part.size
     while True:
-        begun_elsewhere = download.part.size > 0 and download.part.source != download.url
+        is_from_elsewhere = download.part.size > 0 and download.part.source != download.url
         try:
-            download.go_on()
+            download.resume()
             return
-        except _Wrong as failure:
-            if not begun_elsewhere:
+        except _WrongContentError as failure:
+            if not is_from_elsewhere:
                 raise
-            download.listener.on_problem(f"what was begun before does not fit ({failure}); starting anew")
+            download.listener.on_problem(f"the earlier partial download does not fit ({failure}); starting again")
         except RangeNotSatisfiableError:
             if not download.part.size:
                 raise
             download.part.restart()
         except TemporaryMirrorError as failure:
-            if download.part.size > most:
-                tries, most = 0, download.part.size
+            if download.part.size > largest_size:
+                tries, largest_size = 0, download.part.size
             if tries == len(waits_s):
                 raise
             wait_s = max(waits_s[tries], failure.after_s)
@@ -144,7 +146,7 @@ def _from_mirror(download: _Download, waits_s: tuple[float, ...]) -> None:
 
 
 class _Download:
-    """A file on its way from one address into a part."""
+    """A download from one address into a partial file."""
 
     def __init__(
         self, origin: Origin, url: str, part: PartialDownload, listener: DownloadListener, timeout_s: float
@@ -154,31 +156,31 @@ class _Download:
         self.part = part
         self.listener = listener
         self._timeout_s = timeout_s
-        self._version: dict[str, str] = {}
+        self._if_range: dict[str, str] = {}
 
-    def go_on(self) -> None:
-        """Gets what is missing, and checks the whole.
+    def resume(self) -> None:
+        """Downloads what is missing, and verifies the complete file.
 
         Raises:
-            MirrorFailed: it is not whole, or not right; what is not right is dropped.
-            OSError: it cannot be written.
+            MirrorError: the file is incomplete or wrong; wrong content is dropped.
+            OSError: the file cannot be written.
         """
         limit = self.origin.size_bytes or MAX_BYTES
         if self.part.size > limit:
             self.part.restart()
         if self.part.size < limit:
             self._receive(limit)
-        wrong = self.part.mismatch(self.origin)
-        if wrong:
+        mismatch = self.part.mismatch(self.origin)
+        if mismatch:
             self.part.restart()
-            raise _Wrong(f"its file is another one: {wrong}")
+            raise _WrongContentError(f"its file is another one: {mismatch}")
 
     def _receive(self, limit: int) -> None:
-        asked = {"Range": f"bytes={self.part.size}-", **self._version} if self.part.size else {}
-        with open_url(self.url, asked, self._timeout_s) as response:
-            start, total = _offered(response)
+        headers = {"Range": f"bytes={self.part.size}-", **self._if_range} if self.part.size else {}
+        with open_url(self.url, headers, self._timeout_s) as response:
+            start, total = _body_range(response)
             if start not in (0, self.part.size):
-                raise MirrorError("it sends another part than was asked for")
+                raise MirrorError("it sends another range than requested")
             if self.origin.size_bytes and total and total != self.origin.size_bytes:
                 raise MirrorError(f"its file has {total} bytes, expected {self.origin.size_bytes}")
             if total > limit:
@@ -187,7 +189,7 @@ class _Download:
                 self.part.restart(self.url)
             elif self.part.source != self.url:
                 self.part.source = ""
-            self._version = _version(response)
+            self._if_range = _if_range_header(response)
             total = total or self.origin.size_bytes
             self._check_space(total - self.part.size)
             self.listener.on_progress(self.part.size, total)
@@ -206,25 +208,25 @@ class _Download:
             raise OSError(errno.ENOSPC, f"{format_bytes(needed)} are needed, {format_bytes(free)} are free")
 
 
-def _offered(response: http.client.HTTPResponse) -> tuple[int, int]:
-    """Returns where an answer's body begins in the file, and the file's size, 0 where it is not told.
+def _body_range(response: http.client.HTTPResponse) -> tuple[int, int]:
+    """Returns the offset of a response body in the file, and the file size, 0 if unknown.
 
     Raises:
-        MirrorFailed: it does not say which part it is.
+        MirrorError: the response does not state the offset.
     """
     if response.status == 200:
         return 0, response.length or 0
-    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    if found is None:
-        raise MirrorError("it does not say which part of the file it sends")
-    return int(found[1]), 0 if found[3] == "*" else int(found[3])
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if match is None:
+        raise MirrorError("it does not state which range of the file it sends")
+    return int(match[1]), 0 if match[3] == "*" else int(match[3])
 
 
-def _version(response: http.client.HTTPResponse) -> dict[str, str]:
-    """Returns what makes a server send the rest of a file only if it is still the same one (RFC 9110, If-Range)."""
+def _if_range_header(response: http.client.HTTPResponse) -> dict[str, str]:
+    """Returns the header that makes a server send a range only if its file is unchanged (RFC 9110, If-Range)."""
     tag, date = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-    strong = tag.startswith('"')  # a weak one (W/) is not allowed there
-    return {"If-Range": tag} if strong else {"If-Range": date} if date else {}
+    is_strong = tag.startswith('"')  # a weak tag (W/) is not allowed in If-Range
+    return {"If-Range": tag} if is_strong else {"If-Range": date} if date else {}
 
 
 def _host(url: str) -> str:
@@ -234,9 +236,13 @@ def _host(url: str) -> str:
         return "no host"
 
 
-def _not_kept(origin: Origin, path: Path, part: Path, error: OSError) -> str:
-    if error.errno not in _FULL:
-        return f"cannot write {part}: {error.strerror or error}; {_ELSEWHERE}"
-    have = part.stat().st_size if part.is_file() else 0
-    kept = f"; {format_bytes(have)} are kept in {os.fspath(part)}, and the next try goes on from there" if have else ""
-    return f"no room for {origin.name} in {path.parent} ({error.strerror}): make some; {_ELSEWHERE}{kept}"
+def _write_error_message(origin: Origin, path: Path, partial: Path, error: OSError) -> str:
+    if error.errno not in _DISK_FULL:
+        return f"cannot write {partial}: {error.strerror or error}; {_OTHER_FOLDER}"
+    have_bytes = partial.stat().st_size if partial.is_file() else 0
+    kept = (
+        f"; {format_bytes(have_bytes)} are kept in {os.fspath(partial)}, and the next try resumes there"
+        if have_bytes
+        else ""
+    )
+    return f"no space for {origin.name} in {path.parent} ({error.strerror}): free some; {_OTHER_FOLDER}{kept}"

@@ -1,4 +1,4 @@
-"""How a user downloads a model's file by hand; part of the messages about missing files."""
+"""Instructions for downloading a model file by hand, for messages about missing files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from streamdet.redact import redact_address
 
 
 def download_help(origin: Origin, path: Path) -> str:
-    """Returns how a user downloads a model's file by hand: the command, or where to save the file."""
+    """Returns how to download a model file by hand: the command, or where to save the file."""
     if not origin.urls:
         return f"get the file and save it as {path} ({origin.facts})"
     command = f"curl -fL --create-dirs -o {shlex.quote(str(path))} {shlex.quote(redact_address(origin.urls[0]))}"
-    return f"get it with: {command} ({origin.facts})"
+    return f"download it with: {command} ({origin.facts})"

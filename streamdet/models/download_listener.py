@@ -1,4 +1,4 @@
-"""Who is told how a download goes."""
+"""Listeners that get the progress of a download."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ log = logging.getLogger(__name__)
 
 
 class DownloadListener:
-    """Is told how a download goes; this one tells nobody."""
+    """Gets the progress of a download; this base class ignores it."""
 
     def on_start(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
-        """One mirror is asked for a file that will be kept at `path`; so much of it is here from before."""
+        """A download from one mirror to `path` starts; `have_bytes` are left from an earlier download."""
 
     def on_progress(self, have_bytes: int, total_bytes: int) -> None:
-        """So much of the file is here; `total_bytes` is 0 where the server does not say it."""
+        """`have_bytes` of the file are here; `total_bytes` is 0 if the server does not state it."""
 
     def on_problem(self, text: str) -> None:
-        """Something went wrong that need not be the end, in words without credentials."""
+        """An error that need not end the download; `text` has no credentials."""
 
 
 class DownloadLogger(DownloadListener):
-    """Writes what a program's owner should know to the log.
+    """Logs the start and the errors of a download.
 
-    These are warnings, so that they are seen where logging was not set up: a download takes time and traffic.
+    It logs warnings, so that they appear even if logging is not set up: a download takes time and traffic.
     """
 
     def on_start(self, origin: Origin, url: str, path: Path, have_bytes: int) -> None:
-        """Says what comes from where."""
+        """Logs what is downloaded from where."""
         log.warning("%s", download_announcement(origin, url, path, have_bytes))
 
     def on_problem(self, text: str) -> None:
-        """Says it."""
+        """Logs the error."""
         log.warning("%s", text)
 
 
 def download_announcement(origin: Origin, url: str, path: Path, have_bytes: int = 0) -> str:
-    """Returns what is about to be downloaded, in one line."""
+    """Returns one line that states what is about to be downloaded."""
     size = f"{format_bytes(origin.size_bytes)}, " if origin.size_bytes else ""
-    licence = f"licence {origin.licence}" if origin.licence else "of no stated licence"
-    begun = f", going on at {format_bytes(have_bytes)}" if have_bytes else ""
-    return f"getting {origin.name} ({size}{licence}) from {redact_address(url)} into {path}{begun}"
+    licence = f"licence {origin.licence}" if origin.licence else "no stated licence"
+    resumed = f", resuming at {format_bytes(have_bytes)}" if have_bytes else ""
+    return f"downloading {origin.name} ({size}{licence}) from {redact_address(url)} into {path}{resumed}"

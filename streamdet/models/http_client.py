@@ -1,8 +1,8 @@
-"""GET over http and https with the standard library; every failure in words, and sorted by whether to try again.
+"""HTTP GET with the standard library; every failure becomes a message, and temporary errors have their own class.
 
-The standard library is enough: what matters here (ranges, mirrors, limits, digests) no client library does for us, and
-the rest is one request. Redirects are followed here, since its own handler reads their bodies without a limit, passes
-credentials on to other hosts, and goes from https to http.
+The standard library is enough: no client library handles ranges, mirrors, limits and digests for us, and the rest is
+one request. Redirects are followed here, since the library's handler reads their bodies without a limit, passes
+credentials on to other hosts, and redirects from https to http.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from streamdet.model_spec.origin import check_url
 
 _CHUNK = 256 * 1024
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_LONGEST_WAIT_S = 30.0
-_AS_IT_IS = "%/:=&?~#+!$,;'@()*[]"
-"""Not quoted in addresses, which may be quoted already; what is not ASCII or not allowed there is."""
+_TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MAX_WAIT_S = 30.0
+_UNQUOTED = "%/:=&?~#+!$,;'@()*[]"
+"""Characters that are not quoted in addresses, which may be quoted already; other special characters are."""
 
 
 class MirrorError(Exception):
-    """A server cannot give the file; the message has no credentials."""
+    """A mirror cannot give the file; the message has no credentials."""
 
 
 class TemporaryMirrorError(MirrorError):
-    """A server failed in a way that may pass.
+    """A mirror failed temporarily.
 
     Attributes:
-        after_s: how long it asks to be left alone, 0 where it says nothing.
+        after_s: wait that the server requests, 0 if it does not state one.
     """
 
     def __init__(self, reason: str, after_s: float = 0.0) -> None:
@@ -47,18 +47,18 @@ class TemporaryMirrorError(MirrorError):
 
 
 class RangeNotSatisfiableError(MirrorError):
-    """The file does not reach as far as the range that was asked for."""
+    """The requested range is beyond the end of the file."""
 
 
 @contextmanager
 def open_url(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[http.client.HTTPResponse]:
-    """Asks for a file, follows redirects, and gives an answer whose status is 200 or 206.
+    """Requests a file, follows redirects, and yields a response with status 200 or 206.
 
-    Proxies are those of the environment (`https_proxy`, `no_proxy`). Certificates are always checked.
+    Proxies come from the environment (`https_proxy`, `no_proxy`). Certificates are always verified.
 
     Args:
-        url: may hold a user name and a password, which go to that host alone.
-        headers: to send along.
+        url: may contain a user name and a password, which only that host gets.
+        headers: additional headers.
         timeout_s: longest wait for a connection, and longest silence after that.
 
     Raises:
@@ -73,8 +73,8 @@ def open_url(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator
     secure = urllib.request.HTTPSHandler(context=ssl.create_default_context())
     for handler in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(), secure):
         opener.add_handler(handler)
-    for _ in range(_MOST_REDIRECTS + 1):
-        with _in_words():
+    for _ in range(_MAX_REDIRECTS + 1):
+        with _readable_errors():
             response = opener.open(_request(url, headers), timeout=timeout_s)
         with response:
             if response.status not in _REDIRECTS:
@@ -82,16 +82,16 @@ def open_url(url: str, headers: Mapping[str, str], timeout_s: float) -> Iterator
                 yield response
                 return
             url = _redirected(url, response.headers.get("Location", ""))
-    raise MirrorError(f"more than {_MOST_REDIRECTS} redirects")
+    raise MirrorError(f"more than {_MAX_REDIRECTS} redirects")
 
 
 def read_chunk(response: http.client.HTTPResponse) -> bytes:
-    """Returns what has come of a body; nothing at its end, or where the connection ended before.
+    """Returns the next bytes of a body; b"" at its end, or if the connection ended early.
 
     Raises:
-        Interrupted: the connection broke, or nothing came for too long.
+        TemporaryMirrorError: the connection broke, or no data arrived for too long.
     """
-    with _in_words(connected=True):
+    with _readable_errors(connected=True):
         return response.read1(_CHUNK)
 
 
@@ -99,7 +99,7 @@ def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
     parts = urlsplit(url)
     user, has_user, _ = parts.netloc.rpartition("@")
     plain = parts._replace(netloc=_host(parts), fragment="").geturl()
-    request = urllib.request.Request(quote(plain, safe=_AS_IT_IS), headers=dict(headers))
+    request = urllib.request.Request(quote(plain, safe=_UNQUOTED), headers=dict(headers))
     from streamdet import __version__
 
     request.add_header("User-Agent", f"streamdet/{__version__} Python/{platform.python_version()}")
@@ -116,19 +116,19 @@ def _host(parts: SplitResult) -> str:
 
 
 def _redirected(url: str, location: str) -> str:
-    """Returns where a redirect leads; credentials go along only to the same server.
+    """Returns the target of a redirect; credentials are kept only for the same server.
 
     Raises:
-        MirrorFailed: nowhere, or where it is not followed.
+        MirrorError: the redirect is invalid or not allowed.
     """
     try:
-        target = urljoin(url, quote(location.encode("iso-8859-1"), safe=_AS_IT_IS))  # headers are read as that
+        target = urljoin(url, quote(location.encode("iso-8859-1"), safe=_UNQUOTED))  # http.client decodes headers so
         check_url(target)
     except ValueError:
-        raise MirrorError("it redirects to what is no http or https address") from None
+        raise MirrorError("it redirects to an address that is not http or https") from None
     old, new = urlsplit(url), urlsplit(target)
     if old.scheme == "https" and new.scheme == "http":
-        raise MirrorError("it redirects from https to http, which anybody on the way could change")
+        raise MirrorError("it redirects from https to http, which is not secure")
     if (old.scheme, _host(old)) == (new.scheme, new.netloc):
         new = new._replace(netloc=old.netloc)
     return new.geturl()
@@ -139,41 +139,41 @@ def _check(response: http.client.HTTPResponse) -> None:
     if status in (200, 206):
         coding = response.headers.get("Content-Encoding", "identity")
         if coding.casefold() != "identity":
-            raise MirrorError("it sends the file packed, which was not asked for")
+            raise MirrorError("it sends the file compressed, which was not requested")
         return
-    known = status in HTTPStatus.__members__.values()
-    reason = f"HTTP {status}" + (f" {HTTPStatus(status).phrase}" if known else "")  # not the server's own words
+    is_known = status in HTTPStatus.__members__.values()
+    reason = f"HTTP {status}" + (f" {HTTPStatus(status).phrase}" if is_known else "")  # not the server's own text
     if status == 416:
         raise RangeNotSatisfiableError(reason)
-    if status in _PASSING:
+    if status in _TEMPORARY_STATUS:
         after = response.headers.get("Retry-After", "")
         raise TemporaryMirrorError(
-            reason, min(float(after), _LONGEST_WAIT_S) if after.isascii() and after.isdecimal() else 0.0
+            reason, min(float(after), _MAX_WAIT_S) if after.isascii() and after.isdecimal() else 0.0
         )
     raise MirrorError(reason)
 
 
 @contextmanager
-def _in_words(connected: bool = False) -> Iterator[None]:
-    """Turns what the library raises into words.
+def _readable_errors(connected: bool = False) -> Iterator[None]:
+    """Turns exceptions of the library into messages.
 
-    Who cannot be reached is not tried again: another mirror is more likely to help. Once a server has answered, a
-    failure may pass.
+    An unreachable server is not retried: another mirror is more likely to help. Once a server has answered, an error
+    may be temporary.
     """
     try:
         yield
     except urllib.error.URLError as error:  # while connecting
-        raise MirrorError(_unreachable(error.reason)) from None
+        raise MirrorError(_unreachable_reason(error.reason)) from None
     except TimeoutError:
-        raise TemporaryMirrorError("nothing came for too long") from None
+        raise TemporaryMirrorError("no data arrived for too long") from None
     except (OSError, http.client.HTTPException) as error:
-        kind = "the connection broke" if connected or isinstance(error, OSError) else "its answer is not HTTP"
-        raise TemporaryMirrorError(kind) from None
-    except ValueError:  # an impossible host name, found only on the way
-        raise MirrorError("its address cannot work") from None
+        reason = "the connection broke" if connected or isinstance(error, OSError) else "its answer is not HTTP"
+        raise TemporaryMirrorError(reason) from None
+    except ValueError:  # an invalid host name, found only while connecting
+        raise MirrorError("its address is invalid") from None
 
 
-def _unreachable(reason: object) -> str:
+def _unreachable_reason(reason: object) -> str:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return f"its certificate is not valid ({reason.verify_message})"
     if isinstance(reason, ssl.SSLError):

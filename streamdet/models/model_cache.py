@@ -1,4 +1,4 @@
-"""The files of known models on this machine: found, checked, and got where they are missing."""
+"""The local files of known models: finding, verifying and downloading them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from streamdet.models.onnx_file import ModelFile, parse_onnx, read_model
 from streamdet.models.partial_download import partial_path
 
 Downloader = Callable[[Origin, Path], object]
-"""Puts a model's file where it is missing, or raises ModelError."""
+"""Puts a missing model file at a path, or raises ModelError."""
 
 
 def refuse_download(origin: Origin, path: Path) -> None:
-    """Gets nothing, and says how a person does.
+    """Raises, explaining how to download the file.
 
     Raises:
         ModelError: always.
     """
-    pull_it = f"streamdet models pull {origin.argument} downloads it, or " if origin.urls and origin.digests else ""
-    raise ModelError(f"{origin.name} is not on this machine: {pull_it}{download_help(origin, path)}")
+    pull_command = f"run streamdet models pull {origin.argument}, or " if origin.urls and origin.digests else ""
+    raise ModelError(f"{origin.name} is not on this machine: {pull_command}{download_help(origin, path)}")
 
 
 def downloader(listener: DownloadListener) -> Downloader:
-    """Returns what downloads missing models and tells `listener`."""
+    """Returns a function that downloads missing model files and reports to `listener`."""
     return lambda origin, path: pull_model(origin, path, listener)
 
 
 def read_cached_model(origin: Origin, path: Path, download: Downloader = refuse_download) -> ModelFile:
-    """Reads and checks a model's file, after getting it where it is missing.
+    """Reads and verifies a model file; downloads it first if it is missing.
 
     Raises:
-        ModelError: it is not there, or is not the file it should be.
+        ModelError: the file is missing or does not match.
     """
     if not path.is_file():
         download(origin, path)
@@ -48,42 +48,42 @@ def read_cached_model(origin: Origin, path: Path, download: Downloader = refuse_
 
 
 def verify_file(origin: Origin, file: ModelFile) -> None:
-    """Checks a file against the size and digests that are known.
+    """Checks a file against the known size and digests.
 
     Raises:
-        ModelError: it differs.
+        ModelError: the file differs.
     """
-    again = f"delete it, or replace it with: streamdet models pull --force {origin.argument}"
+    fix = f"delete it, or replace it with: streamdet models pull --force {origin.argument}"
     size = len(file.data)
     if origin.size_bytes and size != origin.size_bytes:
-        raise ModelError(f"{file.name} has {size} bytes, {origin.name} has {origin.size_bytes}: {again}")
+        raise ModelError(f"{file.name} has {size} bytes, {origin.name} has {origin.size_bytes}: {fix}")
     for algorithm, expected in origin.digests.items():
-        found = hashlib.new(algorithm, file.data).hexdigest()
-        if found != expected:
+        actual = hashlib.new(algorithm, file.data).hexdigest()
+        if actual != expected:
             raise ModelError(
-                f"{file.name} is not {origin.name}: its {algorithm} is {found}, expected {expected}: {again}"
+                f"{file.name} is not {origin.name}: its {algorithm} is {actual}, expected {expected}: {fix}"
             )
 
 
 def pull_model(origin: Origin, path: Path, listener: DownloadListener | None = None, *, replace: bool = False) -> bool:
-    """Makes sure that a model's file is at `path`, is the right one, and is a model that may be loaded.
+    """Makes sure that the file at `path` exists, matches its origin, and is a model that can be loaded.
 
     Args:
-        origin: what it should be, and where it can be had.
-        path: ends in .onnx: descriptions come from anywhere, and should not write other files than models.
-        listener: is told how a download goes.
-        replace: download it in any case, and replace what is there.
+        origin: size, digests and download addresses of the file.
+        path: must end in .onnx: descriptions are untrusted, and must not write other files.
+        listener: gets the progress of the download.
+        replace: always download, and replace an existing file.
 
     Returns:
         Whether it was downloaded.
 
     Raises:
-        ModelError: it is not, and the message says what to do.
+        ModelError: the file cannot be downloaded or is wrong; the message states the fix.
     """
     from streamdet.models.download import download_file
 
     if path.suffix.casefold() != ".onnx":
-        raise ModelError(f"{path} does not end in .onnx: only such files are downloaded")
+        raise ModelError(f"{path} does not end in .onnx: only .onnx files are downloaded")
     missing = replace or not path.exists()
     if missing:
         download_file(origin, path, listener, replace=replace)
@@ -94,27 +94,29 @@ def pull_model(origin: Origin, path: Path, listener: DownloadListener | None = N
 
 
 class FileState(Enum):
-    """What is here of a model's file, by a look at its size; `verify_file` reads it."""
+    """The state of a local model file, by its size; `verify_file` checks its content."""
 
     PRESENT = "here"
     MISSING = "not downloaded"
-    PARTIAL = "begun"
+    PARTIAL = "partial"
     WRONG_SIZE = "damaged"
 
 
 class FileStatus(NamedTuple):
-    """The state of a file, and how many bytes are here."""
+    """The state of a local model file, and its size in bytes."""
 
     state: FileState
     size: int
 
 
 def file_status(origin: Origin, path: Path) -> FileStatus:
-    """Looks what is here of a model's file."""
+    """Returns the state of a local model file."""
     if path.is_file():
         size = path.stat().st_size
         return FileStatus(
             FileState.PRESENT if size == origin.size_bytes or not origin.size_bytes else FileState.WRONG_SIZE, size
         )
-    part = partial_path(path, origin)
-    return FileStatus(FileState.PARTIAL, part.stat().st_size) if part.is_file() else FileStatus(FileState.MISSING, 0)
+    partial = partial_path(path, origin)
+    return (
+        FileStatus(FileState.PARTIAL, partial.stat().st_size) if partial.is_file() else FileStatus(FileState.MISSING, 0)
+    )

@@ -1,4 +1,4 @@
-"""What a model is, read from its graph: inputs, outputs, contract, parameters, arithmetic."""
+"""Facts about a model, read from its graph: inputs, outputs, contract, parameters, operations."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GraphInfo:
-    """What was counted in an ONNX graph.
+    """Counts from an ONNX graph.
 
     Attributes:
-        trainable: values of weights, biases and scales; batch normalisation's running statistics are left out, and
-            scales that were folded into convolutions are no longer there to count.
-        stored: all constants in the file.
+        trainable: number of trainable values: weights, biases and scales. Running statistics of batch normalisation do
+            not count, nor do scales that were folded into convolutions.
+        stored: number of all constants in the file.
         arithmetic: operations of one picture.
-        operators: how many nodes of each kind.
+        operators: number of nodes by operator.
         opset: version of ONNX's own operators.
-        producer: what wrote the file.
+        producer: the program that wrote the file.
     """
 
     trainable: int
@@ -44,7 +44,7 @@ class GraphInfo:
 
     @classmethod
     def of(cls, model: onnx.ModelProto) -> GraphInfo:
-        """Counts."""
+        """Counts parameters, operations and operators of a graph."""
         trainable, stored = count_parameters(model)
         return cls(
             trainable=trainable,
@@ -58,15 +58,15 @@ class GraphInfo:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What was read from a file.
+    """Facts about a model file.
 
     Attributes:
-        name: of the file, or of a model that is made up here.
-        size_bytes: of the file; of both, where the weights have one of their own.
+        name: name of the file, or of a bundled model.
+        size_bytes: size of the file, including a separate file of weights.
         signature: inputs, outputs, metadata.
-        spec: how it was recognised; None where it was not.
-        unknown: why it was not recognised, "" where it was.
-        graph: what was counted in it; None for OpenVINO's own format, whose graph is not read here.
+        spec: the recognised spec; None if the model was not recognised.
+        unknown: why it was not recognised, "" if it was.
+        graph: counts from the graph; None for OpenVINO IR, whose graph is not read.
     """
 
     name: str
@@ -81,11 +81,11 @@ def inspect_model(source: Path | bytes | ModelFile, given: ModelSpec | None = No
     """Reads a model without running it.
 
     Args:
-        source: an ONNX or OpenVINO file, or what is in it.
-        given: its description, where it is known already.
+        source: an ONNX or OpenVINO file, or its content.
+        given: its spec, if known.
 
     Raises:
-        ModelError: it cannot be read.
+        ModelError: the file cannot be read.
     """
     file = read_model(source)
     size_bytes, graph = len(file.data), None

@@ -1,4 +1,4 @@
-"""Reads ONNX files without running them, and refuses what must not reach a runtime."""
+"""Reads ONNX files without running them, and rejects models that must not reach a runtime."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     import onnx
 
 MAX_BYTES = 512 * 2**20
-"""Largest model file that is read; detectors are far smaller, and a wrong path should not fill the memory."""
+"""Maximum size of a model file; detectors are far smaller, and a wrong path should not fill the memory."""
 
 # "" and ai.onnx are the standard; the others are compiled into ONNX Runtime (quantised models use com.microsoft).
 _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview", "com.microsoft", "com.microsoft.nchwc"})
-_LOOKS_LIKE = {
+_OTHER_FORMATS = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: run git lfs pull",
-    b"<": "a web page or XML: the download went wrong, or it is OpenVINO's: give the ONNX file it came from",
+    b"<": "a web page or XML: the download failed, or it is OpenVINO's: give the ONNX file that it was converted from",
     b"PK\x03\x04": "a zip archive or a PyTorch checkpoint: export the model to ONNX",
-    b"ORTM": "ONNX Runtime's own .ort format: give the .onnx file it was made from",
+    b"ORTM": "ONNX Runtime's own .ort format: give the .onnx file that it was made from",
 }
 
 
 class ModelFile(NamedTuple):
-    """What is in a model's file, read once: what was checked is what runs.
+    """The content of a model file, read once, so that the checked content is what runs.
 
     Attributes:
-        data: the whole file.
-        name: for messages, its path; another word where it was no file.
+        data: content of the file.
+        name: its path, or another name for messages if it is no file.
     """
 
     data: bytes
@@ -42,7 +42,7 @@ class ModelFile(NamedTuple):
 
 
 def read_model(model: Path | bytes | ModelFile) -> ModelFile:
-    """Reads a model, unless it has been read.
+    """Reads a model file; returns a `ModelFile` unchanged.
 
     Raises:
         ModelError: the file is missing, unreadable or too large.
@@ -55,7 +55,7 @@ def read_model(model: Path | bytes | ModelFile) -> ModelFile:
     try:
         status = model.stat()
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):  # reading a pipe may never end
-            raise ModelError(f"{name} is no ordinary file; give the .onnx file")
+            raise ModelError(f"{name} is not a regular file; give the .onnx file")
         size = status.st_size
         if size > MAX_BYTES:
             raise ModelError(f"{name} has {size / 2**20:.0f} MiB; models of up to {MAX_BYTES // 2**20} MiB are read")
@@ -63,46 +63,46 @@ def read_model(model: Path | bytes | ModelFile) -> ModelFile:
     except IsADirectoryError:
         raise ModelError(f"{name} is a directory; give the .onnx file") from None
     except FileNotFoundError:
-        raise ModelError(f"{name} does not exist; `streamdet models list` shows what can be had by name") from None
+        raise ModelError(f"{name} does not exist; `streamdet models list` shows the known models") from None
     except OSError as error:
         raise ModelError(f"cannot read {name}: {error.strerror}") from None
 
 
 def parse_onnx(data: bytes, name: str) -> onnx.ModelProto:
-    """Parses a model, and refuses bytes that are no self-contained ONNX model.
+    """Parses an ONNX model, and rejects models that are not self-contained.
 
-    External data is refused because its paths could name any file; operators of other domains because nothing here
-    loads code for them.
+    External data is rejected because its paths could name any file, and operators of other domains because streamdet
+    loads no code for them.
 
     Args:
-        data: the whole file.
-        name: for messages.
+        data: content of the file.
+        name: name in messages.
 
     Raises:
-        ModelError: not ONNX, cut off, external data, or operators that are not ONNX Runtime's own.
+        ModelError: not ONNX, incomplete, external data, or operators that ONNX Runtime does not include.
     """
     import onnx
     from google.protobuf.message import DecodeError
 
-    for start, what in _LOOKS_LIKE.items():
+    for start, description in _OTHER_FORMATS.items():
         if data.lstrip()[: len(start)] == start:
-            raise ModelError(f"{name} is not an ONNX model but {what}")
+            raise ModelError(f"{name} is not an ONNX model but {description}")
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError:
         raise ModelError(f"{name} is not an ONNX model, or only a part of one: export or download it again") from None
     if not model.graph.node or not model.graph.output:
         raise ModelError(f"{name} is not an ONNX model: there is no graph in it")
-    own = {function.domain for function in model.functions}
+    own_domains = {function.domain for function in model.functions}
     for node in _nodes(model):
         if not node.output:
             raise ModelError(f"{name} is not an ONNX model: its operator {redact(node.op_type)} has no output")
-        if node.domain not in _KNOWN_DOMAINS | own:
-            what = f"{redact(node.domain)}.{redact(node.op_type)}"
-            raise ModelError(f"{name} needs the custom operator {what}; export it with standard operators")
+        if node.domain not in _KNOWN_DOMAINS | own_domains:
+            operator = f"{redact(node.domain)}.{redact(node.op_type)}"
+            raise ModelError(f"{name} needs the custom operator {operator}; export it with standard operators")
     for tensor in _tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            raise ModelError(f"{name} keeps its weights in other files, which is not read: save it as a single file")
+            raise ModelError(f"{name} keeps its weights in other files, which is not supported: save it as one file")
     return model
 
 
@@ -112,7 +112,7 @@ def operator_types(model: onnx.ModelProto) -> set[str]:
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[Any]:
-    """Yields the main graph and every graph nested in it, and every function: all that has nodes."""
+    """Yields the main graph, every graph nested in it, and every function."""
     waiting = [model.graph, *model.functions]
     while waiting:
         graph = waiting.pop()
@@ -148,7 +148,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[Any]:
 
 
 def onnx_signature(model: onnx.ModelProto) -> Signature:
-    """Returns the signature of a parsed model; weights that old files list among the inputs are left out."""
+    """Returns the signature of a parsed model, without the weights that old files list among the inputs."""
     import onnx
 
     weights = {tensor.name for tensor in model.graph.initializer}

@@ -1,4 +1,4 @@
-"""Small tools to read and change ONNX graphs: who makes a value, what leads to it, what it is called."""
+"""Tools for ONNX graphs: find the producers of a value, extract subgraphs, rename values, convert opsets."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from streamdet.errors import ModelError
 from streamdet.redact import redact
 
 PASS_THROUGH = frozenset({"Identity", "Cast", "Dropout", "QuantizeLinear", "DequantizeLinear"})
-"""Operators that hand their first input on, in another type at most."""
+"""Operators that pass their first input on, at most with another type."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphLinks:
-    """Which node makes each value, and which are stored.
+    """Producers and stored values of a graph.
 
     Attributes:
-        makers: node by the name of each of its outputs.
+        producers: node by the name of each of its outputs.
         stored: initializer by name.
     """
 
-    makers: Mapping[str, onnx.NodeProto]
+    producers: Mapping[str, onnx.NodeProto]
     stored: Mapping[str, onnx.TensorProto]
 
     @classmethod
     def of(cls, graph: onnx.GraphProto) -> GraphLinks:
-        """Reads them from a graph."""
-        makers = {name: node for node in graph.node for name in node.output if name}
-        return cls(makers, {tensor.name: tensor for tensor in graph.initializer})
+        """Reads the links of a graph."""
+        producers = {name: node for node in graph.node for name in node.output if name}
+        return cls(producers, {tensor.name: tensor for tensor in graph.initializer})
 
     def origin(self, name: str) -> str:
-        """Follows a value back through operators that only hand it on."""
-        while (node := self.makers.get(name)) is not None and node.op_type in PASS_THROUGH:
+        """Returns the source of a value, behind operators that only pass it on."""
+        while (node := self.producers.get(name)) is not None and node.op_type in PASS_THROUGH:
             name = node.input[0]
         return name
 
     def nodes_leading_to(self, names: Iterable[str], stop: frozenset[str] = frozenset()) -> list[onnx.NodeProto]:
-        """Returns the nodes that some values depend on, inputs before outputs; what is in `stop` is not looked behind.
+        """Returns the nodes that values depend on, in topological order; it stops at the values of `stop`.
 
         Raises:
-            ModelError: the graph runs in a circle.
+            ModelError: the graph has a cycle.
         """
         order: list[onnx.NodeProto] = []
-        state: dict[str, bool] = {}  # by a node's first output: True once it is in order, False while it waits
+        state: dict[str, bool] = {}  # by first output of a node: True if it is in `order`, False while it waits
         waiting = list(names)
         while waiting:
             name = waiting[-1]
-            node = None if name in stop else self.makers.get(name)
+            node = None if name in stop else self.producers.get(name)
             key = "" if node is None else next(o for o in node.output if o)
             if node is None or state.get(key):
                 waiting.pop()
@@ -62,10 +62,10 @@ class GraphLinks:
                 order.append(node)
             else:
                 state[key] = False
-                before = [i for i in node.input if i and i not in stop and i in self.makers]
-                keys = [next(o for o in self.makers[i].output if o) for i in before]
+                before = [i for i in node.input if i and i not in stop and i in self.producers]
+                keys = [next(o for o in self.producers[i].output if o) for i in before]
                 if any(state.get(k) is False for k in keys):
-                    raise ModelError("the graph runs in a circle: export the model again")
+                    raise ModelError("the graph has a cycle: export the model again")
                 waiting += before
         return order
 
@@ -79,36 +79,36 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
 
 
 def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Returns a copy where constants are initializers, and nothing is merely called by another name."""
-    tidy = onnx.ModelProto()
-    tidy.CopyFrom(model)
-    graph = tidy.graph
+    """Returns a copy with constants as initializers and without Identity nodes."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    graph = copy.graph
     kept: list[onnx.NodeProto] = []
-    same: dict[str, str] = {}
+    sources: dict[str, str] = {}
     outputs = {value.name for value in graph.output}
     for node in graph.node:
         if node.op_type == "Constant" and (tensor := _constant(node)) is not None:
             graph.initializer.append(tensor)
         elif node.op_type == "Identity" and node.output[0] not in outputs:
-            same[node.output[0]] = node.input[0]
+            sources[node.output[0]] = node.input[0]
         else:
             kept.append(node)
     for node in kept:
         for i, name in enumerate(node.input):
-            while name in same:
-                name = same[name]
+            while name in sources:
+                name = sources[name]
             node.input[i] = name
     del graph.node[:]
     graph.node.extend(kept)
     stored = {tensor.name for tensor in graph.initializer}
-    real = [value for value in graph.input if value.name not in stored]  # old files list weights as inputs too
+    inputs = [value for value in graph.input if value.name not in stored]  # old files list weights as inputs too
     del graph.input[:]
-    graph.input.extend(real)
-    return tidy
+    graph.input.extend(inputs)
+    return copy
 
 
 def _constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
-    """Returns what a Constant node holds; None for texts and sparse values."""
+    """Returns the value of a Constant node; None for strings and sparse values."""
     for entry in node.attribute:
         if entry.name == "value":
             tensor = onnx.TensorProto()
@@ -128,20 +128,20 @@ def extract_subgraph(
     outputs: Iterable[str],
     stop: frozenset[str] = frozenset(),
 ) -> onnx.ModelProto:
-    """Returns a new model of what leads from `inputs` to `outputs`; the rest, dead weights too, is left out.
+    """Returns a new model of the nodes between `inputs` and `outputs`, without unused weights.
 
     Args:
-        model: tidied.
-        inputs: of the new model.
-        outputs: names of values; their shapes are left open.
-        stop: values whose makers are left out, since they are inputs now.
+        model: a model from `simplified`.
+        inputs: inputs of the new model.
+        outputs: names of its outputs; their shapes are left open.
+        stop: values whose producers are left out, since they are inputs now.
     """
     outputs = list(outputs)
     links = GraphLinks.of(model.graph)
     nodes = links.nodes_leading_to(outputs, stop)
     for node in nodes:
         if any(a.HasField("g") or a.graphs for a in node.attribute):
-            raise ModelError(f"the part to keep holds control flow ({node.op_type}), which is not known here")
+            raise ModelError(f"the part to keep contains control flow ({node.op_type}), which is not supported")
     used = {name for node in nodes for name in node.input}
     weights = [tensor for tensor in model.graph.initializer if tensor.name in used]
     ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs]
@@ -152,7 +152,7 @@ def extract_subgraph(
 
 
 def rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Renames values of a flat graph in place."""
+    """Renames values of a graph without subgraphs, in place."""
     for node in graph.node:
         for field in (node.input, node.output):
             for i, name in enumerate(field):
@@ -162,26 +162,26 @@ def rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 
 
 def free_names(graph: onnx.GraphProto, wanted: Iterable[str]) -> dict[str, str]:
-    """Renames values and nodes that have a name of `wanted`, which new ones are to get; returns values' new names."""
+    """Frees the names in `wanted` by renaming values and nodes that use them; returns the new names of values."""
     wanted = set(wanted)
     taken = {name for node in graph.node for name in (*node.input, *node.output)}
     taken |= {value.name for value in (*graph.input, *graph.initializer)}
-    called = {node.name for node in graph.node}
+    node_names = {node.name for node in graph.node}
     for node in graph.node:
         if node.name in wanted:
-            node.name = _free(node.name, called | wanted)
-            called.add(node.name)
-    names = {name: _free(name, taken | wanted) for name in sorted(wanted & taken)}
+            node.name = _unused_name(node.name, node_names | wanted)
+            node_names.add(node.name)
+    names = {name: _unused_name(name, taken | wanted) for name in sorted(wanted & taken)}
     rename_values(graph, names)
     return names
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _unused_name(name: str, taken: set[str]) -> str:
     return next(free for i in itertools.count(1) if (free := f"{name}_{i}") not in taken)
 
 
 def sort_nodes(model: onnx.ModelProto) -> None:
-    """Puts nodes in an order where each comes after those it depends on; those that nothing needs are left out."""
+    """Sorts nodes topologically, and removes nodes that no output depends on."""
     ordered = GraphLinks.of(model.graph).nodes_leading_to(value.name for value in model.graph.output)
     ordered = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
     del model.graph.node[:]
@@ -189,24 +189,24 @@ def sort_nodes(model: onnx.ModelProto) -> None:
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """Returns the version of ONNX's own operators, 0 where the file names none."""
+    """Returns the version of ONNX's own operators, 0 if the file states none."""
     return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
 
 
 def upgrade_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    """Returns the model in newer operators; as it is where it is that new already.
+    """Returns the model converted to `opset`; unchanged if its opset is not older.
 
     Raises:
-        ModelError: some operator has no newer form.
+        ModelError: an operator cannot be converted.
     """
     if opset_of(model) >= opset:
         return model
     try:
-        model.ir_version = max(model.ir_version, 4)  # before, weights had to be listed as inputs
+        model.ir_version = max(model.ir_version, 4)  # before IR version 4, weights had to be listed as inputs
         newer = onnx.version_converter.convert_version(model, opset)
     except Exception as error:
         reason = redact(" ".join(str(error).split()))[:200]
-        raise ModelError(f"cannot be written in operators of opset {opset}: {reason}") from None
+        raise ModelError(f"cannot be converted to opset {opset}: {reason}") from None
     newer.ir_version = onnx.helper.find_min_ir_version_for(list(newer.opset_import))
     del newer.graph.value_info[:]
     return newer

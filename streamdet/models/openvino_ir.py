@@ -1,4 +1,4 @@
-"""OpenVINO's own format: an .xml file with the graph, and a .bin file of the same name with the weights."""
+"""OpenVINO IR files: an .xml file with the graph, and a .bin file of the same name with the weights."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from streamdet.openvino_runtime import has_openvino, openvino_core
 from streamdet.redact import redact
 
 CONVERTED_MODEL_FIELDS: dict[str, Any] = {"rgb": False, "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-"""How Open Model Zoo's converted networks are fed: BGR, 0..255, with mean and scale folded into the graph."""
+"""Input of models converted by Open Model Zoo: BGR, 0..255, with mean and scale folded into the graph."""
 
-_NOTES = "streamdet"
+_METADATA_GROUP = "streamdet"
 
 
 def is_ir(file: ModelFile) -> bool:
-    """Returns whether a file is the .xml of a network, and not a web page."""
+    """Returns whether a file is an OpenVINO .xml, and not a web page."""
     return b"<net " in file.data[:4096]
 
 
 def read_weights(file: ModelFile) -> bytes:
-    """Returns what is in the .bin file beside an .xml file.
+    """Returns the content of the .bin file next to an .xml file.
 
     Raises:
-        ModelError: it is missing or cannot be read.
+        ModelError: the .bin file is missing or cannot be read.
     """
     path = Path(file.name).with_suffix(".bin")
     if not path.is_file():
-        raise ModelError(f"{file.name} has its weights in {path.name}, which is not beside it: put it there")
+        raise ModelError(f"{file.name} has its weights in {path.name}, which is not next to it: put it there")
     return read_model(path).data
 
 
 def ir_signature(file: ModelFile) -> Signature:
-    """Returns inputs, outputs and streamdet's own notes of an OpenVINO network.
+    """Returns inputs, outputs and streamdet's metadata of an OpenVINO model file.
 
     Raises:
-        ModelError: OpenVINO is not installed, or cannot read it.
+        ModelError: OpenVINO is not installed, or cannot read the file.
     """
     if not has_openvino():
         raise ModelError(
-            f"{file.name} is an OpenVINO model: pip install openvino, or give the ONNX file that it was made from"
+            f"{file.name} is an OpenVINO model: pip install openvino, or give the ONNX file that it was converted from"
         )
     weights = read_weights(file)
     try:
@@ -55,37 +55,37 @@ def ir_signature(file: ModelFile) -> Signature:
 
 
 def parse_ir_signature(xml: bytes, weights: bytes) -> Signature:
-    """Returns the same, of what is in the two files.
+    """Returns the same as `ir_signature`, from the content of the two files.
 
     Raises:
-        RuntimeError: OpenVINO cannot read it.
+        RuntimeError: OpenVINO cannot read them.
     """
     model = openvino_core().read_model(xml, weights)
-    notes: dict[str, str] = {}
-    if model.has_rt_info(_NOTES):
-        found = model.get_rt_info(_NOTES).value
-        notes = {f"{_NOTES}.{key}": str(getattr(value, "value", value)) for key, value in found.items()}
+    metadata: dict[str, str] = {}
+    if model.has_rt_info(_METADATA_GROUP):
+        entries = model.get_rt_info(_METADATA_GROUP).value
+        metadata = {f"{_METADATA_GROUP}.{key}": str(getattr(value, "value", value)) for key, value in entries.items()}
     return Signature(
-        tuple(map(openvino_tensor_info, model.inputs)), tuple(map(openvino_tensor_info, model.outputs)), notes
+        tuple(map(openvino_tensor_info, model.inputs)), tuple(map(openvino_tensor_info, model.outputs)), metadata
     )
 
 
 def model_signature(file: ModelFile) -> Signature:
-    """Returns inputs, outputs and metadata of a model file of either kind.
+    """Returns inputs, outputs and metadata of an ONNX or OpenVINO model file.
 
     Raises:
-        ModelError: it cannot be read.
+        ModelError: the file cannot be read.
     """
     return ir_signature(file) if is_ir(file) else onnx_signature(parse_onnx(*file))
 
 
 def openvino_tensor_info(port: Any) -> TensorInfo:
-    """Returns an input or output of an OpenVINO model under the name that the graph calls it by.
+    """Returns an input or output of an OpenVINO model under its name in the graph.
 
-    OpenVINO gives a tensor several names where steps that change nothing were removed, in no order. An output's own is
-    that of its node.
+    OpenVINO gives a tensor several unordered names if it removed steps that change nothing. The name of the node is the
+    right one.
     """
-    own = port.get_node().get_friendly_name().removesuffix("/sink_port_0")
-    name = own if own in port.get_names() else port.get_any_name()
+    node_name = port.get_node().get_friendly_name().removesuffix("/sink_port_0")
+    name = node_name if node_name in port.get_names() else port.get_any_name()
     shape = tuple(d.get_length() if d.is_static else None for d in port.get_partial_shape())
     return TensorInfo(name, shape, np.dtype(port.get_element_type().to_dtype()))

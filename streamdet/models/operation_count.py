@@ -1,4 +1,4 @@
-"""Counts a graph's parameters and arithmetic without running it."""
+"""Counts the parameters and operations of a graph without running it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamdet.redact import redact
 if TYPE_CHECKING:
     import onnx
 
-# Which inputs of an operator training changes. The running mean and variance of a batch normalisation (inputs 3 and 4)
+# Inputs of each operator that training changes. The running mean and variance of a batch normalisation (inputs 3 and 4)
 # are statistics, not weights.
 _TRAINED_INPUTS: Mapping[str, tuple[int, ...]] = {
     "Conv": (1, 2),
@@ -27,9 +27,9 @@ _TRAINED_INPUTS: Mapping[str, tuple[int, ...]] = {
     "PRelu": (1,),
     "QLinearConv": (3, 8),
 }
-_PASSES_ON = ("DequantizeLinear", "Cast", "Identity")  # between a stored weight and its use
+_PASS_THROUGH = ("DequantizeLinear", "Cast", "Identity")  # between a stored weight and its use
 
-# Products of integers, with the places of data and weight among their inputs.
+# Integer products, with the input indices of data and weight.
 _INTEGER: Mapping[str, tuple[int, int]] = {
     "QLinearConv": (0, 3),
     "ConvInteger": (0, 1),
@@ -38,7 +38,7 @@ _INTEGER: Mapping[str, tuple[int, int]] = {
 }
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul", *_INTEGER)
 _POOLS = ("MaxPool", "AveragePool")
-# Operations for each value written.
+# Operations per written value.
 _OPERATIONS: Mapping[str, int] = {
     "BatchNormalization": 2,  # a scale and a shift
     "Softmax": 3,  # exponential, sum, division
@@ -47,7 +47,7 @@ _OPERATIONS: Mapping[str, int] = {
     ),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"), 1),
 }
-_SMALL = 4096  # values; constants up to here (shapes, axes) stay in the graph for shape inference
+_MAX_SMALL_CONSTANT = 4096  # values; constants up to this size (shapes, axes) stay in the graph for shape inference
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class OperationCount:
     """Operations of one picture.
 
     Attributes:
-        products: 2 x multiply-adds, by operator (Conv, ConvTranspose, Gemm, MatMul, and their quantised kin).
-        integer: how many of those are done on integers.
-        elementwise: operations of activations, sums, normalisations and pooling: one for each value written, two for
-            each value a batch normalisation writes, one for each value a pooling window reads.
-        uncounted: operators of the first kind whose shapes are not known before they run.
+        products: 2 x multiply-adds by operator (Conv, ConvTranspose, Gemm, MatMul, and their quantised forms).
+        integer: the integer operations among them.
+        elementwise: operations of activations, sums, normalisations and pooling: one per written value, two per value
+            that a batch normalisation writes, one per value that a pooling window reads.
+        uncounted: number of product operators whose shapes are known only at run time.
     """
 
     products: Mapping[str, int]
@@ -79,34 +79,34 @@ class OperationCount:
 
 
 def count_parameters(model: onnx.ModelProto) -> tuple[int, int]:
-    """Returns how many values are trained, and how many constants are stored in all.
+    """Returns the number of trained values, and the number of all stored constants.
 
-    Weights stored as integers or half floats count as what they stand for.
+    Weights count the same if they are stored as integers or half floats.
     """
     sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
-    comes_from: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for node in model.graph.node:
         if node.op_type == "Constant":
             sizes.update((node.output[0], math.prod(a.t.dims)) for a in node.attribute if a.name == "value")
-        elif node.op_type in _PASSES_ON and node.input:
-            comes_from[node.output[0]] = comes_from.get(node.input[0], node.input[0])  # nodes come after what they use
+        elif node.op_type in _PASS_THROUGH and node.input:
+            sources[node.output[0]] = sources.get(node.input[0], node.input[0])  # nodes are in topological order
     trained: set[str] = set()
     for node in model.graph.node:
         for i in _TRAINED_INPUTS.get(node.op_type, ()):
             name = node.input[i] if i < len(node.input) else ""
-            name = comes_from.get(name, name)
+            name = sources.get(name, name)
             if name in sizes:
                 trained.add(name)
     return sum(sizes[name] for name in trained), sum(sizes.values())
 
 
 def count_operations(model: onnx.ModelProto) -> OperationCount:
-    """Counts the arithmetic of one picture.
+    """Counts the operations of one picture.
 
-    Shapes come from ONNX's shape inference; dimensions the file leaves open count as 1 (the batch).
+    Shapes come from ONNX's shape inference; open dimensions (the batch) count as 1.
 
     Raises:
-        ModelError: the graph's shapes do not fit together.
+        ModelError: the shapes of the graph are inconsistent.
     """
     shapes = value_shapes(model)
     dequantized = {node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
@@ -124,30 +124,30 @@ def count_operations(model: onnx.ModelProto) -> OperationCount:
 
 
 def flops_by_node(model: onnx.ModelProto) -> list[tuple[onnx.NodeProto, int | None]]:
-    """Returns 2 x multiply-adds of one picture for each node that has any; None where its shapes are not known."""
+    """Returns 2 x multiply-adds of one picture for each node that has any; None if its shapes are unknown."""
     shapes = value_shapes(model)
     return [(node, _products(node, shapes)) for node in model.graph.node if node.op_type in _PRODUCTS]
 
 
 def value_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of all values by ONNX's shape inference; an input's dimensions that are open count as 1.
+    """Returns the shapes of all values by ONNX's shape inference; open input dimensions count as 1.
 
     Raises:
-        ModelError: they do not fit together.
+        ModelError: the shapes are inconsistent.
     """
     import onnx
 
     light = onnx.ModelProto()
-    light.CopyFrom(model)  # weights are dropped from the copy: inference needs their shapes only
+    light.CopyFrom(model)  # weights are dropped from the copy: shape inference needs only their shapes
     del light.graph.initializer[:]
     for value in light.graph.input:
         for dimension in value.type.tensor_type.shape.dim:
             if not dimension.dim_value:
                 dimension.dim_value = 1
-    del light.graph.value_info[:]  # what an exporter wrote for its own batch would contradict
+    del light.graph.value_info[:]  # shapes that an exporter wrote for its own batch size would conflict
     declared = {value.name for value in light.graph.input}
     for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) <= _SMALL:
+        if math.prod(tensor.dims) <= _MAX_SMALL_CONSTANT:
             light.graph.initializer.append(tensor)
         elif tensor.name not in declared:
             light.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
@@ -156,7 +156,7 @@ def value_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     try:
         light = onnx.shape_inference.infer_shapes(light)
     except Exception as error:
-        raise ModelError(f"the graph's shapes do not fit together: {redact(str(error)).splitlines()[0]}") from None
+        raise ModelError(f"the shapes of the graph are inconsistent: {redact(str(error)).splitlines()[0]}") from None
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     for value in (*light.graph.input, *light.graph.value_info, *light.graph.output):
         if value.type.tensor_type.HasField("shape"):

@@ -1,4 +1,4 @@
-"""The beginning of a file that is being downloaded, kept beside the place where the whole file will be."""
+"""Partial downloads: the start of a file, kept next to its destination until the file is complete."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from streamdet.model_spec.origin import Origin
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 1 << 40  # a locked byte cannot be read by others: one that no file here has
+    _LOCK_OFFSET = 1 << 40  # other processes cannot read a locked byte: one beyond the end of any file
 
     def _lock(descriptor: int, wait: bool) -> bool:
         position = os.lseek(descriptor, 0, os.SEEK_CUR)
-        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        os.lseek(descriptor, _LOCK_OFFSET, os.SEEK_SET)
         try:
             while True:
                 with suppress(OSError):
@@ -33,7 +33,7 @@ else:
     import fcntl
 
     def _lock(descriptor: int, wait: bool) -> bool:
-        """Takes the lock, which ends with its holder, however that ends. False where it is held and not waited for."""
+        """Takes the lock, which ends with the process. Without `wait`, returns False if another process has it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -42,25 +42,25 @@ else:
 
 
 def partial_path(path: Path, origin: Origin) -> Path:
-    """Returns where the beginning of a file is kept. The name says of what: another version does not go on with it."""
+    """Returns the path of the partial file. Its name holds the digest, so that another version does not resume it."""
     digest = next(iter(origin.digests.values()), "unknown")
     return path.with_name(f"{path.name}.{digest[:16]}.part")
 
 
 @contextmanager
 def locked_partial_download(path: Path, on_wait: Callable[[], None]) -> Iterator[PartialDownload]:
-    """Opens a part, or makes it, as the only process that does.
+    """Opens or creates a partial file, with an exclusive lock between processes.
 
     Args:
-        path: of the part.
-        on_wait: called once where another process holds it, before waiting for that to end.
+        path: path of the partial file.
+        on_wait: called once before waiting for another process.
 
     Raises:
-        OSError: it cannot be made or locked here, or something else has its name.
+        OSError: the file cannot be created or locked, or is no regular file.
     """
     part = PartialDownload(path)
     try:
-        while not part.lock(on_wait):  # the one that held it has given the file its final name, or removed it
+        while not part.lock(on_wait):  # the process that held it has renamed or removed the file
             part.close()
             part = PartialDownload(path)
         yield part
@@ -69,90 +69,90 @@ def locked_partial_download(path: Path, on_wait: Callable[[], None]) -> Iterator
 
 
 class PartialDownload:
-    """A file that grows; what was written stays when the process ends. See `locked_partial_download`.
+    """A growing file; its content survives the process. See `locked_partial_download`.
 
     Attributes:
-        path: of the part.
-        size: how many bytes of the file are here.
-        source: the address that all of it came from; "" where there are several, or where that is not known any more.
+        path: path of the partial file.
+        size: bytes received so far.
+        source: the address that all of it came from; "" if there were several, or if it is unknown.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = open(path, "r+b", buffering=0, opener=_opener)  # noqa: SIM115  # closed by `close`
-        self._held = False
+        self._is_locked = False
         status = os.fstat(self._file.fileno())
         if not stat.S_ISREG(status.st_mode):
             self.close()
-            raise FileExistsError(f"{path} is no ordinary file")
+            raise FileExistsError(f"{path} is not a regular file")
         self.size = self._file.seek(0, os.SEEK_END)
         self.source = ""
 
     def lock(self, on_wait: Callable[[], None]) -> bool:
-        """Waits until no other process holds the part. False where the part it holds then is no longer this one."""
+        """Waits for the lock. Returns False if the file was renamed or removed meanwhile."""
         descriptor = self._file.fileno()
         if not _lock(descriptor, wait=False):
             on_wait()
             _lock(descriptor, wait=True)
         try:
-            self._held = os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+            self._is_locked = os.path.samestat(os.fstat(descriptor), os.stat(self.path))
         except FileNotFoundError:
             return False
         self.size = self._file.seek(0, os.SEEK_END)
-        return self._held
+        return self._is_locked
 
     def append(self, data: bytes) -> None:
-        """Writes to the end.
+        """Appends data.
 
         Raises:
-            OSError: the disk is full, for one; `size` is what was written.
+            OSError: for instance a full disk; `size` is what was written.
         """
-        rest = memoryview(data)
-        while rest:
-            written = self._file.write(rest)
+        remaining = memoryview(data)
+        while remaining:
+            written = self._file.write(remaining)
             self.size += written
-            rest = rest[written:]
+            remaining = remaining[written:]
 
     def restart(self, source: str = "") -> None:
-        """Drops all of it; from now on it comes from `source`."""
+        """Empties the file; later data come from `source`."""
         self._file.seek(0)
         self._file.truncate()
         self.size, self.source = 0, source
 
     def mismatch(self, origin: Origin) -> str:
-        """Returns how what is on the disk differs from what it should be, "" where it does not."""
+        """Returns which digest of the file on disk differs, "" if none does."""
         for algorithm, expected in origin.digests.items():
             self._file.seek(0)
-            found = hashlib.file_digest(self._file, algorithm).hexdigest()  # leaves the position at the end
-            if found != expected:
-                return f"SHA-{algorithm.removeprefix('sha')} is {found}, expected {expected}"
+            actual = hashlib.file_digest(self._file, algorithm).hexdigest()  # leaves the position at the end
+            if actual != expected:
+                return f"SHA-{algorithm.removeprefix('sha')} is {actual}, expected {expected}"
         return ""
 
     def finish_as(self, path: Path) -> None:
-        """Gives the part its final name in one step, replacing what has that name; a power cut leaves old or new.
+        """Renames the file to `path` atomically, replacing an existing file; a power cut leaves the old or the new one.
 
         Raises:
-            OSError: that cannot be.
+            OSError: the file cannot be renamed.
         """
         os.fsync(self._file.fileno())
         if sys.platform == "win32":
-            self._file.close()  # an open file cannot be renamed there
+            self._file.close()  # Windows cannot rename an open file
         os.replace(self.path, path)
-        self._held = False
+        self._is_locked = False
         if sys.platform != "win32":
             _sync_folder(path.parent)
 
     def close(self) -> None:
-        """Lets others have it; nothing is left behind where nothing came. Idempotent."""
-        if self._held and self.size == 0:
+        """Releases the lock; removes the file if it is empty. Idempotent."""
+        if self._is_locked and self.size == 0:
             with suppress(OSError):
                 self.path.unlink()
-        self._held = False
+        self._is_locked = False
         self._file.close()
 
 
 def _sync_folder(folder: Path) -> None:
-    """Brings the new name to the disk; where that is not possible, the name is there all the same."""
+    """Writes the new name to disk, as far as the system supports it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

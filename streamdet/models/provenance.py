@@ -1,4 +1,4 @@
-"""Where a converted file says it comes from."""
+"""The provenance of a converted model, from its metadata."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from dataclasses import dataclass
 from streamdet.redact import printable, redact
 
 CONVERTED_KEY = "streamdet.converted"
-"""Metadata key of a converted file: JSON with its source, the options, and the numbers of its verification."""
+"""Metadata key of a converted file: JSON with its source, the options, and the figures of its verification."""
 
 ACCURACY_KEY = "streamdet.accuracy"
-"""Metadata key of a file whose accuracy is not its source's: why, in words."""
+"""Metadata key of a file whose accuracy differs from that of its source: the reason, as text."""
 
-_LONGEST = 300
-_RENAMED = {
+_MAX_TEXT = 300
+_OLD_NAMES = {
     "pictures": "images",
     "greatest_box_difference": "max_box_difference",
     "greatest_score_difference": "max_score_difference",
 }
-"""Numbers in files of earlier versions, which also call the verification "proof" and an earlier conversion "before"."""
+"""Old names of figures; old files also name the verification "proof", and an earlier conversion "before"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a converted file says it comes from; whoever made the file could write anything there.
+    """The provenance that a converted file states; the metadata is untrusted.
 
     Attributes:
-        source: name of the file it was made from.
-        sha256: of that file.
-        options: as typed.
-        before: the file that one was made from, with its options; "" where it was not converted itself.
-        verification: in words.
-        notes: what else was found.
+        source: name of the source file.
+        sha256: digest of the source file.
+        options: conversion options as typed.
+        before: the source of the source file, with its options; "" if that was not converted.
+        verification: summary of the verification.
+        notes: other findings.
     """
 
     source: str
@@ -44,32 +44,32 @@ class Provenance:
 
 
 def read_provenance(text: str) -> Provenance | None:
-    """Returns what the metadata `CONVERTED_KEY` says; None where it says nothing that can be read.
+    """Returns the provenance in the metadata `CONVERTED_KEY`, None if it cannot be read.
 
     >>> read_provenance("[]") is None
     True
     """
     try:
-        done = json.loads(text)
-        numbers = done["verification"] if "verification" in done else done["proof"]
-        numbers = {_RENAMED.get(key, key): value for key, value in numbers.items()}
-        words = (
+        record = json.loads(text)
+        numbers = record["verification"] if "verification" in record else record["proof"]
+        numbers = {_OLD_NAMES.get(key, key): value for key, value in numbers.items()}
+        summary = (
             f"{int(numbers['matched'])} of {int(numbers['detections'])} detections on {int(numbers['images'])} images "
             f"agree with its source, boxes within {float(numbers['max_box_difference']):.1g} of the side, scores "
             f"within {float(numbers['max_score_difference']):.1g}"
         )
-        before = done.get("earlier_conversion", done.get("before"))
+        before = record.get("earlier_conversion", record.get("before"))
         return Provenance(
-            source=_line(done["from"]),
-            sha256=_line(done["sha256"]),
-            options=_line(done["options"]),
+            source=_line(record["from"]),
+            sha256=_line(record["sha256"]),
+            options=_line(record["options"]),
             before=_line(f"{before['from']} with {before['options'] or 'no options'}") if before else "",
-            verification=words,
-            notes=tuple(_line(note) for note in done["notes"])[:20],
+            verification=summary,
+            notes=tuple(_line(note) for note in record["notes"])[:20],
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 
 def _line(value: object) -> str:
-    return redact(printable(str(value)[:_LONGEST]))
+    return redact(printable(str(value)[:_MAX_TEXT]))

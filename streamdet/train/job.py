@@ -14,7 +14,7 @@ import streamdet
 from streamdet.atomic_write import write_files
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
-from streamdet.models.description_keys import LONGEST_LABEL
+from streamdet.models.description_keys import MAX_LABEL_LENGTH
 from streamdet.models.ssd_small import SmallSsdConfig, Weights, build_small
 from streamdet.scenes.street.trajectories import LABELS
 from streamdet.train.network import SmallSsd
@@ -115,7 +115,7 @@ def labels_of(categories: Mapping[int, str], wanted: tuple[str, ...]) -> tuple[s
     if unknown:
         raise UsageError(f"{unknown[0]!r} is not a category of the annotations, which are: {', '.join(names[:20])}")
     labels = tuple(name for name in names if not wanted or name in wanted)
-    bad = [name for name in labels if not name.isprintable() or len(name) > LONGEST_LABEL]
+    bad = [name for name in labels if not name.isprintable() or len(name) > MAX_LABEL_LENGTH]
     if bad:
         raise UsageError(f"bad category name {bad[0][:40]!r}: use up to {LONGEST_LABEL} printable characters")
     return labels

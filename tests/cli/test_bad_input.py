@@ -201,7 +201,7 @@ MODELS = [
         "known model, not downloaded",
         "yolox-nano --no-download",
         2,
-        "get it with: curl -fL --create-dirs -o {out}/yolox-nano.onnx https://",
+        "download it with: curl -fL --create-dirs -o {out}/yolox-nano.onnx https://",
     ),
     row("part of a model name", "yolox", 2, "no model 'yolox': did you mean 'yolox-nano'?"),
     row("folder as model", "{bad}", 2, "is a folder: name an ONNX file in it"),

@@ -32,10 +32,12 @@ def shown(*, quiet: bool = False, terminal: bool = True, total: int = 1_000_000)
 
 def test_progress_bar_on_a_terminal():
     first, bar, trouble, second, last = shown()
-    assert first == "streamdet: getting net (1.0 MB, licence MIT) from http://***@first/net.onnx into /models/net.onnx"
+    assert (
+        first == "streamdet: downloading net (1.0 MB, licence MIT) from http://***@first/net.onnx into /models/net.onnx"
+    )
     assert re.match(r"net [━╸╺ ]+ .*0\.?0?.*MB", bar), bar
     assert trouble == "streamdet: first: the connection broke; trying the next mirror"
-    assert second.endswith("into /models/net.onnx, going on at 0.3 MB")
+    assert second.endswith("into /models/net.onnx, resuming at 0.3 MB")
     assert "1.0/1.0 MB" in last
 
 

@@ -112,7 +112,7 @@ def test_list_pull_and_verify(cli, known, folder):
             f"  downloaded and verified: {path}",
         ]
         (line,) = pulled.err.splitlines()  # no bar, since this is no terminal
-        assert line.startswith("streamdet: getting tiny (")
+        assert line.startswith("streamdet: downloading tiny (")
         assert line.endswith(f", licence MIT) from {mirror.url} into {path}")
         assert path.read_bytes() == MODEL
 
@@ -156,7 +156,7 @@ def test_a_partial_download_is_listed(cli, known, folder, monkeypatch):
         assert failed.code == 1
         assert "HTTP 404 Not Found" in failed.err
         assert "are kept for the next try" in failed.err
-        assert f"begun, {HALF} bytes on this machine)" in cli("models", "list").out
+        assert f"partial, {HALF} bytes on this machine)" in cli("models", "list").out
         assert cli("models", "pull", "-q", "tiny") == Outcome(0, "", "")
         assert mirror.ranges[-1] == f"bytes={HALF}-"
     assert [file.name for file in folder.iterdir()] == [path.name]
@@ -166,7 +166,7 @@ VERIFIED = [
     (
         "missing",
         "tiny",
-        "wrong: tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl",
+        "wrong: tiny is not on this machine: run streamdet models pull tiny, or download it with: curl",
     ),
     ("unknown", "{tmp}/other.onnx", "wrong: {tmp}/other.onnx is not a known model: 5 bytes, SHA-256 "),
     ("nothing", "nothing.onnx", "wrong: no model 'nothing.onnx'"),
@@ -200,29 +200,29 @@ PULLED = [
     ("no model", "", "no model given: name a model or add --all"),
     ("names and --all", "--all tiny", "--all downloads every known model: omit tiny or --all"),
     ("typing mistake", "tiney", "no model 'tiney': did you mean 'tiny'?"),
-    ("ONNX file", "{tmp}/other.onnx", "is no description of a model: give a known name or a .yaml file"),
+    ("ONNX file", "{tmp}/other.onnx", "is not a model description: give a known name or a .yaml file"),
     ("folder", "{tmp}", "neither a file here nor a known name"),
-    ("bundled model", "synthetic-shapes", "synthetic-shapes comes with streamdet: there is nothing to download"),
+    ("bundled model", "synthetic-shapes", "synthetic-shapes is bundled with streamdet: there is nothing to download"),
     (
         "no address",
         "{tmp}/bare.yaml",
-        "nobody says where bare can be had: get the file and save it as {tmp}/gone.onnx (no hash is known)",
+        "no download URL is known for bare: get the file and save it as {tmp}/gone.onnx (no digest is known)",
     ),
     (
         "no hash",
         "{tmp}/unsure.yaml",
-        "only what can be checked is downloaded: say its `sha256` or `sha384` in the model's description, or get it",
+        "has no known digest, so it is not downloaded: add its `sha256` or `sha384` to the model's description, or",
     ),
-    ("target is not a model", "{tmp}/rc.yaml", "does not end in .onnx: only such files are downloaded"),
+    ("target is not a model", "{tmp}/rc.yaml", "does not end in .onnx: only .onnx files are downloaded"),
     (
         "not a web address",
         "{tmp}/ftp.yaml",
-        "`urls: ftp://***@h/a` cannot work: give addresses that begin with https://",
+        "`urls: ftp://***@h/a` is invalid: give addresses that start with https://",
     ),
     (
         "incomplete hash",
         "{tmp}/half.yaml",
-        "`sha256: abc` cannot work: give the 64 hexadecimal digits that sha256sum prints",
+        "`sha256: abc` is invalid: give the 64 hexadecimal digits that sha256sum prints",
     ),
 ]
 
@@ -251,7 +251,7 @@ def test_run_downloads_on_first_use(cli, known, tmp_path, how):
         model = "tiny" if how == "name" else described(tmp_path, bad.url, mirror.url)
         first = cli("run", SCENE, "-m", model, "-o", "null:")
         assert first.code == 0
-        assert first.err.startswith("streamdet: getting ")
+        assert first.err.startswith("streamdet: downloading ")
         assert "streamdet: 127.0.0.1: HTTP 404 Not Found; trying the next mirror\n" in first.err
         second = cli("run", SCENE, "-m", model, "-o", "null:")
         assert second.code == 0
@@ -271,7 +271,7 @@ def test_eval_downloads_after_checking_its_other_inputs(cli, known, tmp_path):
         assert mirror.asked == []
         outcome = cli("eval", "coco", "-m", "tiny", "--images", tmp_path, "-a", annotations)
         assert outcome.code == 0
-        assert "streamdet: getting tiny (" in outcome.err
+        assert "streamdet: downloading tiny (" in outcome.err
         assert len(mirror.asked) == 1
 
 
@@ -282,10 +282,11 @@ def test_python_downloads_on_first_use(known, caplog):
         assert len(list(streamdet.stream(SCENE, "tiny"))) == 3
         assert len(mirror.asked) == 1
     (record,) = [record for record in caplog.records if record.name == "streamdet.models.download_listener"]
-    assert record.getMessage().startswith("getting tiny (")
+    assert record.getMessage().startswith("downloading tiny (")
     path.unlink()
     with pytest.raises(
-        ModelError, match="tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl"
+        ModelError,
+        match="tiny is not on this machine: run streamdet models pull tiny, or download it with: curl",
     ):
         streamdet.run(SCENE, "tiny", download=False)
 
@@ -295,9 +296,11 @@ def test_without_a_network_the_message_explains_the_manual_download(cli, known, 
     outcome = cli("run", "-q", SCENE, "-m", "tiny", "-o", tmp_path / "out.jsonl")
     (line,) = outcome.err.splitlines()
     assert outcome.code == 1
-    assert "cannot get tiny: 127.0.0.1: the connection was refused; no.invalid: its name cannot be resolved" in line
     assert (
-        f"get it with: curl -fL --create-dirs -o {path} 'http://***@127.0.0.1:{port}/a' ({len(MODEL)} bytes, SHA-"
+        "cannot download tiny: 127.0.0.1: the connection was refused; no.invalid: its name cannot be resolved" in line
+    )
+    assert (
+        f"download it with: curl -fL --create-dirs -o {path} 'http://***@127.0.0.1:{port}/a' ({len(MODEL)} bytes, SHA-"
         in line
     )
     assert "hunter2" not in line
@@ -309,9 +312,7 @@ def test_no_download_sends_no_request(cli, known):
         known(mirror.url)
         outcome = cli("run", "-q", SCENE, "-m", "tiny", "--no-download")
         assert outcome.code == 2
-        assert (
-            "tiny is not on this machine: streamdet models pull tiny downloads it, or get it with: curl" in outcome.err
-        )
+        assert "tiny is not on this machine: run streamdet models pull tiny, or download it with: curl" in outcome.err
         assert mirror.asked == []
 
 
@@ -435,7 +436,7 @@ def test_two_processes_download_once(tmp_path):
             Running("models", "pull", yaml, folder=other) as second,
         ):
             mirror.holding.wait(60)
-            waiting = "another process is getting own; waiting for it"
+            waiting = "another process is downloading own; waiting for it"
             first.wait_for("the other to wait", lambda: waiting in first.stderr + second.stderr)
             mirror._released.set()
             assert (first.ends(), second.ends()) == (0, 0)

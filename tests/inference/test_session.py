@@ -157,10 +157,10 @@ def test_a_closed_session():
             "custom operator acme.Nms",
             id="custom-op",
         ),
-        pytest.param(with_external_weights().SerializeToString(), "single file", id="external-initializer"),
-        pytest.param(with_external_constant().SerializeToString(), "single file", id="external-attribute"),
-        pytest.param(with_external_sparse().SerializeToString(), "single file", id="external-sparse"),
-        pytest.param(with_external_in_a_branch().SerializeToString(), "single file", id="external-in-a-branch"),
+        pytest.param(with_external_weights().SerializeToString(), "one file", id="external-initializer"),
+        pytest.param(with_external_constant().SerializeToString(), "one file", id="external-attribute"),
+        pytest.param(with_external_sparse().SerializeToString(), "one file", id="external-sparse"),
+        pytest.param(with_external_in_a_branch().SerializeToString(), "one file", id="external-in-a-branch"),
     ],
 )
 def test_what_is_no_model_is_one_line(data, words, tmp_path):
@@ -190,7 +190,7 @@ def test_files_that_cannot_be_read(tmp_path):
         read_model(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.onnx")
-        with pytest.raises(ModelError, match="is no ordinary file"):
+        with pytest.raises(ModelError, match="is not a regular file"):
             read_model(tmp_path / "pipe.onnx")
     large = tmp_path / "large.onnx"
     with large.open("wb") as file:

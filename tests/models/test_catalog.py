@@ -83,7 +83,7 @@ def test_nowhere_to_keep_models(monkeypatch, chosen):
 
     monkeypatch.setattr("platformdirs.user_cache_dir", homeless)
     monkeypatch.setenv("STREAMDET_MODELS", chosen)
-    with pytest.raises(ModelError, match="no home directory to keep models in: set STREAMDET_MODELS to the whole path"):
+    with pytest.raises(ModelError, match="no home directory to keep models in: set STREAMDET_MODELS to the full path"):
         models_dir()
 
 
@@ -91,7 +91,7 @@ def test_a_home_directory_that_is_not_there(tmp_path):
     with pytest.raises(ModelError, match=r"no model '~nobodyhere/a\.onnx': neither a file here nor a known name"):
         resolve_model("~nobodyhere/a.onnx")
     (tmp_path / "a.yaml").write_text("file: ~nobodyhere/a.onnx")
-    with pytest.raises(ConfigError, match=r"`file: ~nobodyhere/a\.onnx` cannot work: there is no such home directory"):
+    with pytest.raises(ConfigError, match=r"`file: ~nobodyhere/a\.onnx` is invalid: there is no such home directory"):
         resolve_model(tmp_path / "a.yaml")
 
 
@@ -185,8 +185,8 @@ def test_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("name: x", ConfigError, "`file` is missing: name the ONNX file, like `file: own.onnx`"),
-        ("file: gone.onnx", ModelError, "named by"),
+        ("name: x", ConfigError, "`file` is missing: name the ONNX file, for instance `file: own.onnx`"),
+        ("file: gone.onnx", ModelError, "named in"),
     ],
 )
 def test_a_description_that_leads_nowhere(tmp_path, text, error, message):

@@ -205,10 +205,10 @@ def test_a_server_that_refuses_even_the_whole(path):
 
 
 CONTENT_RANGES = [
-    ("none", "", "it does not say which part"),
-    ("garbage", "bytes one-two/three", "it does not say which part"),
-    ("huge", f"bytes {'9' * 5000}-1/2", "it does not say which part"),
-    ("another part", f"bytes 5-{SIZE - 1}/{SIZE}", "it sends another part than was asked for"),
+    ("none", "", "it does not state which part"),
+    ("garbage", "bytes one-two/three", "it does not state which part"),
+    ("huge", f"bytes {'9' * 5000}-1/2", "it does not state which part"),
+    ("another part", f"bytes 5-{SIZE - 1}/{SIZE}", "it sends another range than requested"),
     ("another file", f"bytes {HALF}-{SIZE}/{SIZE + 1}", f"its file has {SIZE + 1} bytes, expected {SIZE}"),
 ]
 
@@ -253,8 +253,8 @@ def test_no_mirror_has_it(path, reply, words):
     with Mirror(CONTENT, reply) as bad:
         wanted = origin(bad.url)
         message = refused(wanted, path)
-    assert f"cannot get net: 127.0.0.1: {words}" in message
-    assert f"get it with: curl -fL --create-dirs -o {path} {bad.url} ({SIZE} bytes, SHA-256 " in message
+    assert f"cannot download net: 127.0.0.1: {words}" in message
+    assert f"download it with: curl -fL --create-dirs -o {path} {bad.url} ({SIZE} bytes, SHA-256 " in message
     assert list(path.parent.iterdir()) == []
 
 
@@ -318,7 +318,7 @@ def test_silence_ends(path, stopped):
         listener = got(origin(mirror.url), path, IMPATIENT)
         assert (mirror.ranges[-1] is None) == (stopped == 0)
     # On a busy machine even a willing server is silent for so long.
-    assert set(listener.troubles) == {"127.0.0.1: nothing came for too long; trying again in 0 s"}
+    assert set(listener.troubles) == {"127.0.0.1: no data arrived for too long; trying again in 0 s"}
 
 
 def test_nobody_listens(path, port):
@@ -365,8 +365,8 @@ def test_a_server_without_encryption_is_no_https_server(path):
 
 
 REDIRECTS = [
-    ("to a file", "file:///etc/passwd", "it redirects to what is no http or https address"),
-    ("to ftp", "ftp://127.0.0.1/x", "it redirects to what is no http or https address"),
+    ("to a file", "file:///etc/passwd", "it redirects to an address that is not http or https"),
+    ("to ftp", "ftp://127.0.0.1/x", "it redirects to an address that is not http or https"),
     ("to nowhere", "http://", "more than 5 redirects"),
     ("to itself", "/again", "more than 5 redirects"),
     ("to a broken address", "http://[::1/x", "it redirects to what is no http"),
@@ -425,8 +425,10 @@ def test_a_proxy_of_the_environment(path, monkeypatch):
 
 def test_only_what_can_be_checked_is_downloaded(path):
     message = refused(Origin("net", ("http://127.0.0.1:9/a",), 5), path)
-    assert message.startswith("only what can be checked is downloaded: say its `sha256` or `sha384` in the model's")
-    assert "get it with: curl" in message
+    assert message.startswith(
+        "net has no known digest, so it is not downloaded: add its `sha256` or `sha384` to the model's"
+    )
+    assert "download it with: curl" in message
     message = refused(Origin("net", (), 5, sha256="0" * 64), path)
     assert f"nobody says where net can be had: get the file and save it as {path}" in message
 
@@ -490,7 +492,7 @@ def test_no_room(path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=400_000))
     with Mirror(CONTENT) as mirror:
         message = refused(origin(mirror.url), path)
-    assert message.startswith(f"no room for net in {path.parent} (0.5 MB are needed, 0.4 MB are free)")
+    assert message.startswith(f"no space for net in {path.parent} (0.5 MB are needed, 0.4 MB are free)")
     assert list(path.parent.iterdir()) == []
 
 
@@ -559,7 +561,7 @@ def test_the_second_of_two_waits_and_finds_it(path):
 
         class Second(DownloadListener):
             def on_problem(self, text):
-                assert text == "another process is getting net; waiting for it"
+                assert text == "another process is downloading net; waiting for it"
                 waits.set()
 
         second = threading.Thread(target=download_file, args=(wanted, path, Second()))
@@ -613,5 +615,5 @@ def test_addresses(url):
     ],
 )
 def test_no_addresses(url):
-    with pytest.raises(ValueError, match="give addresses that begin with https:// or http://"):
+    with pytest.raises(ValueError, match="give addresses that start with https:// or http://"):
         check_url(url)

@@ -81,9 +81,9 @@ def test_what_is_given_wins():
         pytest.param("[" * 50_000, "is not valid JSON", id="nested"),
         pytest.param('{"conf": ' + "9" * 10_000 + "}", "is not valid JSON", id="endless number"),
         pytest.param("x" * (MAX_BYTES + 1), "is too long (65537 characters)", id="long"),
-        pytest.param("[1]", "must hold keys and values", id="list"),
-        pytest.param('{"contract": "yolo"}', "`contract: yolo` cannot work: give one of ssd-heads", id="contract"),
-        pytest.param('{"contract": {"a": []}}', "`contract: {'a': []}` cannot work", id="contract of another kind"),
+        pytest.param("[1]", "must contain keys and values", id="list"),
+        pytest.param('{"contract": "yolo"}', "`contract: yolo` is invalid: give one of ssd-heads", id="contract"),
+        pytest.param('{"contract": {"a": []}}', "`contract: {'a': []}` is invalid", id="contract of another kind"),
         pytest.param('{"std": [1, 0, 1]}', "give numbers greater than 0", id="std"),
         pytest.param('{"mean": NaN}', "give finite numbers", id="mean"),
         pytest.param('{"mean": [Infinity, 0, 0]}', "give finite numbers", id="infinite"),
@@ -105,7 +105,7 @@ def test_metadata_that_cannot_be_used(text, words):
     message = str(error.value)
     assert message.startswith("net.onnx: its metadata streamdet.spec")
     assert words in message
-    assert "convert the model again, or describe it in a YAML file beside it" in message
+    assert "convert the model again, or describe it in a YAML file next to it" in message
     assert len(message) < 700
     assert "\n" not in message
     assert "hunter2" not in message

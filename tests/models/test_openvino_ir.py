@@ -114,7 +114,7 @@ def test_only_openvino_runs_it(xml):
 def test_without_its_weights(xml):
     path = xml()
     path.with_suffix(".bin").unlink()
-    with pytest.raises(ModelError, match=r"has its weights in net\.bin, which is not beside it"):
+    with pytest.raises(ModelError, match=r"has its weights in net\.bin, which is not next to it"):
         resolve_model(path)
 
 
