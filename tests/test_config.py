@@ -82,7 +82,7 @@ def test_every_shipped_config_loads(path):
         ({5: 1}, "5: 5 does not fit: give text as the key"),
         ({"detector": {"conf": 1.5}}, "conf must be at least 0 and less than 1, got 1.5"),
         ({"recording": {"quality": 99}}, "quality must be 0 to 51, got 99"),
-        ({"detector": {"niceness": 20}}, "niceness must be from 0 (not at all) to 19, got 20"),
+        ({"detector": {"niceness": 20}}, "niceness must be from 0 to 19, got 20"),
         (
             {"source": {"detect": {"region": [0, 0, 0, 1]}}},
             "detect.region must be left, top, right, bottom as fractions",

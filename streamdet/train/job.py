@@ -117,5 +117,5 @@ def labels_of(categories: Mapping[int, str], wanted: tuple[str, ...]) -> tuple[s
     labels = tuple(name for name in names if not wanted or name in wanted)
     bad = [name for name in labels if not name.isprintable() or len(name) > MAX_LABEL_LENGTH]
     if bad:
-        raise UsageError(f"bad category name {bad[0][:40]!r}: use up to {LONGEST_LABEL} printable characters")
+        raise UsageError(f"bad category name {bad[0][:40]!r}: use up to {MAX_LABEL_LENGTH} printable characters")
     return labels
