@@ -60,6 +60,13 @@ def test_every_folder_of_the_architecture_exists():
         assert described == set(places) - {"__init__", "__main__"}
 
 
+def test_every_name_exists():
+    names = re.findall(r"`([A-Z][a-z]+[A-Z][A-Za-z]*|[A-Z]+_[A-Z_]+)[`.]", GUIDE)
+    source = "\n".join(path.read_text() for path in (ROOT / "streamdet").rglob("*.py"))
+    assert len(names) > 10
+    assert not [name for name in names if not re.search(rf"\b{name}\b", source)]
+
+
 def test_the_changelog_lists_every_renamed_configuration_key():
     from streamdet.config import RENAMED
 
