@@ -1,7 +1,7 @@
-"""Finds the flagship's network in any export of it, by structure, and cuts it to its raw heads.
+"""Finds the flagship's network in any export of it, by structure, and reduces it to its raw heads.
 
-Node names differ between exporters, and so do opsets, folded batch normalisations, constants and everything behind the
-heads. What cannot differ is the network: twelve 3x3 convolutions of stride 3, two on each of six feature maps.
+Exporters differ in node names, opsets, folded batch normalisations, constants and everything after the heads. The
+network itself cannot differ: twelve 3x3 convolutions of stride 3, two on each of six feature maps.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from streamdet.models.ssd_resnet34 import FEATURE_CHANNELS
 log = logging.getLogger(__name__)
 
 OPSET = 17
-"""What is written: per-channel quantisation needs 13, and every runtime of today reads 17."""
+"""Opset of written models: per-channel quantisation needs 13, and every current runtime reads 17."""
 
 _HEADS = 2 * len(BOXES_PER_CELL)
-_WANTED = (
+_EXPECTED = (
     "looked for 12 head convolutions (3x3, stride 3, padding 1), two on each of 6 feature maps, with 4k and "
     "(1 + classes)k channels for k = 4, 6, 6, 6, 4, 4 boxes per cell"
 )
-# The published file's, as several projects report them: a cross-check, nothing is found by them.
+# Head names in the published file, as several projects report them: a cross-check only.
 _PUBLISHED_NAMES = frozenset(f"Conv_{n}" for n in (338, 349, 360, 371, 382, 393, 404, 415, 426, 437, 448, 459))
 
 
@@ -47,8 +47,8 @@ class SsdHead:
     """The two head convolutions of one feature map.
 
     Attributes:
-        loc: value with the offsets, (n, 4k, grid, grid).
-        conf: value with the logits, (n, (1 + classes)k, grid, grid).
+        loc: name of the offsets, (n, 4k, grid, grid).
+        conf: name of the logits, (n, (1 + classes)k, grid, grid).
     """
 
     loc: str
@@ -57,13 +57,13 @@ class SsdHead:
 
 @dataclass(frozen=True, slots=True)
 class SsdNetwork:
-    """The flagship's network as it was found in a file.
+    """The flagship's network in a file.
 
     Attributes:
-        model: what leads to the heads, tidied; its outputs are the raw head convolutions.
+        model: the simplified graph up to the heads; its outputs are the raw head convolutions.
         image: name of the input.
         size: side of the input in pixels.
-        classes: with the background.
+        classes: number of classes including the background.
         heads: from the finest grid to the coarsest.
     """
 
@@ -75,19 +75,19 @@ class SsdNetwork:
 
 
 def find_ssd(model: onnx.ModelProto, name: str, size: int) -> SsdNetwork:
-    """Finds the network in a graph.
+    """Finds the flagship's network in a graph.
 
     Args:
         model: any export of it.
-        name: for messages.
-        size: side of its input, where the file leaves it open.
+        name: name in messages.
+        size: side of its input, if the file leaves it open.
 
     Raises:
-        ModelError: the graph is not this network; the message says what was looked for and what was found.
+        ModelError: the graph is not this network; the message states what was expected and found.
     """
-    tidy = simplified(model)
-    links = GraphLinks.of(tidy.graph)
-    convolutions = [node for node in tidy.graph.node if node.op_type == "Conv"]
+    model = simplified(model)
+    links = GraphLinks.of(model.graph)
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     found = [node for node in convolutions if _is_head(node, links)]
     if len(found) != _HEADS:
         raise _refusal(name, f"found {len(found)} of them among {len(convolutions)} convolutions")
@@ -97,27 +97,25 @@ def find_ssd(model: onnx.ModelProto, name: str, size: int) -> SsdNetwork:
     if len(pairs) != _HEADS // 2 or any(len(pair) != 2 for pair in pairs.values()):
         counts = ", ".join(str(len(pair)) for pair in pairs.values())
         raise _refusal(name, f"found {len(pairs)} feature maps with {counts} such convolutions on them")
-    image = _image(tidy.graph, name)
-    whole = extract_subgraph(tidy, [image], [node.output[0] for node in found])
+    image = _image(model.graph, name)
+    backbone = extract_subgraph(model, [image], [node.output[0] for node in found])
     size = square_input_size(image) or size
-    shapes = _shapes_at(whole, size)
+    shapes = _shapes_at(backbone, size)
     ordered = sorted(pairs, key=lambda feature: -_side(shapes.get(feature, ())))
     _check_maps(name, size, [shapes.get(feature, ()) for feature in ordered])
-    heads, classes = _sorted_out(name, ordered, pairs, links, tidy.graph, shapes)
+    heads, classes = _assign_heads(name, ordered, pairs, links, model.graph, shapes)
     _check_grids(name, size, [shapes.get(head.loc, ()) for head in heads])
     named = len(_PUBLISHED_NAMES & {node.name for node in found})
     if 0 < named < _HEADS:
-        log.warning(
-            "%s: only %d of its 12 heads are called as in the published file: is it an edited one?", name, named
-        )
-    return SsdNetwork(whole, image.name, size, classes, heads)
+        log.warning("%s: only %d of its 12 heads have the names of the published file: was it edited?", name, named)
+    return SsdNetwork(backbone, image.name, size, classes, heads)
 
 
 def to_heads(network: SsdNetwork) -> onnx.ModelProto:
-    """Returns a model of any batch that gives `loc` (n, 4, P) and `conf` (n, 1 + classes, P).
+    """Returns a model for any batch size with outputs `loc` (n, 4, P) and `conf` (n, 1 + classes, P).
 
     Raises:
-        ModelError: its operators cannot be brought to `OPSET`.
+        ModelError: its operators cannot be converted to `OPSET`.
     """
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
@@ -138,7 +136,7 @@ def to_heads(network: SsdNetwork) -> onnx.ModelProto:
         shape = ["batch", rows, boxes]
         graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
     set_batch(model, 0)
-    resize_input(model, network.size)  # default boxes belong to a size, so it is not left open
+    resize_input(model, network.size)  # default boxes depend on the size, so it is fixed
     return upgrade_opset(model, OPSET)
 
 
@@ -149,9 +147,9 @@ def _new_names() -> set[str]:
 
 
 def set_batch(model: onnx.ModelProto, batch: int) -> None:
-    """Fixes the batch of all inputs and outputs, or leaves it open where it is 0; in place."""
+    """Sets the batch size of all inputs and outputs, or leaves it open if `batch` is 0; in place."""
     for value in (*model.graph.input, *model.graph.output):
-        dimension = value.type.tensor_type.shape.dim[0]  # every one has its batch first
+        dimension = value.type.tensor_type.shape.dim[0]  # the batch is always first
         if batch:
             dimension.dim_value = batch
         else:
@@ -159,14 +157,14 @@ def set_batch(model: onnx.ModelProto, batch: int) -> None:
 
 
 def square_input_size(image: onnx.ValueInfoProto) -> int:
-    """Returns the side of a square image input; 0 where it is open or not square."""
+    """Returns the side of a square image input; 0 if it is open or not square."""
     sides = [d.dim_value for d in image.type.tensor_type.shape.dim]
     sides = sides[2:] if sides[1] == 3 or sides[3] != 3 else sides[1:3]
     return sides[0] if sides[0] == sides[1] else 0
 
 
 def _refusal(name: str, found: str) -> ModelError:
-    return ModelError(f"{name} is not the network of ssd-resnet34-1200: {_WANTED}; {found}")
+    return ModelError(f"{name} is not the network of ssd-resnet34-1200: {_EXPECTED}; {found}")
 
 
 def _image(graph: onnx.GraphProto, name: str) -> onnx.ValueInfoProto:
@@ -189,7 +187,7 @@ def _is_head(node: onnx.NodeProto, links: GraphLinks) -> bool:
 
 
 def _shapes_at(model: onnx.ModelProto, size: int) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of all values for one picture of that size."""
+    """Returns the shapes of all values for one picture of `size` pixels."""
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     resize_input(sized, size)
@@ -212,21 +210,26 @@ def _check_maps(name: str, size: int, shapes: list[tuple[int, ...]]) -> None:
     wanted = [(c, side, side) for c, side in zip(FEATURE_CHANNELS, feature_sizes(size), strict=True)]
     found = [shape[1:] for shape in shapes]
     if found != wanted:
-        raise _refusal(name, f"found feature maps {_text(found)} instead of {_text(wanted)} for a {size}x{size} input")
+        raise _refusal(
+            name,
+            f"found feature maps {_shapes_text(found)} instead of {_shapes_text(wanted)} for a {size}x{size} input",
+        )
 
 
 def _check_grids(name: str, size: int, shapes: list[tuple[int, ...]]) -> None:
     wanted = [(4 * k, g, g) for k, g in zip(BOXES_PER_CELL, head_grids(size), strict=True)]
     found = [shape[1:] for shape in shapes]
     if found != wanted:
-        raise _refusal(name, f"found offsets {_text(found)} instead of {_text(wanted)} for a {size}x{size} input")
+        raise _refusal(
+            name, f"found offsets {_shapes_text(found)} instead of {_shapes_text(wanted)} for a {size}x{size} input"
+        )
 
 
-def _text(shapes: list[Any]) -> str:
+def _shapes_text(shapes: list[Any]) -> str:
     return ", ".join("x".join(map(str, shape)) if shape else "of unknown shape" for shape in shapes)
 
 
-def _sorted_out(
+def _assign_heads(
     name: str,
     features: list[str],
     pairs: dict[str, list[onnx.NodeProto]],
@@ -234,18 +237,20 @@ def _sorted_out(
     graph: onnx.GraphProto,
     shapes: dict[str, tuple[int, ...]],
 ) -> tuple[tuple[SsdHead, ...], int]:
-    """Tells the offsets from the logits of each pair; returns the heads and the number of classes."""
+    """Identifies offsets and logits of each pair; returns the heads and the number of classes."""
     heads: list[SsdHead] = []
     classes: set[int] = set()
     for feature, k in zip(features, BOXES_PER_CELL, strict=True):
         one, other = (node.output[0] for node in pairs[feature])
         channels = [shapes.get(value, (0, 0))[1] for value in (one, other)]
-        # With three classes and the background both have as many channels, and only what follows them tells.
+        # With three classes and the background both have the same number of channels; then what follows them decides.
         swap = _meets_softmax(one, graph) if channels == [4 * k, 4 * k] else channels[0] != 4 * k
         loc, conf = (other, one) if swap else (one, other)
         count = shapes.get(conf, (0, 0))[1]
         if shapes.get(loc, (0, 0))[1] != 4 * k or count % k or count // k < 2:
-            raise _refusal(name, f"found {channels[0]} and {channels[1]} channels on {_text([shapes[feature][1:]])}")
+            raise _refusal(
+                name, f"found {channels[0]} and {channels[1]} channels on {_shapes_text([shapes[feature][1:]])}"
+            )
         heads.append(SsdHead(loc, conf))
         classes.add(count // k)
     if len(classes) != 1:
@@ -254,6 +259,7 @@ def _sorted_out(
 
 
 def _meets_softmax(value: str, graph: onnx.GraphProto) -> bool:
+    """Returns whether a softmax depends on a value."""
     reached = {value}
     for node in GraphLinks.of(graph).nodes_leading_to(output.name for output in graph.output):
         if reached.intersection(node.input):

@@ -1,4 +1,4 @@
-"""Recognises what a network's outputs mean, and how its kind is usually fed, from its signature."""
+"""Recognises the output contract of a network from its signature, and fills in the usual input of its kind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ CONTRACT_DEFAULTS: dict[Contract, dict[str, Any]] = {
     Contract.FASTESTDET: {**_UNIT, "rgb": False, "conf": 0.5, "iou": 0.45},
     Contract.END2END: {**_UNIT, "box_normalized": False, "resize": Resize.LETTERBOX_CENTER, "conf": 0.3},
 }
-"""How networks of a contract are fed and read unless their description says otherwise."""
+"""Fields of `ModelSpec` for each contract, unless a description overrides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,21 @@ class _Input:
     uint8: bool
 
 
-_Answer = tuple[Contract, dict[str, Any]]
-_Recogniser = Callable[[_Input, tuple[Tensor, ...]], _Answer | None]
+_Recognised = tuple[Contract, dict[str, Any]]
+_Recogniser = Callable[[_Input, tuple[Tensor, ...]], _Recognised | None]
 
 
 def recognise(signature: Signature, name: str, given: Mapping[str, Any] | None = None) -> ModelSpec:
-    """Returns how to feed and read a network.
+    """Returns the spec of a network.
 
     Args:
-        signature: of the network.
-        name: what to call it.
-        given: fields of `ModelSpec` that are known; they win over what the file's metadata says, and that over what is
-            recognised.
+        signature: signature of the network.
+        name: name of the model.
+        given: known fields of `ModelSpec`; they override the metadata of the file, which overrides what is recognised.
 
     Raises:
-        ModelError: the signature is none that is known; the message says what was looked for and found. Or the file's
-            metadata cannot work.
+        ModelError: the signature is unknown; the message states what was expected and found. Or the metadata of the
+            file is invalid.
     """
     given = {**read_metadata(signature.metadata, name), **(given or {})}
     image = _image_input(signature, name, given)
@@ -92,33 +91,33 @@ def _image_input(signature: Signature, name: str, given: Mapping[str, Any]) -> _
     if not height or not width:
         raise ModelError(
             f"{name} takes pictures of any size ({describe_tensors([tensor])}): "
-            "give `width` and `height` in a YAML description beside the model"
+            "give `width` and `height` in a YAML description next to the model"
         )
     return _Input(tensor.name, nchw, width, height, tensor.dtype == np.uint8)
 
 
-def _contract(signature: Signature, image: _Input, name: str) -> _Answer:
+def _contract(signature: Signature, image: _Input, name: str) -> _Recognised:
     for recogniser in _RECOGNISERS:
-        if (answer := recogniser(image, signature.outputs)) is not None:
-            return answer
+        if (recognised := recogniser(image, signature.outputs)) is not None:
+            return recognised
     known = ", ".join(contract.value for contract in Contract)
     raise ModelError(
-        f"{name} is of no contract streamdet knows ({known}): it takes {describe_tensors(signature.inputs)} and gives "
-        f"{describe_tensors(signature.outputs)}; {_hint(signature.outputs)}"
+        f"{name} has no known output contract ({known}): its inputs are {describe_tensors(signature.inputs)}, "
+        f"its outputs are {describe_tensors(signature.outputs)}; {_hint(signature.outputs)}"
     )
 
 
 def _hint(outputs: tuple[Tensor, ...]) -> str:
-    """Says what to do about outputs that are common but not supported."""
+    """Returns the fix for common outputs that are not supported."""
     shapes = [tuple(fixed_size(d) for d in tensor.shape) for tensor in outputs]
     if any(len(s) == 3 and 4 < s[1] < s[2] for s in shapes):
-        return "it looks like raw boxes (n, 4 + classes, cells): export it with its NMS inside, as (1, n, 6) rows"
+        return "it looks like raw boxes (n, 4 + classes, cells): export it with NMS included, as (1, n, 6) rows"
     if any(len(s) == 3 and s[1] % 3 == 0 and s[2] > 5 for s in shapes):
-        return "it looks like anchor-based boxes: export it with its NMS inside, as (1, n, 6) rows"
-    return "where it is one of these after all, say so with `contract` in a YAML description beside the model"
+        return "it looks like anchor-based boxes: export it with NMS included, as (1, n, 6) rows"
+    return "if it has one of these, set `contract` in a YAML description next to the model"
 
 
-def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
     index = find_ssd_index(outputs)
     if len(outputs) != (2 if index is None else 3):
         return None
@@ -127,13 +126,13 @@ def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
     return (Contract.SSD_HEADS, {}) if count and find_ssd_heads(outputs, count) else None
 
 
-def _ssd_published(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+def _ssd_published(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
     published = {tensor.name for tensor in outputs} == {"bboxes", "labels", "scores"} and image.name == "image"
     return (Contract.SSD_PUBLISHED, {}) if published else None
 
 
-def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
-    """Networks exported from TensorFlow: y first, 0..1, COCO category ids; among them MLPerf's second SSD-ResNet34."""
+def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
+    """Recognises exports from TensorFlow, such as MLPerf's second SSD-ResNet34: y first, 0..1, COCO category ids."""
     names = {tensor.name.removesuffix(":0") for tensor in outputs}
     if not names >= {"detection_classes", "detection_scores"} or not names & {"detection_bboxes", "detection_boxes"}:
         return None
@@ -144,18 +143,18 @@ def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
         "labels": COCO90,
         "label_offset": 1,
     }
-    # MLPerf's preprocessing for it: the ImageNet mean of Caffe's time is taken off, nothing is divided.
+    # MLPerf's preprocessing for it: the ImageNet mean as Caffe used it is subtracted, and nothing is divided.
     return Contract.END2END, {**fields, "mean": (123.68, 116.78, 103.94), "std": (1.0, 1.0, 1.0), "conf": 0.5}
 
 
-def _yolox(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+def _yolox(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
     if len(outputs) != 1 or len(outputs[0].shape) != 3 or fixed_size(outputs[0].shape[2]) < 6:
         return None
     cells = fixed_size(outputs[0].shape[1])
     return (Contract.YOLOX, {}) if yolox_strides(image.width, image.height, cells) else None
 
 
-def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
     if len(outputs) != 1 or len(outputs[0].shape) != 4:
         return None
     _, channels, rows, columns = (fixed_size(d) for d in outputs[0].shape)
@@ -163,22 +162,22 @@ def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
     return (Contract.FASTESTDET, {}) if fits else None
 
 
-def _rows(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+def _rows(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
     return (Contract.END2END, {}) if find_rows_output(outputs) is not None else None
 
 
-def _separate(image: _Input, outputs: tuple[Tensor, ...]) -> _Answer | None:
+def _separate(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
     return (Contract.END2END, {"resize": Resize.STRETCH}) if find_separate_outputs(outputs) is not None else None
 
 
 _RECOGNISERS: tuple[_Recogniser, ...] = (
     _ssd_heads, _ssd_published, _tensorflow, _yolox, _fastestdet, _rows, _separate
 )  # fmt: skip
-"""Asked in this order; the first that knows the signature answers."""
+"""Tried in this order; the first that recognises the signature wins."""
 
 
 def _labels(contract: Contract, outputs: tuple[Tensor, ...]) -> tuple[str, ...]:
-    """Returns COCO's names where the number of classes is COCO's, or is not to be seen; else none."""
+    """Returns COCO's names if the number of classes is COCO's or unknown, else ()."""
     axis = {Contract.SSD_HEADS: 1, Contract.YOLOX: 2, Contract.FASTESTDET: 1}.get(contract)
     if axis is None:
         return COCO80

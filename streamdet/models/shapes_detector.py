@@ -1,15 +1,15 @@
-"""A real network for `synthetic:` that needs no download: its weights are set by hand, not learned.
+"""The bundled detector for `synthetic:shapes`: a network whose weights are set by hand, not learned.
 
-It finds the scene's shapes by colour, so it is of use on that scene only; it exists so that the whole pipeline can be
-tried and tested without weights from elsewhere. How it works:
+It finds the scene's shapes by colour, so it works on that scene only. With it the whole pipeline can be tried and
+tested without a download. How it works:
 
-1. A 1x1 convolution turns RGB into evidence for each class; what exceeds one half is a mask.
-2. Each masked pixel carries its coordinates as growing and shrinking ramps, pooled to a grid of 4x4 pixels.
-3. Max-pooling that is masked again after every step spreads, inside each blob, the largest values: the blob's right,
-   left, bottom and top, the strength of its most solid part, and the highest cell number in it.
-4. The one cell whose own number has come back to it stands for the blob; the 64 strongest are the output.
+1. A 1x1 convolution turns RGB into a score for each class; scores above one half form a mask.
+2. Each masked pixel carries its coordinates as rising and falling ramps, pooled to a grid of 4x4 pixels.
+3. Max-pooling, masked again after every step, spreads the largest values inside each blob: the blob's right, left,
+   bottom and top, the strength of its most solid part, and its highest cell number.
+4. The one cell that gets its own number back represents the blob; the 64 strongest are the output.
 
-Blobs of one class that touch, or lie in touching cells, are one object to it.
+Blobs of one class that touch, or lie in adjacent cells, become one object.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from streamdet.model_spec.spec import Contract, ModelSpec, Resize
 _WIDTH, _HEIGHT = 320, 180
 _CELL = 4
 _STEPS = 15
-"""Cells that values spread over. The scene's largest shape is 11 cells wide; in a partly hidden one the way bends."""
+"""Number of cells that values spread over. The scene's largest shape is 11 cells wide; in a partly hidden one the path
+bends."""
 
-_LARGEST_OUTPUT = 64
-_LEAST_SIDE_PX = 3.0
+_MAX_DETECTIONS = 64
+_MIN_SIDE_PX = 3.0
 
 _LABELS = ("disc", "box", "triangle")
-# Red, green and blue against the mean of the other two channels, over what the middle of the scene's colours
-# (streamdet.scenes.shapes_art.CLASS_COLORS) gives there: 0 on the grey background, about 1 on the shape, 1/2 at its
-# edge.
+# Red, green and blue minus the mean of the other two channels, relative to the same value of the class's colour
+# (streamdet.scenes.shapes_art.CLASS_COLORS): 0 on the grey background, about 1 on the shape, 1/2 at its edge.
 _AXES = ((1.0, -0.5, -0.5), (-0.5, -0.5, 1.0), (-0.5, 1.0, -0.5))
-_FAMILIES = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
+_CLASS_COLORS = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 
 
 class _ShapesGraph:
-    """Collects the nodes and constants of a graph; every method returns the name of what it adds."""
+    """Collects the nodes and constants of the graph; every method returns the name of what it adds."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -53,7 +53,7 @@ class _ShapesGraph:
 
 
 def shapes_model() -> tuple[ModelSpec, bytes]:
-    """Returns the detector of the synthetic scene: how to feed and read it, and its ONNX file."""
+    """Returns the detector of the shapes scene: its spec and its ONNX file."""
     spec = ModelSpec(
         name="synthetic-shapes",
         contract=Contract.END2END,
@@ -67,7 +67,7 @@ def shapes_model() -> tuple[ModelSpec, bytes]:
         conf=0.5,
         iou=0.5,
         licence="Apache-2.0",
-        about="finds the shapes of synthetic: by colour; weights set by hand, knows nothing else",
+        about="finds the shapes of synthetic: by colour; weights set by hand, not learned",
     )
     return spec, _build().SerializeToString(deterministic=True)
 
@@ -80,7 +80,7 @@ def _build() -> onnx.ModelProto:
         pooled = graph.add("MaxPool", [state], f"spread_{step}", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
         state = graph.add("Mul", [pooled, cells], f"masked_{step}")
     _read_out(graph, state, numbers)
-    count = _LARGEST_OUTPUT
+    count = _MAX_DETECTIONS
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -102,9 +102,9 @@ def _build() -> onnx.ModelProto:
 
 
 def _class_masks(graph: _ShapesGraph) -> str:
-    """Returns (3, 1, H, W): 1 where a pixel has the colour of a class; classes lie on the batch axis."""
+    """Returns (3, 1, H, W): 1 where a pixel has the colour of a class; the batch axis holds the classes."""
     axes = np.array(_AXES)
-    nominal = (axes * np.array(_FAMILIES)).sum(axis=1, keepdims=True)
+    nominal = (axes * np.array(_CLASS_COLORS)).sum(axis=1, keepdims=True)
     weights = graph.constant("color_axes", (axes / nominal).reshape(3, 3, 1, 1))
     evidence = graph.add("Conv", ["images", weights], "evidence")
     above = graph.add("Greater", [evidence, graph.constant("half", 0.5)], "above_half")
@@ -113,9 +113,9 @@ def _class_masks(graph: _ShapesGraph) -> str:
 
 
 def _start_state(graph: _ShapesGraph, mask: str) -> tuple[str, str, str]:
-    """Returns the state (3, 6, h, w) to spread, the cells' mask (3, 1, h, w) and the cells' numbers (1, 1, h, w).
+    """Returns the state (3, 6, h, w) to spread, the cell mask (3, 1, h, w) and the cell numbers (1, 1, h, w).
 
-    The state's channels are right, left, bottom, top (larger = further out), number of the cell, strength.
+    The channels of the state are right, left, bottom, top (larger = further out), cell number, strength.
     """
     columns, rows = np.arange(_WIDTH), np.arange(_HEIGHT)
     across = graph.constant("across", np.stack([columns + 1, _WIDTH - columns]).reshape(1, 2, 1, _WIDTH))
@@ -130,7 +130,7 @@ def _start_state(graph: _ShapesGraph, mask: str) -> tuple[str, str, str]:
         "numbers", np.arange(1, grid_rows * grid_columns + 1).reshape(1, 1, grid_rows, grid_columns)
     )
     numbered = graph.add("Mul", [cells, numbers], "numbered")
-    # The largest share of masked pixels in any 4x4: 1 where a shape has a body, less in a sliver.
+    # The largest fraction of masked pixels in any 4x4 block: 1 inside a shape, less in a sliver.
     solid = graph.add(
         "AveragePool", [mask], "solid", kernel_shape=[4, 4], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=0
     )
@@ -140,7 +140,7 @@ def _start_state(graph: _ShapesGraph, mask: str) -> tuple[str, str, str]:
 
 
 def _read_out(graph: _ShapesGraph, state: str, numbers: str) -> None:
-    """Adds the outputs: of each blob the one cell that got its own number back, best first."""
+    """Adds the outputs: for each blob the one cell that got its own number back, best first."""
     sizes = graph.constant("channels", [4, 1, 1], np.int64)
     graph.nodes.append(helper.make_node("Split", [state, sizes], ["far_ends", "highest", "strongest"], axis=1))
     stands = graph.add("Cast", [graph.add("Equal", ["highest", numbers], "is_own")], "stands", to=TensorProto.FLOAT)
@@ -160,14 +160,14 @@ def _read_out(graph: _ShapesGraph, state: str, numbers: str) -> None:
     highs = graph.add("Slice", [corners, *_slice(graph, "high", 2, 4)], "highs")
     sides = graph.add("Sub", [highs, lows], "sides")
     least = graph.constant(
-        "least_sides", np.array([(_LEAST_SIDE_PX - 0.5) / n for n in (_WIDTH, _HEIGHT)]).reshape(1, 2, 1, 1)
+        "least_sides", np.array([(_MIN_SIDE_PX - 0.5) / n for n in (_WIDTH, _HEIGHT)]).reshape(1, 2, 1, 1)
     )
     large = graph.add("Cast", [graph.add("Greater", [sides, least], "is_large")], "large", to=TensorProto.FLOAT)
     both = graph.add("ReduceMin", [large], "large_both", axes=[1], keepdims=1)
     kept = graph.add("Mul", [graph.add("Mul", ["strongest", stands], "standing"), both], "kept")
     flat = graph.add("Reshape", [kept, graph.constant("as_flat", [1, -1], np.int64)], "all_scores")
 
-    count = graph.constant("count", [_LARGEST_OUTPUT], np.int64)
+    count = graph.constant("count", [_MAX_DETECTIONS], np.int64)
     graph.nodes.append(helper.make_node("TopK", [flat, count], ["scores", "which"], axis=1))
     graph.add("Gather", [rows, "which"], "boxes", axis=0)
     per_class = graph.constant("per_class", (_HEIGHT // _CELL) * (_WIDTH // _CELL), np.int64)

@@ -1,7 +1,7 @@
 """Builds the flagship's exact architecture (ssd-resnet34-1200) as an ONNX graph with seeded random weights.
 
-It serves shape, counting, conversion, speed and parity tests, and users who want to time their hardware. It detects
-nothing; the files say so in their metadata, and a run repeats it.
+It is for tests of shapes, counts, conversion, speed and parity, and for users who want to time their hardware. It
+detects nothing; the metadata of the files says so, and a run repeats it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamdet.model_spec.default_boxes import (
 from streamdet.model_spec.signature import RANDOM_WEIGHTS_KEY
 
 CLASSES = 81  # 80 of COCO and the background
-# (blocks, channels, stride) of the stages of ResNet-34 that are left; the third is kept at stride 1.
+# (blocks, channels, stride) of the stages of ResNet-34 that SSD keeps; the third has stride 1.
 _STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 1))
 # (in, middle, out, stride, padding) of the extra blocks: 1x1 to `middle`, then 3x3 to `out`.
 _EXTRAS = (
@@ -38,15 +38,15 @@ _EXTRAS = (
 )
 FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
 _PUBLISHED_OPSET = 10  # the published file's
-_HEADS_OPSET = 13  # for tools of today; per-channel quantisation begins here
-_AT_MOST = 200  # detections of a class, and of a picture
+_HEADS_OPSET = 13  # for current tools; per-channel quantisation needs it
+_MAX_DETECTIONS = 200  # per class, and per picture
 
 
 class SsdOutputs(Enum):
-    """What the graph gives.
+    """The outputs of the graph.
 
-    HEADS: `loc` (n, 4, P) and `conf` (n, 81, P), any batch. PUBLISHED: softmax, decoding and NMS inside, outputs
-    `bboxes`, `labels`, `scores`, batch 1, as the published file.
+    HEADS: `loc` (n, 4, P) and `conf` (n, 81, P), any batch. PUBLISHED: outputs `bboxes`, `labels`, `scores` after
+    softmax, decoding and NMS in the graph, batch 1, as in the published file.
     """
 
     HEADS = "heads"
@@ -55,7 +55,7 @@ class SsdOutputs(Enum):
 
 @dataclass(slots=True)
 class _SsdGraph:
-    """A graph under construction: nodes and initializers, with names counted by operator."""
+    """A graph under construction: nodes and initializers with numbered names."""
 
     random: np.random.Generator
     nodes: list[onnx.NodeProto] = field(default_factory=list)
@@ -68,7 +68,7 @@ class _SsdGraph:
         return name
 
     def node(self, operator: str, *inputs: str, outputs: int = 1, name: str = "", **attributes: Any) -> Any:
-        """Adds a node; returns the name of its output, or a list of them where there are several."""
+        """Adds a node; returns the name of its output, or a list of names if it has several."""
         base = name or f"{operator}_{len(self.nodes)}"
         names = [base] if outputs == 1 else [f"{base}_{i}" for i in range(outputs)]
         self.nodes.append(
@@ -79,7 +79,7 @@ class _SsdGraph:
     def conv(
         self, x: str, channels: tuple[int, int], kernel: int, stride: int, pad: int, bias: bool, gain: float
     ) -> str:
-        """Adds a convolution (in, out) whose output varies about as much as its input (He: variance gain / fan-in)."""
+        """Adds a convolution (in, out) that preserves the variance of its input (He: variance gain / fan-in)."""
         before, after = channels
         shape = (after, before, kernel, kernel)
         deviation = math.sqrt(gain / (before * kernel * kernel))
@@ -90,7 +90,7 @@ class _SsdGraph:
         return str(self.node("Conv", *inputs, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4))
 
     def batch_norm(self, x: str, channels: int, scale: float) -> str:
-        """Adds a batch normalisation that is not folded, so that parameters count as they do in the trained file."""
+        """Adds a batch normalisation, not folded, so that parameters count as in the trained file."""
         gamma = scale * (1 + 0.1 * self.random.standard_normal(channels))
         beta = 0.05 * self.random.standard_normal(channels)
         mean = 0.05 * self.random.standard_normal(channels)
@@ -102,7 +102,7 @@ class _SsdGraph:
 def _basic_block(graph: _SsdGraph, x: str, before: int, after: int, stride: int) -> str:
     y = graph.batch_norm(graph.conv(x, (before, after), 3, stride, 1, False, 2.0), after, 1.0)
     y = graph.conv(graph.node("Relu", y), (after, after), 3, 1, 1, False, 2.0)
-    y = graph.batch_norm(y, after, 0.4)  # a small residual, so that thirteen blocks in a row do not blow up
+    y = graph.batch_norm(y, after, 0.4)  # a small residual, so that values do not grow over thirteen blocks
     if before != after:
         x = graph.batch_norm(graph.conv(x, (before, after), 1, stride, 0, False, 1.0), after, 1.0)
     return str(graph.node("Relu", graph.node("Add", y, x)))
@@ -138,14 +138,19 @@ def _heads(graph: _SsdGraph, maps: list[str]) -> tuple[str, str]:
 
 
 def _decode_and_suppress(
-    graph: _SsdGraph, loc: str, conf: str, priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False
+    graph: _SsdGraph,
+    loc: str,
+    conf: str,
+    default_boxes: NDArray[np.float32],
+    classes: int = CLASSES,
+    padded: bool = False,
 ) -> None:
-    """Adds the published tail: boxes and scores from raw heads, NMS per class, best 200; opset 10.
+    """Adds the published end of the graph: boxes and scores from raw heads, NMS per class, best 200; opset 10.
 
-    Padded, it always gives 200 rows; those that stand for nothing have score and label 0 and no extent.
+    If padded, it always outputs 200 rows; padding rows have score and label 0 and no area.
     """
-    centers = graph.constant(priors[None, :, :2], np.float32)
-    sizes = graph.constant(priors[None, :, 2:], np.float32)
+    centers = graph.constant(default_boxes[None, :, :2], np.float32)
+    sizes = graph.constant(default_boxes[None, :, 2:], np.float32)
     offsets = graph.node("Transpose", loc, perm=[0, 2, 1])
     offset_xy, offset_wh = graph.node("Split", offsets, outputs=2, axis=2, split=[2, 2])
     shift = graph.node("Mul", graph.node("Mul", offset_xy, graph.constant(0.1, np.float32)), sizes)
@@ -160,31 +165,31 @@ def _decode_and_suppress(
     first, last, axis = (graph.constant([value], np.int64) for value in (1, classes, 1))
     scores = graph.node("Slice", scores, first, last, axis)  # (1, 80, P), no background
     limits = [
-        graph.constant([_AT_MOST], np.int64),
+        graph.constant([_MAX_DETECTIONS], np.int64),
         graph.constant([0.5], np.float32),
         graph.constant([0.05], np.float32),
     ]
     kept = graph.node("NonMaxSuppression", boxes, scores, *limits)  # (M, 3): batch, class, box
 
     column = [graph.node("Gather", kept, graph.constant(i, np.int64), axis=1) for i in (1, 2)]
-    row_start = graph.node("Mul", column[0], graph.constant(len(priors), np.int64))
+    row_start = graph.node("Mul", column[0], graph.constant(len(default_boxes), np.int64))
     flat = graph.node("Add", row_start, column[1])
     kept_scores = graph.node("Gather", graph.node("Reshape", scores, graph.constant([-1], np.int64)), flat, axis=0)
     if padded:
-        kept_scores = graph.node("Concat", kept_scores, graph.constant(np.zeros(_AT_MOST), np.float32), axis=0)
-        for i, nothing in enumerate((-1, len(priors))):  # the class before the first, the box after the last
-            rows = graph.constant(np.full(_AT_MOST, nothing), np.int64)
+        kept_scores = graph.node("Concat", kept_scores, graph.constant(np.zeros(_MAX_DETECTIONS), np.float32), axis=0)
+        for i, padding in enumerate((-1, len(default_boxes))):  # the class before the first, the box after the last
+            rows = graph.constant(np.full(_MAX_DETECTIONS, padding), np.int64)
             column[i] = graph.node("Concat", column[i], rows, axis=0)
         boxes = graph.node("Concat", boxes, graph.constant(np.zeros((1, 1, 4)), np.float32), axis=1)
-        count = graph.constant([_AT_MOST], np.int64)
+        count = graph.constant([_MAX_DETECTIONS], np.int64)
     else:
         available = graph.node("Cast", graph.node("Shape", kept_scores), to=TensorProto.FLOAT)
-        at_most = graph.node("Min", available, graph.constant([float(_AT_MOST)], np.float32))
+        at_most = graph.node("Min", available, graph.constant([float(_MAX_DETECTIONS)], np.float32))
         count = graph.node("Cast", at_most, to=TensorProto.INT64)
     best_scores, order = graph.node("TopK", kept_scores, count, outputs=2, axis=0)
     labels = graph.node("Add", graph.node("Gather", column[0], order, axis=0), graph.constant(1, np.int64))
-    # The published file stores one more constant for each box, an index by its count; this one changes nothing.
-    index = graph.constant(np.arange(len(priors) + padded), np.int64)
+    # The published file stores one more constant, the index of each box; it changes nothing.
+    index = graph.constant(np.arange(len(default_boxes) + padded), np.int64)
     chosen = graph.node("Gather", index, graph.node("Gather", column[1], order, axis=0), axis=0)
     graph.node("Gather", boxes, chosen, axis=1, name="bboxes")
     graph.node("Unsqueeze", labels, axes=[0], name="labels")
@@ -200,7 +205,7 @@ def _model(
 ) -> onnx.ModelProto:
     ports = [helper.make_tensor_value_info(key, TensorProto.FLOAT, shape) for key, shape in inputs.items()]
     proto = helper.make_graph(graph.nodes, name, ports, outputs, graph.initializers)
-    # The oldest IR version that goes with the opset, so that old tools read the file too.
+    # The oldest IR version that supports the opset, so that old tools can read the file.
     opsets = [helper.make_opsetid("", opset)]
     ir_version = helper.find_min_ir_version_for(opsets)
     return helper.make_model(proto, opset_imports=opsets, ir_version=ir_version, producer_name="streamdet")
@@ -215,15 +220,15 @@ def _published_outputs(rows: int | str = "detections") -> list[onnx.ValueInfoPro
 
 
 def build_ssd_resnet34(form: SsdOutputs, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.ModelProto:
-    """Returns the network with weights drawn from `seed`; the same for the same arguments.
+    """Returns the network with random weights from `seed`; the result depends only on the arguments.
 
-    Batch normalisation stays a layer of its own, as in the trained file: sessions fold it when they load, and counting
-    parameters needs it.
+    Batch normalisation stays a separate layer, as in the trained file: sessions fold it when they load a model, and
+    counting parameters needs it.
 
     Args:
-        form: what it gives. Both forms of one seed hold the same weights.
-        seed: of the random weights.
-        size: side of its input in pixels; smaller than 1200 only for quick tests, at least 448.
+        form: the outputs. Both forms of one seed have the same weights.
+        seed: random seed of the weights.
+        size: side of its input in pixels, at least 448; smaller than 1200 only for quick tests.
     """
     if size < MIN_SIZE:
         raise ValueError(f"the last feature map needs an input of at least {MIN_SIZE} pixels, got {size}")
@@ -242,16 +247,18 @@ def build_ssd_resnet34(form: SsdOutputs, *, seed: int = 0, size: int = FLAGSHIP_
     return model
 
 
-def build_nms_tail(priors: NDArray[np.float32], classes: int = CLASSES, padded: bool = False) -> onnx.ModelProto:
-    """Returns the published graph's end alone: inputs `loc` (1, 4, P) and `conf` (1, classes, P), no weights.
+def build_nms_tail(default_boxes: NDArray[np.float32], classes: int = CLASSES, padded: bool = False) -> onnx.ModelProto:
+    """Returns only the end of the published graph: inputs `loc` (1, 4, P) and `conf` (1, classes, P), no weights.
 
     Args:
-        priors: (P, 4) default boxes.
-        classes: with the background.
-        padded: gives 200 rows, whatever was found.
+        default_boxes: (P, 4) default boxes.
+        classes: number of classes including the background.
+        padded: always output 200 rows.
     """
     graph = _SsdGraph(np.random.default_rng(0))
-    _decode_and_suppress(graph, "loc", "conf", priors, classes, padded)
-    count = len(priors)
+    _decode_and_suppress(graph, "loc", "conf", default_boxes, classes, padded)
+    count = len(default_boxes)
     inputs: dict[str, list[int | str]] = {"loc": [1, 4, count], "conf": [1, classes, count]}
-    return _model(graph, "ssd-tail", inputs, _published_outputs(_AT_MOST if padded else "detections"), _PUBLISHED_OPSET)
+    return _model(
+        graph, "ssd-tail", inputs, _published_outputs(_MAX_DETECTIONS if padded else "detections"), _PUBLISHED_OPSET
+    )

@@ -1,10 +1,10 @@
-"""A small SSD, written once and read twice: PyTorch trains it, ONNX carries it.
+"""A small SSD with one definition for two frameworks: PyTorch trains it, ONNX runs it.
 
-`connect_layers` says layer by layer what it is; whoever carries it out is a `Layers`. `OnnxLayers` makes a graph of it,
-`streamdet.train.network` runs it with weights that learn.
+`connect_layers` defines the network layer by layer, for any implementation of `Layers`. `OnnxLayers` makes an ONNX
+graph, `streamdet.train.network` runs it with trainable weights.
 
-The flagship in small: residual blocks, heads on several maps, default boxes and decoding by the same code. Coarse maps
-are added back to finer ones, which small objects need (Lin et al., "Feature Pyramid Networks", CVPR 2017).
+It is a small version of the flagship: residual blocks, heads on several maps, default boxes and decoding by the same
+code. Coarse maps are added to finer ones, which small objects need (Lin et al., "Feature Pyramid Networks", CVPR 2017).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from streamdet.models.recognise import IMAGENET_NORMALIZATION
 
 T = TypeVar("T")
 Weights = Mapping[str, NDArray[np.float32]]
-"""Arrays by name: of a convolution `name.weight` and `name.bias`, of a normalised one `name.weight`, `name.gamma`,
-`name.beta`, `name.mean` and `name.variance`."""
+"""Arrays by name: `name.weight` and `name.bias` of a convolution; `name.weight`, `name.gamma`, `name.beta`, `name.mean`
+and `name.variance` of a normalised one."""
 
 EPSILON = 1e-5
 STRIDE = 32
-"""Sides of the input are multiples of this, so that coarse maps fit on finer ones."""
+"""Sides of the input are multiples of this, so that coarse maps align with finer ones."""
 
-LEAST_SIDE, LARGEST_SIDE = 2 * STRIDE, 64 * STRIDE
-"""Of the input in pixels. The grids of what is larger would be more than a description may hold."""
+MIN_SIDE, MAX_SIDE = 2 * STRIDE, 64 * STRIDE
+"""Limits of the input in pixels. The grids of larger inputs would not fit into a description."""
 
 _STEM = (16, 24)
 _STAGES = ((48, 2), (64, 2), (96, 1))
@@ -43,20 +43,20 @@ _NECK = 64
 _MAPS = (8, 16, 32, 64)
 """Input pixels per cell of each map with heads."""
 _SHAPES = ((1.0, 0.4), (1.0, 1.0), (1.0, 2.2), (1.5, 0.4), (1.5, 2.2))
-"""(size in units of four cells, width over height) of the default boxes of a cell: standing, square and lying."""
+"""(size in units of four cells, width over height) of the default boxes of a cell: tall, square and wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A convolution with as much padding as keeps the size, before its stride.
+    """A convolution whose padding keeps the size, before its stride.
 
     Attributes:
-        name: of its weights.
-        before: channels in.
-        after: channels out.
-        kernel: side, odd.
-        stride: of its steps.
-        norm: batch normalisation follows; else it has a bias.
+        name: name of its weights.
+        before: input channels.
+        after: output channels.
+        kernel: side of the kernel, odd.
+        stride: stride on both axes.
+        norm: batch normalisation follows; otherwise it has a bias.
         relu: a ReLU follows.
     """
 
@@ -70,35 +70,35 @@ class Conv:
 
 
 class Layers(Protocol[T]):
-    """Carries out what `connect_layers` says; T is what flows between layers."""
+    """The operations that `connect_layers` needs; T is the value that flows between layers."""
 
     def conv(self, x: T, conv: Conv) -> T:
-        """Returns x after a convolution, and what belongs to it."""
+        """Returns x after a convolution, its normalisation and its ReLU."""
 
     def add(self, x: T, y: T, relu: bool) -> T:
-        """Returns x + y, after a ReLU where asked for."""
+        """Returns x + y, followed by a ReLU if `relu`."""
 
     def double(self, x: T) -> T:
-        """Returns x at twice its height and width, each value four times."""
+        """Returns x at twice its height and width, with each value repeated four times."""
 
     def rows(self, x: T, rows: int) -> T:
         """Returns (n, rows * k, h, w) as (n, rows, k * h * w)."""
 
     def join(self, parts: Sequence[T], name: str) -> T:
-        """Returns parts one after another along the last axis."""
+        """Returns parts concatenated along the last axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmallSsdConfig:
-    """What may differ between small SSDs.
+    """The configuration of a small SSD.
 
     Attributes:
-        labels: names of its classes.
-        width: of the input in pixels, a multiple of `STRIDE`.
-        height: of the input in pixels, a multiple of `STRIDE`.
+        labels: class names.
+        width: input width in pixels, a multiple of `STRIDE`.
+        height: input height in pixels, a multiple of `STRIDE`.
 
     Raises:
-        ValueError: such sides cannot be.
+        ValueError: the sides are invalid.
     """
 
     labels: tuple[str, ...]
@@ -106,13 +106,13 @@ class SmallSsdConfig:
     height: int = 256
 
     def __post_init__(self) -> None:
-        if not all(side % STRIDE == 0 and LEAST_SIDE <= side <= LARGEST_SIDE for side in (self.width, self.height)):
-            limits = f"sides must be multiples of {STRIDE} from {LEAST_SIDE} to {LARGEST_SIDE}"
+        if not all(side % STRIDE == 0 and MIN_SIDE <= side <= MAX_SIDE for side in (self.width, self.height)):
+            limits = f"sides must be multiples of {STRIDE} from {MIN_SIDE} to {MAX_SIDE}"
             raise ValueError(f"{limits}, got {self.width}x{self.height}")
 
     @property
     def grids(self) -> tuple[BoxGrid, ...]:
-        """Its default boxes."""
+        """Grids of its default boxes."""
         grids = []
         for cell in _MAPS:
             shapes = tuple(_shape(4 * cell * size, ratio, self.width, self.height) for size, ratio in _SHAPES)
@@ -121,24 +121,24 @@ class SmallSsdConfig:
 
 
 def _shape(size_px: float, ratio: float, width: int, height: int) -> tuple[float, float]:
-    """Returns the shares of the input that a box covers; its sides have the mean `size_px` and the ratio `ratio`."""
+    """Returns (width, height) of a box as fractions of the input; `size_px` is the geometric mean of its sides."""
     return round(size_px * math.sqrt(ratio) / width, 5), round(size_px / math.sqrt(ratio) / height, 5)
 
 
 def connect_layers(layers: Layers[T], image: T, classes: int) -> tuple[T, T]:
-    """Carries out the network.
+    """Applies the network.
 
     Args:
-        layers: what carries it out.
+        layers: implementation of the layers.
         image: (n, 3, h, w), normalised as ImageNet.
-        classes: without the background.
+        classes: number of classes without the background.
 
     Returns:
         `loc` (n, 4, P) and `conf` (n, 1 + classes, P), raw.
     """
     x = layers.conv(image, Conv("stem0", 3, _STEM[0], stride=2))
     x = layers.conv(x, Conv("stem1", *_STEM, stride=2))
-    x = _block(layers, x, "stem2", _STEM[1], _STEM[1])  # a person far away is one or two cells wide from here on
+    x = _block(layers, x, "stem2", _STEM[1], _STEM[1])  # from here on a distant person is one or two cells wide
     before, maps = _STEM[1], []
     for stage, (channels, blocks) in enumerate(_STAGES):
         for block in range(blocks):
@@ -165,7 +165,7 @@ def _head(name: str, channels: int) -> Conv:
 
 
 def _block(layers: Layers[T], x: T, name: str, before: int, after: int) -> T:
-    """A basic residual block, as the flagship's; where channels change it halves the size."""
+    """Adds a basic residual block, as in the flagship; it halves the size if the channels change."""
     stride = 1 if before == after else 2
     y = layers.conv(x, Conv(f"{name}.a", before, after, stride=stride))
     y = layers.conv(y, Conv(f"{name}.b", after, after, relu=False))
@@ -176,9 +176,10 @@ def _block(layers: Layers[T], x: T, name: str, before: int, after: int) -> T:
 
 @dataclass(slots=True)
 class OnnxLayers:
-    """Makes an ONNX graph of a network; what flows are names.
+    """Builds an ONNX graph of the network; the values that flow are names.
 
-    Batch normalisations stay layers of their own: sessions fold them when they load, and who trains on needs them.
+    Batch normalisations stay separate layers: sessions fold them when they load a model, and further training needs
+    them.
     """
 
     weights: Weights
@@ -228,15 +229,15 @@ class OnnxLayers:
         return name
 
 
-def small_ssd_spec(plan: SmallSsdConfig, name: str) -> ModelSpec:
-    """Returns how a small SSD is fed and read."""
+def small_ssd_spec(config: SmallSsdConfig, name: str) -> ModelSpec:
+    """Returns the spec of a small SSD."""
     return ModelSpec(
         name=name,
         contract=Contract.SSD_HEADS,
-        width=plan.width,
-        height=plan.height,
-        labels=plan.labels,
-        default_boxes=plan.grids,
+        width=config.width,
+        height=config.height,
+        labels=config.labels,
+        default_boxes=config.grids,
         conf=0.7,
         iou=0.45,
         licence="Apache-2.0",
@@ -244,28 +245,28 @@ def small_ssd_spec(plan: SmallSsdConfig, name: str) -> ModelSpec:
     )
 
 
-def build_small(plan: SmallSsdConfig, weights: Weights, about: Mapping[str, str] | None = None) -> onnx.ModelProto:
-    """Returns a network as an ONNX model that says itself how it is fed and read; the same for the same arguments.
+def build_small(config: SmallSsdConfig, weights: Weights, about: Mapping[str, str] | None = None) -> onnx.ModelProto:
+    """Returns a network as a self-describing ONNX model; the result depends only on the arguments.
 
     Args:
-        plan: what it is.
-        weights: of every layer.
-        about: further metadata.
+        config: configuration of the network.
+        weights: weights of every layer.
+        about: additional metadata.
 
     Raises:
         KeyError: weights are missing.
     """
     layers = OnnxLayers(weights)
-    connect_layers(layers, "image", len(plan.labels))
-    count = sum(grid.count for grid in plan.grids)
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, plan.height, plan.width])
-    heads = {"loc": 4, "conf": 1 + len(plan.labels)}
+    connect_layers(layers, "image", len(config.labels))
+    count = sum(grid.count for grid in config.grids)
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, config.height, config.width])
+    heads = {"loc": 4, "conf": 1 + len(config.labels)}
     outputs = [helper.make_tensor_value_info(key, TensorProto.FLOAT, ["batch", n, count]) for key, n in heads.items()]
     graph = helper.make_graph(layers.nodes, "ssd-small", [image], outputs, list(layers.constants.values()))
     opsets = [helper.make_opsetid("", 13)]
     ir_version = helper.find_min_ir_version_for(opsets)
     model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, producer_name="streamdet")
-    helper.set_model_props(model, {SPEC_KEY: metadata_text(small_ssd_spec(plan, "ssd-small")), **(about or {})})
+    helper.set_model_props(model, {SPEC_KEY: metadata_text(small_ssd_spec(config, "ssd-small")), **(about or {})})
     onnx.checker.check_model(model, full_check=True)
     return model
 

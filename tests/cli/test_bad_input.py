@@ -218,8 +218,8 @@ MODELS = [
         "update onnxruntime",
         without=(".cc",),
     ),
-    row("classifier", "{bad}/classifier.onnx", 2, "of no contract streamdet knows", "gives logits (1, 1000)"),
-    row("raw boxes", "{bad}/raw_boxes.onnx", 2, "of no contract", "export it with its NMS inside"),
+    row("classifier", "{bad}/classifier.onnx", 2, "has no known output contract", "its outputs are logits (1, 1000)"),
+    row("raw boxes", "{bad}/raw_boxes.onnx", 2, "has no known output contract", "export it with NMS included"),
     row("contract of another model", "{bad}/lying.onnx -at ssd-heads", 2, "does not fit the contract ssd-heads"),
     row("unknown contract", "{bad}/lying.onnx -at yolo", 2, "contract: 'yolo' is not known; it is one of ssd-heads"),
     row(

@@ -66,7 +66,7 @@ def test_info_of_a_classifier(run, tmp_path):
     path = tmp_path / "classifier.onnx"
     path.write_bytes(model_with({"x": [1, 3, 32, 32]}, {"y": [1, 10]}).SerializeToString())
     text = run("info", str(path))
-    assert "not recognized: classifier.onnx is of no contract streamdet knows" in text
+    assert "not recognized: classifier.onnx has no known output contract" in text
     assert json.loads(run("info", str(path), "--json"))["contract"] is None
 
 

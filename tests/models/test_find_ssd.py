@@ -123,5 +123,5 @@ def test_a_circle_is_refused(published):
     first = next(node for node in model.graph.node if node.op_type == "Relu")
     head = disguise.first_head(model)
     first.input[0] = head.output[0]
-    with pytest.raises(ModelError, match="in a circle"):
+    with pytest.raises(ModelError, match="has a cycle"):
         find_ssd(model, "net.onnx", 0)

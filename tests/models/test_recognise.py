@@ -104,11 +104,11 @@ def test_size_given_for_a_network_of_any_size():
         ),
         pytest.param({"x": [1, 1, 32, 32]}, {"rows": [1, 6]}, ["3 colour channels"], id="gray"),
         pytest.param(
-            {"x": SQUARE}, {"y": [1, 84, 8400]}, ["y (1, 84, 8400)", "NMS inside"], id="raw anchor-free boxes"
+            {"x": SQUARE}, {"y": [1, 84, 8400]}, ["y (1, 84, 8400)", "NMS included"], id="raw anchor-free boxes"
         ),
         pytest.param({"x": SQUARE}, {"y": [1, 25200, 85]}, ["y (1, 25200, 85)", "anchor-based"], id="raw anchors"),
         pytest.param({"x": SQUARE}, {"y": [1, 1000]}, ["ssd-heads", "y (1, 1000)", "`contract`"], id="a classifier"),
-        pytest.param({"x": SQUARE}, {"masks": [1, 3, 9, 9]}, ["no contract"], id="four axes, wrong grid"),
+        pytest.param({"x": SQUARE}, {"masks": [1, 3, 9, 9]}, ["no known output contract"], id="four axes, wrong grid"),
     ],
 )
 def test_not_recognised(inputs, outputs, words):
