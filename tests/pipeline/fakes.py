@@ -1,4 +1,4 @@
-"""Small stand-ins for the edges of the pipeline, each with a switch to hold it still or make it fail."""
+"""Fakes of the parts around the pipeline, each with a switch to block it or to make it fail."""
 
 import threading
 import time
@@ -12,11 +12,11 @@ from streamdet.errors import SinkError, SourceError
 from streamdet.picture import Picture
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source
-from streamdet.types import Detections, Frame, SourceInfo, StageTimes
+from streamdet.types import Detected, Detections, Frame, SourceInfo, StageTimes
 
 
 class CountingSource(Source):
-    """Frames whose every byte is the frame's number; `gate` holds each frame back until it is set."""
+    """Every byte of a frame is the frame's number; while `gate` is not set, no frame is delivered."""
 
     def __init__(self, count, name="cam", live=False, fail_at=None, gate=None):
         super().__init__(name, f"count:{count}")
@@ -46,14 +46,8 @@ class CountingSource(Source):
 
 
 @dataclass
-class Found:
-    detections: Detections
-    times: StageTimes = StageTimes(1.0, 2.0, 3.0)  # noqa: RUF009
-
-
-@dataclass
 class FakeDetector:
-    """Finds one object whose left edge is the frame's number."""
+    """Detects one object whose left edge is the frame's number; while `gate` is not set, it blocks."""
 
     max_batch: int = 1
     gate: threading.Event | None = None
@@ -73,11 +67,12 @@ class FakeDetector:
             raise RuntimeError("inference broke")
         self.seen.append(number)
         box = np.array([[number, 0, number + 1, 1]], np.float32)
-        return Found(Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32)))
+        detections = Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32))
+        return Detected(detections, StageTimes(1.0, 2.0, 3.0))
 
 
 class ListSink(Sink):
-    """Keeps what it gets; `gate` holds each write back until it is set."""
+    """Stores its results; while `gate` is not set, `write` blocks."""
 
     def __init__(self, name="list", gate=None, fail_at=None, needs_annotated=False):
         super().__init__(name)
@@ -99,7 +94,7 @@ class ListSink(Sink):
 
 
 class SteppedSource(CountingSource):
-    """Gives one frame for each `step`."""
+    """Delivers one frame per call of `step`."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -112,14 +107,6 @@ class SteppedSource(CountingSource):
         for frame in super().frames():
             self._steps.acquire(timeout=20)
             yield frame
-
-
-def until(condition, timeout_s=20.0):
-    """Waits for a state that the threads of a pipeline bring about."""
-    end_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end_s, "it did not come to that in time"
-        time.sleep(0.001)
 
 
 def nothing_is_queued(stream):

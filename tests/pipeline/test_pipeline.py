@@ -10,8 +10,9 @@ from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.sinks.base import WindowClosed
+from tests.waiting import wait_until
 
-from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
+from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -49,8 +50,7 @@ def test_a_slow_sink_holds_the_source_back_and_loses_nothing():
     source, slow, fast = CountingSource(50), ListSink("slow", gate), ListSink("fast")
     pipeline = Pipeline([StreamPlan(source, [slow, fast])], FakeDetector())
     pipeline.start()
-    while pipeline.streams[0].counts.received < 8:  # it fills the queues, then waits
-        pass
+    wait_until(lambda: pipeline.streams[0].counts.received >= 8)  # it fills the queues, then waits
     assert pipeline.streams[0].counts.received < 20
     gate.set()
     pipeline.wait()
@@ -64,7 +64,7 @@ def test_live_shows_every_frame_although_inference_hangs():
     pipeline.start()
     for number in range(30):
         source.step()
-        until(lambda shown=number + 1: len(sink.results) == shown)
+        wait_until(lambda shown=number + 1: len(sink.results) == shown)
     gate.set()
     pipeline.wait()
     assert balanced(pipeline)["cam"] == (30, 30, {})
@@ -81,11 +81,11 @@ def test_live_detections_keep_the_time_of_their_frame():
     for number in range(6):
         if number == 2:
             detector.gate.set()  # frames 0 and 1 are shown, then both are inferred
-            until(lambda: stream.stats.infer_ms.count == 2)
+            wait_until(lambda: stream.stats.infer_ms.count == 2)
         source.step()
-        until(lambda shown=number + 1: len(sink.results) == shown)
+        wait_until(lambda shown=number + 1: len(sink.results) == shown)
         if number >= 2:
-            until(lambda inferred=number + 1: stream.stats.infer_ms.count == inferred)
+            wait_until(lambda inferred=number + 1: stream.stats.infer_ms.count == inferred)
     pipeline.wait()
     ages = [round(10 * result.detection_age_s) for result in sink.results[2:]]
     lefts = [int(result.detections.boxes_xyxy[0, 0]) for result in sink.results[2:]]
@@ -113,8 +113,7 @@ def test_stop_ends_everything_and_the_books_balance(mode):
     sink = ListSink()
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink], mode)], FakeDetector())
     pipeline.start()
-    while sink.results == []:
-        pass
+    wait_until(lambda: sink.results)
     pipeline.stop()
     pipeline.stop()
     pipeline.wait()
@@ -126,8 +125,7 @@ def test_stop_while_inference_hangs_gives_up_what_waits():
     gate = threading.Event()
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [ListSink()])], FakeDetector(gate=gate))
     pipeline.start()
-    while pipeline.streams[0].counts.received < 5:
-        pass
+    wait_until(lambda: pipeline.streams[0].counts.received >= 5)
     pipeline.stop()
     gate.set()
     pipeline.wait()
@@ -202,8 +200,7 @@ def test_streams_share_the_detector_in_batches_and_in_turn():
     sinks = [ListSink(f"s{i}") for i in range(4)]
     pipeline = Pipeline([StreamPlan(CountingSource(20, f"c{i}"), [sinks[i]]) for i in range(4)], detector)
     pipeline.start()
-    while any(stream.counts.received < 3 for stream in pipeline.streams):
-        pass
+    wait_until(lambda: all(stream.counts.received >= 3 for stream in pipeline.streams))
     gate.set()
     pipeline.wait()
     assert all([r.frame.index for r in sink.results] == list(range(20)) for sink in sinks)

@@ -25,8 +25,9 @@ from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.tracking.tracker import ByteTracker
 from streamdet.tracking.tracker_options import TrackerOptions
 from streamdet.types import Detections, Frame
+from tests.waiting import wait_until
 
-from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, nothing_is_queued, until
+from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, nothing_is_queued
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -220,9 +221,9 @@ def test_live_still_frames_hold_what_was_found_and_ask_nobody():
     pipeline.start()
     for number in range(40):
         source.step()
-        until(lambda shown=number + 1: len(sink.results) == shown)
+        wait_until(lambda shown=number + 1: len(sink.results) == shown)
         looked_at = 1 + (number >= 1) + (number >= 30)
-        until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
+        wait_until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
     pipeline.wait()
     accounting.check_balance(pipeline.frame_counts())
     assert detector.seen == [0, 1, 30]
@@ -240,10 +241,10 @@ def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
     pipeline.start()
     for number in range(9):
         source.step()
-        until(lambda shown=number + 1: len(sink.results) == shown)
+        wait_until(lambda shown=number + 1: len(sink.results) == shown)
     assert all(math.isinf(r.detection_age_s) for r in sink.results)
     gate.set()
-    until(lambda: pipeline.streams[0].stats.infer_ms.count == 2)
+    wait_until(lambda: pipeline.streams[0].stats.infer_ms.count == 2)
     source.step()
     pipeline.wait()
     accounting.check_balance(pipeline.frame_counts())
@@ -264,9 +265,9 @@ def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_f
     for number in range(90):
         source.step()
         looked_at = sum(look <= number for look in looks)
-        until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
-        until(lambda captured=number + 1: stream.counts.received == captured)
-    until(lambda: stream.counts.dropped.total() > 60)
+        wait_until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
+        wait_until(lambda captured=number + 1: stream.counts.received == captured)
+    wait_until(lambda: stream.counts.dropped.total() > 60)
     go_on.set()
     for _ in range(10):
         source.step()
@@ -286,7 +287,7 @@ def test_frames_that_are_dropped_leave_nothing_behind():
     )
     pipeline = Pipeline([plan], FakeDetector())
     pipeline.start()
-    until(lambda: pipeline.streams[0].counts.dropped["queue_full"] > 100)
+    wait_until(lambda: pipeline.streams[0].counts.dropped["queue_full"] > 100)
     hold.set()
     pipeline.wait()
     accounting.check_balance(pipeline.frame_counts())
@@ -316,7 +317,7 @@ def test_a_region_is_all_that_is_looked_at_and_boxes_are_in_the_frame(mode):
     pipeline.start()
     for number in range(20):
         source.step()
-        until(lambda count=number + 1: pipeline.streams[0].stats.infer_ms.count == count)
+        wait_until(lambda count=number + 1: pipeline.streams[0].stats.infer_ms.count == count)
     pipeline.wait()
     assert detector.sizes == {(6, 4)}  # 8 x 0.25 = 2 to 8; 6 x 0.5 = 3, on an even row: 2 to 6
     boxes = [r.detections.boxes_xyxy.tolist() for r in sink.results if len(r.detections)]

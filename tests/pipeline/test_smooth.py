@@ -17,8 +17,9 @@ from streamdet.pipeline.queues import Channel, Policy
 from streamdet.pipeline.report import report
 from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.types import Detections
+from tests.waiting import wait_until
 
-from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource, until
+from .fakes import CountingSource, FakeDetector, ListSink, SteppedSource
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -113,7 +114,7 @@ def test_late_detections_do_not_hold_frames_back():
     gate, sink = threading.Event(), TimedSink()
     pipeline = smooth(PacedSource(20, 0.01), sink, 0.1, FakeMover(), FakeDetector(gate=gate))
     pipeline.start()
-    until(lambda: len(sink.results) == 20)
+    wait_until(lambda: len(sink.results) == 20)
     gate.set()
     pipeline.wait()
     assert max(sink.ages_s) < 5
@@ -129,10 +130,10 @@ def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
     counts = pipeline.streams[0].counts
     for _ in range(100):  # more than a sink's queue holds
         source.step()
-        until(lambda seen=counts.received: counts.received > seen or counts.received >= 100)
+        wait_until(lambda seen=counts.received: counts.received > seen or counts.received >= 100)
         time.sleep(0.001)
-    until(lambda: counts.received == 100)
-    until(lambda: len(pipeline.streams[0]._frames) == 0)
+    wait_until(lambda: counts.received == 100)
+    wait_until(lambda: len(pipeline.streams[0]._frames) == 0)
     assert sink.results == []
     start = time.monotonic()
     pipeline.stop()
@@ -153,7 +154,7 @@ def test_a_stop_does_not_wait_for_a_sink_that_hangs():
     source, sink = PacedSource(10**6, 0.001), ListSink(gate=gate)
     pipeline = smooth(source, sink, 0.05, FakeMover(), stop_timeout_s=1.0)
     pipeline.start()
-    until(lambda: pipeline.streams[0].counts.passed > 100)
+    wait_until(lambda: pipeline.streams[0].counts.passed > 100)
     threading.Timer(0.8, gate.set).start()
     pipeline.stop()
     pipeline.wait()
@@ -174,7 +175,7 @@ def test_a_mover_that_fails_ends_the_run_and_the_books_balance(fails_in):
     pipeline.start()
     with pytest.raises(ZeroDivisionError, match="wall"):
         pipeline.wait()
-    until(lambda: pipeline.ended)
+    wait_until(lambda: pipeline.ended)
     accounting.check_balance(pipeline.frame_counts())
 
 

@@ -17,8 +17,9 @@ from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.timing_mode import TimingMode
 from tests.sources.clips import encode
+from tests.waiting import wait_until
 
-from .fakes import CountingSource, FakeDetector, ListSink, nothing_is_queued, until
+from .fakes import CountingSource, FakeDetector, ListSink, nothing_is_queued
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -195,8 +196,7 @@ def test_a_stuck_source_does_not_keep_outputs_from_being_finished(mode):
     let_go, sink = threading.Event(), ListSink()
     pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], mode)], FakeDetector(), stop_timeout_s=0.5)
     pipeline.start()
-    while len(sink.results) < 5:
-        time.sleep(0.001)
+    wait_until(lambda: len(sink.results) >= 5)
     pipeline.stop()
     with pytest.raises(StreamdetError, match="capture:cam"):
         pipeline.wait()
@@ -208,8 +208,7 @@ def test_a_process_that_ends_anyway_leaves_a_stuck_source_behind():
     let_go, sink = threading.Event(), ListSink()
     pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], TimingMode.LIVE)], None, abandon_busy=True)
     pipeline.start()
-    while len(sink.results) < 5:
-        time.sleep(0.001)
+    wait_until(lambda: len(sink.results) >= 5)
     pipeline.stop()
     pipeline.wait()
     assert sink.closed == 1
@@ -220,8 +219,7 @@ def test_a_stuck_sink_does_not_keep_the_others_from_being_finished():
     gate, good = threading.Event(), ListSink("good")
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [ListSink("bad", gate), good])], None, stop_timeout_s=1)
     pipeline.start()
-    while not good.results:
-        time.sleep(0.001)
+    wait_until(lambda: good.results)
     pipeline.stop()
     with pytest.raises(StreamdetError, match="sink:cam:bad"):
         pipeline.wait()
@@ -262,8 +260,7 @@ def test_one_source_in_trouble_leaves_the_others_going(trouble):
     detector = FakeDetector(max_batch=4)
     pipeline = Pipeline([StreamPlan(bad, [other], TimingMode.LIVE), StreamPlan(good, [seen])], detector)
     pipeline.start()
-    while len(seen.results) < 300:
-        time.sleep(0.001)
+    wait_until(lambda: len(seen.results) >= 300)
     pipeline.stop()
     let_go.set()
     if trouble == "fails":
@@ -287,4 +284,4 @@ def test_repeated_runs_leave_no_threads_and_no_open_files(tmp_path):
     for _ in range(50):
         run()
     assert me.num_fds() <= before[0]
-    until(lambda: me.num_threads() <= before[1])  # a thread that has ended is still counted for a moment
+    wait_until(lambda: me.num_threads() <= before[1])  # a thread that has ended is still counted for a moment
