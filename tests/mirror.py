@@ -1,4 +1,4 @@
-"""A web server that misbehaves as it is told: one reply of its script for each request."""
+"""A web server with scripted faults: one reply of the script per request."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Reply:
-    """How one request is answered.
+    """The reply to one request.
 
     Attributes:
-        status: 200 gives the file, or the range of it that was asked for; others give an empty body.
-        body: instead of the file.
-        ranges: whether ranges are known here.
-        declared: the Content-Length to state; -1 states none; None states the truth.
-        cut: the connection is closed after so many bytes of the body.
-        hold: nothing more is sent after so many bytes of the body, and the connection stays open until the server ends.
-        headers: further ones; they replace what would have been sent.
+        status: 200 sends the file, or the requested range of it; others send an empty body.
+        body: sent instead of the file.
+        ranges: whether the server supports ranges.
+        declared: the Content-Length header; -1 sends none; None sends the true length.
+        cut: the connection is closed after this number of bytes of the body.
+        stall: nothing is sent after this number of bytes of the body; the connection stays open until the server ends.
+        headers: further headers; they replace those that would be sent.
     """
 
     status: int = 200
@@ -30,13 +30,13 @@ class Reply:
     ranges: bool = True
     declared: int | None = None
     cut: int | None = None
-    hold: int | None = None
+    stall: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
-class Asked:
-    """One request, and how many bytes of a body it got."""
+class Request:
+    """One request, and the number of bytes that were sent in reply."""
 
     path: str
     headers: dict[str, str]
@@ -48,16 +48,16 @@ class Asked:
 
 
 class Mirror:
-    """Serves `content` under every path on a free port of 127.0.0.1; a context.
+    """Serves `content` under every path, on a free port of 127.0.0.1; use it as a context manager.
 
-    The first requests get `replies`, later ones the last of them. `tls` is a certificate with its key.
+    Each request gets the next of `replies`; after the last one, that one repeats. `tls`: a certificate with its key.
     """
 
     def __init__(self, content: bytes, *replies: Reply, etag: str | None = '"v1"', tls: Path | None = None) -> None:
         self.content = content
         self.etag = etag
-        self.asked: list[Asked] = []
-        self.holding = threading.Event()
+        self.requests: list[Request] = []
+        self.stalled = threading.Event()
         self._replies = list(replies) or [Reply()]
         self._released = threading.Event()
         mirror = self
@@ -66,11 +66,11 @@ class Mirror:
             def log_message(self, *_: object) -> None: ...
 
             def do_GET(self) -> None:
-                asked = Asked(self.path, {key.casefold(): value for key, value in self.headers.items()})
-                mirror.asked.append(asked)
-                reply = mirror._replies[min(len(mirror.asked), len(mirror._replies)) - 1]
+                request = Request(self.path, {key.casefold(): value for key, value in self.headers.items()})
+                mirror.requests.append(request)
+                reply = mirror._replies[min(len(mirror.requests), len(mirror._replies)) - 1]
                 try:
-                    mirror._answer(self, asked, reply)
+                    mirror._answer(self, request, reply)
                 except OSError:
                     self.close_connection = True  # the client left
 
@@ -95,30 +95,30 @@ class Mirror:
 
     @property
     def ranges(self) -> list[str | None]:
-        return [asked.range for asked in self.asked]
+        return [request.range for request in self.requests]
 
-    def _answer(self, handler: http.server.BaseHTTPRequestHandler, asked: Asked, reply: Reply) -> None:
+    def _answer(self, handler: http.server.BaseHTTPRequestHandler, request: Request, reply: Reply) -> None:
         status, body = reply.status, self.content if reply.body is None else reply.body
         headers = {} if self.etag is None else {"ETag": self.etag}
-        if status == 200 and reply.ranges and (found := re.fullmatch(r"bytes=(\d+)-", asked.range or "")):
+        if status == 200 and reply.ranges and (found := re.fullmatch(r"bytes=(\d+)-", request.range or "")):
             start, whole = int(found[1]), len(body)
             if start >= whole:
                 status, body = 416, b""
                 headers["Content-Range"] = f"bytes */{whole}"
-            elif asked.headers.get("if-range") in (None, self.etag):
+            elif request.headers.get("if-range") in (None, self.etag):
                 status, body = 206, body[start:]
                 headers["Content-Range"] = f"bytes {start}-{whole - 1}/{whole}"
         elif status != 200 and reply.body is None:
             body = b""
         if reply.declared != -1:
             headers["Content-Length"] = str(len(body) if reply.declared is None else reply.declared)
-        handler.send_response(status, "\x1b[31mwords of the server")
+        handler.send_response(status, "\x1b[31mtext of the server")
         for key, value in {**headers, **reply.headers}.items():
             handler.send_header(key, value)
         handler.end_headers()
-        stop = min(at for at in (len(body), reply.cut, reply.hold) if at is not None)
+        stop = min(at for at in (len(body), reply.cut, reply.stall) if at is not None)
         handler.wfile.write(body[:stop])
-        asked.sent = stop
-        if reply.hold is not None:
-            self.holding.set()
+        request.sent = stop
+        if reply.stall is not None:
+            self.stalled.set()
             self._released.wait(60)

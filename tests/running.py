@@ -1,4 +1,4 @@
-"""A `streamdet` command in a process of its own, watched through what it writes rather than by waiting."""
+"""Runs a `streamdet` command in its own process; tests wait for its output instead of sleeping."""
 
 import json
 import signal
@@ -12,21 +12,21 @@ import av
 
 ROOT = Path(__file__).parent.parent
 SLOW = 60
-"""Longest wait for anything, in seconds: generous, since a busy machine is no failure."""
+"""Longest wait for anything, in seconds: generous, because a busy machine is not a failure."""
 
 
-def _hear_ctrl_c() -> None:
+def _accept_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-hear_ctrl_c = None if sys.platform == "win32" else _hear_ctrl_c
-"""For `preexec_fn`: a shell's background jobs ignore Ctrl-C, and so do their children until they are told not to."""
+accept_ctrl_c = None if sys.platform == "win32" else _accept_ctrl_c
+"""For `preexec_fn`: the background jobs of a shell ignore Ctrl-C, and so do their children by default."""
 
 
 class Running:
-    """Runs ``streamdet ARGUMENTS`` until the end of its ``with`` block, which kills what is left of it.
+    """Runs ``streamdet ARGUMENTS`` in a ``with`` block, whose end kills the process if it still runs.
 
-    `python` are options of the interpreter; `first` is Python code to run before the command, in its process.
+    `python`: options of the interpreter. `first`: Python code that runs before the command, in the same process.
     """
 
     def __init__(self, *arguments: str | Path, folder: Path, python: tuple[str, ...] = (), first: str = "") -> None:
@@ -40,7 +40,7 @@ class Running:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                preexec_fn=hear_ctrl_c,
+                preexec_fn=accept_ctrl_c,
             )
 
     def __enter__(self) -> "Running":
@@ -80,19 +80,19 @@ class Running:
         return self.process.wait(timeout_s)
 
     def children(self) -> list[int]:
-        """Ids of the processes that it started and that are still there."""
+        """Returns the ids of its child processes that still exist."""
         tasks = Path(f"/proc/{self.process.pid}/task")
         return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
 
 def records(path: Path) -> list[dict]:
-    """The whole lines of a JSON lines file that may be just being written."""
+    """Returns the complete lines of a JSON lines file, which may still be written to."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
 
 
 def times_s(path: Path) -> list[float]:
-    """Plays a video file to its end: the time of every picture that can be decoded."""
+    """Plays a video file to its end and returns the time of every frame that can be decoded."""
     with av.open(str(path)) as container:
         return [frame.time for frame in container.decode(video=0)]

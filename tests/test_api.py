@@ -1,3 +1,5 @@
+"""The Python interface: `streamdet.run` and `streamdet.stream`."""
+
 import json
 import threading
 from dataclasses import replace
@@ -15,7 +17,7 @@ from streamdet.errors import SourceError, UsageError
 SCENE = "synthetic:shapes?frames=40&size=320x240&seed=3"
 
 
-def test_results_are_iterated_in_order_with_tracked_boxes():
+def test_stream_yields_results_in_order_with_track_ids():
     results = list(streamdet.stream(SCENE))
     assert [r.frame.index for r in results] == list(range(40))
     last = results[-1]
@@ -41,7 +43,7 @@ def test_leaving_the_loop_closes_the_outputs(tmp_path):
     assert [record["index"] for record in records[:21]] == list(range(21))
 
 
-def test_run_calls_back_and_reports():
+def test_run_calls_on_result_and_returns_a_report():
     seen = []
     report = streamdet.run(SCENE, on_result=lambda result: seen.append(result.frame.index))
     assert seen == list(range(40))
@@ -64,7 +66,7 @@ def test_an_error_in_a_callback_is_raised():
         streamdet.run(SCENE, on_result=broken)
 
 
-def test_several_sources_share_one_detector_and_get_files_of_their_own(tmp_path):
+def test_several_sources_share_the_detector_and_write_separate_files(tmp_path):
     scenes = {"a": SCENE, "b": SCENE.replace("seed=3", "seed=4")}
     report = streamdet.run(scenes, outputs=[str(tmp_path / "out.jsonl")])
     assert sorted(path.name for path in report.files) == ["out-a.jsonl", "out-b.jsonl"]
@@ -76,7 +78,7 @@ def test_equal_sources_get_different_names():
     assert [stream.name for stream in report.streams] == ["synthetic", "synthetic-2"]
 
 
-def test_live_mode_answers_for_every_frame_it_captured():
+def test_live_mode_accounts_for_every_captured_frame():
     report = streamdet.run("synthetic:shapes?frames=45&size=320x240&live=1&fps=30", outputs=["null:"])
     (stream,) = report.streams
     assert stream.mode == "live"
@@ -97,7 +99,7 @@ def test_live_mode_answers_for_every_frame_it_captured():
         ("synthetic:shapes?objects=many", {}, UsageError),
     ],
 )
-def test_mistakes_are_told_before_anything_runs(source, options, error):
+def test_mistakes_are_reported_before_the_run_starts(source, options, error):
     with pytest.raises(error):
         streamdet.stream(source, **options)
 
@@ -108,12 +110,12 @@ def test_wrong_class_name_suggests_the_right_one():
 
 
 @pytest.mark.parametrize("source", [Path("nope.mp4"), [Path("nope.mp4")], {"a": "nope.mp4"}], ids=str)
-def test_paths_are_taken_wherever_urls_are(source):
+def test_paths_are_accepted_wherever_urls_are(source):
     with pytest.raises(SourceError, match=r"nope\.mp4: no such file"):
         streamdet.run(source, Path("nope.onnx"))
 
 
-def test_one_output_need_not_be_a_list(tmp_path):
+def test_a_single_output_need_not_be_a_list(tmp_path):
     report = streamdet.run(SCENE, outputs=tmp_path / "out.jsonl")
     assert report.files == [tmp_path / "out.jsonl"]
 
@@ -123,12 +125,12 @@ def test_a_camera_may_be_a_number():
         streamdet.run(97, "synthetic-shapes")
 
 
-def test_windows_are_refused_where_nobody_would_pump_them():
+def test_windows_are_refused_by_stream():
     with pytest.raises(UsageError, match="main thread"):
         streamdet.stream(SCENE, outputs=["window:"])
 
 
-def test_what_is_yielded_is_what_the_books_say(monkeypatch):
+def test_the_number_of_yielded_results_equals_the_accounting(monkeypatch):
     jobs = []
     monkeypatch.setattr(streamdet.api, "build", lambda *a, **k: jobs.append(build(*a, **k)) or jobs[-1])
     yielded = 0
@@ -157,7 +159,7 @@ def test_callbacks_of_several_sources_never_overlap():
     assert not any(overlaps)
 
 
-def test_still_pictures_are_not_tracked_unless_asked(tmp_path):
+def test_still_images_are_tracked_only_on_request(tmp_path):
     for number, left in enumerate((10, 60)):
         bgr = np.full((180, 320, 3), 235, np.uint8)
         cv2.circle(bgr, (left + 40, 90), 30, (84, 84, 240), -1)

@@ -1,4 +1,4 @@
-"""Files of models are whole or not there."""
+"""Files are complete or not there."""
 
 import os
 
@@ -8,30 +8,28 @@ from streamdet.atomic_write import write_files
 from streamdet.errors import SinkError
 
 
-def test_all_are_written_and_nothing_else(tmp_path):
+def test_all_files_are_written_and_no_others(tmp_path):
     files = {tmp_path / "net.xml": b"xml", tmp_path / "net.bin": b"bin"}
     for data in (b"old", b"new"):
         write_files({path: content + data for path, content in files.items()})
         assert {path: path.read_bytes() for path in tmp_path.iterdir()} == {p: c + data for p, c in files.items()}
 
 
-def test_the_first_one_gets_its_name_last(tmp_path, monkeypatch):
+def test_the_first_file_is_renamed_last(tmp_path, monkeypatch):
     names = []
     replace = os.replace
 
-    def noted(part, path):
-        assert len([p for p in tmp_path.iterdir() if p.name.endswith(".part")]) == 2 - len(
-            names
-        )  # all are whole by now
+    def recording_replace(part, path):
+        assert len([p for p in tmp_path.iterdir() if p.name.endswith(".part")]) == 2 - len(names)  # all are complete
         names.append(path.name)
         replace(part, path)
 
-    monkeypatch.setattr(os, "replace", noted)
+    monkeypatch.setattr(os, "replace", recording_replace)
     write_files({tmp_path / "net.xml": b"xml", tmp_path / "net.bin": b"bin"})
     assert names == ["net.bin", "net.xml"]
 
 
-def test_what_was_there_stays_where_one_cannot_be_written(tmp_path):
+def test_existing_files_are_unchanged_after_an_error(tmp_path):
     first, second = tmp_path / "net.xml", tmp_path / "no" / "net.bin"
     first.write_bytes(b"old")
     with pytest.raises(SinkError, match=rf"cannot write {second}: No such file or directory"):
@@ -40,7 +38,7 @@ def test_what_was_there_stays_where_one_cannot_be_written(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["net.xml"]
 
 
-def test_ctrl_c_leaves_what_was_there(tmp_path, monkeypatch):
+def test_existing_files_are_unchanged_after_ctrl_c(tmp_path, monkeypatch):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"old")
 

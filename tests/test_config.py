@@ -1,3 +1,5 @@
+"""The configuration: defaults, overriding, errors that name the key, the value and the fix, and removed keys."""
+
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ def keys(tree, prefix=""):
     return found
 
 
-def test_the_manual_is_equal_to_the_code():
+def test_default_yaml_equals_the_defaults_in_the_code():
     manual = yaml.safe_load((CONFIGS / "default.yaml").read_text())
     code = TypeAdapter(Config).dump_python(Config(), mode="json")
     assert keys(manual) == keys(code)
@@ -28,11 +30,11 @@ def test_the_manual_is_equal_to_the_code():
 
 
 @pytest.mark.parametrize(("low", "conf"), [(0.35, 0.5), (0.21, 0.3), (0.1, 0.5), (0.0, 0.01), (0.7, 1.0)])
-def test_the_score_that_keeps_tracks_alive_is_the_one_that_was_asked_for(low, conf):
+def test_low_score_is_used_as_given(low, conf):
     assert TrackerConfig(low_score=low).options(conf).low_score == pytest.approx(low)
 
 
-def test_a_score_that_keeps_tracks_alive_and_is_too_high_is_refused_with_the_fix():
+def test_a_low_score_above_the_limit_is_an_error_that_names_the_fix():
     from streamdet.build import build
 
     tree = {"sources": ["synthetic:shapes?frames=3"], "detector": {"conf": 0.5}, "tracker": {"low_score": 0.4}}
@@ -128,7 +130,7 @@ def nested(key, value):
     return value
 
 
-def test_passwords_do_not_show_in_errors():
+def test_errors_contain_no_passwords():
     with pytest.raises(UsageError) as caught:
         parse_config({"sources": {"a": {"url": ["rtsp://u:c4nary@h/x"]}}})
     assert "c4nary" not in str(caught.value)
@@ -145,7 +147,7 @@ def test_passwords_do_not_show_in_errors():
     ],
     ids=["broken", "list", "alias", "tag", "huge"],
 )
-def test_bad_files(tmp_path, text, message):
+def test_unusable_files_are_errors(tmp_path, text, message):
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
@@ -153,12 +155,12 @@ def test_bad_files(tmp_path, text, message):
     assert message in str(caught.value)
 
 
-def test_missing_file(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(UsageError, match=r"cannot read .*none\.yaml: No such file"):
         load_config(tmp_path / "none.yaml")
 
 
-def test_sources_may_be_written_in_many_ways():
+def test_sources_accept_every_notation():
     defaults = {"source": {"fps": 5}}
     for sources in ("0", ["0"], [0], {"cam": "0"}, {"cam": {"url": "0"}}, [{"url": "0", "name": "cam"}]):
         (source,) = parse_config({**defaults, "sources": sources}).sources
@@ -168,21 +170,21 @@ def test_sources_may_be_written_in_many_ways():
     assert source.fps == 9
 
 
-def test_a_size_is_written_as_everywhere_else():
+def test_a_size_is_written_with_an_x():
     config = parse_config({"source": {"size": "1280x720"}, "sources": ["0", {"url": "1", "size": "640x480"}]})
     assert [source.size for source in config.sources] == [(1280, 720), (640, 480)]
 
 
-def test_what_is_left_empty_is_not_set():
+def test_empty_keys_keep_their_defaults():
     empty = {"source": None, "sources": None, "detector": None, "mode": None, "outputs": None}
     assert parse_config(empty) == parse_config({})
 
 
-def test_one_output_needs_no_list():
+def test_a_single_output_needs_no_list():
     assert parse_config({"outputs": "out.mp4"}).outputs == ["out.mp4"]
 
 
-def test_what_is_typed_wins_over_the_file(tmp_path):
+def test_command_line_values_override_the_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("model: a\ndetector: {conf: 0.2, iou: 0.4}\noutputs: [x.mp4]\nsources: {a: b.mp4}\n")
     typed = {"model": "b", "detector": {"conf": 0.3, "iou": None}, "outputs": [], "sources": []}
@@ -192,7 +194,7 @@ def test_what_is_typed_wins_over_the_file(tmp_path):
     assert config.sources[0].name == "a"
 
 
-def test_what_is_typed_counts_where_the_file_names_the_key_alone(tmp_path):
+def test_command_line_values_override_empty_keys_of_the_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("sources: [a.mp4]\ndetector:\n  # conf: 0.5\nsource:\n  detect:\n    # max_hz: 3\n")
     config = load_config(path, {"detector": {"conf": 0.3}, "source": {"detect": {"max_hz": 4.0}}})
@@ -200,18 +202,18 @@ def test_what_is_typed_counts_where_the_file_names_the_key_alone(tmp_path):
     assert config.sources[0].detect.max_hz == 4.0
 
 
-def test_typed_source_options_win_over_those_of_a_source_in_the_file(tmp_path):
+def test_command_line_source_options_override_those_of_each_source(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("sources: {door: {url: '0', size: [640, 480], fps: 5}}\n")
     (source,) = load_config(path, {"source": {"size": "1280x720", "fps": None}}).sources
     assert (source.size, source.fps) == ((1280, 720), 5)
 
 
-def test_a_config_does_not_show_passwords():
+def test_the_repr_of_a_config_contains_no_passwords():
     assert "c4nary" not in repr(parse_config({"sources": ["rtsp://u:c4nary@h/x"]}))
 
 
-def test_a_source_keeps_what_it_does_not_set_itself(tmp_path):
+def test_a_source_inherits_the_options_it_does_not_set(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text(
         "source: {detect: {max_hz: 5, gate: true}}\nsources: {a: {url: '0', detect: {priority: 2}}, b: '1'}\n"

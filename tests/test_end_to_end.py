@@ -1,4 +1,4 @@
-"""The main job on a real clip: what goes in comes out, at its own time, with steady ids."""
+"""A run on a real clip: every frame is written at its own time, with stable ids."""
 
 import json
 import struct
@@ -38,7 +38,7 @@ def walk(data_dir, tmp_path_factory):
     return source, folder, report, records
 
 
-def test_every_frame_comes_out_at_its_own_time(walk):
+def test_every_frame_is_written_at_its_own_time(walk):
     source, folder, report, records = walk
     (stream,) = report.streams
     assert (stream.captured, stream.shown, stream.inferred, stream.dropped) == (314, 314, 314, {})
@@ -47,16 +47,21 @@ def test_every_frame_comes_out_at_its_own_time(walk):
     assert [Fraction(r["pts"]) * Fraction(r["time_base"]) for r in records] == times
 
 
-def test_the_recording_is_what_browsers_play(walk):
+def test_the_recording_has_a_format_that_browsers_play(walk):
     _, folder, _, _ = walk
     with av.open(str(folder / "out.mp4")) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (stream.width, stream.height, stream.frames) == (1280, 720, 314)
-    assert set(top_level_boxes(folder / "out.mp4")) <= {b"ftyp", b"free", b"mdat", b"moov"}  # no fragments once closed
+    assert set(top_level_boxes(folder / "out.mp4")) <= {
+        b"ftyp",
+        b"free",
+        b"mdat",
+        b"moov",
+    }  # no fragments after closing
 
 
-def test_boxes_are_drawn_where_the_record_says(walk):
+def test_boxes_are_drawn_where_the_records_place_them(walk):
     source, folder, _, records = walk
     with av.open(str(source)) as before, av.open(str(folder / "out.mp4")) as after:
         pairs = zip(before.decode(video=0), after.decode(video=0), records, strict=True)
@@ -69,8 +74,8 @@ def test_boxes_are_drawn_where_the_record_says(walk):
             assert edge.mean() > 0.5, detection
 
 
-def test_a_person_keeps_one_id_while_walking_freely(walk):
-    """Follows people who are never near another box: their id must not change."""
+def test_a_person_away_from_others_keeps_one_id(walk):
+    """Follows people whose box is away from all others: their id must not change."""
     _, _, _, records = walk
     changes = followed = 0
     before = None
@@ -92,8 +97,8 @@ def test_a_person_keeps_one_id_while_walking_freely(walk):
     assert all(count > 200 for _, count in longest)
 
 
-def test_flagship_heads_run_through_the_same_pipeline(data_dir, tmp_path):
-    """The architecture of the flagship at its smaller test size; random weights detect nothing."""
+def test_the_flagship_with_raw_heads_runs_through_the_same_pipeline(data_dir, tmp_path):
+    """The flagship's architecture at a smaller size; its random weights detect nothing useful."""
     from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 
     model = tmp_path / "heads.onnx"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at every phase of `streamdet run`: exit code 130, files closed, no traceback, and soon."""
+"""Ctrl-C and SIGTERM in every phase of `streamdet run`: a quick exit with code 130, closed files, no traceback."""
 
 import signal
 import time
@@ -21,16 +21,16 @@ def assert_quiet(run: Running) -> None:
     assert "Error" not in run.stderr, run.stderr
 
 
-def assert_same_times(video: Path, lines: Path, least: int) -> None:
-    """Both outputs were closed properly and agree on every frame."""
+def assert_same_times(video: Path, lines: Path, min_frames: int) -> None:
+    """Asserts that both outputs are closed properly and agree on every frame."""
     recorded = times_s(video)
-    assert len(recorded) >= least
+    assert len(recorded) >= min_frames
     assert recorded == pytest.approx([record["pts_s"] for record in records(lines)], abs=2e-3)
 
 
 @SIGNALS
 @pytest.mark.parametrize("module", ["typer", "numpy", "numba"])
-def test_while_importing(module, number, tmp_path):
+def test_signal_during_imports(module, number, tmp_path):
     with Running("run", ENDLESS, folder=tmp_path, python=("-X", "importtime")) as run:
         run.wait_for(f"import of {module}", lambda: any(line.endswith(f" {module}") for line in run.stderr.split("\n")))
         run.signal(number)
@@ -40,7 +40,7 @@ def test_while_importing(module, number, tmp_path):
 
 @SIGNALS
 @pytest.mark.parametrize("source", [ENDLESS, LIVE], ids=["every-frame", "live"])
-def test_while_running(source, number, tmp_path):
+def test_signal_while_running(source, number, tmp_path):
     video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
     with Running("run", source, "-o", video, "-o", lines, folder=tmp_path) as run:
         run.wait_for_records(lines, 40)
@@ -52,18 +52,18 @@ def test_while_running(source, number, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["accept_then_silent", "describe_slow"])
-def test_while_a_server_does_not_answer(verb, tmp_path):
+def test_signal_while_a_server_does_not_answer(verb, tmp_path):
     with FaultCam([verb]) as camera, Running("run", camera.url, "-m", "none", "-o", "null:", folder=tmp_path) as run:
         run.wait_for("a connection", lambda: camera.served)
-        asked = time.monotonic()
+        signalled_s = time.monotonic()
         run.signal()
         assert run.ends() == 130
-        assert time.monotonic() - asked < 4.5  # sooner than the connection would have timed out
+        assert time.monotonic() - signalled_s < 4.5  # before the connection would time out
         assert_quiet(run)
 
 
 @SIGNALS
-def test_while_waiting_to_connect_again(number, tmp_path):
+def test_signal_while_waiting_to_reconnect(number, tmp_path):
     video, lines = tmp_path / "out.mkv", tmp_path / "out.jsonl"
     with FaultCam(["rst_mid_stream", "refuse"]) as camera:
         options = ("-m", "none", "-o", video, "-o", lines)
@@ -76,7 +76,7 @@ def test_while_waiting_to_connect_again(number, tmp_path):
     assert_same_times(video, lines, 5)
 
 
-# As libraries do it: a call that gives the interpreter free, but does not return when a signal comes.
+# Like a library call: releases the interpreter, but does not return when a signal arrives.
 BUSY = """
 import ctypes, sys
 def busy(seconds):
@@ -104,7 +104,7 @@ JsonLinesSink.write = lambda self, result: busy(600) if result.frame.index == 60
 
 
 @SIGNALS
-def test_while_the_model_is_loaded(number, tmp_path):
+def test_signal_while_the_model_is_loading(number, tmp_path):
     with Running("run", ENDLESS, "-o", tmp_path / "out.mp4", folder=tmp_path, first=LOADING) as run:
         run.wait_for_text("busy")
         run.signal(number)
@@ -114,7 +114,7 @@ def test_while_the_model_is_loaded(number, tmp_path):
 
 
 @pytest.mark.parametrize("source", [ENDLESS, LIVE], ids=["every-frame", "live"])
-def test_while_inference_takes_long(source, tmp_path):
+def test_signal_during_a_long_inference(source, tmp_path):
     video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
     with Running("run", source, "-o", video, "-o", lines, folder=tmp_path, first=INFERRING) as run:
         run.wait_for_text("busy")
@@ -124,15 +124,15 @@ def test_while_inference_takes_long(source, tmp_path):
     assert_same_times(video, lines, 15)
 
 
-def test_the_second_signal_ends_at_once_although_a_sink_hangs(tmp_path):
+def test_the_second_signal_ends_at_once_while_a_sink_hangs(tmp_path):
     video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
     with Running("run", ENDLESS, "-o", video, "-o", lines, folder=tmp_path, first=WRITING) as run:
         run.wait_for_text("busy")
         run.signal()
         run.wait_for_text("stopping")
-        asked = time.monotonic()
+        signalled_s = time.monotonic()
         run.signal()
         assert run.ends() == 130
-        assert time.monotonic() - asked < 5  # far sooner than it would have been given up
+        assert time.monotonic() - signalled_s < 5  # long before the run would abandon it
         assert_quiet(run)
     assert len(times_s(video)) >= 10

@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept, and what is said of it."""
+"""The cache of compiled kernels."""
 
 import os
 import shutil
@@ -13,15 +13,15 @@ from streamdet import kernels
 Usage = namedtuple("Usage", "total used free")
 
 
-@pytest.mark.parametrize(("free", "kept"), [(1 << 30, True), (1 << 20, False), (0, False)])
-def test_nothing_is_kept_where_the_disk_is_full(monkeypatch, tmp_path, free, kept):
-    """Numba raises what the disk says, in the middle of a run."""
+@pytest.mark.parametrize(("free", "cached"), [(1 << 30, True), (1 << 20, False), (0, False)])
+def test_kernels_are_not_cached_on_a_full_disk(monkeypatch, tmp_path, free, cached):
+    """Numba would raise the error of the disk in the middle of a run."""
     monkeypatch.setattr(kernels, "private_dir", lambda name: tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(1 << 40, (1 << 40) - free, free))
-    assert (kernels._cache_dir() is not None) is kept
+    assert (kernels._cache_dir() is not None) is cached
 
 
-def test_the_first_run_knows_that_it_is_the_first(tmp_path):
+def test_the_first_run_is_recognised(tmp_path):
     program = """
 from streamdet.boxes import cxcywh_to_xyxy
 import streamdet.detect.nms, streamdet.draw.blend
@@ -29,8 +29,8 @@ from streamdet.kernels import compiled_before
 print(compiled_before())
 """
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    said = [
+    printed = [
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment).stdout.strip()
         for _ in range(2)
     ]
-    assert said == ["False", "True"]
+    assert printed == ["False", "True"]

@@ -1,4 +1,4 @@
-"""A killed process leaves recordings that play up to their last second."""
+"""The recordings of a killed process play up to their last second."""
 
 import json
 import shutil
@@ -14,17 +14,17 @@ from tests.sources.clips import encode
 pytestmark = pytest.mark.timeout(150)
 
 FPS = 25
-LOST_S = 1.0
+MAX_LOST_S = 1.0
 
 
-def played_by_ffprobe(path: Path) -> int:
+def frames_by_ffprobe(path: Path) -> int:
     command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "json"]
     done = subprocess.run([*command, str(path)], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == ""
     return int(json.loads(done.stdout)["streams"][0]["nb_read_frames"])
 
 
-def played_by_opencv(path: Path) -> int:
+def frames_by_opencv(path: Path) -> int:
     capture, count = cv2.VideoCapture(str(path)), 0
     while capture.read()[0]:
         count += 1
@@ -33,7 +33,7 @@ def played_by_opencv(path: Path) -> int:
 
 
 @pytest.mark.parametrize("kind", ["live", "file"])
-def test_all_but_the_last_second_plays(kind, tmp_path):
+def test_a_killed_recording_plays_up_to_the_last_second(kind, tmp_path):
     clip = encode(tmp_path / "clip.mp4", 20 * FPS, (320, 240), fps=FPS) if kind == "file" else None
     source = (clip, "--realtime") if clip else (f"synthetic:shapes?frames=0&size=320x240&live=1&fps={FPS}",)
     videos, lines = [tmp_path / "out.mp4", tmp_path / "out.mkv"], tmp_path / "out.jsonl"
@@ -45,7 +45,7 @@ def test_all_but_the_last_second_plays(kind, tmp_path):
     for video in videos:
         played = times_s(video)
         assert played == pytest.approx(written[: len(played)], abs=2e-3)
-        assert played[-1] >= written[-1] - LOST_S
-        assert played_by_opencv(video) == len(played)
+        assert played[-1] >= written[-1] - MAX_LOST_S
+        assert frames_by_opencv(video) == len(played)
         if shutil.which("ffprobe"):
-            assert played_by_ffprobe(video) == len(played)
+            assert frames_by_ffprobe(video) == len(played)

@@ -1,3 +1,5 @@
+"""Pictures: conversion, copies, crops, and kernels against their numpy references."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,7 +46,7 @@ def test_bgr_to_i420_equals_reference(seed, size, padding, color):
 
 
 @pytest.mark.parametrize("color", [ColorSpace(m, r) for m in Matrix for r in (False, True)], ids=str)
-def test_flat_colours_survive_the_round_trip(color):
+def test_uniform_colours_survive_the_round_trip(color):
     for bgr in [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (12, 200, 90)]:
         picture = Picture.from_bgr(np.full((6, 8, 3), bgr, np.uint8), color)
         back = picture.copy(PixelFormat.I420).bgr()
@@ -52,7 +54,7 @@ def test_flat_colours_survive_the_round_trip(color):
 
 
 @pytest.mark.parametrize("format", list(PixelFormat))
-def test_copy_shares_nothing(format):
+def test_a_copy_shares_no_memory(format):
     picture = Picture(9, 5, format, random_planes(1, format, 9, 5, 3), ColorSpace(Matrix.BT709))
     copied = picture.copy()
     for plane in range(len(picture.planes)):
@@ -62,7 +64,7 @@ def test_copy_shares_nothing(format):
     assert copied.color == picture.color
 
 
-def test_nv12_and_i420_of_the_same_samples_give_the_same_bgr():
+def test_nv12_and_i420_with_the_same_samples_have_the_same_bgr():
     y, u, v = random_planes(2, PixelFormat.I420, 9, 5)
     i420 = Picture(9, 5, PixelFormat.I420, (y, u, v))
     nv12 = Picture(9, 5, PixelFormat.NV12, (y, np.stack([u, v], -1).reshape(3, 10)))
@@ -70,33 +72,33 @@ def test_nv12_and_i420_of_the_same_samples_give_the_same_bgr():
     np.testing.assert_array_equal(nv12.copy(PixelFormat.I420).visible(2), v)
 
 
-def test_wrong_planes_are_refused():
+def test_planes_of_a_wrong_shape_are_refused():
     with pytest.raises(ValueError, match="I420 4x4 needs C-contiguous uint8 planes"):
         Picture(4, 4, PixelFormat.I420, (np.zeros((4, 3), np.uint8),) * 3)
 
 
 @given(st.sampled_from(PixelFormat), st.integers(1, 40), st.integers(1, 40), st.integers(0, 9), st.data())
-def test_a_part_reads_as_the_same_pixels_of_the_whole(format, width, height, padding, data):
+def test_a_crop_has_the_pixels_of_the_picture(format, width, height, padding, data):
     picture = Picture(width, height, format, random_planes(width * 100 + height, format, width, height, padding))
     left = 2 * data.draw(st.integers(0, (width - 1) // 2))
     top = 2 * data.draw(st.integers(0, (height - 1) // 2))
     right, bottom = data.draw(st.integers(left + 1, width)), data.draw(st.integers(top + 1, height))
-    part = picture.crop(left, top, right, bottom)
-    assert (part.width, part.height) == (right - left, bottom - top)
-    np.testing.assert_array_equal(part.bgr(), picture.bgr()[top:bottom, left:right])
-    copied = part.copy(PixelFormat.BGR24 if format is PixelFormat.BGR24 else PixelFormat.I420)
-    assert (copied.width, copied.height) == (part.width, part.height)
-    assert part.to_av().width == part.width  # not the whole
+    cropped = picture.crop(left, top, right, bottom)
+    assert (cropped.width, cropped.height) == (right - left, bottom - top)
+    np.testing.assert_array_equal(cropped.bgr(), picture.bgr()[top:bottom, left:right])
+    copied = cropped.copy(PixelFormat.BGR24 if format is PixelFormat.BGR24 else PixelFormat.I420)
+    assert (copied.width, copied.height) == (cropped.width, cropped.height)
+    assert cropped.to_av().width == cropped.width  # not the whole
 
 
-def test_a_part_shares_memory_and_keeps_it_alive():
+def test_a_crop_shares_memory_and_keeps_it_alive():
     picture = Picture.allocate(64, 48, PixelFormat.I420, ColorSpace())
-    part = picture.crop(8, 8, 40, 40)
-    assert all(np.shares_memory(a, b) for a, b in zip(part.planes, picture.planes, strict=True))
-    assert part.owner is picture
+    cropped = picture.crop(8, 8, 40, 40)
+    assert all(np.shares_memory(a, b) for a, b in zip(cropped.planes, picture.planes, strict=True))
+    assert cropped.owner is picture
 
 
 @pytest.mark.parametrize("edges", [(1, 0, 8, 8), (0, 3, 8, 8), (0, 0, 65, 8), (8, 0, 8, 8), (-2, 0, 8, 8)])
-def test_parts_that_cannot_be(edges):
+def test_impossible_crops_are_refused(edges):
     with pytest.raises(ValueError, match="a crop must start on even pixels"):
         Picture.allocate(64, 48, PixelFormat.I420, ColorSpace()).crop(*edges)

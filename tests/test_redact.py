@@ -1,3 +1,5 @@
+"""No secret is left in redacted text, and other text is unchanged."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ SECRET = "c4nary"
         f"two: rtsp://a:{SECRET}@h/1 and rtsp://b:{SECRET}@h/2",
     ],
 )
-def test_no_secret_survives(text):
+def test_secrets_are_removed(text):
     assert SECRET not in redact(text)
 
 
@@ -63,12 +65,12 @@ def test_no_secret_survives(text):
         "num_keys=3",
     ],
 )
-def test_the_rest_stays(text):
+def test_text_without_secrets_is_unchanged(text):
     assert redact(text) == text
 
 
 @given(st.text(st.characters(exclude_characters=" '\"<>", exclude_categories=["C", "Z"]), min_size=4))
-def test_random_passwords_do_not_survive(password):
+def test_random_passwords_are_removed(password):
     url = f"rtsp://user:{password}@camera.example:554/stream"
     assert redact(url) == "rtsp://***@camera.example:554/stream"
 
@@ -94,10 +96,10 @@ def test_random_passwords_do_not_survive(password):
         ("C:\\videos\\a@b.mp4", "C:\\videos\\a@b.mp4"),
     ],
 )
-def test_an_address_without_its_credentials(address, shown):
+def test_credentials_are_removed_from_an_address(address, shown):
     assert redact_address(address) == shown
 
 
 @given(st.text(max_size=20))
-def test_no_password_survives_in_an_address(password):
+def test_random_passwords_are_removed_from_an_address(password):
     assert redact_address(f"rtsp://user:{password}{SECRET}@host/x") == "rtsp://***@host/x"

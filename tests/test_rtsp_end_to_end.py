@@ -1,4 +1,4 @@
-"""`streamdet run` on an RTSP stream whose server goes away and comes back: nothing is lost but what was not sent."""
+"""`streamdet run` on an RTSP stream whose server restarts: only frames that were not sent are missing."""
 
 import re
 import time
@@ -25,24 +25,26 @@ model: synthetic-shapes
 BEFORE, FRAMES = 25, 75
 
 
-def record_over_an_outage(url: str, folder: Path, go: Callable[[], None], come_back: Callable[[], None]) -> None:
-    """Records until `FRAMES` have come, with an outage after some of them, and checks what is left of it."""
+def record_with_an_outage(
+    url: str, folder: Path, stop_server: Callable[[], None], start_server: Callable[[], None]
+) -> None:
+    """Records `FRAMES` frames with an outage in between, and checks the recording."""
     config, video, lines = folder / "run.yaml", folder / "out.mp4", folder / "out.jsonl"
     config.write_text(CONFIG)
     options = ("-c", config, "-o", video, "-o", lines, "--max-frames", FRAMES)
     with Running("run", url, *options, folder=folder) as run:
         run.wait_for_records(lines, BEFORE)
-        gone_s = time.monotonic()
-        go()
+        stopped_s = time.monotonic()
+        stop_server()
         run.wait_for_text("reconnecting, first attempt in")
-        come_back()
+        start_server()
         run.wait_for_text("reconnected after")
-        outage_s = time.monotonic() - gone_s
+        outage_s = time.monotonic() - stopped_s
         assert run.ends() == 0, run.stderr
-        said = run.stderr
-    assert "source faults: reconnect 1" in said
-    assert "s3cret" not in said
-    captured, shown, dropped = re.search(r"captured (\d+) = shown (\d+)(?: \+ dropped (\d+))?", said).groups("0")
+        printed = run.stderr
+    assert "source faults: reconnect 1" in printed
+    assert "s3cret" not in printed
+    captured, shown, dropped = re.search(r"captured (\d+) = shown (\d+)(?: \+ dropped (\d+))?", printed).groups("0")
     assert int(captured) == FRAMES == int(shown) + int(dropped)
 
     times = [record["pts_s"] for record in records(lines)]
@@ -50,25 +52,25 @@ def record_over_an_outage(url: str, folder: Path, go: Callable[[], None], come_b
     assert times_s(video) == pytest.approx(times, abs=2e-3)
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert min(gaps) > 0
-    # The outage, wherever a busy machine lost frames before it; a server begins with frames that it has kept.
+    # The largest gap is the outage, even if a busy machine lost frames before it; a server starts with buffered frames.
     assert WAIT_S <= max(gaps[max(0, BEFORE - 1 - int(dropped)) :]) <= outage_s + 1.5
 
 
-def test_a_camera_that_loses_power(tmp_path):
+def test_a_recording_survives_a_camera_restart(tmp_path):
     with FaultCam(["play"]) as camera:
-        record_over_an_outage(camera.url, tmp_path, camera.kill, camera.restart)
+        record_with_an_outage(camera.url, tmp_path, camera.kill, camera.restart)
 
 
 @pytest.mark.rtsp
-def test_gstreamers_server_killed_and_started_again(server_script, port, tmp_path):
+def test_a_recording_survives_a_restart_of_the_gstreamer_server(server_script, port, tmp_path):
     pattern = ("--size", "320x240", "--fps", "30")
     with ExitStack() as later, serving(server_script, port, *pattern) as server:
 
-        def go() -> None:
+        def stop_server() -> None:
             server.kill()
             server.wait()
 
-        def come_back() -> None:
+        def start_server() -> None:
             later.enter_context(serving(server_script, port, *pattern))
 
-        record_over_an_outage(f"rtsp://127.0.0.1:{port}/cam", tmp_path, go, come_back)
+        record_with_an_outage(f"rtsp://127.0.0.1:{port}/cam", tmp_path, stop_server, start_server)

@@ -1,7 +1,7 @@
-"""What a run loads before its first frame: counted, since seconds depend on the machine.
+"""What a run imports before its first frame: counted, because seconds depend on the machine.
 
-Everything here is on the way of a user who waits for a picture. Whoever adds a package or a branch of the program to a
-plain run finds out here, and may decide that it is worth it.
+A user waits for all of this before the first picture. A change that adds a package or another command's modules to a
+plain run fails here, so that the addition is a decision.
 """
 
 import json
@@ -24,7 +24,7 @@ from streamdet.kernels import compilations
 print(json.dumps({"code": code, "modules": sorted(sys.modules), "kernels": compilations()}))
 """
 
-# What Python packages these bring along themselves is theirs; scipy is, where it is installed, Numba's.
+# Packages that these import in turn are not listed; Numba imports scipy if it is installed.
 NEVER = (
     "matplotlib",
     "motmetrics",
@@ -40,7 +40,7 @@ NEVER = (
     "trackers",
     "uvicorn",
 )
-OTHER_BRANCHES = (
+OTHER_COMMANDS = (
     "streamdet.api",
     "streamdet.bench",
     "streamdet.doctor",
@@ -52,8 +52,8 @@ OTHER_BRANCHES = (
     "streamdet.sources.network",
     "streamdet.scenes.street",
 )
-MOST_OF_OURS = 170  # 152 when this was written
-MOST_KERNELS = 40  # 27 when this was written: specialisations: each takes some milliseconds to be read from the cache
+MAX_MODULES = 170  # 152 when this was written
+MAX_KERNELS = 40  # 27 when this was written; each specialisation takes some milliseconds to read from the cache
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +67,20 @@ def loaded(tmp_path_factory):
         cwd=ROOT,
         timeout=100,
     )
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["code"] == 0, done.stderr
-    return told
+    printed = json.loads(done.stdout.splitlines()[-1])
+    assert printed["code"] == 0, done.stderr
+    return printed
 
 
-def test_a_run_loads_no_package_it_does_not_need(loaded):
+def test_a_run_imports_no_unneeded_package(loaded):
     assert sorted({name.partition(".")[0] for name in loaded["modules"]} & set(NEVER)) == []
 
 
-def test_a_run_loads_no_other_branch_of_the_program(loaded):
-    assert [name for name in loaded["modules"] if name.startswith(OTHER_BRANCHES)] == []
+def test_a_run_imports_no_other_command(loaded):
+    assert [name for name in loaded["modules"] if name.startswith(OTHER_COMMANDS)] == []
 
 
-def test_a_run_loads_no_more_than_it_did(loaded):
+def test_a_run_imports_a_limited_number_of_modules_and_kernels(loaded):
     ours = [name for name in loaded["modules"] if name.startswith("streamdet")]
-    assert 80 < len(ours) <= MOST_OF_OURS
-    assert 10 < loaded["kernels"] <= MOST_KERNELS
+    assert 80 < len(ours) <= MAX_MODULES
+    assert 10 < loaded["kernels"] <= MAX_KERNELS

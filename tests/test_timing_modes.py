@@ -1,4 +1,4 @@
-"""Live and smooth from the configuration to the results: what is built, what is shown, what is reported."""
+"""The timing modes from the configuration to the results: what is built, shown and reported."""
 
 import re
 
@@ -30,7 +30,7 @@ SCENE = "synthetic:shapes?frames=45&size=320x240&live=1"
         ({"mode": "smooth", "model": "none"}, TimingMode.SMOOTH, type(None)),
     ],
 )
-def test_what_each_mode_is_built_of(options, mode, kind):
+def test_each_mode_gets_its_mover(options, mode, kind):
     job = build(parse_config({"sources": ["synthetic:shapes?frames=5&size=320x240"], **options}))
     (stream,) = job.pipeline.streams
     assert stream.plan.mode is mode
@@ -48,13 +48,13 @@ def test_what_each_mode_is_built_of(options, mode, kind):
     ],
     ids=["pipeline", "choice", "warm-up", "tracker"],
 )
-def test_the_model_is_given_back_at_once_where_nothing_comes_of_the_run(monkeypatch, breaks, options):
+def test_a_failed_build_closes_the_session(monkeypatch, breaks, options):
     sessions, made = [], Session.__init__
     monkeypatch.setattr(Session, "__init__", lambda self, *a, **k: sessions.append(self) or made(self, *a, **k))
     if breaks:
 
         def fail(*args, **kwargs):
-            raise ConfigError("nothing comes of it")
+            raise ConfigError("the build fails")
 
         monkeypatch.setattr(breaks, fail)
     with pytest.raises(ConfigError):
@@ -63,14 +63,16 @@ def test_the_model_is_given_back_at_once_where_nothing_comes_of_the_run(monkeypa
     assert session._engine is None
 
 
-@pytest.mark.parametrize(("mode", "told"), [("live", True), ("every-frame", True), ("smooth", False), ("auto", False)])
-def test_a_delay_where_nothing_waits_is_told(mode, told, caplog):
+@pytest.mark.parametrize(
+    ("mode", "logged"), [("live", True), ("every-frame", True), ("smooth", False), ("auto", False)]
+)
+def test_a_delay_without_effect_is_logged(mode, logged, caplog):
     build(parse_config({"sources": [SCENE], "model": "none", "mode": mode, "motion": {"delay_s": 2.0}})).close()
-    warned = [record.getMessage() for record in caplog.records]
-    assert warned == ([f"mode {mode} ignores motion.delay_s (--delay): it delays no frames"] if told else [])
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ([f"mode {mode} ignores motion.delay_s (--delay): it delays no frames"] if logged else [])
 
 
-def test_live_takes_how_long_to_show_what_is_missed_from_the_tracker():
+def test_live_mode_takes_coast_and_half_life_from_the_tracker_options():
     tree = {"sources": [SCENE], "mode": "live", "tracker": {"coast_s": 0.25, "score_half_life_s": 3.0}}
     job = build(parse_config(tree))
     options = job.pipeline.streams[0].plan.mover.options
@@ -79,7 +81,7 @@ def test_live_takes_how_long_to_show_what_is_missed_from_the_tracker():
 
 
 @pytest.mark.parametrize("flow", [True, False])
-def test_smooth_shows_every_frame_later_with_detections_on_both_sides(flow):
+def test_smooth_mode_shows_every_frame_later_between_detections(flow):
     results = []
     report = streamdet.run(SCENE, mode="smooth", motion={"delay_s": 0.4, "flow": flow}, on_result=results.append)
     (stream,) = report.streams
@@ -105,7 +107,7 @@ def test_smooth_shows_every_frame_later_with_detections_on_both_sides(flow):
     ids=lambda options: " ".join(options),
 )
 def test_written_boxes_end_at_the_border_in_every_mode(options, tmp_path):
-    """Of people who come and go: a tracker alone would have them reach beyond it."""
+    """People enter and leave the picture: the boxes of a tracker alone would extend beyond it."""
     lines = tmp_path / "out.jsonl"
     scene = "synthetic:street?frames=60&size=640x360&objects=12&seed=7"
     streamdet.run(scene, outputs=lines, **options)
@@ -114,10 +116,10 @@ def test_written_boxes_end_at_the_border_in_every_mode(options, tmp_path):
     assert (boxes >= 0).all()
     assert (boxes <= [640, 360, 640, 360]).all()
     assert (boxes[:, 2:] > boxes[:, :2]).all()
-    assert (boxes[:, [0, 2]] % 640 == 0).any(), "somebody is cut off"
+    assert (boxes[:, [0, 2]] % 640 == 0).any(), "some person is cut off by the border"
 
 
-def test_a_file_is_played_at_its_own_pace_where_its_frames_are_to_wait(tmp_path):
+def test_smooth_mode_plays_a_file_at_its_own_rate(tmp_path):
     from tests.sources.clips import encode
 
     clip = encode(tmp_path / "clip.mp4", 12, (128, 96))
@@ -127,14 +129,14 @@ def test_a_file_is_played_at_its_own_pace_where_its_frames_are_to_wait(tmp_path)
 
 
 @pytest.mark.parametrize("delay", [0, -1, 5.1, float("nan")])
-def test_a_delay_that_cannot_be_is_refused(delay):
+def test_an_impossible_delay_is_an_error(delay):
     with pytest.raises(ConfigError, match=r"motion.delay_s must be more than 0 and at most 5"):
         parse_config({"sources": [SCENE], "motion": {"delay_s": delay}})
 
 
 @pytest.fixture
-def takes(monkeypatch):
-    """Says what the detector is found to take for one picture; holds how often that was measured."""
+def set_seconds_per_picture(monkeypatch):
+    """Returns a function that sets the measured seconds per picture and returns the list of measurements."""
     measured = []
 
     def set(seconds):
@@ -150,8 +152,8 @@ def chosen(folder, sources, *, outputs=("out.mp4",), **options):
     return [(s.plan.mode.value, s.plan.delay_s) for s in job.pipeline.streams]
 
 
-def test_a_camera_that_is_only_recorded_waits_for_a_slow_detector(takes, tmp_path):
-    measured = takes(0.2)
+def test_a_recorded_camera_with_a_slow_detector_gets_smooth_mode(set_seconds_per_picture, tmp_path):
+    measured = set_seconds_per_picture(0.2)
     assert chosen(tmp_path, [SCENE]) == [("smooth", 0.6)]
     assert chosen(tmp_path, [SCENE], outputs=["out.mp4", "out.jsonl"]) == [("smooth", 0.6)]
     assert len(measured) == 2
@@ -167,14 +169,16 @@ def test_a_camera_that_is_only_recorded_waits_for_a_slow_detector(takes, tmp_pat
         (SCENE.replace("&live=1", ""), {}, "every-frame"),
     ],
 )
-def test_the_detector_is_timed_only_where_that_decides(takes, tmp_path, source, options, mode):
-    measured = takes(0.2)
+def test_the_detector_is_measured_only_if_the_choice_depends_on_it(
+    set_seconds_per_picture, tmp_path, source, options, mode
+):
+    measured = set_seconds_per_picture(0.2)
     assert [mode for mode, _ in chosen(tmp_path, [source], **options)] == [mode]
     assert measured == []
 
 
-def test_results_that_are_handed_on_are_never_late(takes, tmp_path):
-    takes(0.2)
+def test_results_for_a_callback_are_not_delayed(set_seconds_per_picture, tmp_path):
+    set_seconds_per_picture(0.2)
     report = streamdet.run(SCENE, outputs=tmp_path / "out.mp4", on_result=lambda result: None, max_frames=3)
     assert (report.streams[0].mode, report.streams[0].delay_s) == ("live", 0.0)
     assert report.streams[0].mode_reason.startswith("not only recorded")
@@ -183,20 +187,20 @@ def test_results_that_are_handed_on_are_never_late(takes, tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, [("smooth", 0.9)] * 2),  # turns: each is looked at half as often
+        ({}, [("smooth", 0.9)] * 2),  # in turns: each is inferred half as often
         ({"sources": {"a": {"url": SCENE, "detect": {"priority": 3}}, "b": SCENE}}, [("smooth", 0.7), ("live", 0.0)]),
         ({"source": {"detect": {"max_hz": 2.0}}}, [("smooth", 1.2)] * 2),
-        ({"source": {"detect": {"max_hz": 1.9}}}, [("live", 0.0)] * 2),  # 2.5 s wait in all
+        ({"source": {"detect": {"max_hz": 1.9}}}, [("live", 0.0)] * 2),  # 2.5 s in total
         ({"source": {"detect": {"max_hz": 1.9}}, "motion": {"delay_s": 2.0}}, [("smooth", 1.3)] * 2),
         ({"motion": {"delay_s": 0.8}}, [("live", 0.0)] * 2),
     ],
 )
-def test_streams_share_the_detector(takes, tmp_path, options, expected):
-    takes(0.18)
+def test_streams_share_the_detector(set_seconds_per_picture, tmp_path, options, expected):
+    set_seconds_per_picture(0.18)
     assert chosen(tmp_path, options.pop("sources", [SCENE, SCENE]), **options) == expected
 
 
-def test_a_detector_is_timed_from_pixels_to_boxes():
+def test_the_measurement_includes_pre_and_postprocessing():
     job = build(parse_config({"sources": [SCENE]}))
     assert 0 < job.detector.measure_seconds_per_picture() < 5
     job.close()
@@ -210,21 +214,21 @@ Session.run = lambda *arguments: (time.sleep(0.25), run(*arguments))[1]
 """
 
 
-def test_the_command_says_what_it_chose_and_does_it(tmp_path):
+def test_the_command_prints_the_chosen_mode_and_runs_in_it(tmp_path):
     video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
     with Running("run", SCENE, "-o", video, "-o", lines, folder=tmp_path, first=SLOW) as run:
         assert run.ends() == 0, run.stderr
-        said = [line for line in run.stderr.splitlines() if line.startswith("mode")]
-        assert len(said) == 1
-        told = re.match(r"mode: smooth, (0\.\d|1\.\d) s behind: recorded only, and [23]\.\d detections/s", said[0])
-        assert told, said[0]
-        assert f"smooth ({told[1]} s later)" in run.stderr
+        modes = [line for line in run.stderr.splitlines() if line.startswith("mode")]
+        assert len(modes) == 1
+        match = re.match(r"mode: smooth, (0\.\d|1\.\d) s behind: recorded only, and [23]\.\d detections/s", modes[0])
+        assert match, modes[0]
+        assert f"smooth ({match[1]} s later)" in run.stderr
     assert len(records(lines)) == 45
     ages_s = [record["detection_age_s"] for record in records(lines) if record["detection_age_s"] is not None]
-    assert np.median(ages_s) < 0.25  # live, none can be newer than one detection takes
+    assert np.median(ages_s) < 0.25  # in live mode, detections are older than one inference takes
 
 
-def test_what_was_asked_for_is_not_explained(tmp_path):
+def test_a_requested_mode_is_not_explained(tmp_path):
     with Running("run", SCENE, "--mode", "live", "-o", tmp_path / "out.mp4", folder=tmp_path, first=SLOW) as run:
         assert run.ends() == 0, run.stderr
         assert "mode" not in run.stderr.replace("bf16", "")

@@ -1,6 +1,6 @@
-"""Every kernel has a plain numpy twin beside it, or is a part of one that has; tests name the twin.
+"""Every kernel has a numpy reference in its module, or is called by a kernel that has one; tests use the reference.
 
-What a test does with a twin is not seen from here.
+This test does not see how the other tests use a reference.
 """
 
 import ast
@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "streamdet"
 
-# Kernels that are held to the twin of another one in their module.
-HELD_OTHERWISE = {
+# Kernels that are compared with the reference of another kernel in their module.
+OTHER_REFERENCE = {
     ("draw/blend.py", "fill_i420"): "stamp_i420_reference",  # with a mask that is 255 everywhere
     ("draw/blend.py", "fill_bgr"): "stamp_bgr_reference",
     ("draw/blend.py", "outline_i420"): "stamp_i420_reference",  # one for each of the four sides
@@ -21,7 +21,7 @@ HELD_OTHERWISE = {
 
 
 class Module:
-    """The functions of a module, and where those are that it imports."""
+    """The functions of a module, and the places of those that it imports."""
 
     def __init__(self, path):
         tree = ast.parse(path.read_text())
@@ -44,7 +44,7 @@ def is_kernel(decorator):
 
 
 def reached(*roots):
-    """Those of the package's functions that are called, by whatever way, from the roots; and these."""
+    """Returns the roots and all functions of the package that they call, directly or not."""
     found, waiting = set(), list(roots)
     while waiting:
         one = waiting.pop()
@@ -58,9 +58,9 @@ def reached(*roots):
 
 
 KERNELS = [one for one, node in FUNCTIONS.items() if any(map(is_kernel, node.decorator_list))]
-TWINS = [(file, name) for file, name in FUNCTIONS if name.endswith("_reference")]
-# What a twin is named after may be a thin function around the kernel.
-WITH_TWIN = reached(*((file, name.removesuffix("_reference")) for file, name in TWINS))
+REFERENCES = [(file, name) for file, name in FUNCTIONS if name.endswith("_reference")]
+# A reference may have the name of a thin function around the kernel.
+WITH_REFERENCE = reached(*((file, name.removesuffix("_reference")) for file, name in REFERENCES))
 NAMED_BY_TESTS = {
     getattr(node, "id", None) or getattr(node, "attr", None)
     for path in (ROOT / "tests").rglob("test_*.py")
@@ -69,20 +69,22 @@ NAMED_BY_TESTS = {
 
 
 @pytest.mark.parametrize(("file", "name"), KERNELS)
-def test_every_kernel_has_a_twin(file, name):
-    assert (file, name) in WITH_TWIN | reached(*HELD_OTHERWISE)
+def test_every_kernel_has_a_numpy_reference(file, name):
+    assert (file, name) in WITH_REFERENCE | reached(*OTHER_REFERENCE)
 
 
-@pytest.mark.parametrize(("file", "name"), TWINS)
-def test_tests_name_every_twin_or_one_that_calls_it(file, name):
-    assert NAMED_BY_TESTS & {twin for where, twin in TWINS if (file, name) in reached((where, twin))}
+@pytest.mark.parametrize(("file", "name"), REFERENCES)
+def test_tests_use_every_reference_or_one_that_calls_it(file, name):
+    assert NAMED_BY_TESTS & {
+        reference for where, reference in REFERENCES if (file, name) in reached((where, reference))
+    }
 
 
-def test_no_twin_calls_a_kernel():
-    assert not reached(*TWINS) & set(KERNELS)
+def test_no_reference_calls_a_kernel():
+    assert not reached(*REFERENCES) & set(KERNELS)
 
 
-def test_what_is_held_otherwise_needs_to_be():
+def test_the_exceptions_are_needed():
     assert len(KERNELS) > 50
-    assert set(HELD_OTHERWISE) <= set(KERNELS) - WITH_TWIN
-    assert {(file, twin) for (file, _), twin in HELD_OTHERWISE.items()} <= set(TWINS)
+    assert set(OTHER_REFERENCE) <= set(KERNELS) - WITH_REFERENCE
+    assert {(file, reference) for (file, _), reference in OTHER_REFERENCE.items()} <= set(REFERENCES)

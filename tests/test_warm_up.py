@@ -1,4 +1,4 @@
-"""Nothing is compiled once a run has begun: a kernel compiled on the way holds the picture up for seconds."""
+"""Nothing is compiled after a run has started: compiling a kernel would delay a frame by seconds."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from tests.sources.clips import encode
 
 ROOT = Path(__file__).parent.parent
 
-# A synthetic source compiles the kernels of its scene while it is opened, before its first frame.
+# A synthetic source compiles the kernels of its scene when it is opened, before its first frame.
 SCRIPT = """
 import json, sys
 from streamdet.build import build
@@ -20,9 +20,9 @@ from streamdet.kernels import KERNELS
 def compiled():
     return {f"{k.__module__}.{k.__name__}": len(k.signatures) for k in KERNELS if ".scenes." not in k.__module__}
 
-job = build(parse_config(json.loads(sys.argv[1])))
+prepared = build(parse_config(json.loads(sys.argv[1])))
 before = compiled()
-(stream,) = job.run().streams
+(stream,) = prepared.run().streams
 assert stream.shown > 20 and stream.inferred > 5, stream
 print(json.dumps({name: count for name, count in compiled().items() if count != before[name]}))
 """
@@ -43,7 +43,7 @@ def test_kernels_are_ready_before_the_first_frame(mode, tmp_path):
 
 @pytest.mark.parametrize("region", [None, [0.2, 0.2, 1, 1]])
 def test_the_gate_is_ready_before_the_first_frame(region, tmp_path):
-    clip = encode(tmp_path / "clip.mp4", 25, (320, 240))  # its pictures differ, so the gate stays open
+    clip = encode(tmp_path / "clip.mp4", 25, (320, 240))  # its pictures differ, so the gate admits them
     config = {
         "sources": [str(clip)],
         "source": {"detect": {"gate": True, "region": region}},

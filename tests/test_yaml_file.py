@@ -1,4 +1,4 @@
-"""Files of keys and values: what is read, and that nothing in a file costs more than its length."""
+"""YAML files of keys and values: their content, refused constructs, and memory bounded by the file's length."""
 
 import os
 from pathlib import Path
@@ -25,16 +25,16 @@ def read(folder, text: str | bytes, max_bytes: int = 100_000):
     ("text", "content"),
     [
         pytest.param("", {}, id="empty"),
-        pytest.param("# only words\n", {}, id="comment"),
+        pytest.param("# only a comment\n", {}, id="comment"),
         pytest.param("a: 1\nb: {c: [1.5, x, true, null]}", {"a": 1, "b": {"c": [1.5, "x", True, None]}}, id="values"),
         pytest.param(
             "a: 18446744073709551615\nb: -0.1234567890123456", {"a": 2**64 - 1, "b": -0.1234567890123456}, id="numbers"
         ),
-        pytest.param("a: '*b'\nc: '!d'", {"a": "*b", "c": "!d"}, id="quoted signs are text"),
+        pytest.param("a: '*b'\nc: '!d'", {"a": "*b", "c": "!d"}, id="quoted symbols are text"),
         pytest.param("a: '" + "9" * 50_000 + "'", {"a": "9" * 50_000}, id="a long text of digits"),
     ],
 )
-def test_content(tmp_path, text, content):
+def test_content_is_read(tmp_path, text, content):
     assert read(tmp_path, text) == content
 
 
@@ -42,17 +42,17 @@ def test_content(tmp_path, text, content):
     ("text", "message"),
     [
         pytest.param(BOMB, "aliases (*name) are not supported", id="alias bomb"),
-        pytest.param("a: &a [*a]", "aliases (*name) are not supported", id="holds itself"),
+        pytest.param("a: &a [*a]", "aliases (*name) are not supported", id="contains itself"),
         pytest.param("a: {<<: *x}", "aliases (*name) are not supported", id="merge"),
         pytest.param("a: !!python/object/apply:os.system [true]", "tags (!name) are not supported", id="code"),
-        pytest.param("a: !!timestamp soon", "tags (!name) are not supported", id="tag that is not kept"),
+        pytest.param("a: !!timestamp soon", "tags (!name) are not supported", id="unsupported tag"),
         pytest.param("a: 0x" + "f" * 50_000, "a number has 50002 digits", id="number that cannot be printed"),
         pytest.param("a: 1" + "9" * 50_000, "a number has 50001 digits", id="number that cannot be read"),
         pytest.param("a: 1" + ":59" * 500 + ".5", "a number has 1503 digits", id="float out of range"),
         pytest.param("a: 2001-99-99", "is not valid YAML: month must be in", id="date"),
         pytest.param("[" * 20_000, "is not valid YAML: nested too deeply", id="deep"),
         pytest.param("a: [1,\nb", "is not valid YAML", id="broken"),
-        pytest.param(b"a: \xff\xfe\xfa", "is not valid YAML", id="no text"),
+        pytest.param(b"a: \xff\xfe\xfa", "is not valid YAML", id="not text"),
         pytest.param("a: \0", "is not valid YAML", id="control character"),
         pytest.param("? [a]: b", "is not valid YAML", id="list as key"),
         pytest.param("- a\n- b", "must hold keys and values at the top", id="list"),
@@ -61,7 +61,7 @@ def test_content(tmp_path, text, content):
         pytest.param("a: [rtsp://me:hunter2@h/x\nb: ]:", "is not valid YAML", id="password"),
     ],
 )
-def test_what_is_refused(tmp_path, text, message):
+def test_constructs_are_refused(tmp_path, text, message):
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, text)
     shown = str(caught.value)
@@ -73,13 +73,13 @@ def test_what_is_refused(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "folder"])
-def test_what_cannot_be_read(tmp_path, name):
+def test_unreadable_files_are_errors(tmp_path, name):
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match=f"cannot read .*{name}: ."):
         read_yaml(tmp_path / name, 100)
 
 
-def test_no_more_than_the_limit_is_read_of_a_file_without_end():
+def test_an_endless_file_is_read_up_to_the_limit():
     if not os.path.exists("/dev/zero"):
         pytest.skip("no endless file here")
     with pytest.raises(ConfigError, match="is too long"):

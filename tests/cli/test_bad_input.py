@@ -25,7 +25,7 @@ from streamdet.inference.providers import missing_driver
 from streamdet.sinks.encoders import is_encoder
 from tests.cli import bad_files
 from tests.faultcam import FaultCam
-from tests.running import hear_ctrl_c
+from tests.running import accept_ctrl_c
 from tests.sources.clips import encode
 from tests.sources.fakes import FakeCapture
 
@@ -735,7 +735,7 @@ def test_an_unexpected_error_is_reported_as_a_bug(cli, monkeypatch):
 def start(*argv: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "streamdet", *(str(argument) for argument in argv)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, **pipes, text=True, preexec_fn=hear_ctrl_c) as process:
+    with subprocess.Popen(command, cwd=ROOT, **pipes, text=True, preexec_fn=accept_ctrl_c) as process:
         try:
             yield process
         finally:

@@ -101,7 +101,7 @@ def test_list_pull_and_verify(cli, known, folder):
         assert "not downloaded: streamdet models pull tiny\n" in cli("models", "info", "tiny").out
         assert json.loads(cli("models", "info", "tiny", "--json").out)["downloaded"] is False
         assert cli("models", "verify").out == f"no known model in {folder}\n"
-        assert mirror.asked == []
+        assert mirror.requests == []
 
         pulled = cli("models", "pull", "tiny")
         assert pulled.code == 0
@@ -119,9 +119,9 @@ def test_list_pull_and_verify(cli, known, folder):
         again = cli("models", "pull", "--all")
         assert (again.code, again.err) == (0, "")
         assert again.out.endswith(f"  already downloaded, verified: {path}\n")
-        assert len(mirror.asked) == 1
+        assert len(mirror.requests) == 1
         assert cli("models", "pull", "tiny", "--force", "--quiet") == Outcome(0, "", "")
-        assert len(mirror.asked) == 2
+        assert len(mirror.requests) == 2
 
     assert "MIT, here)" in cli("models", "list").out
     assert cli("models", "verify") == Outcome(0, f"tiny ({path}; {len(MODEL)} bytes, SHA-384 {digest}): correct\n", "")
@@ -256,7 +256,7 @@ def test_run_downloads_on_first_use(cli, known, tmp_path, how):
         second = cli("run", SCENE, "-m", model, "-o", "null:")
         assert second.code == 0
         assert "getting" not in second.err
-        assert len(mirror.asked) == 1
+        assert len(mirror.requests) == 1
         file = path if how == "name" else tmp_path / "own.onnx"
         assert file.read_bytes() == MODEL
 
@@ -268,11 +268,11 @@ def test_eval_downloads_after_checking_its_other_inputs(cli, known, tmp_path):
         for missing in (["-a", tmp_path / "no.json"], ["--images", tmp_path / "no"]):
             outcome = cli("eval", "coco", "-q", "-m", "tiny", "--images", tmp_path, "-a", annotations, *missing)
             assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
-        assert mirror.asked == []
+        assert mirror.requests == []
         outcome = cli("eval", "coco", "-m", "tiny", "--images", tmp_path, "-a", annotations)
         assert outcome.code == 0
         assert "streamdet: downloading tiny (" in outcome.err
-        assert len(mirror.asked) == 1
+        assert len(mirror.requests) == 1
 
 
 def test_python_downloads_on_first_use(known, caplog):
@@ -280,7 +280,7 @@ def test_python_downloads_on_first_use(known, caplog):
         path = known(mirror.url)
         assert streamdet.run(SCENE, "tiny").streams[0].captured == 3
         assert len(list(streamdet.stream(SCENE, "tiny"))) == 3
-        assert len(mirror.asked) == 1
+        assert len(mirror.requests) == 1
     (record,) = [record for record in caplog.records if record.name == "streamdet.models.download_listener"]
     assert record.getMessage().startswith("downloading tiny (")
     path.unlink()
@@ -313,7 +313,7 @@ def test_no_download_sends_no_request(cli, known):
         outcome = cli("run", "-q", SCENE, "-m", "tiny", "--no-download")
         assert outcome.code == 2
         assert "tiny is not on this machine: run streamdet models pull tiny, or download it with: curl" in outcome.err
-        assert mirror.asked == []
+        assert mirror.requests == []
 
 
 def external(canary: Path) -> bytes:
@@ -354,7 +354,7 @@ def test_unsafe_models_do_not_reach_the_runtime(cli, known, tmp_path, monkeypatc
             outcome = cli(*argv)
             assert outcome.code == 2
             assert words in outcome.err
-        assert len(mirror.asked) == 1
+        assert len(mirror.requests) == 1
 
 
 def test_a_file_with_a_wrong_hash_does_not_reach_the_runtime(cli, known, monkeypatch):
@@ -394,7 +394,7 @@ def part_size(folder: Path) -> int:
 @pytest.mark.parametrize("command", [["models", "pull"], ["run", SCENE, "-m"]], ids=["pull", "run"])
 def test_ctrl_c_keeps_the_partial_download(tmp_path, command):
     path = tmp_path / "own.onnx"
-    with Mirror(MODEL, Reply(hold=HALF), Reply()) as mirror, watched(path):
+    with Mirror(MODEL, Reply(stall=HALF), Reply()) as mirror, watched(path):
         yaml = described(tmp_path, mirror.url)
         with Running(*command, yaml, folder=tmp_path) as run:
             run.wait_for("half of it", lambda: part_size(tmp_path) == HALF)
@@ -408,14 +408,14 @@ def test_ctrl_c_keeps_the_partial_download(tmp_path, command):
         with Running("models", "pull", yaml, folder=tmp_path) as run:
             assert run.ends() == 0
         assert mirror.ranges == [None, f"bytes={HALF}-"]
-        assert mirror.asked[1].sent == len(MODEL) - HALF
+        assert mirror.requests[1].sent == len(MODEL) - HALF
     assert path.read_bytes() == MODEL
     assert part_size(tmp_path) == 0
 
 
 def test_a_killed_download_is_resumed(tmp_path):
     path = tmp_path / "own.onnx"
-    with Mirror(MODEL, Reply(hold=HALF), Reply()) as mirror, watched(path):
+    with Mirror(MODEL, Reply(stall=HALF), Reply()) as mirror, watched(path):
         yaml = described(tmp_path, mirror.url)
         with Running("models", "pull", yaml, folder=tmp_path) as run:
             run.wait_for("half of it", lambda: part_size(tmp_path) == HALF)
@@ -429,13 +429,13 @@ def test_a_killed_download_is_resumed(tmp_path):
 def test_two_processes_download_once(tmp_path):
     path, other = tmp_path / "own.onnx", tmp_path / "other"
     other.mkdir()
-    with Mirror(MODEL, Reply(hold=HALF), Reply()) as mirror, watched(path):
+    with Mirror(MODEL, Reply(stall=HALF), Reply()) as mirror, watched(path):
         yaml = described(tmp_path, mirror.url)
         with (
             Running("models", "pull", yaml, folder=tmp_path) as first,
             Running("models", "pull", yaml, folder=other) as second,
         ):
-            mirror.holding.wait(60)
+            mirror.stalled.wait(60)
             waiting = "another process is downloading own; waiting for it"
             first.wait_for("the other to wait", lambda: waiting in first.stderr + second.stderr)
             mirror._released.set()

@@ -18,7 +18,7 @@ from streamdet.models.catalog import resolve_model
 from streamdet.models.ssd_small import SmallSsdConfig, build_small, stored_weights
 from tests.models.nets import model_with
 from tests.models.small import random_weights
-from tests.running import ROOT, SLOW, Running, hear_ctrl_c
+from tests.running import ROOT, SLOW, Running, accept_ctrl_c
 from tests.train.sample_data import write_rectangles
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="training needs PyTorch")
@@ -226,7 +226,7 @@ def test_ctrl_c_during_rendering_leaves_no_files_or_processes(tmp_path, whom):
     with log.open("wb") as file:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
-            preexec_fn=hear_ctrl_c,
+            preexec_fn=accept_ctrl_c,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + SLOW

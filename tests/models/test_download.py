@@ -88,7 +88,7 @@ def refused(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> str
 def test_a_plain_download(path):
     with Mirror(CONTENT) as mirror:
         listener = got(origin(mirror.url), path)
-        (asked,) = mirror.asked
+        (asked,) = mirror.requests
     assert asked.range is None
     assert asked.headers["user-agent"].startswith("streamdet/")
     assert asked.headers["accept-encoding"] == "identity"
@@ -102,7 +102,7 @@ def test_a_plain_download(path):
 def test_a_cut_connection_goes_on_where_it_ended(path, etag):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(), etag=etag) as mirror:
         listener = got(origin(mirror.url), path)
-        first, second = mirror.asked
+        first, second = mirror.requests
     assert (first.range, second.range) == (None, f"bytes={HALF}-")
     assert (first.sent, second.sent) == (HALF, SIZE - HALF)
     assert second.headers.get("if-range") == (etag if etag == '"v1"' else None)
@@ -115,14 +115,14 @@ def test_the_date_says_whether_it_is_the_same_file(path):
     date = "Wed, 21 Oct 2015 07:28:00 GMT"
     with Mirror(CONTENT, Reply(cut=HALF, headers={"Last-Modified": date}), Reply(), etag=None) as mirror:
         got(origin(mirror.url), path)
-        assert mirror.asked[1].headers["if-range"] == date
+        assert mirror.requests[1].headers["if-range"] == date
 
 
 def test_a_file_that_changed_meanwhile_starts_anew(path):
     with Mirror(CONTENT, Reply(cut=HALF, headers={"ETag": '"old"'}), Reply()) as mirror:
         got(origin(mirror.url), path)
-        assert mirror.asked[1].headers["if-range"] == '"old"'
-        assert mirror.asked[1].sent == SIZE
+        assert mirror.requests[1].headers["if-range"] == '"old"'
+        assert mirror.requests[1].sent == SIZE
 
 
 def test_tries_are_counted_anew_while_more_comes(path):
@@ -135,7 +135,7 @@ def test_tries_are_counted_anew_while_more_comes(path):
 def test_a_server_that_knows_no_ranges_starts_anew(path):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(ranges=False)) as mirror:
         got(origin(mirror.url), path)
-        assert [asked.sent for asked in mirror.asked] == [HALF, SIZE]
+        assert [asked.sent for asked in mirror.requests] == [HALF, SIZE]
 
 
 def begin(wanted: Origin, path: Path, content: bytes) -> Path:
@@ -152,7 +152,7 @@ def test_what_an_ended_process_left_is_gone_on_with(path):
         begin(wanted, path, CONTENT[:HALF])
         listener = got(wanted, path)
         assert mirror.ranges == [f"bytes={HALF}-"]
-        assert mirror.asked[0].sent == SIZE - HALF
+        assert mirror.requests[0].sent == SIZE - HALF
     assert listener.steps[0] == HALF
 
 
@@ -201,7 +201,7 @@ def test_a_range_that_is_refused(path, left, known):
 def test_a_server_that_refuses_even_the_whole(path):
     with Mirror(CONTENT, Reply(416)) as mirror:
         assert "HTTP 416 " in refused(origin(mirror.url), path)
-        assert len(mirror.asked) == 1
+        assert len(mirror.requests) == 1
 
 
 CONTENT_RANGES = [
@@ -241,7 +241,7 @@ WRONG = [
 def test_the_next_mirror_is_asked(path, reply, words):
     with Mirror(CONTENT, reply) as bad, Mirror(CONTENT) as good:
         listener = got(origin(bad.url, good.url), path)
-        assert len(bad.asked) == 1
+        assert len(bad.requests) == 1
         assert good.ranges == [None]
     (trouble,) = listener.troubles
     assert trouble.startswith(f"127.0.0.1: {words}")
@@ -294,13 +294,13 @@ def test_both_digests_are_checked(path):
 def test_what_may_pass_is_tried_again(path, status):
     with Mirror(CONTENT, Reply(status), Reply(status), Reply()) as mirror:
         got(origin(mirror.url), path)
-        assert len(mirror.asked) == 3
+        assert len(mirror.requests) == 3
 
 
 def test_what_does_not_pass_is_given_up(path):
     with Mirror(CONTENT, Reply(503)) as mirror:
         assert "HTTP 503 Service Unavailable" in refused(origin(mirror.url), path)
-        assert len(mirror.asked) == 4
+        assert len(mirror.requests) == 4
 
 
 def test_a_server_may_ask_for_patience(path, monkeypatch):
@@ -314,7 +314,7 @@ def test_a_server_may_ask_for_patience(path, monkeypatch):
 
 @pytest.mark.parametrize("stopped", [0, HALF])
 def test_silence_ends(path, stopped):
-    with Mirror(CONTENT, Reply(hold=stopped), Reply()) as mirror:
+    with Mirror(CONTENT, Reply(stall=stopped), Reply()) as mirror:
         listener = got(origin(mirror.url), path, IMPATIENT)
         assert (mirror.ranges[-1] is None) == (stopped == 0)
     # On a busy machine even a willing server is silent for so long.
@@ -353,7 +353,7 @@ def test_a_certificate_is_checked(path, certificate, monkeypatch):
     with Mirror(CONTENT, tls=certificate) as mirror:
         message = refused(origin(mirror.url), path)
         assert "127.0.0.1: its certificate is not valid (self-signed certificate)" in message
-        assert mirror.asked == []
+        assert mirror.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         got(origin(mirror.url), path)
 
@@ -361,7 +361,7 @@ def test_a_certificate_is_checked(path, certificate, monkeypatch):
 def test_a_server_without_encryption_is_no_https_server(path):
     with Mirror(CONTENT) as mirror:
         assert "no secure connection" in refused(origin(mirror.url.replace("http:", "https:")), path)
-        assert mirror.asked == []
+        assert mirror.requests == []
 
 
 REDIRECTS = [
@@ -403,9 +403,9 @@ def test_credentials_stay_with_their_host(path):
         ways = ("/b c", f"http://{mirror.host}/d", other.url)
         mirror._replies = [Reply(302, headers={"Location": way}) for way in ways]
         got(origin(mirror.url.replace("://", "://me:p%40ss@")), path)
-        assert [asked.headers.get("authorization") for asked in mirror.asked] == ["Basic bWU6cEBzcw=="] * 3
-        assert mirror.asked[1].path == "/b%20c"
-        assert "authorization" not in other.asked[0].headers
+        assert [asked.headers.get("authorization") for asked in mirror.requests] == ["Basic bWU6cEBzcw=="] * 3
+        assert mirror.requests[1].path == "/b%20c"
+        assert "authorization" not in other.requests[0].headers
 
 
 def test_messages_hold_no_credentials(path):
@@ -420,7 +420,7 @@ def test_a_proxy_of_the_environment(path, monkeypatch):
     with Mirror(CONTENT) as proxy:
         monkeypatch.setenv("http_proxy", f"http://{proxy.host}")
         got(origin("http://example.invalid/net.onnx"), path)
-        assert proxy.asked[0].path == "http://example.invalid/net.onnx"
+        assert proxy.requests[0].path == "http://example.invalid/net.onnx"
 
 
 def test_only_what_can_be_checked_is_downloaded(path):
@@ -473,7 +473,7 @@ def test_what_is_there_stays(path):
     path.write_bytes(b"mine")
     with Mirror(CONTENT) as mirror:
         download_file(origin(mirror.url), path, retries=QUICK)
-        assert (path.read_bytes(), mirror.asked) == (b"mine", [])
+        assert (path.read_bytes(), mirror.requests) == (b"mine", [])
         download_file(origin(mirror.url), path, replace=True, retries=QUICK)
     assert path.read_bytes() == CONTENT
     assert list(path.parent.iterdir()) == [path]
@@ -551,13 +551,13 @@ def test_what_is_no_part_is_not_written_to(path, kind, tmp_path):
 
 
 def test_the_second_of_two_waits_and_finds_it(path):
-    with Mirror(CONTENT, Reply(hold=HALF), Reply()) as mirror:
+    with Mirror(CONTENT, Reply(stall=HALF), Reply()) as mirror:
         wanted, waits = origin(mirror.url), threading.Event()
         first = threading.Thread(
             target=download_file, args=(wanted, path), kwargs={"retries": DownloadRetries(60.0, (0.0,))}
         )
         first.start()
-        mirror.holding.wait(30)
+        mirror.stalled.wait(30)
 
         class Second(DownloadListener):
             def on_problem(self, text):

@@ -1,7 +1,7 @@
-"""Long runs of real streams and networks: what is promised of a machine with two processors.
+"""Long runs of real streams and networks: what is promised for a machine with two processors.
 
-They need development data and patience: `pytest -m slow tests/pipeline/test_campaigns.py`. What depends on the speed of
-the machine is told with `-s` and compared only with what the same machine did in the same run.
+They need the development data and take long: `pytest -m slow tests/pipeline/test_campaigns.py`. Numbers that depend on
+the speed of the machine are printed (`-s`) and compared only with numbers of the same machine in the same run.
 """
 
 import gc
@@ -43,8 +43,8 @@ from .fakes import ListSink
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NICE = DetectorOptions().niceness
-_CLIP_S = 30  # then it is opened anew
-SECONDS = float(os.environ.get("STREAMDET_CAMPAIGN_S", "0"))  # 0: as long as each was meant
+_CLIP_S = 30  # then it is opened again
+SECONDS = float(os.environ.get("STREAMDET_CAMPAIGN_S", "0"))  # 0: the length of each campaign
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +72,21 @@ def nano(data_dir):
 
 
 def recorded(source, out, detector, seconds):
-    watch = FrameAgeSink(create_sink(str(out), options=SinkOptions(audio=False)), seconds)
+    age_sink = FrameAgeSink(create_sink(str(out), options=SinkOptions(audio=False)), seconds)
     tracker = ByteTracker(TrackerConfig().options(detector.conf))
     plan = StreamPlan(
         source,
-        [watch],
+        [age_sink],
         TimingMode.LIVE,
         tracker=tracker,
         annotator=BoxAnnotator(),
         duration_s=seconds,
     )
-    return plan, watch
+    return plan, age_sink
 
 
 class Stalling:
-    """Makes a source fall silent after some seconds, as a camera whose network is gone."""
+    """Makes a source silent after some seconds, like a camera without network."""
 
     def __init__(self, source, after_s):
         self.source, self.after_s = source, after_s
@@ -100,34 +100,34 @@ class Stalling:
 
 
 def carried(clips, nano, folder, seconds, records=True, stalls=False):
-    plans, watches = [], []
+    plans, age_sinks = [], []
     for number in range(4):
         source = simulated_camera(clips(1280, 720, 15), f"cam{number}", number / 60)
         if stalls and number == 0:
             source.frames = Stalling(source, 3.0).frames
-        plan, watch = recorded(source, folder / f"{number}.mp4" if records else "null:", nano, seconds)
+        plan, age_sink = recorded(source, folder / f"{number}.mp4" if records else "null:", nano, seconds)
         plans.append(plan)
-        watches.append(watch)
+        age_sinks.append(age_sink)
     pipeline = Pipeline(plans, nano, infer_nice=NICE)
     pipeline.run()
     accounting.check_balance(pipeline.frame_counts())
-    return report(pipeline), watches
+    return report(pipeline), age_sinks
 
 
 @pytest.mark.parametrize("records", [True, False], ids=["recorded", "detected"])
-def test_four_streams_are_served_alike_and_one_that_stalls_slows_nobody(clips, nano, tmp_path, records):
+def test_four_streams_get_equal_service_and_a_stalled_one_slows_none(clips, nano, tmp_path, records):
     seconds = SECONDS or 30
-    told, watches = carried(clips, nano, tmp_path, seconds, records)
+    run_report, age_sinks = carried(clips, nano, tmp_path, seconds, records)
     due = 15 * (seconds - 4)
-    shown = [len(watch.ages_ms) / due for watch in watches]
-    inferred = [stream.inferred for stream in told.streams]
-    ages = np.concatenate([watch.ages_ms for watch in watches])
-    cpus = told.cpu_s / told.wall_s
+    shown = [len(age_sink.ages_ms) / due for age_sink in age_sinks]
+    inferred = [stream.inferred for stream in run_report.streams]
+    ages = np.concatenate([age_sink.ages_ms for age_sink in age_sinks])
+    cpus = run_report.cpu_s / run_report.wall_s
     print(f"shown {shown}, inferred {inferred}, p99 age {np.percentile(ages, 99):.0f} ms, {cpus:.2f} processors")
     assert min(shown) >= 0.95
     assert max(inferred) <= 1.1 * min(inferred)
-    stalled, watches = carried(clips, nano, tmp_path, seconds, records, stalls=True)
-    shown = [len(watch.ages_ms) / due for watch in watches[1:]]
+    stalled, age_sinks = carried(clips, nano, tmp_path, seconds, records, stalls=True)
+    shown = [len(age_sink.ages_ms) / due for age_sink in age_sinks[1:]]
     others = [stream.inferred for stream in stalled.streams[1:]]
     print(f"with one that stalls: shown {shown}, inferred {others}")
     assert min(shown) >= 0.95
@@ -135,15 +135,15 @@ def test_four_streams_are_served_alike_and_one_that_stalls_slows_nobody(clips, n
     assert max(others) <= 1.1 * min(others)
 
 
-def test_memory_is_flat_over_minutes(clips, nano, tmp_path):
+def test_memory_does_not_grow_over_minutes(clips, nano, tmp_path):
     lower_mmap_threshold()  # as `streamdet run` does
     seconds = SECONDS or 300
     samples = []
-    over = threading.Event()
+    finished = threading.Event()
 
     def sample():
         me = psutil.Process()
-        while not over.wait(1):
+        while not finished.wait(1):
             samples.append(me.memory_info().rss / 2**20)
 
     sampler = threading.Thread(target=sample)
@@ -151,11 +151,11 @@ def test_memory_is_flat_over_minutes(clips, nano, tmp_path):
     try:
         carried(clips, nano, tmp_path, seconds)
     finally:
-        over.set()
+        finished.set()
         sampler.join()
     steady = np.array(samples[len(samples) // 4 :])
     halves = np.array_split(steady, 2)
-    # What waits in queues on a busy machine comes and goes: what stays is what is never given back.
+    # The size of the queues varies on a busy machine: only memory that is never freed must not grow.
     growth = float(np.percentile(halves[1], 10) - np.percentile(halves[0], 10))
     print(f"RSS {np.percentile(steady, [0, 50, 100]).round()} MiB, second half {growth:+.1f} MiB")
     assert growth < 16
@@ -165,7 +165,7 @@ def test_memory_is_flat_over_minutes(clips, nano, tmp_path):
 
 
 def still_clip(path, frames_of_scene, seconds, fps=15, noise=2.0):
-    """Writes stills of a street, one after the other for `seconds` each, with a camera's noise."""
+    """Writes still pictures of a street, each for `seconds`, with the noise of a camera."""
     random = np.random.default_rng(5)
     scene = create_source("synthetic:street?objects=12&seed=11&size=1280x720&shake=0&pan=0&light=0&noise=0&frames=400")
     scene.open()
@@ -187,8 +187,8 @@ def still_clip(path, frames_of_scene, seconds, fps=15, noise=2.0):
     return path
 
 
-def looked_at(clip, nano, detect):
-    """Runs over a clip without drawing; returns results, processor time and the report."""
+def run_with(clip, nano, detect):
+    """Runs over a clip without drawing; returns the detections, the processor time and the report."""
     sink, sinks = ListSink(), [NullSink()]
     sinks.append(sink)
     gate = MotionGate(detect.redetect_s) if detect.gate else None
@@ -199,32 +199,32 @@ def looked_at(clip, nano, detect):
     found = [(result.frame.pts_s, result.detections) for result in sink.results]
     sink.results.clear()
     gc.collect()
-    told = report(pipeline)
-    return found, told.cpu_s, told.streams[0]
+    run_report = report(pipeline)
+    return found, run_report.cpu_s, run_report.streams[0]
 
 
 def test_a_still_camera_costs_little_and_misses_nothing_for_long(nano, tmp_path):
     warm_up()
     clip = still_clip(tmp_path / "still.mp4", (0, 200, 399), 12)
     redetect_s = DetectOptions().redetect_s
-    _, open_cpu_s, all_of_it = looked_at(clip, nano, DetectOptions())
-    truth, _, _ = looked_at(clip, nano, DetectOptions())
-    found, cpu_s, stream = looked_at(clip, nano, DetectOptions(gate=True))
+    _, open_cpu_s, all_of_it = run_with(clip, nano, DetectOptions())
+    truth, _, _ = run_with(clip, nano, DetectOptions())
+    found, cpu_s, stream = run_with(clip, nano, DetectOptions(gate=True))
     share = cpu_s / open_cpu_s
-    print(f"{stream.inferred} of {all_of_it.inferred} looked at, processor time {100 * share:.0f} % of that without")
+    print(f"{stream.inferred} of {all_of_it.inferred} inferred, processor time {100 * share:.0f} % of that without")
     assert stream.not_inferred["still"] == stream.captured - stream.inferred
     assert share <= 0.25
     missed_since = {}
     longest_s = 0.0
     for (now_s, expected), (_, detections) in zip(truth, found, strict=True):
-        sure = expected.boxes_xyxy[expected.scores > 0.5]  # those near the threshold come and go with noise
+        sure = expected.boxes_xyxy[expected.scores > 0.5]  # detections near the threshold vary with the noise
         overlap = (
             pairwise_iou(sure, detections.boxes_xyxy) if len(detections) and len(sure) else np.zeros((len(sure), 1))
         )
         missed = {tuple((box / 32).round().astype(int)) for box in sure[overlap.max(axis=1) < 0.5]}
         missed_since = {key: missed_since.get(key, now_s) for key in missed}
         longest_s = max([longest_s, *(now_s - since_s for since_s in missed_since.values())])
-    print(f"missed for {longest_s:.2f} s at most")
+    print(f"missed for at most {longest_s:.2f} s")
     assert longest_s <= redetect_s
 
 
@@ -232,7 +232,7 @@ def test_a_still_camera_costs_little_and_misses_nothing_for_long(nano, tmp_path)
 
 
 def repeated(clip, path, times):
-    """Writes a clip so many times after itself, without coding anything anew."""
+    """Writes a clip several times in a row, without encoding it again."""
     with av.open(str(path), "w") as container:
         stream, offset = None, 0
         for _ in range(times):
@@ -249,7 +249,7 @@ def repeated(clip, path, times):
 
 @pytest.fixture
 def live_720p30(request, clips, tmp_path):
-    """A stream that goes on for so many seconds, from a file at its own pace or from a camera's server."""
+    """Returns a live source of the given length: a file at its own frame rate, or an RTSP server."""
     with ExitStack() as stack:
 
         def source(seconds):
@@ -264,32 +264,32 @@ def live_720p30(request, clips, tmp_path):
 
 
 @pytest.mark.parametrize("live_720p30", ["file", pytest.param("rtsp", marks=pytest.mark.rtsp)], indirect=True)
-def test_the_flagship_holds_up_no_frame(live_720p30, tmp_path):
+def test_the_flagship_delays_no_frame(live_720p30, tmp_path):
     from streamdet.cli.main import execute
 
     assert execute(["models", "build", "ssd-resnet34-1200", "--form", "heads", "-o", str(tmp_path / "f.onnx")]) == 0
-    # Random weights find 200 boxes in anything: 12 are what a scene has.
+    # Random weights detect 200 boxes in any picture; a scene has about 12.
     options = DetectorOptions(max_detections=12)
     detector = run_at_niceness(NICE, lambda: load_detector(tmp_path / "f.onnx", options))
     run_at_niceness(NICE, detector.warm_up)
     picture = Picture.from_bgr(np.full((720, 1280, 3), 100, np.uint8))
     seconds = SECONDS or 180
     alone = [rate_alone(detector, picture)]
-    plan, watch = recorded(live_720p30(seconds), tmp_path / "out.mp4", detector, seconds)
+    plan, age_sink = recorded(live_720p30(seconds), tmp_path / "out.mp4", detector, seconds)
     pipeline = Pipeline([plan], detector, infer_nice=NICE)
     pipeline.run()
     alone.append(rate_alone(detector, picture))
     accounting.check_balance(pipeline.frame_counts())
     (stream,) = report(pipeline).streams
     share = stream.detections_hz / np.mean(alone)
-    ages = np.array_split(watch.ages_ms, 3)
+    ages = np.array_split(age_sink.ages_ms, 3)
     p99 = [float(np.percentile(third, 99)) for third in ages]
     shown = stream.sinks[0].written / (30 * seconds)
     print(f"{detector.explain}: shown {100 * shown:.2f} %, p99 age by thirds {np.round(p99)} ms")
     print(f"detections {stream.detections_hz:.2f}/s, alone {np.round(alone, 2)}: {100 * share:.0f} %")
     detector.close()
     assert shown >= 0.995
-    assert np.percentile(watch.ages_ms, 99) <= 150
+    assert np.percentile(age_sink.ages_ms, 99) <= 150
     assert p99[2] <= 1.5 * p99[0] + 20
     assert share >= 0.8
 

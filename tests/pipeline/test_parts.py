@@ -1,3 +1,5 @@
+"""The small parts of the pipeline: histogram, box synchronizer, channel and batcher."""
+
 import threading
 
 import numpy as np
@@ -19,7 +21,7 @@ def frames(count, name="cam"):
 
 
 @given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=300), st.floats(0.1, 100))
-def test_percentiles_are_right_to_two_percent(values, percent):
+def test_percentiles_are_accurate_to_two_percent(values, percent):
     histogram = Histogram()
     for value in values:
         histogram.add(value)
@@ -27,7 +29,7 @@ def test_percentiles_are_right_to_two_percent(values, percent):
     assert histogram.percentile(percent) == pytest.approx(expected, rel=0.02)
 
 
-def test_histogram_takes_odd_values():
+def test_a_histogram_accepts_negative_and_infinite_values():
     histogram = Histogram()
     assert np.isnan(histogram.percentile(50))
     for value in (0.0, -1.0, float("inf"), float("nan"), 1e30):
@@ -37,16 +39,18 @@ def test_histogram_takes_odd_values():
 
 
 @given(st.sets(st.integers(0, 59), max_size=20), st.integers(0, 59))
-def test_the_age_of_detections_is_the_distance_to_the_nearest(looked_at, shown):
-    of_all = frames(60)
+def test_the_age_of_detections_is_the_time_to_the_nearest(inferred, shown):
+    all_frames = frames(60)
     boxes = BoxSynchronizer(None)
-    boxes.take([Inferred(of_all[number], Detected(Detections.empty())) for number in sorted(looked_at)])
-    expected = min((abs(of_all[number].pts_s - of_all[shown].pts_s) for number in looked_at), default=float("inf"))
-    assert boxes.show(of_all[shown]).detection_age_s == expected
+    boxes.take([Inferred(all_frames[number], Detected(Detections.empty())) for number in sorted(inferred)])
+    expected = min(
+        (abs(all_frames[number].pts_s - all_frames[shown].pts_s) for number in inferred), default=float("inf")
+    )
+    assert boxes.show(all_frames[shown]).detection_age_s == expected
 
 
-class GoesOn:
-    """A tracker whose boxes move on, out of the picture of 8 x 6 pixels."""
+class LeavingTracker:
+    """A tracker whose boxes leave the picture of 8 x 6 pixels."""
 
     def update(self, detections, time_s, camera_motion=None, picture=None):
         return detections
@@ -56,16 +60,16 @@ class GoesOn:
         return Detections(boxes, np.ones(3, np.float32), np.arange(3, dtype=np.int32), np.arange(3))
 
 
-def test_what_is_shown_of_a_track_ends_at_the_border():
+def test_shown_tracks_are_clipped_to_the_picture():
     first, second = frames(2)
-    boxes = BoxSynchronizer(GoesOn())
+    boxes = BoxSynchronizer(LeavingTracker())
     beyond = Detections(np.array([[-1, -2, 5, 9]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
     boxes.take([Inferred(first, Detected(beyond))])
     assert boxes.show(first).detections.boxes_xyxy.tolist() == [[0, 0, 5, 6]]
-    assert beyond.boxes_xyxy.tolist() == [[-1, -2, 5, 9]], "what the tracker gave is not changed"
+    assert beyond.boxes_xyxy.tolist() == [[-1, -2, 5, 9]], "the tracker's own boxes are unchanged"
     shown = boxes.show(second).detections
     assert shown.boxes_xyxy.tolist() == [[0, 1, 2, 6], [6, 1, 8, 4]]
-    assert shown.track_ids.tolist() == [0, 1], "who has left the picture is not shown"
+    assert shown.track_ids.tolist() == [0, 1], "a track outside the picture is not shown"
 
 
 def test_blocking_channel_waits_for_room_and_drains_after_close():
@@ -83,7 +87,7 @@ def test_blocking_channel_waits_for_room_and_drains_after_close():
         channel.put(5)
 
 
-def test_a_waiting_put_is_freed_by_close():
+def test_close_wakes_a_waiting_put():
     channel = Channel(1, Policy.BLOCK)
     channel.put(1)
     outcome = []
@@ -113,12 +117,12 @@ def test_dropping_channel_keeps_the_newest_and_names_each_drop():
         channel.get()
 
 
-def test_get_may_time_out():
+def test_get_times_out():
     with pytest.raises(TimeoutError):
         Channel(1, Policy.BLOCK).get(timeout_s=0.001)
 
 
-def test_batches_take_one_of_each_stream_before_a_second():
+def test_a_batch_takes_one_frame_of_each_stream_before_a_second():
     batcher = Batcher(3, {"a": False, "b": False, "c": True})
     for frame in frames(3):
         batcher.put("a", frame)
@@ -129,7 +133,7 @@ def test_batches_take_one_of_each_stream_before_a_second():
     assert taken[1] == [("a", 1), ("a", 2)]
 
 
-def test_batcher_ends_when_all_streams_ended():
+def test_the_batcher_ends_after_all_streams():
     batcher = Batcher(8, {"a": False, "b": False})
     batcher.put("a", frames(1)[0])
     batcher.close("a")

@@ -1,3 +1,5 @@
+"""Pipelines of fake parts: order, accounting, stopping and errors, in every timing mode."""
+
 import math
 import signal
 import threading
@@ -37,7 +39,7 @@ def test_every_frame_gets_its_own_detections_in_order():
     assert balanced(pipeline) == {"cam": (200, 200, {}), "list": (200, 200, {})}
 
 
-def test_a_source_lives_in_one_thread_and_sinks_open_and_close_once():
+def test_a_source_runs_in_one_thread_and_sinks_open_and_close_once():
     source, sink = CountingSource(5), ListSink()
     run(StreamPlan(source, [sink]))
     assert len(source.threads) == 1
@@ -45,7 +47,7 @@ def test_a_source_lives_in_one_thread_and_sinks_open_and_close_once():
     assert (sink.opened, sink.closed) == (1, 1)
 
 
-def test_a_slow_sink_holds_the_source_back_and_loses_nothing():
+def test_a_slow_sink_slows_the_source_and_loses_nothing():
     gate = threading.Event()
     source, slow, fast = CountingSource(50), ListSink("slow", gate), ListSink("fast")
     pipeline = Pipeline([StreamPlan(source, [slow, fast])], FakeDetector())
@@ -57,7 +59,7 @@ def test_a_slow_sink_holds_the_source_back_and_loses_nothing():
     assert len(slow.results) == len(fast.results) == 50
 
 
-def test_live_shows_every_frame_although_inference_hangs():
+def test_live_mode_shows_every_frame_while_inference_hangs():
     gate = threading.Event()
     source, sink, detector = SteppedSource(30, live=True), ListSink(), FakeDetector(gate=gate)
     pipeline = Pipeline([StreamPlan(source, [sink], TimingMode.LIVE)], detector)
@@ -69,11 +71,11 @@ def test_live_shows_every_frame_although_inference_hangs():
     pipeline.wait()
     assert balanced(pipeline)["cam"] == (30, 30, {})
     assert all(math.isinf(result.detection_age_s) for result in sink.results)
-    assert detector.seen[-1] == 29  # the newest
-    assert len(detector.seen) <= 2  # and the first, which it hung on
+    assert detector.seen[-1] == 29  # the newest frame
+    assert len(detector.seen) <= 2  # and the first, during which it hung
 
 
-def test_live_detections_keep_the_time_of_their_frame():
+def test_live_mode_shows_detections_with_their_age():
     source, sink, detector = SteppedSource(6, live=True), ListSink(), FakeDetector(gate=threading.Event())
     pipeline = Pipeline([StreamPlan(source, [sink], TimingMode.LIVE)], detector)
     stream = pipeline.streams[0]
@@ -90,10 +92,10 @@ def test_live_detections_keep_the_time_of_their_frame():
     ages = [round(10 * result.detection_age_s) for result in sink.results[2:]]
     lefts = [int(result.detections.boxes_xyxy[0, 0]) for result in sink.results[2:]]
     assert [index - left for index, left in zip(range(2, 6), lefts, strict=True)] == ages
-    assert set(ages) <= {0, 1}  # of this frame, or of the one before
+    assert set(ages) <= {0, 1}  # detections of this frame, or of the one before
 
 
-def test_a_live_sink_that_lags_loses_its_own_frames_and_counts_them():
+def test_a_slow_live_sink_loses_only_its_own_frames_which_are_counted():
     gate = threading.Event()
     slow, fast = ListSink("slow", gate), ListSink("fast")
     pipeline = Pipeline([StreamPlan(CountingSource(500, live=True), [slow, fast], TimingMode.LIVE)], None)
@@ -103,13 +105,13 @@ def test_a_live_sink_that_lags_loses_its_own_frames_and_counts_them():
             thread.join()
     gate.set()
     pipeline.wait()
-    books = balanced(pipeline)
-    assert books["slow"][2].get("queue_full", 0) + books["slow"][1] == books["slow"][0]
-    assert len(slow.results) == books["slow"][1] <= 66 + 1
+    counted = balanced(pipeline)
+    assert counted["slow"][2].get("queue_full", 0) + counted["slow"][1] == counted["slow"][0]
+    assert len(slow.results) == counted["slow"][1] <= 66 + 1
 
 
 @pytest.mark.parametrize("mode", TimingMode)
-def test_stop_ends_everything_and_the_books_balance(mode):
+def test_stop_ends_everything_and_accounts_for_every_frame(mode):
     sink = ListSink()
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink], mode)], FakeDetector())
     pipeline.start()
@@ -121,7 +123,7 @@ def test_stop_ends_everything_and_the_books_balance(mode):
     assert sink.closed == 1
 
 
-def test_stop_while_inference_hangs_gives_up_what_waits():
+def test_stop_while_inference_hangs_drops_the_waiting_frames():
     gate = threading.Event()
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [ListSink()])], FakeDetector(gate=gate))
     pipeline.start()
@@ -132,7 +134,7 @@ def test_stop_while_inference_hangs_gives_up_what_waits():
     assert balanced(pipeline)["cam"][2]["stopped"] >= 3
 
 
-def test_a_source_that_fails_keeps_what_was_recorded_and_its_error_is_raised():
+def test_the_error_of_a_source_is_raised_after_its_frames_are_written():
     sink = ListSink()
     pipeline = Pipeline([StreamPlan(CountingSource(100, fail_at=40), [sink])], FakeDetector())
     with pytest.raises(SourceError, match="camera is gone"):
@@ -142,7 +144,7 @@ def test_a_source_that_fails_keeps_what_was_recorded_and_its_error_is_raised():
     balanced(pipeline)
 
 
-def test_one_bad_source_leaves_the_others_alone():
+def test_other_sources_continue_after_one_fails():
     sinks = [ListSink("a"), ListSink("b")]
     pipeline = Pipeline(
         [
@@ -161,8 +163,8 @@ def test_a_failing_sink_ends_the_run_and_closes_the_others():
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [bad, good])], FakeDetector())
     with pytest.raises(SinkError, match="disk full"):
         pipeline.run()
-    books = balanced(pipeline)
-    assert books["bad"][2]["sink_failed"] == 1
+    counted = balanced(pipeline)
+    assert counted["bad"][2]["sink_failed"] == 1
     assert len(good.results) >= 10
     assert good.closed == bad.closed == 1
 
@@ -186,7 +188,7 @@ def test_a_failing_stage_ends_the_run():
     balanced(pipeline)
 
 
-def test_a_stage_may_drop_frames_and_it_is_counted():
+def test_frames_dropped_by_a_stage_are_counted():
     sink = ListSink()
     odd = StreamPlan(CountingSource(10), [sink], stages=[lambda r: r if r.frame.index % 2 else None])
     pipeline = run(odd, detector=FakeDetector())
@@ -194,7 +196,7 @@ def test_a_stage_may_drop_frames_and_it_is_counted():
     assert balanced(pipeline)["cam"] == (10, 5, {"stage": 5})
 
 
-def test_streams_share_the_detector_in_batches_and_in_turn():
+def test_streams_share_the_detector_in_batches_and_in_turns():
     gate = threading.Event()
     detector = FakeDetector(max_batch=4, gate=gate)
     sinks = [ListSink(f"s{i}") for i in range(4)]
@@ -207,31 +209,31 @@ def test_streams_share_the_detector_in_batches_and_in_turn():
     assert max(detector.batches) == 4
 
 
-def test_limits_stop_after_so_many_frames_or_so_much_time():
+def test_limits_stop_after_a_number_of_frames_or_seconds():
     few, brief = ListSink("few"), ListSink("brief")
     run(StreamPlan(CountingSource(100), [few], max_frames=7))
     run(StreamPlan(CountingSource(100), [brief], duration_s=1.5))
     assert (len(few.results), len(brief.results)) == (7, 15)
 
 
-def test_nothing_is_drawn_unless_a_sink_wants_pictures():
-    class Painter:
+def test_nothing_is_drawn_unless_a_sink_needs_annotated_pictures():
+    class CountingAnnotator:
         calls = 0
 
         def draw(self, picture, detections, *, time_s, status=None):
-            Painter.calls += 1
+            CountingAnnotator.calls += 1
             picture.planes[0][:] = 255
 
-    run(StreamPlan(CountingSource(3), [ListSink()], annotator=Painter()))
-    assert Painter.calls == 0
+    run(StreamPlan(CountingSource(3), [ListSink()], annotator=CountingAnnotator()))
+    assert CountingAnnotator.calls == 0
     sink = ListSink(needs_annotated=True)
-    run(StreamPlan(CountingSource(3), [sink], annotator=Painter()))
-    assert Painter.calls == 3
+    run(StreamPlan(CountingSource(3), [sink], annotator=CountingAnnotator()))
+    assert CountingAnnotator.calls == 3
     assert (sink.results[2].annotated.bgr() == 255).all()
     assert (sink.results[2].frame.picture.bgr() == 2).all()
 
 
-def test_main_thread_sinks_run_in_the_thread_of_run_and_may_end_it():
+def test_main_thread_sinks_run_in_the_calling_thread_and_may_end_the_run():
     class Window(ListSink):
         needs_main_thread = True
 
@@ -248,7 +250,7 @@ def test_main_thread_sinks_run_in_the_thread_of_run_and_may_end_it():
     balanced(pipeline)
 
 
-def test_an_unbalanced_ledger_is_an_error():
+def test_frames_without_account_are_an_error():
     counts = accounting.FrameCounts("cam")
     counts.count_received()
     with pytest.raises(AccountingError, match="cam: 1 in, 0 out"):
@@ -262,7 +264,7 @@ def test_repeated_runs_leave_no_threads():
     assert threading.active_count() == before
 
 
-def test_a_live_sink_never_writes_what_is_older_than_it_takes_once_there_is_newer():
+def test_a_live_sink_skips_results_older_than_its_limit_if_newer_ones_follow():
     gate = threading.Event()
     slow = ListSink("slow", gate)
     slow.max_lag_s = 0.0
@@ -274,11 +276,11 @@ def test_a_live_sink_never_writes_what_is_older_than_it_takes_once_there_is_newe
     gate.set()
     pipeline.wait()
     received, written, dropped = balanced(pipeline)["slow"]
-    assert written <= 2  # the one it was at, and the newest
+    assert written <= 2  # the one being written, and the newest
     assert dropped == {"late": received - written}
 
 
-def test_a_live_stream_that_has_gone_silent_ends_when_its_time_is_up(monkeypatch):
+def test_a_silent_live_stream_ends_after_its_duration(monkeypatch):
     monkeypatch.setattr("streamdet.pipeline.stream._SILENCE_S", 0.02)
 
     class Silent(CountingSource):
@@ -292,7 +294,7 @@ def test_a_live_stream_that_has_gone_silent_ends_when_its_time_is_up(monkeypatch
     assert not pipeline.stopping
 
 
-def test_a_window_without_new_frames_still_handles_its_events():
+def test_a_window_handles_events_while_no_frames_arrive():
     class Window(ListSink):
         needs_main_thread = True
 
@@ -311,7 +313,7 @@ def test_a_window_without_new_frames_still_handles_its_events():
     assert window.closed == other.closed == 1
 
 
-def test_ctrl_c_stops_in_order_and_is_raised_once_all_is_closed():
+def test_ctrl_c_is_raised_after_everything_is_closed():
     sink = ListSink()
     pressed = []
 
@@ -329,11 +331,11 @@ def test_ctrl_c_stops_in_order_and_is_raised_once_all_is_closed():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_failing_progress_display_closes_everything_first():
+def test_the_error_of_a_progress_display_is_raised_after_everything_is_closed():
     sink = ListSink()
 
     def broken():
-        raise BrokenPipeError("nobody reads this")
+        raise BrokenPipeError("the reader is gone")
 
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [sink])], None)
     with pytest.raises(BrokenPipeError):

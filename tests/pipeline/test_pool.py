@@ -1,4 +1,4 @@
-"""Memory of pictures comes back exactly when nobody can see it any more."""
+"""The memory of a picture returns to the pool when the last reference to it is gone, and not before."""
 
 import gc
 import threading
@@ -22,7 +22,7 @@ def address(picture):
     return picture.planes[0].ctypes.data
 
 
-def test_a_picture_that_is_gone_is_used_again():
+def test_the_memory_of_a_deleted_picture_is_reused():
     pool = PicturePool()
     first = take(pool)
     where = address(first)
@@ -32,8 +32,8 @@ def test_a_picture_that_is_gone_is_used_again():
     assert address(take(pool)) == where
 
 
-def test_every_reference_holds_the_memory():
-    """A plane, the frame, and FFmpeg's own second frame over the same pixels, as encoders have."""
+def test_every_reference_keeps_the_memory():
+    """References: a plane, the frame, and a second frame of FFmpeg for the same pixels, as encoders have."""
     pool = PicturePool()
     picture = take(pool)
     picture.visible(0)[:] = 77
@@ -44,17 +44,17 @@ def test_every_reference_holds_the_memory():
     frame = picture.to_av()
     frame.pts = 0
     graph.push(frame)
-    held = graph.pull()
+    reference = graph.pull()
     plane = picture.planes[1]
     del picture, frame
     gc.collect()
     assert len(pool) == 0
-    assert address(take(pool)) != held.planes[0].buffer_ptr
-    assert (np.frombuffer(held.planes[0], np.uint8) == 77).all()
+    assert address(take(pool)) != reference.planes[0].buffer_ptr
+    assert (np.frombuffer(reference.planes[0], np.uint8) == 77).all()
     before = len(pool)
-    del held, graph, source
+    del reference, graph, source
     gc.collect()
-    assert len(pool) == before  # a plane is still looked at
+    assert len(pool) == before  # a plane is still referenced
     del plane
     gc.collect()
     assert len(pool) == before + 1
@@ -69,7 +69,7 @@ def test_every_reference_holds_the_memory():
         (64, 48, PixelFormat.BGR24),
     ],
 )
-def test_pictures_are_as_those_of_allocate(width, height, format):
+def test_pictures_equal_those_of_allocate(width, height, format):
     ours = PicturePool().allocate(width, height, format, COLOR)
     theirs = Picture.allocate(width, height, format, COLOR)
     assert (ours.width, ours.height, ours.format, ours.color) == (width, height, format, COLOR)
@@ -83,20 +83,20 @@ def test_pictures_are_as_those_of_allocate(width, height, format):
     )
 
 
-def test_another_size_lets_go_of_what_was_kept():
+def test_another_size_discards_the_free_blocks():
     pool = PicturePool()
     small, other = take(pool), take(pool)
     del small
     assert len(pool) == 1
     big = take(pool, 512, 128)
     assert len(pool) == 0
-    del other  # comes back too late
+    del other  # returns after the size has changed
     assert len(pool) == 0
     del big
     assert len(pool) == 1
 
 
-def test_no_more_is_kept_than_was_said():
+def test_the_number_of_free_blocks_is_limited():
     pool = PicturePool(max_blocks=2)
     pictures = [take(pool) for _ in range(5)]
     assert len({address(picture) for picture in pictures}) == 5
@@ -122,22 +122,22 @@ def test_threads_never_share_a_picture():
     assert wrong == []
 
 
-def test_a_pool_may_go_before_its_pictures():
+def test_a_picture_outlives_its_pool():
     picture = take(PicturePool())
     gc.collect()
     picture.visible(0)[:] = 5
     assert int(picture.visible(0).sum()) == 5 * 256 * 64
 
 
-def test_a_block_that_comes_back_while_one_is_taken_stops_nothing():
-    """A garbage collection comes at any step of a thread, also at those for which the pool is locked."""
+def test_a_garbage_collection_during_allocation_does_not_deadlock():
+    """A garbage collection may start at any step of a thread, also while the pool is locked."""
     pool = PicturePool()
-    kept, held = take(pool), [take(pool)]
+    kept, reference = take(pool), [take(pool)]
     del kept
 
     class Collected(list):
         def pop(self):
-            held.clear()
+            reference.clear()
             return super().pop()
 
     pool._free = Collected(pool._free)

@@ -1,4 +1,4 @@
-"""Which frames are looked at, in whose turn, and what the others get instead."""
+"""Which frames are inferred, in which turn, and which boxes the others get."""
 
 import math
 import threading
@@ -37,7 +37,7 @@ def frame_at(pts, time_base=Fraction(1, 1000), index=0):
 
 
 class Scripted:
-    """A gate that lets through the frames it is told to."""
+    """A gate that admits the frames with the given numbers."""
 
     def __init__(self, open_at=(), redetect=math.inf):
         self.open_at, self.seen = set(open_at), []
@@ -54,7 +54,7 @@ class Scripted:
     st.floats(0.2, 40),
     st.lists(st.integers(1, 200), min_size=2, max_size=400),
 )
-def test_never_more_than_the_rate_and_never_much_less(max_hz, steps_ms):
+def test_the_rate_is_never_exceeded_and_nearly_reached(max_hz, steps_ms):
     admission = Admission(DetectOptions(max_hz=max_hz))
     times_ms = np.cumsum(steps_ms)
     taken = [t for t in times_ms.tolist() if admission.admit(frame_at(t)).verdict is Verdict.INFER]
@@ -76,7 +76,7 @@ def test_a_rate_that_does_not_divide_the_frame_rate_is_kept_on_average():
 @pytest.mark.parametrize(
     "options", [{"max_hz": math.inf}, {"priority": -1}, {"redetect_s": 0}, {"region": (0.5, 0, 0.5, 1)}]
 )
-def test_options_that_cannot_work(options):
+def test_impossible_options_are_errors(options):
     with pytest.raises(ConfigError):
         DetectOptions(**options)
 
@@ -85,7 +85,7 @@ def test_options_that_cannot_work(options):
 
 
 def serve(batcher, rounds, arrive):
-    """Lets streams offer frames and takes one each round; returns how often each was served."""
+    """Puts frames of some streams and takes one batch, in each round; returns how often each stream was served."""
     served = Counter()
     for number in range(rounds):
         for name in arrive(number):
@@ -94,7 +94,7 @@ def serve(batcher, rounds, arrive):
     return served
 
 
-def test_streams_that_always_wait_are_served_alike():
+def test_busy_streams_get_equal_turns():
     names = [f"cam{n}" for n in range(4)]
     served = serve(Batcher(1, dict.fromkeys(names, True)), 400, lambda _: names)
     assert set(served.values()) == {100}
@@ -108,15 +108,15 @@ def test_turns_follow_priorities(priorities):
         assert served[name] == pytest.approx(600 * share / sum(priorities), abs=len(priorities) + 1)
 
 
-def test_a_stream_that_was_silent_gets_nothing_back_and_waits_for_nobody():
+def test_a_stream_gets_no_extra_turns_after_a_silence():
     batcher = Batcher(1, {"steady": True, "silent": True})
     serve(batcher, 500, lambda _: ["steady"])
     served = serve(batcher, 20, lambda _: ["steady", "silent"])
     assert served["silent"] == pytest.approx(10, abs=1)
 
 
-def test_newer_frames_do_not_cost_a_stream_its_turn():
-    """A stream whose waiting frame is replaced again and again is still the next one."""
+def test_a_stream_keeps_its_turn_when_its_frame_is_replaced():
+    """A stream whose waiting frame is replaced repeatedly is still the next one."""
     batcher = Batcher(1, {"slow": True, "quick": True})
     for number in range(50):
         batcher.put("quick", frame_at(number))
@@ -129,7 +129,7 @@ def test_newer_frames_do_not_cost_a_stream_its_turn():
     assert Counter(order) == {"slow": 5, "quick": 5}
 
 
-def test_a_batch_waits_for_the_other_streams_but_not_for_long():
+def test_a_batch_waits_a_limited_time_for_other_streams():
     batcher = Batcher(2, {"a": True, "b": True}, wait_s=60)
     taken = []
     taker = threading.Thread(target=lambda: taken.append(batcher.take()))
@@ -162,7 +162,7 @@ def test_a_batch_does_not_wait_for_streams_that_have_ended(end):
     assert not taker.is_alive()
 
 
-# What frames that are not looked at get
+# The boxes of frames that are not inferred
 
 
 def run(plan, detector=None):
@@ -172,30 +172,31 @@ def run(plan, detector=None):
     return report(pipeline).streams[0]
 
 
-def test_a_file_with_a_rate_shows_every_frame_and_infers_some():
+def test_with_a_rate_limit_every_frame_is_shown_and_some_are_inferred():
     sink = ListSink()
-    told = run(StreamPlan(CountingSource(100), [sink], detect=DetectOptions(max_hz=2)))  # at 10 frames per second
-    assert (told.captured, told.shown, told.inferred, told.not_inferred) == (100, 100, 20, {"rate": 80})
-    assert told.video_s == pytest.approx(10.0)
-    assert told.inferred / told.video_s == pytest.approx(2.0), "whatever the clock said meanwhile"
+    plan = StreamPlan(CountingSource(100), [sink], detect=DetectOptions(max_hz=2))  # of 10 frames per second
+    done = run(plan)
+    assert (done.captured, done.shown, done.inferred, done.not_inferred) == (100, 100, 20, {"rate": 80})
+    assert done.video_s == pytest.approx(10.0)
+    assert done.inferred / done.video_s == pytest.approx(2.0), "per second of video, not of the clock"
     assert [r.frame.index for r in sink.results] == list(range(100))
     for result in sink.results:
         index = result.frame.index
-        assert int(result.detections.boxes_xyxy[0, 0]) == 5 * (index // 5)  # held: there is no tracker
+        assert int(result.detections.boxes_xyxy[0, 0]) == 5 * (index // 5)  # kept: there is no tracker
         assert result.detection_age_s == pytest.approx(index % 5 / 10)
 
 
-def test_a_still_file_keeps_what_was_found_for_as_long_as_it_is_still():
+def test_unchanged_frames_reuse_the_last_detections():
     sink, gate = ListSink(), Scripted(open_at=[0, 1, 60])
     plan = StreamPlan(CountingSource(100), [sink], detect=DetectOptions(gate=True), gate=gate)
-    told = run(plan)
-    assert (told.inferred, told.not_inferred) == (3, {"still": 97})
+    done = run(plan)
+    assert (done.inferred, done.not_inferred) == (3, {"still": 97})
     lefts = [int(r.detections.boxes_xyxy[0, 0]) for r in sink.results]
-    assert lefts == [0] + 59 * [1] + 40 * [60]  # for 5.9 s: longer than boxes are held without the gate's word
+    assert lefts == [0] + 59 * [1] + 40 * [60]  # for 5.9 s: longer than boxes are kept without the gate
     assert sink.results[59].detection_age_s == pytest.approx(5.8)
 
 
-def test_a_track_lives_on_in_a_still_scene():
+def test_a_track_survives_unchanged_frames():
     class Same(FakeDetector):
         def _one(self, picture):
             found = super()._one(picture)
@@ -211,7 +212,7 @@ def test_a_track_lives_on_in_a_still_scene():
     np.testing.assert_allclose(sink.results[-2].detections.boxes_xyxy, [[1, 1, 5, 5]], atol=0.1)
 
 
-def test_live_still_frames_hold_what_was_found_and_ask_nobody():
+def test_unchanged_live_frames_reuse_the_last_detections():
     source, sink, detector = SteppedSource(40, live=True), ListSink(), FakeDetector()
     plan = StreamPlan(
         source, [sink], TimingMode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 1, 30])
@@ -222,18 +223,18 @@ def test_live_still_frames_hold_what_was_found_and_ask_nobody():
     for number in range(40):
         source.step()
         wait_until(lambda shown=number + 1: len(sink.results) == shown)
-        looked_at = 1 + (number >= 1) + (number >= 30)
-        wait_until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
+        inferred = 1 + (number >= 1) + (number >= 30)
+        wait_until(lambda inferred=inferred: stream.stats.infer_ms.count == inferred)
     pipeline.wait()
     accounting.check_balance(pipeline.frame_counts())
     assert detector.seen == [0, 1, 30]
     lefts = [r.detections.boxes_xyxy[:, 0].tolist() for r in sink.results]
-    assert lefts[2:30] == 28 * [[1]]  # those that were looked at may have been shown before they were found
+    assert lefts[2:30] == 28 * [[1]]  # inferred frames may have been shown before their detections arrived
     assert lefts[31:] == 9 * [[30]]
 
 
-def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
-    """The frame that opened the gate is still being inferred: what was found before it does not hold any more."""
+def test_unchanged_live_frames_do_not_reuse_detections_older_than_the_last_change():
+    """The frame that opened the gate is still under inference: earlier detections are outdated."""
     source, sink, gate = SteppedSource(10, live=True), ListSink(), threading.Event()
     detector = FakeDetector(gate=gate)
     plan = StreamPlan(source, [sink], TimingMode.LIVE, detect=DetectOptions(gate=True), gate=Scripted(open_at=[0, 3]))
@@ -252,23 +253,23 @@ def test_live_still_frames_do_not_take_what_is_not_yet_found_for_what_holds():
     assert sink.results[-1].detection_age_s == pytest.approx(0.6)
 
 
-def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_frame_itself_was_dropped():
-    go_on = threading.Event()
-    stalls = lambda result: go_on.wait(20) and result  # noqa: E731
+def test_detections_of_a_dropped_frame_are_reused():
+    resume = threading.Event()
+    blocking = lambda result: resume.wait(20) and result  # noqa: E731
     source, sink, detector = SteppedSource(100, live=True), ListSink(), FakeDetector()
-    looks = [0, *range(10, 40)]  # more than are kept for a renderer
-    gate = Scripted(open_at=looks)
-    plan = StreamPlan(source, [sink], TimingMode.LIVE, stages=[stalls], detect=DetectOptions(gate=True), gate=gate)
+    admitted = [0, *range(10, 40)]  # more than the queue to the render thread holds
+    gate = Scripted(open_at=admitted)
+    plan = StreamPlan(source, [sink], TimingMode.LIVE, stages=[blocking], detect=DetectOptions(gate=True), gate=gate)
     pipeline = Pipeline([plan], detector)
     stream = pipeline.streams[0]
     pipeline.start()
     for number in range(90):
         source.step()
-        looked_at = sum(look <= number for look in looks)
-        wait_until(lambda looked_at=looked_at: stream.stats.infer_ms.count == looked_at)
+        inferred = sum(index <= number for index in admitted)
+        wait_until(lambda inferred=inferred: stream.stats.infer_ms.count == inferred)
         wait_until(lambda captured=number + 1: stream.counts.received == captured)
     wait_until(lambda: stream.counts.dropped.total() > 60)
-    go_on.set()
+    resume.set()
     for _ in range(10):
         source.step()
     pipeline.wait()
@@ -276,19 +277,19 @@ def test_what_the_gate_looked_at_last_holds_although_rendering_stalled_and_the_f
     shown = {result.frame.index: result for result in sink.results}
     assert 39 not in shown
     assert shown[99].detections.boxes_xyxy[:, 0].tolist() == [39]
-    assert shown[99].detection_age_s == pytest.approx(6.0)  # no mover holds boxes for so long: the gate's word does
+    assert shown[99].detection_age_s == pytest.approx(6.0)  # no mover keeps boxes for that long; the gate does
 
 
-def test_frames_that_are_dropped_leave_nothing_behind():
-    hold = threading.Event()
-    slow = lambda result: hold.wait(20) and result  # noqa: E731
+def test_dropped_frames_leave_nothing_behind():
+    resume = threading.Event()
+    slow = lambda result: resume.wait(20) and result  # noqa: E731
     plan = StreamPlan(
         CountingSource(2000, live=True), [], TimingMode.LIVE, stages=[slow], detect=DetectOptions(max_hz=0.001)
     )
     pipeline = Pipeline([plan], FakeDetector())
     pipeline.start()
     wait_until(lambda: pipeline.streams[0].counts.dropped["queue_full"] > 100)
-    hold.set()
+    resume.set()
     pipeline.wait()
     accounting.check_balance(pipeline.frame_counts())
     assert nothing_is_queued(pipeline.streams[0])
@@ -297,8 +298,8 @@ def test_frames_that_are_dropped_leave_nothing_behind():
 # Regions
 
 
-class SeesPart(FakeDetector):
-    """Finds one object over all of the picture it is given, and keeps the picture's size."""
+class FullPictureDetector(FakeDetector):
+    """Detects one object that fills the picture, and remembers the sizes of the pictures."""
 
     def _one(self, picture):
         self.sizes = getattr(self, "sizes", set()) | {(picture.width, picture.height)}
@@ -308,8 +309,8 @@ class SeesPart(FakeDetector):
 
 
 @pytest.mark.parametrize("mode", TimingMode)
-def test_a_region_is_all_that_is_looked_at_and_boxes_are_in_the_frame(mode):
-    detector, sink = SeesPart(), ListSink()
+def test_the_detector_gets_the_region_only_and_boxes_are_in_the_frame(mode):
+    detector, sink = FullPictureDetector(), ListSink()
     detect = DetectOptions(region=(0.25, 0.5, 1, 1))
     gate = Scripted(open_at=range(20))
     source = SteppedSource(20, live=mode is TimingMode.LIVE)  # pictures of 8 x 6
@@ -338,7 +339,7 @@ def test_the_gate_sees_the_region_only():
     st.tuples(st.floats(0, 1), st.floats(0, 1)),
     st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
-def test_any_region_holds_what_was_asked_for(width, height, horizontal, vertical):
+def test_a_crop_covers_the_requested_region(width, height, horizontal, vertical):
     (left, right), (top, bottom) = sorted(horizontal), sorted(vertical)
     if left == right or top == bottom:
         return
@@ -351,7 +352,7 @@ def test_any_region_holds_what_was_asked_for(width, height, horizontal, vertical
     assert bottom * height - 1e-4 <= y + part.height <= height
 
 
-def test_boxes_come_back():
+def test_boxes_of_a_region_are_moved_to_the_picture():
     found = Detections(np.array([[1, 2, 3, 4]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32))
     assert in_picture(found, (10, 20)).boxes_xyxy.tolist() == [[11, 22, 13, 24]]
     assert in_picture(found, (10, 20)).boxes_xyxy.dtype == np.float32
@@ -361,7 +362,7 @@ def test_boxes_come_back():
 # Niceness
 
 
-def test_what_is_done_politely_gives_its_result_or_its_error():
+def test_run_at_niceness_returns_the_result_or_raises_the_error():
     assert run_at_niceness(5, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         run_at_niceness(5, lambda: 1 / 0)
@@ -369,7 +370,7 @@ def test_what_is_done_politely_gives_its_result_or_its_error():
 
 
 @pytest.mark.skipif("sys.platform != 'linux'")
-def test_only_the_polite_thread_gives_way():
+def test_only_the_new_thread_has_the_niceness():
     import os
 
     def niceness():
@@ -382,38 +383,38 @@ def test_only_the_polite_thread_gives_way():
 
 @pytest.mark.skipif("sys.platform != 'linux'")
 @pytest.mark.parametrize(
-    ("live", "mode", "gives_way"),
+    ("live", "mode", "lowered"),
     [(False, TimingMode.EVERY_FRAME, True), (True, TimingMode.EVERY_FRAME, False), (True, TimingMode.LIVE, False)],
 )
-def test_decoding_and_drawing_of_files_give_way_to_inference_and_encoding(live, mode, gives_way):
+def test_capture_and_rendering_of_files_have_a_lower_priority_than_inference_and_encoding(live, mode, lowered):
     import os
 
     nice = {}
 
-    def note(what):
+    def record_niceness(what):
         nice[what] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     class Source(CountingSource):
         def open(self):
-            note("capture")
+            record_niceness("capture")
             return super().open()
 
     class Noting(FakeDetector):
         def detect(self, pictures):
-            note("infer")
+            record_niceness("infer")
             return super().detect(pictures)
 
     class NotingSink(ListSink):
         def write(self, result):
-            note("sink")
+            record_niceness("sink")
             super().write(result)
 
     def stage(result):
-        note("render")
+        record_niceness("render")
         return result
 
     before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     plan = StreamPlan(Source(5, live=live), [NotingSink()], mode=mode, stages=[stage])
     Pipeline([plan], Noting()).run()
-    leading = before if not gives_way else max(before, 10)
-    assert nice == {"capture": leading, "render": leading, "infer": before, "sink": before}
+    upstream = before if not lowered else max(before, 10)
+    assert nice == {"capture": upstream, "render": upstream, "infer": before, "sink": before}

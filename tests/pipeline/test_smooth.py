@@ -1,4 +1,4 @@
-"""Smooth mode: frames wait a stated time, and none is lost by it."""
+"""Smooth mode: every frame is shown after the stated delay, and none is lost."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(30)
 
 
 class TimedSink(ListSink):
-    """Knows when it was given each result."""
+    """Remembers the age of each result."""
 
     def __init__(self, *args, pause_s=0.0, **kwargs):
         super().__init__(*args, **kwargs)
@@ -38,7 +38,7 @@ class TimedSink(ListSink):
 
 
 class PacedSource(CountingSource):
-    """A frame every `period_s`."""
+    """Delivers a frame every `period_s`."""
 
     def __init__(self, count, period_s, **kwargs):
         super().__init__(count, live=True, **kwargs)
@@ -51,7 +51,7 @@ class PacedSource(CountingSource):
 
 
 class FakeMover:
-    """Checks the order of what it is told, and shows the number of detections it knows of."""
+    """Checks the order of the calls and shows no boxes."""
 
     def __init__(self):
         self.observed, self.updated, self.shown = [], [], []
@@ -88,29 +88,31 @@ def test_every_frame_is_shown_once_in_order_after_the_stated_delay():
     assert min(sink.ages_s) >= 0.25
     assert np.median(sink.ages_s) < 0.35
     assert mover.shown == mover.observed
-    books = {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.frame_counts()}
-    assert books == {"cam": (30, 30, {}), "list": (30, 30, {})}
+    counted = {a.name: (a.received, a.passed, dict(a.dropped)) for a in pipeline.frame_counts()}
+    assert counted == {"cam": (30, 30, {}), "list": (30, 30, {})}
 
 
-def test_detections_overtake_the_frames_that_wait():
+def test_detections_arrive_before_their_delayed_frames_are_shown():
     sink, mover = ListSink(), FakeMover()
     pipeline = smooth(PacedSource(20, 0.01), sink, 0.3, mover)
     pipeline.run()
     (stream,) = report(pipeline).streams
     assert stream.delay_s == 0.3
     assert stream.mode == "smooth"
-    assert stream.interpolated == stream.shown == 20  # the detector is fast: the last frame's own have come too
-    assert all(result.detection_age_s <= 0.5 for result in sink.results)  # frames are 0.1 s apart by their own time
+    assert (
+        stream.interpolated == stream.shown == 20
+    )  # the detector is fast: even the last frame's own detections have arrived
+    assert all(result.detection_age_s <= 0.5 for result in sink.results)  # frames are 0.1 s apart in presentation time
 
 
-def test_without_a_mover_the_last_boxes_are_held():
+def test_without_a_mover_the_last_boxes_are_kept():
     sink = ListSink()
     smooth(PacedSource(10, 0.01), sink, 0.1).run()
     assert len(sink.results) == 10
     assert all(len(result.detections) == 1 for result in sink.results)
 
 
-def test_late_detections_do_not_hold_frames_back():
+def test_late_detections_do_not_delay_frames_further():
     gate, sink = threading.Event(), TimedSink()
     pipeline = smooth(PacedSource(20, 0.01), sink, 0.1, FakeMover(), FakeDetector(gate=gate))
     pipeline.start()
@@ -123,12 +125,12 @@ def test_late_detections_do_not_hold_frames_back():
     accounting.check_balance(pipeline.frame_counts())
 
 
-def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
+def test_a_stop_shows_delayed_frames_at_once_and_a_slow_sink_loses_none():
     source, sink = SteppedSource(10**6, live=True), TimedSink(pause_s=0.01)
     pipeline = smooth(source, sink, 60.0, FakeMover())
     pipeline.start()
     counts = pipeline.streams[0].counts
-    for _ in range(100):  # more than a sink's queue holds
+    for _ in range(100):  # more than the queue of a sink holds
         source.step()
         wait_until(lambda seen=counts.received: counts.received > seen or counts.received >= 100)
         time.sleep(0.001)
@@ -144,12 +146,12 @@ def test_a_stop_shows_what_waits_at_once_and_loses_none_of_it_to_a_slow_sink():
         range(counts.received - sum(counts.dropped.values()))
     )
     assert counts.passed == len(sink.results) >= 100
-    (told,) = report(pipeline).streams
-    assert told.fps > 1, "the rate is told by what came, not less the wait that the stop cut short"
+    (stream,) = report(pipeline).streams
+    assert stream.fps > 1, "the delay that the stop cut short does not lower the rate"
     assert not pipeline.streams[0].sink_runners[0].counts.dropped
 
 
-def test_a_stop_does_not_wait_for_a_sink_that_hangs():
+def test_a_stop_does_not_wait_for_a_hanging_sink():
     gate = threading.Event()
     source, sink = PacedSource(10**6, 0.001), ListSink(gate=gate)
     pipeline = smooth(source, sink, 0.05, FakeMover(), stop_timeout_s=1.0)
@@ -162,7 +164,7 @@ def test_a_stop_does_not_wait_for_a_sink_that_hangs():
 
 
 @pytest.mark.parametrize("fails_in", ["observe", "update", "show"])
-def test_a_mover_that_fails_ends_the_run_and_the_books_balance(fails_in):
+def test_a_failing_mover_ends_the_run_and_every_frame_is_accounted_for(fails_in):
     class Failing(FakeMover):
         def fail(self, *args):
             if len(self.observed) > 5 or fails_in == "update":
@@ -179,7 +181,7 @@ def test_a_mover_that_fails_ends_the_run_and_the_books_balance(fails_in):
     accounting.check_balance(pipeline.frame_counts())
 
 
-def test_more_than_memory_allows_is_not_held():
+def test_a_full_delay_buffer_yields_the_oldest_frame_early():
     channel = Channel(100, Policy.BLOCK)
     for frame in CountingSource(40).frames():  # 144 bytes each
         channel.put(CapturedFrame(frame))
@@ -190,12 +192,12 @@ def test_more_than_memory_allows_is_not_held():
     for number in range(30):
         assert next(frames).frame.index == number
         most = max(most, len(waiting) - number)
-    assert most == 11  # the eleventh makes the oldest go
+    assert most == 11  # the eleventh frame pushes the oldest out
     end.set()
     assert [captured.frame.index for captured in frames] == list(range(30, 40))
 
 
-def test_a_picture_that_grew_counts_as_what_it_takes():
+def test_the_delay_buffer_counts_the_size_of_each_picture():
     channel = Channel(100, Policy.BLOCK)
     (small,) = CountingSource(1).frames()
     large = replace(small, picture=Picture.from_bgr(np.zeros((60, 80, 3), np.uint8)))
@@ -205,14 +207,14 @@ def test_a_picture_that_grew_counts_as_what_it_takes():
     waiting = []
     buffer = DelayBuffer(channel, 3600.0, 10 * 60 * 80 * 3)
     assert next(buffer.frames(waiting.append, lambda: False)).frame.index == 0
-    assert len(waiting) == 11, "ten of the large ones, and the small one beside them"
+    assert len(waiting) == 11, "ten large frames and the small one"
     assert buffer.shown_early == 1
 
 
 @pytest.mark.parametrize(
     ("modes", "share"), [([TimingMode.SMOOTH], 1), ([TimingMode.SMOOTH, TimingMode.LIVE, TimingMode.SMOOTH], 2)]
 )
-def test_streams_that_wait_share_the_memory_and_tell_once_where_it_ends(monkeypatch, caplog, modes, share):
+def test_smooth_streams_share_the_memory_and_each_warns_once_when_it_is_full(monkeypatch, caplog, modes, share):
     monkeypatch.setattr("streamdet.pipeline.pipeline.DELAY_BUFFER_BYTES", 20 * 144)
     plans = [
         StreamPlan(PacedSource(60, 0.005, name=f"cam{k}"), [ListSink(f"{k}")], mode, mover=FakeMover(), delay_s=0.5)
@@ -220,21 +222,23 @@ def test_streams_that_wait_share_the_memory_and_tell_once_where_it_ends(monkeypa
     ]
     pipeline = Pipeline(plans, FakeDetector())
     pipeline.run()
-    told = [record.getMessage() for record in caplog.records]
+    logged = [record.getMessage() for record in caplog.records]
     for stream in report(pipeline).streams:
         assert (stream.shown_early > 0) == (stream.mode == "smooth")
-        assert stream.mode == "live" or 0 <= stream.shown - stream.shown_early <= 20 // share + 1  # the last ones wait
-        said = [words for words in told if words.startswith(f"{stream.name}: frames are shown 0.")]
-        assert len(said) == (stream.mode == "smooth")
-    assert len(told) == share
-    assert all("instead of 0.5 s: the delay buffer is full (0 MiB)" in words for words in told)
+        assert (
+            stream.mode == "live" or 0 <= stream.shown - stream.shown_early <= 20 // share + 1
+        )  # the last frames wait for the delay
+        warnings = [line for line in logged if line.startswith(f"{stream.name}: frames are shown 0.")]
+        assert len(warnings) == (stream.mode == "smooth")
+    assert len(logged) == share
+    assert all("instead of 0.5 s: the delay buffer is full (0 MiB)" in line for line in logged)
 
 
-def test_without_delay_frames_go_straight_through():
+def test_without_delay_frames_pass_at_once():
     channel = Channel(100, Policy.BLOCK)
     for frame in CountingSource(5).frames():
         channel.put(CapturedFrame(frame))
     channel.close()
-    looked_at = []
-    for number, captured in enumerate(DelayBuffer(channel, 0.0, 1).frames(looked_at.append, lambda: False)):
-        assert captured.frame.index == number == len(looked_at) - 1
+    inferred = []
+    for number, captured in enumerate(DelayBuffer(channel, 0.0, 1).frames(inferred.append, lambda: False)):
+        assert captured.frame.index == number == len(inferred) - 1

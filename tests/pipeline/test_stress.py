@@ -1,4 +1,4 @@
-"""Pipelines put together at random, with failures at random places: they end, answer for every frame, and tidy up."""
+"""Random pipelines with failures at random places: they end, account for every frame, and leave nothing behind."""
 
 import contextlib
 import os
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.timeout(120)
 
 
 class Injected:
-    """Decides at random where this run breaks, and keeps what it has raised."""
+    """Decides at random where a run fails, and keeps the errors that it raised."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.raised = []
 
     def at(self, chance):
-        """A frame to fail at, or None."""
+        """Returns the index of a frame to fail at, or None."""
         return self.random.randrange(30) if self.random.random() < chance else None
 
     def now(self, chance, error):
@@ -110,7 +110,7 @@ class ShakyDetector(FakeDetector):
         return super().detect(pictures)
 
 
-LOOKS = DetectOptions(), DetectOptions(max_hz=3), DetectOptions(gate=True, region=(0, 0, 0.5, 1))
+DETECT_OPTIONS = [DetectOptions(), DetectOptions(max_hz=3), DetectOptions(gate=True, region=(0, 0, 0.5, 1))]
 
 
 class ShakyGate:
@@ -133,7 +133,7 @@ def shaky_stage(injected):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_any_failure_ends_in_order(seed):
+def test_random_failures_end_in_order(seed):
     injected = Injected(seed)
     draw = injected.random
     plans = []
@@ -141,9 +141,7 @@ def test_any_failure_ends_in_order(seed):
         mode = draw.choice(list(TimingMode))
         source = ShakySource(f"cam{number}", mode is TimingMode.LIVE, injected)
         sinks = [ShakySink(f"sink{number}.{k}", injected) for k in range(draw.randint(0, 3))]
-        detect = draw.choice(
-            [DetectOptions(), DetectOptions(max_hz=3), DetectOptions(gate=True, region=(0, 0, 0.5, 1))]
-        )
+        detect = draw.choice(DETECT_OPTIONS)
         plan = StreamPlan(source, sinks, mode, stages=[shaky_stage(injected)], detect=detect, gate=ShakyGate(injected))
         plans.append(plan)
     detector = ShakyDetector(injected) if draw.random() < 0.8 else None
@@ -164,7 +162,7 @@ def test_any_failure_ends_in_order(seed):
     assert all(nothing_is_queued(stream) for stream in pipeline.streams)
     if error is not None:
         assert error in injected.raised
-    elif injected.raised:  # a source that fails once it is stopped has not failed
+    elif injected.raised:  # an error of a source after the stop is not a failure
         assert all(isinstance(raised, SourceError) for raised in injected.raised)
     for plan in plans:
         assert plan.source.closed >= 1
@@ -177,45 +175,45 @@ def test_any_failure_ends_in_order(seed):
             assert indices == sorted(set(indices))
 
 
-class Stuck(CountingSource):
-    """Gives some frames, then hangs in a library until it is let go."""
+class HangingSource(CountingSource):
+    """Delivers some frames, then hangs as in a library call until `release` is set."""
 
-    def __init__(self, count, let_go, name="cam"):
+    def __init__(self, count, release, name="cam"):
         super().__init__(10**9, name, live=True)
-        self.good, self.let_go = count, let_go
+        self.good, self.release = count, release
 
     def frames(self):
         for frame in super().frames():
             if frame.index == self.good:
-                self.let_go.wait(60)
+                self.release.wait(60)
             yield frame
 
 
 @pytest.mark.parametrize("mode", TimingMode)
-def test_a_stuck_source_does_not_keep_outputs_from_being_finished(mode):
-    let_go, sink = threading.Event(), ListSink()
-    pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], mode)], FakeDetector(), stop_timeout_s=0.5)
+def test_outputs_are_finished_although_a_source_hangs(mode):
+    release, sink = threading.Event(), ListSink()
+    pipeline = Pipeline([StreamPlan(HangingSource(5, release), [sink], mode)], FakeDetector(), stop_timeout_s=0.5)
     pipeline.start()
     wait_until(lambda: len(sink.results) >= 5)
     pipeline.stop()
     with pytest.raises(StreamdetError, match="capture:cam"):
         pipeline.wait()
     assert sink.closed == 1
-    let_go.set()
+    release.set()
 
 
-def test_a_process_that_ends_anyway_leaves_a_stuck_source_behind():
-    let_go, sink = threading.Event(), ListSink()
-    pipeline = Pipeline([StreamPlan(Stuck(5, let_go), [sink], TimingMode.LIVE)], None, abandon_busy=True)
+def test_abandon_busy_ends_without_a_hanging_source():
+    release, sink = threading.Event(), ListSink()
+    pipeline = Pipeline([StreamPlan(HangingSource(5, release), [sink], TimingMode.LIVE)], None, abandon_busy=True)
     pipeline.start()
     wait_until(lambda: len(sink.results) >= 5)
     pipeline.stop()
     pipeline.wait()
     assert sink.closed == 1
-    let_go.set()
+    release.set()
 
 
-def test_a_stuck_sink_does_not_keep_the_others_from_being_finished():
+def test_other_sinks_are_finished_although_one_hangs():
     gate, good = threading.Event(), ListSink("good")
     pipeline = Pipeline([StreamPlan(CountingSource(10**9), [ListSink("bad", gate), good])], None, stop_timeout_s=1)
     pipeline.start()
@@ -227,8 +225,8 @@ def test_a_stuck_sink_does_not_keep_the_others_from_being_finished():
     gate.set()
 
 
-@pytest.mark.parametrize("abandon_busy", [False, True], ids=["waits", "leaves it"])
-def test_a_stuck_inference_does_not_keep_outputs_from_being_finished(abandon_busy):
+@pytest.mark.parametrize("abandon_busy", [False, True], ids=["waits", "abandons"])
+def test_outputs_are_finished_although_inference_hangs(abandon_busy):
     gate, entered, sink = threading.Event(), threading.Event(), ListSink()
 
     class Hanging(FakeDetector):
@@ -252,18 +250,18 @@ def test_a_stuck_inference_does_not_keep_outputs_from_being_finished(abandon_bus
     gate.set()
 
 
-@pytest.mark.parametrize("trouble", ["stalls", "fails"])
-def test_one_source_in_trouble_leaves_the_others_going(trouble):
-    let_go, seen, other = threading.Event(), ListSink("seen"), ListSink("other")
-    bad = Stuck(3, let_go, "bad") if trouble == "stalls" else CountingSource(10, "bad", live=True, fail_at=3)
+@pytest.mark.parametrize("fault", ["hangs", "fails"])
+def test_other_sources_continue_while_one_hangs_or_fails(fault):
+    release, seen, other = threading.Event(), ListSink("seen"), ListSink("other")
+    bad = HangingSource(3, release, "bad") if fault == "hangs" else CountingSource(10, "bad", live=True, fail_at=3)
     good = CountingSource(10**9, "good")
     detector = FakeDetector(max_batch=4)
     pipeline = Pipeline([StreamPlan(bad, [other], TimingMode.LIVE), StreamPlan(good, [seen])], detector)
     pipeline.start()
     wait_until(lambda: len(seen.results) >= 300)
     pipeline.stop()
-    let_go.set()
-    if trouble == "fails":
+    release.set()
+    if fault == "fails":
         with pytest.raises(SourceError, match="camera is gone"):
             pipeline.wait()
     else:
@@ -278,10 +276,10 @@ def test_repeated_runs_leave_no_threads_and_no_open_files(tmp_path):
     def run():
         streamdet.run(str(clip), outputs=outputs, model="none")
 
-    run()  # libraries keep some things open once they are loaded
+    run()  # libraries keep some files open after they are loaded
     me = psutil.Process(os.getpid())
     before = me.num_fds(), me.num_threads()
     for _ in range(50):
         run()
     assert me.num_fds() <= before[0]
-    wait_until(lambda: me.num_threads() <= before[1])  # a thread that has ended is still counted for a moment
+    wait_until(lambda: me.num_threads() <= before[1])  # a thread that has ended still counts for a moment
