@@ -136,9 +136,7 @@ SOURCES = [
     row(
         "unknown scheme", "gopher://admin:hunter2@host/c", 1, "unknown kind of address 'gopher'", "supported are rtsp:"
     ),
-    row(
-        "missing scheme", "admin:hunter2@10.0.0.1/c", 1, "***@10.0.0.1/c", "write the scheme too: rtsp://***@10.0.0.1/c"
-    ),
+    row("missing scheme", "admin:hunter2@10.0.0.1/c", 1, "***@10.0.0.1/c", "write rtsp://***@10.0.0.1/c"),
     row("space in a password", "rtps://admin:hun~hunter2@host/c", 1, "rtps://***@host/c: unknown kind"),
     row("one slash", "rtsp:/host/c", 1, "did you mean rtsp://?"),
     row(
