@@ -1,4 +1,4 @@
-"""What takes part in the inference benchmark: models on providers in precisions, and baselines that only infer."""
+"""Candidates of the inference benchmark: models per provider and precision, and baselines that only infer."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _Infer = Callable[[NDArray[np.generic]], object]
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkedModel:
-    """A model to be measured.
+    """A model to measure.
 
     Attributes:
-        name: for tables.
-        spec: how it is fed and read.
-        file: what is in its file.
-        weights: what its weights are stored in.
-        threads: for inference on the CPU.
-        gflop: arithmetic of one picture, 0 where it cannot be read from the file.
+        name: name in tables.
+        spec: its specification.
+        file: its file.
+        weights: precision of the stored weights.
+        threads: CPU threads for inference.
+        gflop: arithmetic per image, 0 if unknown.
     """
 
     name: str
@@ -54,23 +54,23 @@ class BenchmarkedModel:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One thing to be timed.
+    """A model on one provider in one precision, or a baseline.
 
     Attributes:
         model: the model.
-        runs_on: provider, or the name of a rival.
-        precision: what it computes in, for people.
-        asked: the precision that was asked for, as for `Session`; "" for a rival.
-        detect: runs one picture, and says how long each stage took.
-        infer: runs a batch that is ready.
-        any_batch: batches of any size may be given to `infer`.
-        explain: why it runs like that.
+        runs_on: provider, or the name of a baseline.
+        precision: the precision it computes in, for display.
+        requested_precision: as passed to `Session`; "" for a baseline.
+        detect: runs one picture and returns the time of each stage.
+        infer: runs a preprocessed batch.
+        any_batch: whether `infer` accepts batches of any size.
+        explain: why this provider and precision were chosen.
     """
 
     model: BenchmarkedModel
     runs_on: str
     precision: str
-    asked: str
+    requested_precision: str
     detect: Callable[[], StageTimes]
     infer: _Infer
     any_batch: bool
@@ -80,15 +80,15 @@ class Candidate:
 def load_benchmarked_model(
     model: str | Path, threads: int = 0, download: Downloader = refuse_download
 ) -> BenchmarkedModel:
-    """Reads a model.
+    """Loads a model.
 
     Args:
         model: as for `load_detector`.
-        threads: for inference on the CPU; 0 chooses.
+        threads: CPU threads for inference; 0 chooses.
         download: as for `load_detector`.
 
     Raises:
-        ModelError: it is not there, or cannot be understood.
+        ModelError: the model does not exist or cannot be used.
     """
     spec, file = resolve_model(model, download=download)
     network, threads = read_checked_model(file, threads)
@@ -100,36 +100,36 @@ def load_benchmarked_model(
 def make_candidates(
     models: Sequence[BenchmarkedModel], providers: Sequence[Provider], precisions: Sequence[Precision]
 ) -> tuple[list[Candidate], list[str]]:
-    """Returns what can be measured here, and a line for each that cannot.
+    """Returns the candidates that work on this machine, and one line for each that does not.
 
     Args:
         models: the models.
-        providers: what to run on.
-        precisions: what to compute in; empty for all that a provider and a model can do.
+        providers: the providers to run on.
+        precisions: the precisions to compute in; empty for all that a provider and a model support.
     """
     found: list[Candidate] = []
     skipped: dict[str, None] = {}  # in order, each once
-    for given in models:
+    for model in models:
         for provider in providers:
             seen = set()
             for precision in precisions or (Precision.AUTO, Precision.FP32, Precision.FP16, Precision.BF16):
                 try:
-                    made = _candidate(given, provider, precision)
+                    made = _candidate(model, provider, precision)
                 except ProviderMissing as error:
                     skipped[f"{provider.short}: {error.reason}"] = None
                     break
                 except (UsageError, HardwareError, ModelError) as error:
-                    if precisions or precision is Precision.AUTO:  # of the others only what there is was asked for
+                    if precisions or precision is Precision.AUTO:  # the others were not requested by name
                         skipped[f"{provider.short} in {precision.value}: {error}"] = None
                     continue
-                if made.precision not in seen:  # auto is one of the others, and a quantised model stays one
+                if made.precision not in seen:  # auto equals one of the others, and a quantized model has only one
                     seen.add(made.precision)
                     found.append(made)
     return found, list(skipped)
 
 
 def batch_of(model: BenchmarkedModel, count: int) -> NDArray[np.generic]:
-    """Returns the same picture `count` times, ready for the network."""
+    """Returns a preprocessed batch of `count` copies of one picture."""
     preprocessor = Preprocessor(model.spec)
     batch = np.zeros((count, *preprocessor.shape), preprocessor.dtype)
     preprocessor(synthetic_picture(), batch[0])
@@ -162,9 +162,9 @@ def _candidate(model: BenchmarkedModel, provider: Provider, precision: Precision
 
 
 def baselines(candidate: Candidate, against_openvino: bool) -> Iterator[Candidate]:
-    """Yields others that run the same file as plainly as their documentation shows, with the same number of threads.
+    """Yields baselines that run the same file as its library's documentation shows, with the same number of threads.
 
-    ONNX Runtime as it comes, for every float model; OpenVINO as it comes, for its provider, in the same precision.
+    They are ONNX Runtime for every float model, and OpenVINO for its provider in the same precision.
     """
     model = candidate.model
     if candidate.runs_on == Provider.CPU.short and model.weights is Precision.FP32:

@@ -1,4 +1,4 @@
-"""How many live streams this machine carries: found by search, each trial some seconds of real time."""
+"""How many live streams this machine sustains, found by a search whose trials take some seconds of real time."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from streamdet.sinks.options import SinkOptions
 from streamdet.tracking.tracker import ByteTracker
 
 _CLIP_S = 20
-_MOST = 64
+_MAX_STREAMS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """When streams count as carried.
+    """The conditions under which streams count as sustained.
 
     Attributes:
-        age_ms: 99th percentile of capture to written, over all streams.
-        shown: least share of the frames that the clock says were due that were written, of each stream.
-        detections_hz: least detections per second of each stream.
+        age_ms: limit of the 99th percentile of the time from capture to file, over all streams.
+        shown: minimum share of the due frames that every stream writes.
+        detections_hz: minimum detections per second of every stream.
     """
 
     age_ms: float = 300.0
@@ -53,17 +53,17 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one stream is.
+    """One stream of a trial.
 
     Attributes:
         model: as on the command line.
-        provider: what to infer on.
-        threads: for inference on the processor; 0 chooses.
-        width: of the pictures.
-        height: of the pictures.
+        provider: the provider for inference.
+        threads: CPU threads for inference; 0 chooses.
+        width: width of the frames.
+        height: height of the frames.
         fps: frames per second.
-        record: encode the annotated video; else only detections are made and nothing is drawn.
-        seconds: of one trial.
+        record: draw and encode the annotated video; else only detect.
+        seconds: duration of one trial.
     """
 
     model: str
@@ -88,7 +88,7 @@ class Trial:
     peak_memory_bytes: int
 
     def within(self, limit: Limit) -> bool:
-        """Says whether these streams were carried."""
+        """Returns whether these streams were sustained."""
         served = self.shown >= limit.shown and self.detections_hz >= limit.detections_hz
         return self.age_ms < limit.age_ms and served
 
@@ -96,10 +96,10 @@ class Trial:
 def run(
     load: Load, limit: Limit, download: Downloader = refuse_download, on_trial: Callable[[Trial], None] = lambda _: None
 ) -> BenchmarkTable:
-    """Searches for the most streams within the limit.
+    """Searches for the largest number of streams within the limit.
 
     Raises:
-        ModelError: the model is not there, or not understood.
+        ModelError: the model does not exist or cannot be used.
     """
     trials: dict[int, Trial] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -112,14 +112,16 @@ def run(
             clip = write_synthetic_clip(
                 Path(folder) / "clip.mp4", load.width, load.height, load.fps, _CLIP_S * load.fps
             )
-            trial(1, replace(load, seconds=WARM_UP_S + 1), clip, Path(folder), detector)  # compiles what is left
+            trial(
+                1, replace(load, seconds=WARM_UP_S + 1), clip, Path(folder), detector
+            )  # compiles the remaining kernels
 
             def carries(streams: int) -> bool:
                 trials[streams] = trial(streams, load, clip, Path(folder), detector)
                 on_trial(trials[streams])
                 return trials[streams].within(limit)
 
-            most = search(carries, _MOST)
+            most = search(carries, _MAX_STREAMS)
             explain = detector.explain
     rows = [_row(trials[streams], limit) for streams in sorted(trials)]
     header = ("streams", "p99 age ms", "written", "detections/s each", "processors", "peak MB", "carried")
@@ -128,35 +130,35 @@ def run(
     return BenchmarkTable(f"{most} streams of {what}, {end}", header, rows, [f"the limit: {limit}"])
 
 
-def search(carries: Callable[[int], bool], most: int) -> int:
-    """Returns the largest number from 0 to `most` that is carried, where more is never easier.
+def search(carries: Callable[[int], bool], maximum: int) -> int:
+    """Returns the largest number from 0 to `maximum` that `carries` accepts; more streams are never easier.
 
     >>> search(lambda streams: streams <= 5, 64)
     5
     """
-    good, bad = 0, most + 1
+    good, bad = 0, maximum + 1
     probe = 1
     while bad - good > 1:
         if carries(probe):
             good = probe
         else:
             bad = probe
-        probe = min(2 * good, most) if bad > most else (good + bad) // 2
+        probe = min(2 * good, maximum) if bad > maximum else (good + bad) // 2
     return good
 
 
 def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDetector) -> Trial:
-    """Runs so many live streams for a while."""
+    """Runs a number of live streams for the duration of a trial."""
     ages = Histogram()
-    plans, watches = [], []
+    plans, sinks = [], []
     for number in range(streams):
         name = f"cam{number}"
         output = str(folder / f"{name}.mp4") if load.record else "null:"
-        watch = FrameAgeSink(create_sink(output, options=SinkOptions(audio=False)), load.seconds)
-        watches.append(watch)
+        sink = FrameAgeSink(create_sink(output, options=SinkOptions(audio=False)), load.seconds)
+        sinks.append(sink)
         plan = StreamPlan(
             simulated_camera(clip, name, number / (streams * load.fps)),
-            [watch],
+            [sink],
             mode=TimingMode.LIVE,
             tracker=ByteTracker(TrackerConfig().options(detector.conf)),
             annotator=BoxAnnotator(),
@@ -165,17 +167,17 @@ def trial(streams: int, load: Load, clip: Path, folder: Path, detector: ModelDet
         plans.append(plan)
     pipeline = Pipeline(plans, detector, infer_nice=DetectorOptions().niceness)
     pipeline.run()
-    told = report(pipeline)
-    for watch in watches:
-        for age_ms in watch.ages_ms:
+    summary = report(pipeline)
+    for sink in sinks:
+        for age_ms in sink.ages_ms:
             ages.add(age_ms)
     due = load.fps * (load.seconds - 2 * WARM_UP_S)
     return Trial(
         streams,
         ages.percentile(99),
-        min(1.0, min(len(watch.ages_ms) for watch in watches) / due),
-        min(stream.inferred for stream in told.streams) / load.seconds,
-        told.cpu_s / told.wall_s,
+        min(1.0, min(len(sink.ages_ms) for sink in sinks) / due),
+        min(stream.inferred for stream in summary.streams) / load.seconds,
+        summary.cpu_s / summary.wall_s,
         peak_memory_bytes(),
     )
 

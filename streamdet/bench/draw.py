@@ -1,4 +1,4 @@
-"""Drawing 20 labelled, tracked boxes on a 1080p frame as a decoder gives it (I420), against what others do with it."""
+"""Benchmark: drawing 20 labelled, tracked boxes on a 1080p frame in the decoder's format (I420)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _OURS = "streamdet, I420"
 
 
 def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
-    """Times drawing on a frame that arrives as I420 and leaves as I420; returns title, timings and notes.
+    """Times drawing on a frame from I420 to I420; returns title, timings and notes.
 
-    Rivals draw on BGR and so convert to it and back, by OpenCV, which is the fastest way they have. Scores and boxes
-    change from frame to frame. Making the copy that is drawn on is part of every candidate.
+    The baselines draw on BGR and convert to it and back with OpenCV, which is their fastest way. Scores and boxes
+    change from frame to frame. Every candidate includes the copy that it draws on.
     """
     frame = _frame()
     frames = [_objects(step) for step in range(64)]
@@ -36,16 +36,16 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     notes = [f"{_OBJECTS} boxes with name, id and score on {_WIDTH}x{_HEIGHT}; copy or conversion included"]
     supervision = _supervision(frame, frames)
     if supervision is None:
-        notes.append("supervision is not installed: its annotators are left out")
+        notes.append("supervision is not installed: its annotators are not measured")
     else:
         candidates["supervision on BGR, converting both ways"] = supervision
-    timings = time_interleaved(candidates, rounds, warm_up=70)  # every word of the labels has been drawn once
+    timings = time_interleaved(candidates, rounds, warm_up=70)  # afterwards every word of the labels has been drawn
     picture = frame.copy()
     annotator = BoxAnnotator(options)
     alone = time_interleaved(
         {"draw": lambda: annotator.draw(picture, frames[0], time_s=0.0), "copy": frame.copy}, rounds, warm_up=2
     )
-    notes.append(f"of ours, drawing alone takes {alone[0].median_ms:.2f} ms, the copy {alone[1].median_ms:.2f} ms")
+    notes.append(f"streamdet: drawing alone takes {alone[0].median_ms:.2f} ms, the copy {alone[1].median_ms:.2f} ms")
     return "draw 20 labelled boxes on 1080p I420", timings, notes
 
 
@@ -79,7 +79,7 @@ def _ours(frame: Picture, frames: list[Detections], options: AnnotateOptions) ->
 
 
 def _stacked(frame: Picture) -> NDArray[np.uint8]:
-    """Returns the planes as one (3 / 2 * height, width) array, the form OpenCV takes; not part of what is timed."""
+    """Returns the planes as one (3 / 2 * height, width) array, OpenCV's form. Not timed."""
     y, u, v = (frame.visible(plane) for plane in range(3))
     return np.concatenate([y.reshape(-1), u.reshape(-1), v.reshape(-1)]).reshape(3 * _HEIGHT // 2, _WIDTH)
 
@@ -125,11 +125,11 @@ def _supervision(frame: Picture, frames: list[Detections]) -> Callable[[], objec
         step += 1
         bgr = cv2.cvtColor(stacked, cv2.COLOR_YUV2BGR_I420)
         found, sv = frames[step % len(frames)], converted[step % len(frames)]
-        words = [
+        texts = [
             f"{name} #{track_id} {score:.2f}"
             for name, track_id, score in zip(found.class_names, found.track_ids, found.scores, strict=True)
         ]
-        bgr = labels.annotate(boxes.annotate(bgr, sv), sv, words)
+        bgr = labels.annotate(boxes.annotate(bgr, sv), sv, texts)
         return cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
 
     return annotate

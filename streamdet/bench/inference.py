@@ -1,4 +1,4 @@
-"""Latency, throughput and the share of each stage, of models on everything that can run them here."""
+"""Latency and throughput of models, and the time of each stage, on every provider that works."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from streamdet.types import StageTimes
 
 @dataclass(frozen=True, slots=True)
 class InferenceTiming:
-    """What was measured of one candidate.
+    """The measurements of one candidate.
 
     Attributes:
-        model: its name.
-        runs_on: provider or rival.
-        precision: what it computes in.
-        median_ms: of inference, one picture.
-        p95_ms: the same, 95th percentile.
-        preprocess_ms: median, 0 for a rival, which only infers.
-        postprocess_ms: median, likewise.
-        gflop: arithmetic of one picture.
-        gflops: how fast that was done.
-        machine_gflops: how fast this provider does a chain of large convolutions in this precision; 0 where unmeasured.
-        images_per_s: batch -> pictures inferred in a second, medians.
-        explain: why it runs like that.
+        model: name of the model.
+        runs_on: provider or baseline.
+        precision: the precision it computes in.
+        median_ms: median inference time of one image.
+        p95_ms: 95th percentile of the same.
+        preprocess_ms: median, 0 for a baseline, which only infers.
+        postprocess_ms: likewise.
+        gflop: arithmetic per image.
+        gflops: arithmetic per second of inference.
+        machine_gflops: arithmetic per second of a chain of large convolutions on the same provider in the same
+            precision; 0 if not measured.
+        images_per_s: pairs of batch size and median number of images per second.
+        explain: why this provider and precision were chosen.
     """
 
     model: str
@@ -50,12 +51,12 @@ class InferenceTiming:
 
     @property
     def overhead(self) -> float:
-        """What pre- and post-processing take, as a share of inference."""
+        """Time of pre- and post-processing divided by the time of inference."""
         return (self.preprocess_ms + self.postprocess_ms) / self.median_ms
 
     @property
     def floor_ms(self) -> float:
-        """How long the chain's rate needs for this arithmetic, 0 where unmeasured."""
+        """Time of this arithmetic at the rate of the chain, 0 if not measured."""
         return 1000 * self.gflop / self.machine_gflops if self.machine_gflops else 0.0
 
 
@@ -65,13 +66,13 @@ def measure(
     batches: Sequence[int] = (),
     roofline: bool = True,
 ) -> list[InferenceTiming]:
-    """Times everything in turns, so that noise of the machine falls on all alike.
+    """Times all candidates once per round, so that noise of the machine affects all of them alike.
 
     Args:
-        candidates: what to time.
+        candidates: the candidates.
         rounds: how often each is timed.
-        batches: sizes of batches to measure throughput with, where a model takes any number.
-        roofline: also time the chain of convolutions, within the same turns.
+        batches: batch sizes for throughput, for models that accept them.
+        roofline: also time the chain of convolutions in the same rounds.
     """
     chains = _chains(candidates) if roofline else {}
     times: list[list[StageTimes]] = [[] for _ in candidates]
@@ -92,7 +93,7 @@ def measure(
 
 
 def load_warning() -> str:
-    """Returns a sentence about others on this machine, "" where it is quiet or cannot be known."""
+    """Returns a warning if other programs use the processors; "" if they do not or it is unknown."""
     try:
         load = os.getloadavg()[0]
     except (AttributeError, OSError):  # not on Windows
@@ -121,31 +122,31 @@ def _row(candidate: Candidate, times: Sequence[StageTimes]) -> InferenceTiming:
 
 
 def _chains(candidates: Sequence[Candidate]) -> dict[tuple[str, str], Callable[[], object]]:
-    """Returns the chain of convolutions for each provider and precision that takes part."""
+    """Returns the chain of convolutions for each provider and precision of the candidates."""
     chains: dict[tuple[str, str], Callable[[], object]] = {}
     for candidate in candidates:
         key = (candidate.runs_on, candidate.precision)
-        if candidate.asked and key not in chains:
+        if candidate.requested_precision and key not in chains:
             model = candidate.model
             weights = Precision.FP32 if candidate.precision == "fp32" else model.weights
-            chains[key] = chain_runner(candidate.runs_on, candidate.asked, weights, model.threads)
+            chains[key] = chain_runner(candidate.runs_on, candidate.requested_precision, weights, model.threads)
     return chains
 
 
 def _throughputs(candidates: Sequence[Candidate], batches: Sequence[int], rounds: int) -> list[list[tuple[int, float]]]:
     results: list[list[tuple[int, float]]] = [[] for _ in candidates]
     for count in batches:
-        taking_part = [i for i, candidate in enumerate(candidates) if candidate.any_batch or count == 1]
-        given = {id(c.model): batch_of(c.model, count) for c in (candidates[i] for i in taking_part)}
-        seconds: dict[int, list[float]] = {i: [] for i in taking_part}
+        participants = [i for i, candidate in enumerate(candidates) if candidate.any_batch or count == 1]
+        batch_by_model = {id(c.model): batch_of(c.model, count) for c in (candidates[i] for i in participants)}
+        seconds: dict[int, list[float]] = {i: [] for i in participants}
         for turn in range(rounds + 1):
-            for i in taking_part:
+            for i in participants:
                 candidate = candidates[i]
-                batch = given[id(candidate.model)]
+                batch = batch_by_model[id(candidate.model)]
                 took = _seconds(lambda candidate=candidate, batch=batch: candidate.infer(batch))  # type: ignore[misc]
-                if turn:  # the first makes room for a batch of this size
+                if turn:  # the first allocates memory for this batch size
                     seconds[i].append(took)
-        for i in taking_part:
+        for i in participants:
             results[i].append((count, count / statistics.median(seconds[i])))
     return results
 

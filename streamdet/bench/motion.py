@@ -1,7 +1,7 @@
-"""Motion between frames: what one frame of 720p costs on one core, against OpenCV's pyramidal Lucas-Kanade.
+"""Benchmark: motion between frames of 720p on one core, compared with OpenCV's pyramidal Lucas-Kanade.
 
-The rival follows the same points with the same window and levels, and is given the same pyramid's finest level; what it
-lacks is the choice of points, the camera and the boxes. All is measured in processor time of this thread.
+The baseline follows the same points with the same window and levels, from the finest level of the same pyramid. It does
+not choose points, or estimate camera motion or boxes. Times are processor times of this thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FPS = 30.0
 
 
 def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
-    """Returns a title, times per frame (ratios to the whole of ours) and remarks."""
+    """Returns a title, times per frame (ratios to all of streamdet's) and notes."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -40,7 +40,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     pyramids = [made for made in map(build_pyramid, pictures) if made is not None]
     points = [_points(before, after, truth) for (before, after), truth in zip(pairwise(pyramids), truths, strict=False)]
 
-    def whole() -> None:
+    def all_motion() -> None:
         mover = LiveMover()
         for k, (picture, truth) in enumerate(zip(pictures, truths, strict=True)):
             mover.observe(picture, k / _FPS)
@@ -55,15 +55,15 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
 
     greys = [_bytes(made) for made in pyramids]
 
-    def rival() -> None:
+    def baseline() -> None:
         for (before, after), at in zip(pairwise(greys), points, strict=True):
             cv2.calcOpticalFlowPyrLK(before, after, at, None, winSize=(WINDOW + 1, WINDOW + 1), maxLevel=3)
 
     candidates = {
-        "streamdet: all of a frame's motion": (whole, FRAMES),
+        "streamdet: all of a frame's motion": (all_motion, FRAMES),
         "streamdet: pyramid": (lambda: [build_pyramid(picture) for picture in pictures], FRAMES),
         "streamdet: following points": (ours, FRAMES - 1),
-        "OpenCV: following the same points": (rival, FRAMES - 1),
+        "OpenCV: following the same points": (baseline, FRAMES - 1),
         "OpenCV: farneback on the pyramid's finest level": (lambda: _farneback(greys[:4]), 3),
     }
     count = float(np.mean([len(at) for at in points]))
@@ -95,7 +95,7 @@ def _farneback(greys: list[NDArray[np.uint8]]) -> None:
 
 
 def _agreement(pyramids: list[Pyramid], points: list[NDArray[np.float32]], greys: list[NDArray[np.uint8]]) -> str:
-    """Says how far the two ways to follow points are apart where both found them."""
+    """Returns how far apart the results of both implementations are, for points that both found."""
     import cv2
 
     apart = []

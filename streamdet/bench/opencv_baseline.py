@@ -1,7 +1,7 @@
-"""The rival: what a good user of OpenCV, ONNX Runtime, supervision and trackers would write for the same job.
+"""The baseline: a good script with OpenCV, ONNX Runtime, supervision and trackers for the same job.
 
-One loop, as all their examples show: read, letterbox, run, decode, suppress, track, annotate, write. Nothing is
-computed twice, arrays are reused, and only the likely cells of the network's output are decoded.
+It is one loop, as in their examples: read, letterbox, run, decode, suppress, track, annotate, write. Nothing is
+computed twice, arrays are reused, and only cells of the network's output with a sufficient score are decoded.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ REQUIRED_PACKAGES = ("supervision", "trackers")
 
 
 def missing_packages() -> list[str]:
-    """Returns the packages of the rival that are not installed."""
+    """Returns the packages of the script that are not installed."""
     return [name for name in REQUIRED_PACKAGES if importlib.util.find_spec(name) is None]
 
 
 class YoloxBaseline:
-    """YOLOX through ONNX Runtime as it comes.
+    """YOLOX with ONNX Runtime at its default settings.
 
     Args:
-        model: what is in the file.
-        conf: least score.
-        iou: overlap above which the weaker box goes.
-        threads: of the session; 0 leaves it to the runtime.
+        model: content of the ONNX file.
+        conf: minimum score.
+        iou: overlap above which the box with the lower score is removed.
+        threads: threads of the session; 0 uses the default.
     """
 
     def __init__(self, model: bytes, conf: float, iou: float, threads: int = 0) -> None:
@@ -55,7 +55,7 @@ class YoloxBaseline:
         self._grid = np.concatenate(parts).astype(np.float32)
 
     def __call__(self, bgr: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Returns (N, 4) boxes as left, top, right, bottom in pixels of `bgr`, (N,) scores and (N,) class numbers."""
+        """Returns (N, 4) boxes as left, top, right, bottom in pixels of `bgr`, (N,) scores and (N,) class ids."""
         height, width = bgr.shape[:2]
         scale = min(self._width / width, self._height / height)
         size = round(width * scale), round(height * scale)
@@ -88,7 +88,7 @@ class YoloxBaseline:
 def opencv_script(
     clip: Path, out: Path, model: ModelFile, labels: tuple[str, ...], conf: float, iou: float, threads: int = 0
 ) -> Workload:
-    """Prepares the script; a turn reads `clip` and writes `out`, annotated, as MPEG-4."""
+    """Prepares the script, which reads `clip` and writes the annotated `out` as MPEG-4."""
     cv2.setNumThreads(cv2.getNumberOfCPUs())
     detect = YoloxBaseline(model.data, conf, iou, threads)
     return lambda: WorkloadResult(_loop(clip, out, detect, labels))

@@ -1,10 +1,10 @@
-"""File to annotated file at 1080p: rate, processor time, memory, and frame ages, beside what others would write.
+"""Benchmark: file to annotated file at 1080p. Rate, processor time, memory and frame ages, compared with baselines.
 
-With a model every frame is inferred, and the rival is a script of OpenCV, supervision and trackers with the same
-network. With the network left out, what remains is decoding, tracking, drawing and encoding; the floors are transcodes
-with PyAV alone under the same encoder settings: of the pictures as they are, and, because drawn ones cost more to
-encode, of those that were drawn on beforehand. There x264's fastest preset is taken unless another is asked for, so
-that the encoder hides as little of the rest as it can. All candidates read the same file.
+With a model, every frame is inferred, and the baseline is a script of OpenCV, supervision and trackers with the same
+network. Without a model, decoding, tracking, drawing and encoding are measured. The floors are transcodes with PyAV and
+the same encoder settings: of the unchanged pictures, and of pictures that were drawn on beforehand, because those cost
+more to encode. x264's fastest preset is the default there, so that the encoder hides as little of the rest as possible.
+All candidates read the same file.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _SCRIPT = "OpenCV + supervision + trackers"
 
 @dataclass(frozen=True, slots=True)
 class PipelineBenchmark:
-    """What is to be measured.
+    """Options of the benchmark.
 
     Attributes:
-        model: as on the command line; None leaves the network out.
-        provider: what streamdet runs it on; the rival runs ONNX Runtime on the processor.
-        threads: for inference on the processor, of both; 0 leaves it to each.
-        frames: of the clip.
-        preset: of x264.
+        model: as on the command line; None for no detection.
+        provider: provider of streamdet; the baseline runs ONNX Runtime on the processor.
+        threads: CPU threads for inference, for both; 0 uses the default of each.
+        frames: number of frames of the clip.
+        preset: preset of x264.
     """
 
     model: str | None = None
@@ -70,17 +70,17 @@ class PipelineBenchmark:
 
 
 def run(wanted: PipelineBenchmark, rounds: int, download: Downloader = refuse_download) -> BenchmarkTable:
-    """Measures everything that is installed.
+    """Measures streamdet and every baseline that is installed.
 
     Raises:
-        ModelError: the model is not there, or not understood.
+        ModelError: the model does not exist or cannot be used.
     """
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         candidates, notes = _candidates(wanted, clip, Path(folder), download)
         write_synthetic_clip(clip, _WIDTH, _HEIGHT, _FPS, wanted.frames)
-        standings = compare(candidates, rounds)
-    return _table(wanted, standings, notes)
+        results = compare(candidates, rounds)
+    return _table(wanted, results, notes)
 
 
 def _candidates(
@@ -116,26 +116,26 @@ def _candidates(
         "streamdet, MPEG-4": partial(ours, replace(config, outputs=[str(out("i"))], recording=_LIKE_OPENCV)),
     }
     if absent := opencv_baseline.missing_packages():
-        return candidates, [f"left out: the script of {_SCRIPT}: pip install {' '.join(absent)}"]
+        return candidates, [f"not measured: the script of {_SCRIPT}; to measure it: pip install {' '.join(absent)}"]
     if spec.contract is not Contract.YOLOX:
-        return candidates, [f"left out: the script of {_SCRIPT}, which knows YOLOX only"]
-    rival = partial(
+        return candidates, [f"not measured: the script of {_SCRIPT}, which supports only YOLOX"]
+    baseline = partial(
         opencv_baseline.opencv_script, clip, out("j"), file, spec.labels, spec.conf, spec.iou, wanted.threads
     )
-    return {**candidates, _SCRIPT: rival}, [mpeg4]
+    return {**candidates, _SCRIPT: baseline}, [mpeg4]
 
 
 def ours(config: Config) -> Workload:
-    """Prepares streamdet as `streamdet run` would; the model is loaded once, for all turns."""
+    """Prepares streamdet as `streamdet run` does; the model is loaded once, for all rounds."""
     from streamdet.inference.detector import load_detector
 
     assert config.model is not None
     detector = load_detector(config.model, config.detector)
     detector.lower_report_threshold(config.tracker.options(detector.conf).low_score)
     detector.warm_up()
-    build(replace(config, model="none", detector=DetectorOptions())).close()  # compiles what the detector does not
+    build(replace(config, model="none", detector=DetectorOptions())).close()  # compiles the other kernels
 
-    def turn() -> WorkloadResult:
+    def run_once() -> WorkloadResult:
         plan = StreamPlan(
             create_source(config.sources[0].url),
             [create_sink(uri, options=config.recording) for uri in config.outputs],
@@ -144,13 +144,13 @@ def ours(config: Config) -> Workload:
         )
         return _result(Pipeline([plan], detector))
 
-    return turn
+    return run_once
 
 
 def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkOptions) -> Workload:
-    """Prepares streamdet with a detector that costs nothing."""
+    """Prepares streamdet with a detector without cost."""
 
-    def turn() -> WorkloadResult:
+    def run_once() -> WorkloadResult:
         sink = create_sink(str(out), options=recording)
         tracker, annotator = ByteTracker(TrackerOptions()), BoxAnnotator(drawn)
         return _result(
@@ -159,7 +159,7 @@ def ours_stubbed(clip: Path, out: Path, drawn: AnnotateOptions, recording: SinkO
             )
         )
 
-    return turn
+    return run_once
 
 
 def _transcode_drawn(clip: Path, out: Path, recording: SinkOptions) -> Workload:
@@ -170,7 +170,7 @@ def _transcode_drawn(clip: Path, out: Path, recording: SinkOptions) -> Workload:
 
 
 class _Keep(Sink):
-    """Keeps every picture as it was drawn."""
+    """Keeps every annotated picture."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -195,23 +195,23 @@ def _result(pipeline: Pipeline) -> WorkloadResult:
     return WorkloadResult(stream.shown, (age.p50_ms, age.p95_ms, age.p99_ms), told.stage_cpu_s)
 
 
-def _table(wanted: PipelineBenchmark, standings: list[CandidateResult], notes: list[str]) -> BenchmarkTable:
-    ours_fps = standings[0].fps
+def _table(wanted: PipelineBenchmark, results: list[CandidateResult], notes: list[str]) -> BenchmarkTable:
+    ours_fps = results[0].fps
     rows = []
-    for s in standings:
+    for s in results:
         ages = " / ".join(f"{ms:.0f}" for ms in s.median_round.result.age_ms) or "-"
         rows.append(
             (s.name, f"{s.fps:.1f}", f"{ours_fps / s.fps:.2f}", f"{s.cpu_ms:.1f}", _mb(s.peak_memory_bytes), ages)
         )
-    for s in standings:
+    for s in results:
         if s.name in (_TRANSCODE, _DRAWN):
-            cpu = s.cpu_ms / standings[0].cpu_ms
+            cpu = s.cpu_ms / results[0].cpu_ms
             share = f"{ours_fps / s.fps:.2f} of its rate, {cpu:.2f} by processor time"
             if s.name == _TRANSCODE:
                 notes = [f"share of the bare transcode: {share}", _floor(s), *notes]
             else:
                 notes = [f"share of the transcode of the same pictures, drawn beforehand: {share}", *notes]
-    stages = standings[0].median_round
+    stages = results[0].median_round
     parts = {name: 1000 * cpu_s / stages.result.frames for name, cpu_s in stages.result.stage_cpu_s.items()}
     rest = stages.cpu_ms - sum(parts.values())
     told = ", ".join(f"{name} {ms:.2f}" for name, ms in {**parts, "threads of codecs and inference": rest}.items())
@@ -223,13 +223,14 @@ def _table(wanted: PipelineBenchmark, standings: list[CandidateResult], notes: l
 
 
 def _floor(transcode: CandidateResult) -> str:
-    """Says what share of the transcode cannot be passed: decoders still read a picture, so drawing needs a copy.
+    """Returns the highest share of the transcode's rate that is possible: drawing needs a copy of each picture.
 
-    What is drawn makes x264 write a fifth more: by samples of the processor (perf), 0.4 ms of 8.5 a frame, which
-    with the copy leaves 0.92 by processor time. The rest is drawing, 0.3 ms where nothing else runs and 0.5 to 0.65
-    between x264's threads, which take its code and data out of the caches; tracking, 0.02 and 0.1; and OpenCV's
-    font, 18 ms once in each thread. By the clock more can be reached: a loop that decodes and encodes in turn
-    leaves a fifth of two cores idle, of which decoding and drawing take half when they give way to the encoder.
+    The copy is needed because the decoder still reads the picture. Drawing makes x264 write a fifth more: measured with
+    perf, 0.4 ms of 8.5 ms per frame, which together with the copy leaves a share of 0.92 by processor time. The rest is
+    drawing, 0.3 ms alone and 0.5 to 0.65 ms between x264's threads, which evict its code and data from the caches;
+    tracking, 0.02 ms and 0.1 ms; and OpenCV's font, 18 ms once in each thread. A higher share is possible by elapsed
+    time: a loop that decodes and encodes in turn leaves a fifth of two cores idle, and decoding and drawing use half of
+    that when their priority is below the encoder's.
     """
     megabytes = 1.5 * _WIDTH * _HEIGHT / 1e6
     rate = copy_bandwidth(1)
@@ -237,7 +238,7 @@ def _floor(transcode: CandidateResult) -> str:
     share = transcode.cpu_ms / (transcode.cpu_ms + copy_ms)
     return (
         f"floor: a copy of each picture to draw on, {megabytes:.1f} MB at {rate:.0f} GB/s, takes {copy_ms:.2f} ms: "
-        f"at most {share:.2f} by processor time, and encoding what is drawn comes on top"
+        f"at most {share:.2f} by processor time, without the cost of encoding what is drawn"
     )
 
 

@@ -1,4 +1,4 @@
-"""Post-processing of the flagship's raw heads: ours, plain numpy, and the network's own tail in ONNX Runtime."""
+"""Benchmark: post-processing of the flagship's raw heads, compared with numpy and the network's own ONNX operators."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from streamdet.model_spec.default_boxes import FLAGSHIP_SIZE, flagship_box_count
 from streamdet.models.ssd_resnet34 import CLASSES, build_nms_tail
 
 Heads = tuple[NDArray[np.float32], NDArray[np.float32]]
-_CONF, _IOU = 0.05, 0.5  # MLPerf's thresholds, which the tail has built in
+_CONF, _IOU = 0.05, 0.5  # MLPerf's thresholds, which are constants of the tail
 
 
 def synthetic_heads(seed: int = 0, objects: int = 20) -> Heads:
-    """Returns raw heads as a trained network gives them: sure of the background, but for boxes around some objects.
+    """Returns raw heads like those of a trained network: background except around some objects.
 
-    Each object raises its class in the default boxes that overlap it, the better the higher, with offsets that lead
-    towards it: some hundred candidates over the threshold, most of them to be suppressed.
+    Each object raises the score of its class in the default boxes that overlap it, in proportion to the overlap, with
+    offsets towards it. A few hundred candidates pass the threshold, and most of them are suppressed.
     """
     random = np.random.default_rng(seed)
     priors = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
@@ -48,9 +48,9 @@ def synthetic_heads(seed: int = 0, objects: int = 20) -> Heads:
 
 
 def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
-    """Returns a function that runs the published file's own tail on raw heads, and nothing else.
+    """Returns a function that runs only the tail of the published file on raw heads.
 
-    Straight on the runtime: a `Session` feeds one picture, this takes two arrays.
+    It uses the runtime directly, because a `Session` takes one picture and the tail takes two arrays.
     """
     onnxruntime = onnxruntime_module()
     options = onnxruntime.SessionOptions()
@@ -67,7 +67,7 @@ def tail_runner(threads: int = 0) -> Callable[[Heads], dict[str, NDArray[Any]]]:
 
 
 def undecided_heads(seed: int = 0) -> Heads:
-    """Returns raw heads of a network that cannot tell: some four classes of every default box pass the threshold."""
+    """Returns raw heads of an undecided network: about four classes of every default box pass the threshold."""
     random = np.random.default_rng(seed)
     conf = 2 * random.standard_normal((CLASSES, flagship_box_count(FLAGSHIP_SIZE)), dtype=np.float32)
     return synthetic_heads(seed, 0)[0], conf
@@ -79,14 +79,14 @@ LOADS: dict[str, Callable[[], Heads]] = {
     "crowded": lambda: synthetic_heads(objects=200),
     "worst case": undecided_heads,
 }
-"""What raw heads may look like."""
+"""Kinds of raw heads, by the number of candidates."""
 
 
 def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
-    """Times all three on the same heads, under every load.
+    """Times all three on the same heads, for every load.
 
     Returns:
-        A title, the timings with ours first under each load, and notes on what was measured.
+        A title, the timings with streamdet first for each load, and notes on what was measured.
     """
     priors = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
     rules = PostprocessRules(_CONF, _IOU, np.ones(CLASSES - 1, np.bool_))
@@ -99,7 +99,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
 
         def write(heads: Heads = heads, written: Heads = written) -> None:
             for head, values in zip(heads, written, strict=True):
-                np.positive(values, out=head)  # a plain copy of this size may go around the caches
+                np.positive(values, out=head)  # a plain copy of this size may bypass the caches
 
         write()
         arguments = *heads, priors, rules.wanted, rules.conf, FLAGSHIP_SIZE, FLAGSHIP_SIZE
@@ -122,6 +122,6 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
             f"{name}: {len(ssd_candidates(*arguments))} candidates pass; detections: "
             f"{counts[0]} streamdet, {counts[1]} numpy, {counts[2]} in the graph"
         )
-    notes.append("the heads are written anew before every turn, as a network's last layers do")
-    notes.append("streamdet and numpy run on one thread, ONNX Runtime (in-graph tail) on as many as it likes")
+    notes.append("the heads are written again before every run, as the last layers of a network do")
+    notes.append("streamdet and numpy run on one thread, ONNX Runtime (in-graph tail) on its default number")
     return "Post-processing of raw SSD heads", timings, notes

@@ -1,4 +1,4 @@
-"""Pre-processing of 1080p for the flagship: ours, OpenCV's ways, and the memory traffic nobody can avoid."""
+"""Benchmark: pre-processing of 1080p for the flagship, compared with OpenCV and with the unavoidable memory traffic."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SPEC = ModelSpec(
 )
 
 BYTES = replace(SPEC, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), uint8=True)
-"""The same for a network that begins with its own normalisation."""
+"""The same for a network that contains its normalization."""
 
 
 def synthetic_picture(seed: int = 0) -> Picture:
-    """Returns a 1080p I420 picture with structure at all sizes."""
+    """Returns a 1080p I420 picture with detail at several scales."""
     random = np.random.default_rng(seed)
     size = (WIDTH, HEIGHT)
     layers = [cv2.resize(random.integers(0, 256, (9 * n, 16 * n, 3), np.uint8), size) for n in (1, 6, 30)]
@@ -34,7 +34,7 @@ def synthetic_picture(seed: int = 0) -> Picture:
 
 
 def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
-    """Returns a title, the timings with ours first, and notes: bytes moved, rates and the gap to the floor.
+    """Returns a title, the timings with streamdet first, and notes: bytes moved, rates and the ratio to the floor.
 
     Args:
         rounds: how often each candidate is timed, at least 1.
@@ -46,7 +46,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     bytes_out = np.empty(preprocessor_of_bytes.shape, np.uint8)
     bgr_picture = Picture.from_bgr(picture.bgr())
     packed = np.concatenate([picture.visible(i).ravel() for i in range(3)])
-    i420 = packed.reshape(HEIGHT * 3 // 2, WIDTH)  # as OpenCV wants it: one array without padding
+    i420 = packed.reshape(HEIGHT * 3 // 2, WIDTH)  # OpenCV's form: one array without padding
     bgr = picture.bgr()
     spare_planes, spare_batch, spare_bytes = np.empty_like(packed), np.empty_like(batch), np.empty_like(bytes_out)
 
@@ -69,7 +69,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         "floor: copy planes, fill tensor": floor,
     }
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # ours uses one
+    cv2.setNumThreads(1)  # streamdet uses one
     try:
         timings = time_interleaved(candidates, rounds)
     finally:
@@ -79,12 +79,12 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     moved = packed.nbytes + batch.nbytes
     notes = [
         f"one thread each; {packed.nbytes / 1e6:.1f} MB read, {batch.nbytes / 1e6:.1f} MB written",
-        f"ours moves {moved / ours / 1e6:.1f} GB/s, the floor {moved / least / 1e6:.1f}: {ours / least:.1f}x the floor",
+        f"streamdet: {moved / ours / 1e6:.1f} GB/s; floor: {moved / least / 1e6:.1f} GB/s, {ours / least:.1f}x as fast",
         f"uint8: {bytes_out.nbytes / 1e6:.1f} MB written, {ours_of_bytes / least_of_bytes:.1f}x its floor: a quarter "
         "of the bytes, but no less arithmetic",
-        "blobFromImage has one scale for all channels, so its result is not quite the network's input",
+        "blobFromImage has one scale for all channels, so its result differs slightly from the network's input",
     ]
-    return "pre-processing 1920x1080 -> 1x3x1200x1200, float32 where not said", timings, notes
+    return "pre-processing 1920x1080 -> 1x3x1200x1200, float32 unless stated", timings, notes
 
 
 def _blob(bgr: NDArray[np.uint8]) -> object:

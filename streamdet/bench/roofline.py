@@ -1,4 +1,4 @@
-"""What a machine can do at most: bytes copied, and multiply-adds of convolutions in each arithmetic."""
+"""Upper limits of a machine: bytes copied, and multiply-adds of convolutions in each precision."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from streamdet.inference.providers import Precision, Provider, ProviderOptions
 from streamdet.inference.session import Session
 
 CHANNELS, SIZE, LENGTH = 256, 150, 3
-"""The chain of convolutions: the shape in which the flagship does three quarters of its arithmetic."""
+"""The chain of convolutions: the shape of three quarters of the flagship's arithmetic."""
 
 CHAIN_GFLOP = 2 * LENGTH * CHANNELS * CHANNELS * 9 * SIZE * SIZE / 1e9
 """Arithmetic of one run of the chain (79.6)."""
 
 
 def copy_bandwidth(threads: int, megabytes: int = 256, rounds: int = 5) -> float:
-    """Returns how fast memory is copied, in GB/s, read and written bytes counted both.
+    """Returns the rate of copying memory in GB/s, counting bytes read and bytes written.
 
     Args:
-        threads: how many copy at once, each its part.
-        megabytes: how much; far more than the caches hold.
-        rounds: how often; the median counts.
+        threads: number of threads, each of which copies its part.
+        megabytes: amount to copy; far more than the caches hold.
+        rounds: how often it is measured; the median is returned.
     """
     sources = np.array_split(np.zeros(megabytes << 17), threads)
     targets = np.array_split(np.ones(megabytes << 17), threads)
@@ -50,9 +50,9 @@ def chain_runner(
     Args:
         provider: as for `Session`.
         precision: as for `Session`.
-        weights: what the chain is stored in; INT8 for a quantised one.
-        threads: for inference on the CPU.
-        shape: channels, and height and width.
+        weights: precision of the weights; INT8 for a quantized chain.
+        threads: CPU threads for inference.
+        shape: number of channels, and height and width.
     """
     model = convolution_chain(weights, *shape, signed=provider == Provider.TENSORRT.short)
     session = Session(
@@ -71,16 +71,16 @@ def chain_runner(
 def convolution_chain(
     weights: Precision, channels: int = CHANNELS, size: int = SIZE, signed: bool = False
 ) -> ModelProto:
-    """Returns 3x3 convolutions with ReLU one after another, and the mean of the last: all of it has to be computed.
+    """Returns a chain of 3x3 convolutions with ReLU, and the mean of the last, so that all of it must be computed.
 
-    What goes in and comes out is one value per channel, spread over the picture inside: on an H100, copying a whole
-    input to the GPU took ten times as long as the convolutions.
+    Input and output are one value per channel, expanded to the full size inside the graph: on an H100, copying a
+    full-size input to the GPU took ten times as long as the convolutions.
 
     Args:
-        weights: what they are stored in; INT8 for a quantised network.
-        channels: of every convolution.
+        weights: precision of the weights; INT8 for a quantized network.
+        channels: channels of every convolution.
         size: height and width.
-        signed: values between quantised convolutions are -128..127, which TensorRT wants, instead of 0..255.
+        signed: values between quantized convolutions are -128..127, as TensorRT needs, instead of 0..255.
     """
     half = weights is Precision.FP16
     kind = TensorProto.FLOAT16 if half else TensorProto.FLOAT
@@ -90,7 +90,7 @@ def convolution_chain(
         "shape": np.array([1, channels, size, size], np.int64),
         "step": np.float32(1 / 127 if signed else 1 / 255),
         "zero": np.int8(0) if signed else np.uint8(0),
-        "scales": np.full(channels, 2 / (73 * np.sqrt(9 * channels)), np.float32),  # values keep their size on the way
+        "scales": np.full(channels, 2 / (73 * np.sqrt(9 * channels)), np.float32),  # keeps the values in range
         "zeros": np.zeros(channels, np.int8),
     }
     nodes.append(helper.make_node("Expand", ["image", "shape"], ["spread"]))
@@ -99,7 +99,7 @@ def convolution_chain(
         shape = (channels, channels, 3, 3)
         if weights is Precision.INT8:
             constants[f"w{i}"] = random.integers(-127, 128, shape, np.int8)
-            nodes += _rounded(value, f"x{i}")
+            nodes += _quantized(value, f"x{i}")
             nodes.append(helper.make_node("DequantizeLinear", [f"w{i}", "scales", "zeros"], [f"v{i}"], axis=0))
             value, filters = f"x{i}", f"v{i}"
         else:
@@ -110,7 +110,7 @@ def convolution_chain(
         nodes.append(helper.make_node("Relu", [f"c{i}"], [f"r{i}"]))
         value = f"r{i}"
     if weights is Precision.INT8:
-        nodes += _rounded(value, "last")
+        nodes += _quantized(value, "last")
         value = "last"
     nodes.append(helper.make_node("GlobalAveragePool", [value], ["mean"]))
     used = {name for node in nodes for name in node.input}
@@ -124,8 +124,8 @@ def convolution_chain(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def _rounded(value: str, result: str) -> list[NodeProto]:
-    """Returns nodes that take a value through bytes."""
+def _quantized(value: str, result: str) -> list[NodeProto]:
+    """Returns nodes that quantize a value to 8 bits and back."""
     return [
         helper.make_node("QuantizeLinear", [value, "step", "zero"], [f"{result}_bytes"]),
         helper.make_node("DequantizeLinear", [f"{result}_bytes", "step", "zero"], [result]),

@@ -1,4 +1,4 @@
-"""Live streams for benchmarks: a clip played for ever at its own pace, and a sink that notes how old frames are."""
+"""A camera simulated with a clip that repeats in real time, and a sink that records the age of frames."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from streamdet.sources.realtime import RealtimeSource
 from streamdet.types import Frame, Result, SourceInfo
 
 WARM_UP_S = 2.0
-"""Of every stream that does not count: files open, queues fill."""
+"""Seconds at the start of every stream that are not measured, while files open and queues fill."""
 
 
 def simulated_camera(clip: Path, name: str, delay_s: float = 0.0) -> Source:
-    """Returns a source that plays a clip as a camera would, again and again, and begins after a while."""
+    """Returns a source that repeats a clip in real time like a camera, and starts after `delay_s`."""
     return RealtimeSource(_LoopedClip(clip, name, delay_s))
 
 
 class _LoopedClip(Source):
-    """Plays a clip again and again, as one stream whose time goes on; begins after `delay_s`."""
+    """Repeats a clip as one stream with continuous timestamps; starts after `delay_s`."""
 
     def __init__(self, clip: Path, name: str, delay_s: float) -> None:
         super().__init__(name, str(clip))
@@ -56,14 +56,14 @@ class _LoopedClip(Source):
 
 
 class FrameAgeSink(Sink):
-    """Another sink, with the ages of what it wrote.
+    """Writes to another sink, and records the age of each frame when it has been written.
 
     Args:
-        inner: does the work.
-        seconds: of the stream; ages of its first and last `WARM_UP_S` are left out.
+        inner: the sink that writes.
+        seconds: duration of the stream; frames of its first and last `WARM_UP_S` are not recorded.
 
     Attributes:
-        ages_ms: capture to written, of each frame that counts.
+        ages_ms: time from capture to the end of writing, of each recorded frame.
     """
 
     def __init__(self, inner: Sink, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A detector that costs nothing, for what is left of a pipeline without its network."""
+"""A detector without cost, for measuring a pipeline without its network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LABELS = ("person", "bicycle", "car")
 
 
 class StubDetector:
-    """A dozen boxes that drift across the picture."""
+    """Reports a dozen boxes that drift across the picture."""
 
     max_batch = 1
 
@@ -23,13 +23,13 @@ class StubDetector:
         self._calls = 0
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detected]:
-        """Returns the next step of the same drift, whatever the pictures show."""
+        """Returns the next step of the drift for each picture, regardless of its content."""
         found = [Detected(boxes_of_step(self._calls + i)) for i in range(len(pictures))]
         self._calls += len(pictures)
         return found
 
 
-@lru_cache(maxsize=4096)  # what costs nothing is worked out before
+@lru_cache(maxsize=4096)  # computed before the measurement
 def boxes_of_step(step: int) -> Detections:
     """Returns the boxes for the `step`-th picture of 1920x1080."""
     number = np.arange(_OBJECTS)

@@ -1,4 +1,4 @@
-"""The video that whole pipelines are measured on: a made-up street, encoded once."""
+"""The clip for benchmarks of complete pipelines: a synthetic street, encoded once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streamdet.sources.factory import create_source
 
 
 def write_synthetic_clip(path: Path, width: int, height: int, fps: int, frames: int) -> Path:
-    """Writes people, cyclists and cars on a street, as a camera would: H.264, a key frame each second.
+    """Encodes people, cyclists and cars on a street as a camera does: H.264, one key frame per second.
 
     Args:
-        path: an .mp4 file to write.
-        width: of the pictures, even.
-        height: of the pictures, even.
+        path: the .mp4 file to write.
+        width: width of the frames, even.
+        height: height of the frames, even.
         fps: frames per second.
-        frames: how many.
+        frames: number of frames.
     """
     url = f"synthetic:street?objects=12&seed=7&size={width}x{height}&fps={fps}&frames={frames}"
     with create_source(url) as scene, av.open(str(path), "w") as container:

@@ -1,4 +1,4 @@
-"""How things are timed here: candidates take turns in one run, and medians are compared as ratios."""
+"""Timing: candidates are interleaved in one run, and their medians are compared as ratios."""
 
 import statistics
 import time
@@ -11,10 +11,10 @@ class Timing:
     """Times of one candidate over all rounds.
 
     Attributes:
-        name: of the candidate.
-        median_ms: middle of all rounds.
+        name: name of the candidate.
+        median_ms: median of all rounds.
         best_ms: fastest round.
-        ratio: its median over the median of the first candidate (2.0 = twice as slow).
+        ratio: median divided by the median of the first candidate (2.0 = twice as slow).
     """
 
     name: str
@@ -29,13 +29,13 @@ def time_interleaved(
     warm_up: int = 1,
     before: Callable[[], object] = lambda: None,
 ) -> list[Timing]:
-    """Times every candidate once per round, so that noise of the machine falls on all of them alike.
+    """Times every candidate once per round, so that noise of the machine affects all of them alike.
 
     Args:
-        candidates: name -> function without arguments. The first is ours, the others are its baselines.
+        candidates: name -> function without arguments. The first is streamdet, the others are baselines.
         rounds: how often each is timed, at least 1.
-        warm_up: untimed calls of each before the first round.
-        before: called before every turn, untimed: what brings the inputs to where they are in real use.
+        warm_up: untimed calls of each candidate before the first round.
+        before: called before every timed call, untimed, to put the inputs into the caches as in real use.
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for function in candidates.values():
@@ -54,13 +54,13 @@ def time_interleaved(
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkTable:
-    """A table for people.
+    """A table to print.
 
     Attributes:
         title: what was measured.
-        header: of the columns; the first holds names, the others numbers.
-        rows: as many cells each.
-        notes: a line each.
+        header: titles of the columns. The first column holds names, the others numbers.
+        rows: the cells of each row.
+        notes: one line each.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Tracking: one update with 20 and with 200 objects, against the same steps in plain numpy."""
+"""Benchmark: one tracker update with 20 and 200 objects, compared with the same steps in plain numpy."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ RATE_HZ = 30.0
 
 
 def walkers(objects: int, seed: int = 0) -> list[Detections]:
-    """Returns `FRAMES` frames of walkers in a 1080p picture, with jitter, missed ones and scores from 0.2 to 1."""
+    """Returns `FRAMES` frames of walkers in 1080p, with jitter, missed detections and scores from 0.2 to 1."""
     generator = np.random.default_rng(seed)
     centre = generator.uniform((100, 100), (1820, 980), (objects, 2))
     velocity = generator.normal(0, 40, (objects, 2))
@@ -34,9 +34,9 @@ def walkers(objects: int, seed: int = 0) -> list[Detections]:
 
 @dataclass
 class NumpyTracker:
-    """What trackers in plain numpy do per frame: batched 8x8 Kalman steps, overlaps, assignment. A rival, no more.
+    """A baseline: what trackers in plain numpy do per frame. Batched 8x8 Kalman steps, overlaps, assignment.
 
-    Scores, classes and the second stage are left out, which is in the rival's favour.
+    It has no scores, classes or second stage, which is in its favor.
     """
 
     mean: NDArray[np.float64]
@@ -50,7 +50,7 @@ class NumpyTracker:
         return cls(np.empty((0, 8)), np.empty((0, 8, 8)), np.empty(0, np.int64))
 
     def update(self, detections: Detections, dt_s: float) -> NDArray[np.int64]:
-        """Takes in the detections of one frame; returns (M,) int64, the track of each."""
+        """Updates with the detections of one frame; returns (M,) int64, the track id of each detection."""
         boxes = detections.boxes_xyxy.astype(np.float64)
         measured = np.hstack([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]])
         f, observe = np.eye(8) + dt_s * np.eye(8, k=4), np.eye(4, 8)
@@ -81,7 +81,7 @@ class NumpyTracker:
 
 
 def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
-    """Returns a title, times per frame (ratios within each object count) and remarks."""
+    """Returns a title, times per frame (ratios within each object count) and notes."""
     warm_up()
     timings: list[Timing] = []
     for objects in (20, 200):

@@ -1,4 +1,4 @@
-"""The floor of every pipeline here: decode and encode with PyAV alone, with nothing or with boxes drawn on BGR."""
+"""Baselines of a pipeline: decoding and encoding with PyAV or OpenCV, with and without drawing on BGR."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from streamdet.sinks.options import SinkOptions
 
 
 def transcode(clip: Path, out: Path, recording: SinkOptions) -> Workload:
-    """Decodes and encodes in one thread, with FFmpeg's own threads behind, set as streamdet sets them."""
+    """Decodes and encodes in one thread, with FFmpeg's threads set as in streamdet."""
     return lambda: WorkloadResult(_bare(clip, out, recording))
 
 
 def transcode_drawn(clip: Path, out: Path, recording: SinkOptions, drawn: Sequence[av.VideoFrame]) -> Workload:
-    """The same, but what is encoded for each frame are pictures that were drawn on beforehand."""
+    """Does the same, but encodes pictures that were drawn on beforehand."""
     return lambda: WorkloadResult(_bare(clip, out, recording, drawn))
 
 
 def drawn_on_bgr(clip: Path, out: Path, recording: SinkOptions) -> Workload:
-    """The same with a conversion to BGR, OpenCV's drawing, and a conversion back."""
+    """Does the same with a conversion to BGR, drawing with OpenCV, and a conversion back."""
     return lambda: WorkloadResult(_bgr(clip, out, recording))
 
 
 def opencv(clip: Path, out: Path) -> Workload:
-    """OpenCV reads, draws and writes."""
+    """Reads, draws and writes with OpenCV."""
     return lambda: WorkloadResult(_opencv(clip, out))
 
 

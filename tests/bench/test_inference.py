@@ -1,4 +1,4 @@
-"""`models benchmark` measures what is here and says what is not; its chain of convolutions is what it is said to be."""
+"""`models benchmark`: what it measures, what it leaves out and why, and its chain of convolutions."""
 
 import json
 from dataclasses import replace
@@ -20,8 +20,8 @@ from streamdet.openvino_runtime import has_openvino
 
 
 @pytest.fixture
-def small(monkeypatch):
-    """The chain with fewer and smaller convolutions, for tests that only look whether it is run."""
+def small_chain(monkeypatch):
+    """Makes the chain small, for tests that only need it to run."""
     real = roofline.chain_runner
     monkeypatch.setattr(inference, "chain_runner", lambda *given: real(*given, shape=(8, 16)))
 
@@ -32,54 +32,54 @@ def invoke(*arguments):
     return result.output
 
 
-def test_the_chain_does_the_arithmetic_it_is_divided_by():
+def test_chain_does_the_stated_arithmetic():
     assert count_operations(roofline.convolution_chain(Precision.FP32)).gflops == pytest.approx(roofline.CHAIN_GFLOP)
     quantised = count_operations(roofline.convolution_chain(Precision.INT8))
     assert quantised.gflops == quantised.integer / 1e9 == pytest.approx(roofline.CHAIN_GFLOP)
 
 
 @pytest.mark.parametrize("weights", [Precision.FP32, Precision.FP16, Precision.INT8])
-def test_the_chain_runs(weights):
+def test_chain_runs_in_every_precision(weights):
     run = roofline.chain_runner("cpu", "auto", weights, 1, (8, 16))
     (mean,) = run().values()
     assert mean.shape == (1, 8, 1, 1)
     assert np.isfinite(mean).all()
-    assert mean.any()  # else a runtime might skip arithmetic
+    assert mean.any()  # otherwise a runtime might skip arithmetic
 
 
-def test_bandwidth():
+def test_copy_bandwidth_is_plausible():
     assert 0.1 < roofline.copy_bandwidth(1, megabytes=16, rounds=3) < 10000
 
 
-def test_a_row():
+def test_ratios_of_a_timing():
     row = InferenceTiming("net", "cpu", "fp32", 200.0, 220.0, 3.0, 1.0, gflop=10.0, gflops=50.0, machine_gflops=100.0)
     assert row.overhead == pytest.approx(0.02)
     assert row.floor_ms == pytest.approx(100)
 
 
-def test_measures_stages_and_batches(data_dir, small):
+def test_stages_and_batches_are_measured(data_dir, small_chain):
     given = load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx")
     ours, skipped = make_candidates([given], [Provider.CPU], ())
     assert [(c.runs_on, c.precision) for c in ours] == [("cpu", "fp32")]
     assert skipped == []
-    everybody = [*ours, *baselines(ours[0], against_openvino=False)]
-    assert [c.runs_on for c in everybody] == ["cpu", "plain onnxruntime"]
-    row, rival = measure(everybody, 3, (1, 4))
+    candidates = [*ours, *baselines(ours[0], against_openvino=False)]
+    assert [c.runs_on for c in candidates] == ["cpu", "plain onnxruntime"]
+    row, baseline = measure(candidates, 3, (1, 4))
     assert min(row.preprocess_ms, row.median_ms, row.postprocess_ms, row.machine_gflops) > 0
     assert row.median_ms <= row.p95_ms
     assert [count for count, _ in row.images_per_s] == [1]  # its batch is fixed
-    assert rival.preprocess_ms == rival.machine_gflops == 0
+    assert baseline.preprocess_ms == baseline.machine_gflops == 0
 
 
-def test_refused_precisions_are_told_only_where_they_were_asked_for(data_dir):
+def test_unsupported_precisions_are_reported_only_if_requested(data_dir):
     given = load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx")
     _, skipped = make_candidates([given], [Provider.CPU], [Precision.FP32, Precision.BF16])
     assert len(skipped) == 1
     assert skipped[0].startswith("cpu in bf16: the cpu provider cannot compute in bf16")
 
 
-def test_a_model_that_a_provider_does_not_take_is_told(data_dir):
-    """Else there would be nothing to measure, without a word."""
+def test_model_that_a_provider_does_not_support_is_reported(data_dir):
+    """Otherwise the table would be empty without a reason."""
     unsigned = roofline.convolution_chain(Precision.INT8, 8, 16).SerializeToString()
     given = replace(
         load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx"), file=ModelFile(unsigned, "net.onnx")
@@ -91,17 +91,17 @@ def test_a_model_that_a_provider_does_not_take_is_told(data_dir):
 
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
-def test_openvino_beside_its_own_runtime(data_dir):
+def test_openvino_agrees_with_its_own_runtime(data_dir):
     given = load_benchmarked_model(data_dir / "models" / "yolox_nano.onnx")
     (ours,), _ = make_candidates([given], [Provider.OPENVINO], [Precision.FP32])
-    (rival,) = baselines(ours, against_openvino=True)
-    assert (rival.runs_on, rival.precision) == ("plain openvino", "fp32")
+    (baseline,) = baselines(ours, against_openvino=True)
+    assert (baseline.runs_on, baseline.precision) == ("plain openvino", "fp32")
     batch = parts.batch_of(given, 1)
-    (theirs,) = rival.infer(batch).values()
+    (theirs,) = baseline.infer(batch).values()
     np.testing.assert_allclose(ours.infer(batch)["output"], theirs, rtol=1e-3, atol=1e-3)
 
 
-def test_the_command(data_dir, small):
+def test_command_prints_table_and_json(data_dir, small_chain):
     path = str(data_dir / "models" / "yolox_nano.onnx")
     text = invoke(path, "-n", "2", "--provider", "cpu", "--provider", "tensorrt", "--batch", "1")
     assert "cpu fp32" in text
@@ -114,7 +114,7 @@ def test_the_command(data_dir, small):
     assert read["copy_gb_per_s"] == 0
 
 
-def test_a_machine_without_what_was_asked_for(data_dir):
+def test_missing_hardware_is_an_error(data_dir):
     if missing_driver() is None:
         pytest.skip("this machine has an NVIDIA driver")
     path = str(data_dir / "models" / "yolox_nano.onnx")

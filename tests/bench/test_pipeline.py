@@ -1,4 +1,4 @@
-"""The benchmarks of whole pipelines: fair baselines, processes apart, and a search that finds the edge."""
+"""The benchmarks of complete pipelines: fair baselines, separate processes, and the search for the capacity."""
 
 import os
 import time
@@ -23,20 +23,20 @@ from streamdet.picture import Picture
 
 
 def busy(cpu_s):
-    def turn():
+    def run_once():
         end_s = time.process_time() + cpu_s
         while time.process_time() < end_s:
             pass
         return WorkloadResult(10)
 
-    return turn
+    return run_once
 
 
 def broken():
     raise ValueError("no such thing")
 
 
-def test_candidates_are_measured_each_in_its_own_process():
+def test_each_candidate_is_measured_in_its_own_process():
     short, long = compare({"short": partial(busy, 0.02), "long": partial(busy, 0.1)}, 3)
     assert (short.name, long.name) == ("short", "long")
     assert short.cpu_ms == pytest.approx(2, rel=0.5)
@@ -44,7 +44,7 @@ def test_candidates_are_measured_each_in_its_own_process():
     assert long.fps < short.fps
 
 
-def test_what_a_candidate_raises_is_raised_here():
+def test_exception_of_a_candidate_is_raised():
     with pytest.raises(ValueError, match="no such thing"):
         compare({"broken": broken}, 1)
 
@@ -53,13 +53,13 @@ def die():
     os._exit(3)
 
 
-def test_a_candidate_whose_process_dies_is_an_error():
+def test_candidate_whose_process_dies_is_an_error():
     with pytest.raises(ChildEnded, match=r"^mortal ended with code 3$"):
         compare({"mortal": die}, 1)
 
 
 @pytest.mark.parametrize("carried", [0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64])
-def test_the_search_finds_the_edge_and_asks_nothing_twice(carried):
+def test_search_finds_the_limit_without_repeated_trials(carried):
     asked = []
     assert search(lambda n: asked.append(n) or n <= carried, 64) == carried
     assert len(asked) == len(set(asked)) <= 14
@@ -76,21 +76,21 @@ def test_the_search_finds_the_edge_and_asks_nothing_twice(carried):
         (Trial(4, float("nan"), 0.99, 5, 1, 0), False),
     ],
 )
-def test_every_part_of_the_limit_counts(trial, within):
+def test_every_condition_of_the_limit_counts(trial, within):
     assert trial.within(Limit()) is within
 
 
-def test_the_rival_finds_what_we_find(data_dir):
-    """Else it would be measured doing something else."""
+def test_baseline_finds_the_same_objects(data_dir):
+    """Otherwise it would be measured doing another job."""
     spec, file = resolve_model(data_dir / "models" / "yolox_nano.onnx")
-    rival = YoloxBaseline(file.data, spec.conf, spec.iou)
+    baseline = YoloxBaseline(file.data, spec.conf, spec.iou)
     photos = sorted((data_dir / "images").glob("*.jpg"))[:6]
     found = equal = 0
     with load_detector(data_dir / "models" / "yolox_nano.onnx", DetectorOptions(provider="cpu")) as detector:
         for photo in photos:
             bgr = cv2.imread(str(photo))
             ours = detector.detect([Picture.from_bgr(bgr)])[0].detections
-            boxes, _, class_ids = rival(bgr)
+            boxes, _, class_ids = baseline(bgr)
             found += len(ours)
             if len(ours) and len(boxes):
                 overlap = pairwise_iou(ours.boxes_xyxy, boxes)
@@ -105,18 +105,20 @@ def test_capacity_of_one_stream(tmp_path):
     clip = write_synthetic_clip(tmp_path / "clip.mp4", 320, 240, 10, 15)
     with load_detector("synthetic-shapes", DetectorOptions(provider="cpu")) as detector:
         detector.warm_up()
-        capacity.trial(1, replace(load, seconds=WARM_UP_S + 1), clip, tmp_path, detector)  # compiles what is left
+        capacity.trial(
+            1, replace(load, seconds=WARM_UP_S + 1), clip, tmp_path, detector
+        )  # compiles the remaining kernels
         trial = capacity.trial(1, load, clip, tmp_path, detector)
     assert trial.streams == 1
-    assert trial.shown > 0.5  # of a machine that may be busy
+    assert trial.shown > 0.5  # the machine may be busy
     assert trial.detections_hz > 1
     assert np.isfinite(trial.age_ms)
 
 
 @pytest.mark.slow
-def test_the_whole_table(data_dir):
-    wanted = pipeline.PipelineBenchmark(str(data_dir / "models" / "yolox_nano.onnx"), frames=30)
-    measured = pipeline.run(wanted, 1)
+def test_complete_table(data_dir):
+    options = pipeline.PipelineBenchmark(str(data_dir / "models" / "yolox_nano.onnx"), frames=30)
+    measured = pipeline.run(options, 1)
     names = [row[0] for row in measured.rows]
     assert names[0] == "streamdet"
     assert bool(missing_packages()) is not any("supervision" in name for name in names)

@@ -1,4 +1,4 @@
-"""The benchmark of post-processing: it runs, and its three candidates find the same under every load."""
+"""The benchmark of post-processing: its three candidates find the same detections under every load."""
 
 from streamdet.bench.postprocess import LOADS, run
 
@@ -6,8 +6,8 @@ from streamdet.bench.postprocess import LOADS, run
 def test_all_candidates_agree():
     title, timings, notes = run(1)
     assert title
-    ways = ("streamdet", "numpy", "in-graph tail")
-    assert [t.name for t in timings] == [f"{load}: {way}" for load in LOADS for way in ways]
+    candidates = ("streamdet", "numpy", "in-graph tail")
+    assert [t.name for t in timings] == [f"{load}: {candidate}" for load in LOADS for candidate in candidates]
     assert all(t.median_ms > 0 for t in timings)
     for load in LOADS:
         note = next(note for note in notes if note.startswith(load))

@@ -1,4 +1,4 @@
-"""The pre-processing benchmark compares like with like."""
+"""The benchmark of pre-processing: its candidates compute the same tensor."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from streamdet.bench import preprocess
 from streamdet.detect.preprocess import Preprocessor
 
 
-def test_rivals_make_the_same_tensor():
+def test_baselines_compute_the_same_tensor():
     picture = preprocess.synthetic_picture()
     ours = np.empty((1, 3, 1200, 1200), np.float32)
     Preprocessor(preprocess.SPEC)(picture, ours[0])
