@@ -1,10 +1,11 @@
-"""What objects look like: a few colours of each, so that who comes back after an occlusion is known again.
+"""Appearance of objects: a few mean colours of each, to re-identify objects after an occlusion.
 
-No network: the mean brightness and colour of the upper and of the lower half of what is in a box, a shirt and trousers.
-It tells one object a second later from two objects at one time with an AUC (0.5 is chance) of 0.948 on ten streets of
-`sources/street`, and of 0.955 on a filmed crowd of people some 40 pixels wide. Twelve objects cost 9 us a frame.
+No network: the mean brightness and colour of the upper and of the lower half of a box, like a shirt and trousers. It
+separates "the same object a second later" from "two objects at one time" with an AUC (0.5 is random) of 0.948 on ten
+scenes of `scenes/street`, and of 0.955 on a filmed crowd of people some 40 pixels wide. Twelve objects take 9 us a
+frame.
 
-What it is worth to the tracker, IDF1 and MOTA on 24 streets with the detections of `ssd-demo`, per second:
+Its effect on the tracker: IDF1 and MOTA on 24 streets with detections of `ssd-demo`, by detections per second:
 
               30           10            5            2
     without   0.848 0.850  0.845 0.844   0.858 0.841  0.789 0.751
@@ -24,29 +25,29 @@ from streamdet.kernels import kernel
 from streamdet.picture import Picture, PixelFormat
 
 Appearances = NDArray[np.float32]
-"""(N, 6) float32: mean Y, U, V of the upper half, then of the lower half; rows of NaN where nothing is known."""
+"""(N, 6) float32: mean Y, U, V of the upper half, then of the lower half; rows of NaN where unknown."""
 Similarity = NDArray[np.float64]
 
 APPEARANCE_SIZE = 6
 BANDS = np.array([[0.15, 0.5], [0.5, 0.9]])
-"""Where the halves begin and end, in heights of a box: below a head, above the feet."""
+"""Top and bottom of each half, in heights of a box: below the head, above the feet."""
 SAMPLED_WIDTH = 0.5
-"""What of a box's width is looked at: beside it is background."""
+"""Central share of a box's width that is sampled: the rest is mostly background."""
 SAMPLES = 8
 """Points in each direction of each half, so that the cost of an object does not depend on its size."""
 APPEARANCE_STD = np.array([18, 6, 6, 18, 6, 6], np.float32)
-"""What is a large difference: three times what occlusion, shade and posture change within a second."""
+"""A large difference: three times the change that occlusion, shade and posture cause within a second."""
 APPEARANCE_FLOOR = 0.4
-"""So much of the similarity is left to who looks quite different: a box of two objects looks like both."""
+"""Share of the similarity that remains for a completely different appearance: a box of two objects resembles both."""
 MEMORY_S = 1.5
-"""Time constant with which an object's look follows its detections."""
+"""Time constant with which the appearance of a track follows its detections."""
 
 _FROM_BGR = np.array([[0.098, 0.439, -0.071], [0.504, -0.291, -0.368], [0.257, -0.148, 0.439]])
 """Columns Y, U, V; ITU-R BT.601 in limited range, without offsets: only differences count."""
 
 
 def extract_appearances(picture: Picture, boxes_xyxy: NDArray[np.float32]) -> Appearances:
-    """Returns the looks of what is in (N, 4) float32 boxes of a picture; rows of NaN where a half is outside it."""
+    """Returns the appearances of (N, 4) float32 boxes of a picture; rows of NaN where a half is outside it."""
     boxes = np.ascontiguousarray(boxes_xyxy, np.float64)
     width, height = picture.width, picture.height
     if picture.format is PixelFormat.BGR24:
@@ -82,7 +83,7 @@ def band_means(
 ) -> NDArray[np.float64]:
     """Returns the mean of samples of the upper and the lower half of each box, (N, 2) float64.
 
-    Where a half has none, both are NaN.
+    Where a half has no samples in the picture, both means are NaN.
 
     Args:
         plane: (rows, line bytes) uint8; lines may be longer than the picture is wide.
@@ -111,7 +112,7 @@ def band_means(
                         total += plane[y, first + x * step]
                         count += 1
             out[i, band] = total / count if count else np.nan
-        if np.isnan(out[i, 0] + out[i, 1]):  # a track that learned half a look would never learn the other
+        if np.isnan(out[i, 0] + out[i, 1]):  # with half an appearance a track would never learn the other half
             out[i, 0] = out[i, 1] = np.nan
     return out
 

@@ -1,4 +1,4 @@
-"""A camera that moves: tracks are carried along with the picture before anything is compared with them."""
+"""Camera motion compensation: tracks move with the picture before detections are compared with them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,17 +7,17 @@ from streamdet.kernels import kernel
 from streamdet.tracking.kalman import Covariance, Mean
 
 Affine = NDArray[np.float64]
-"""(2, 3): a point (x, y) of the last update's picture is at ``affine @ (x, y, 1)`` in this one; pixels."""
+"""(2, 3): a point (x, y) of the picture of the last update is at ``affine @ (x, y, 1)`` in this one; pixels."""
 
 _LEAST_AREA, _GREATEST_AREA = 0.1, 10.0
 
 
 def validated_affine(camera: Affine) -> Affine:
-    """Returns it as float64.
+    """Returns `camera` as a C-contiguous float64 matrix.
 
     Raises:
-        ValueError: it is no (2, 3) matrix of finite numbers, mirrors, or makes things more than ten times as large or
-            small: no camera does that between two frames.
+        ValueError: it is not a (2, 3) matrix of finite numbers, it mirrors, or it changes areas by more than a factor
+            of ten: no camera does that between two frames.
     """
     affine = np.ascontiguousarray(camera, np.float64)
     if affine.shape != (2, 3) or not np.isfinite(affine).all():
@@ -30,9 +30,9 @@ def validated_affine(camera: Affine) -> Affine:
 
 @kernel
 def compensate_camera_motion(mean: Mean, covariance: Covariance, count: int, camera: Affine) -> None:
-    """Carries the first `count` tracks from the last update's picture into this one, in place.
+    """Moves the first `count` tracks from the picture of the last update to this one, in place.
 
-    Centres and their velocities go through the matrix. Boxes stay upright: width and height grow with the square root
+    Centres and their velocities are transformed by the matrix. Boxes stay axis-aligned: width and height grow with the square root
     of its determinant, and so do all standard deviations, because x and y stay independent.
     """
     area = camera[0, 0] * camera[1, 1] - camera[0, 1] * camera[1, 0]
@@ -50,7 +50,7 @@ def compensate_camera_motion(mean: Mean, covariance: Covariance, count: int, cam
 
 
 def compensate_camera_motion_reference(mean: Mean, covariance: Covariance, camera: Affine) -> tuple[Mean, Covariance]:
-    """The same as `compensate_camera_motion` in plain numpy; returns what it makes of all tracks."""
+    """The same as `compensate_camera_motion` in plain numpy; returns the result for all tracks."""
     area = np.linalg.det(camera[:, :2])
     moved = mean * np.sqrt(area)
     moved[:, :2] = np.einsum("jk,nkv->njv", camera[:, :2], mean[:, :2])

@@ -1,4 +1,4 @@
-"""What the camera did between two pictures: shift, zoom and roll, told by the points that belong to no object."""
+"""Camera motion between two pictures: shift, zoom and roll, estimated from points that belong to no object."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class CameraMotion(NamedTuple):
 
 NO_CAMERA_MOTION = CameraMotion(0.0, 0.0, 0.0, 0.0)
 MIN_POINTS = 16
-"""Fewer points than this tell nothing of the camera."""
+"""Minimum number of points for an estimate."""
 MIN_INLIERS = 0.6
-"""Nor do points of which less than this share agree to 2 px."""
+"""Minimum share of points that agree within 2 px."""
 MIN_SPREAD = 0.1
-"""Nor do points whose standard deviation in x or y is less than this share of the picture's size."""
+"""Minimum standard deviation of these points in x and in y, as a share of the picture's size."""
 MAX_CHANGE = 0.1
-"""No camera zooms by more than this share, or rolls by more radians, from one frame to the next."""
+"""Maximum zoom (as a share) and roll (in radians) of a camera from one frame to the next."""
 
 
 @kernel
@@ -59,8 +59,8 @@ def estimate_camera_motion(
 ) -> CameraMotion:
     """Fits the camera's motion to the points that are `outside` all objects, robustly.
 
-    Least squares that are repeated with weights 1 / (1 + (residual / scale)^2)^2 (Geman and McClure), from the median
-    shift on, while the scale falls to 1 px: objects that nobody knows of are outvoted while they are the minority.
+    Iteratively reweighted least squares with the weights 1 / (1 + (residual / scale)^2)^2 (Geman and McClure), starting
+    from the median shift, while the scale falls to 1 px: unknown objects are outvoted while they are the minority.
 
     Args:
         points: (M, 2) float32 x, y in pixels.
@@ -70,7 +70,7 @@ def estimate_camera_motion(
         height: of the picture in pixels.
 
     Returns:
-        The motion; none at all where the points outside are few, contradict each other, or lie close together.
+        The motion; no motion if the points outside are too few, contradict each other, or lie close together.
     """
     count = 0
     for k in range(len(points)):
@@ -104,7 +104,7 @@ def estimate_camera_motion(
             spread += w * (dx * dx + dy * dy)
             along += w * (dx * du + dy * dv)
             around += w * (dx * dv - dy * du)
-        # A handful of points close together tells a shift, but no zoom.
+        # A few points close together determine a shift, but no zoom.
         spread += total * 1e3
         zoom, roll = along / spread, around / spread
         move_x, move_y = su - zoom * sx + roll * sy, sv - roll * sx - zoom * sy
@@ -118,7 +118,7 @@ def estimate_camera_motion(
         return CameraMotion(0.0, 0.0, 0.0, 0.0)
     least_x, least_y = MIN_SPREAD * width, MIN_SPREAD * height
     if sum_xx / agreed - (sum_x / agreed) ** 2 < least_x**2 or sum_yy / agreed - (sum_y / agreed) ** 2 < least_y**2:
-        return CameraMotion(0.0, 0.0, 0.0, 0.0)  # a large object that nobody knows of yet
+        return CameraMotion(0.0, 0.0, 0.0, 0.0)  # a large object that is not detected yet
     return CameraMotion(
         move_x - zoom * middle_x + roll * middle_y, move_y - roll * middle_x - zoom * middle_y, zoom, roll
     )

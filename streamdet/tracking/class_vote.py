@@ -1,4 +1,4 @@
-"""What a detection says of its track beside where it is: its class, by vote, and its look."""
+"""What a track learns from its detections besides position: its class, by vote, and its appearance."""
 
 import math
 
@@ -10,12 +10,12 @@ from streamdet.tracking.appearance import APPEARANCE_SIZE, MEMORY_S
 from streamdet.tracking.tracks import CANDIDATES, Tracks
 
 VOTE_MEMORY = 0.95
-"""Each vote weighs this much less with every later one, so that a wrong start is outvoted in bounded time."""
+"""Each later vote multiplies the weight of the earlier ones by this, so a wrong start is outvoted in bounded time."""
 
 
 @kernel
 def vote(tracks: Tracks, row: int, class_id: int, score: float) -> None:
-    """Counts the class of a detection, weighted by its score, and sets the track's class to the leader."""
+    """Counts the class of a detection, weighted by its score, and sets the class of the track to the leader."""
     candidates, votes = tracks.candidates[row], tracks.votes[row]
     place, weakest = -1, 0
     for k in range(CANDIDATES):
@@ -31,7 +31,7 @@ def vote(tracks: Tracks, row: int, class_id: int, score: float) -> None:
     votes[place] += score
     leader = place
     for k in range(CANDIDATES):
-        # The class shown so far wins a tie: it changes only when outvoted.
+        # The current class wins a tie: it changes only when outvoted.
         if votes[k] > votes[leader] or (votes[k] == votes[leader] and candidates[k] == tracks.class_ids[row]):
             leader = k
     tracks.class_ids[row] = candidates[leader]

@@ -1,14 +1,14 @@
-"""How a box moves: a Kalman filter over (cx, cy, w, h) and their velocities, in seconds.
+"""Motion of boxes: a Kalman filter over (cx, cy, w, h) and their velocities, in seconds.
 
-The eight states fall apart into four independent pairs (position, velocity), because nothing in the model couples two
-coordinates. A covariance is therefore three numbers per coordinate instead of 64 per track, and a step is a few scalar
+The eight states form four independent pairs (position, velocity), because nothing in the model couples two
+coordinates. So a covariance is three numbers per coordinate instead of 64 per track, and a step is a few scalar
 operations instead of 8x8 matrix products. `predict_reference` and `correct_reference` do the same with full matrices.
-(The ratio of width to height instead of the width would tie two coordinates together and predicts no better: mean IoU
-0.7244 against 0.7242.)
+(The aspect ratio instead of the width would couple two coordinates and predicts no better: mean IoU 0.7244 against
+0.7242.)
 
-Velocities forget: they decay with a time constant, as noise keeps pushing them (an Ornstein-Uhlenbeck process). This is
-what damps the prediction over long gaps, and its closed form is exact for any time step: two steps of 0.1 s equal one
-of 0.2 s, so that a variable frame rate changes nothing.
+Velocities decay with a time constant while noise changes them (an Ornstein-Uhlenbeck process). This damps the
+prediction over long gaps. Its closed form is exact for any time step: two steps of 0.1 s equal one of 0.2 s, so a
+variable frame rate changes nothing.
 """
 
 import math
@@ -32,17 +32,17 @@ MIN_VARIANCE = 1e-12
 
 
 class MotionModel(NamedTuple):
-    """How objects and detectors behave.
+    """Parameters of the filter.
 
-    Lengths are in longer sides of the box, so that near and far objects are alike, and cars and people too: seen from
-    the side, a car drives four of its heights in a second.
+    Lengths are in longer sides of the box, so the same values fit near and far objects, cars and people: a car seen
+    from the side drives four of its heights in a second.
 
     Attributes:
         measurement_std: standard deviation of a measured coordinate.
         position_noise: random walk of the value itself, per square root of a second.
         velocity_noise: random change of the velocity, per second and square root of a second.
-        initial_velocity_std: standard deviation of the unknown first velocity, per second.
-        centre_decay_s: time constant after which a velocity of the centre is forgotten.
+        initial_velocity_std: standard deviation of the unknown initial velocity, per second.
+        centre_decay_s: time constant with which the velocity of the centre decays.
         size_decay_s: the same for width and height.
     """
 
@@ -56,7 +56,7 @@ class MotionModel(NamedTuple):
 
 @kernel
 def transition(dt_s: float, memory_s: float) -> tuple[float, float, float, float, float]:
-    """Returns what a step of `dt_s` seconds does to a (value, velocity) pair whose velocity decays with `memory_s`.
+    """Returns the effect of a step of `dt_s` seconds on a (value, velocity) pair whose velocity decays with `memory_s`.
 
     Returns:
         reach, keep: ``value += reach * velocity; velocity *= keep``.
@@ -76,7 +76,7 @@ def transition(dt_s: float, memory_s: float) -> tuple[float, float, float, float
 
 @kernel
 def initiate(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, motion: MotionModel) -> None:
-    """Begins the track in `row` at a detection (4,) float32, at rest and with unknown velocity; writes the row."""
+    """Starts the track in `row` at a detection (4,) float32, at rest and with unknown velocity; writes the row."""
     left, top, right, bottom = box_xyxy[0], box_xyxy[1], box_xyxy[2], box_xyxy[3]
     height = np.float64(bottom) - np.float64(top)
     mean[row, 0, 0] = 0.5 * (np.float64(left) + np.float64(right))
@@ -93,7 +93,7 @@ def initiate(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, moti
 
 @kernel
 def predict(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion: MotionModel) -> None:
-    """Carries the first `count` tracks `dt_s` >= 0 seconds forward, in place."""
+    """Predicts the first `count` tracks `dt_s` >= 0 seconds ahead, in place."""
     moves, grows = transition(dt_s, motion.centre_decay_s), transition(dt_s, motion.size_decay_s)
     for i in range(count):
         side2 = max(mean[i, 2, 0], mean[i, 3, 0]) ** 2
@@ -121,16 +121,16 @@ def predict(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion:
 def correct(
     mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, ambiguity: float, motion: MotionModel
 ) -> None:
-    """Takes a detection (4,) float32 into the track in `row`, in place.
+    """Corrects the track in `row` with a detection (4,) float32, in place.
 
     Args:
         mean: of all tracks.
         covariance: of all tracks.
         row: which track.
         box_xyxy: the detection.
-        ambiguity: >= 0, how doubtful it is that the detection shows this object and no other: velocities learn from it
-            as if its noise were 1 + `ambiguity` times as great. The box follows it all the same.
-        motion: how objects and detectors behave.
+        ambiguity: >= 0, how likely the detection also shows another object: velocities learn from it as if its noise
+            were 1 + `ambiguity` times as large. The box follows it as usual.
+        motion: see `MotionModel`.
     """
     left, top = np.float64(box_xyxy[0]), np.float64(box_xyxy[1])
     right, bottom = np.float64(box_xyxy[2]), np.float64(box_xyxy[3])
@@ -162,10 +162,10 @@ def correct(
 def squared_mahalanobis(
     mean: Mean, covariance: Covariance, count: int, boxes_xyxy: Boxes, motion: MotionModel
 ) -> NDArray[np.float64]:
-    """Returns how badly (M, 4) detections fit the first `count` tracks: squared Mahalanobis distance, (count, M).
+    """Returns the squared Mahalanobis distance of (M, 4) detections from the first `count` tracks, (count, M).
 
-    4 on average for an object that moves as the filter believes; larger is worse. Unlike an overlap it knows how
-    uncertain a track is by now: what is near after 1/30 s is not what is near after a second.
+    4 on average for an object that moves as the filter expects; larger is worse. Unlike the IoU it takes into account
+    how uncertain a track is: a distance that is large after 1/30 s may be small after a second.
     """
     m = len(boxes_xyxy)
     measured = np.empty((4, m), np.float64)
@@ -208,7 +208,7 @@ def predict_boxes(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: Moti
 
 
 def to_matrices(mean: Mean, covariance: Covariance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns one track's (4, 2) mean and (4, 3) covariance as the vector (8,) and matrix (8, 8) they stand for."""
+    """Returns one track's (4, 2) mean and (4, 3) covariance as the vector (8,) and matrix (8, 8) that they represent."""
     value, cross, velocity = (np.diag(covariance[:, k]) for k in range(3))
     return mean.T.ravel(), np.block([[value, cross], [cross, velocity]])
 
@@ -216,7 +216,7 @@ def to_matrices(mean: Mean, covariance: Covariance) -> tuple[NDArray[np.float64]
 def from_matrices(
     state: NDArray[np.float64], matrix: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the (4, 2) mean and (4, 3) covariance that a vector (8,) and a matrix (8, 8) stand for."""
+    """Returns the (4, 2) mean and (4, 3) covariance that a vector (8,) and a matrix (8, 8) represent."""
     parts = matrix[:4, :4], matrix[:4, 4:], matrix[4:, 4:]
     return state.reshape(2, 4).T, np.stack([np.diag(part) for part in parts], axis=1)
 
@@ -228,7 +228,7 @@ def _measured(box_xyxy: Boxes) -> NDArray[np.float64]:
 
 
 def initiate_reference(box_xyxy: Boxes, motion: MotionModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the state (8,), (8, 8) of a track that begins at a detection (4,)."""
+    """Returns the state (8,), (8, 8) of a track that starts at a detection (4,)."""
     measured = _measured(box_xyxy)
     std = np.repeat([motion.measurement_std, motion.initial_velocity_std], 4) * measured[2:].max()
     return np.concatenate([measured, np.zeros(4)]), np.diag(std**2)
@@ -237,7 +237,7 @@ def initiate_reference(box_xyxy: Boxes, motion: MotionModel) -> tuple[NDArray[np
 def predict_reference(
     state: NDArray[np.float64], matrix: NDArray[np.float64], dt_s: float, motion: MotionModel
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Carries one track (8,), (8, 8) forward by matrix products; the noise is the textbook integral, summed up."""
+    """Predicts one track (8,), (8, 8) by matrix products; the noise is the textbook integral, summed numerically."""
     memory_s = np.array([motion.centre_decay_s] * 2 + [motion.size_decay_s] * 2)
 
     def transition_matrix(seconds: float) -> NDArray[np.float64]:
@@ -264,7 +264,7 @@ def predict_reference(
 def correct_reference(
     state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, ambiguity: float, motion: MotionModel
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Takes a detection (4,) into one track (8,), (8, 8) by matrix products."""
+    """Corrects one track (8,), (8, 8) with a detection (4,) by matrix products."""
     observe = np.eye(4, 8)
     noise = np.eye(4) * (motion.measurement_std * state[2:4].max()) ** 2
     spread = observe @ matrix @ observe.T
@@ -278,7 +278,7 @@ def correct_reference(
 def squared_mahalanobis_reference(
     state: NDArray[np.float64], matrix: NDArray[np.float64], box_xyxy: Boxes, motion: MotionModel
 ) -> float:
-    """The squared Mahalanobis distance of one detection (4,) from one track (8,), (8, 8)."""
+    """Returns the squared Mahalanobis distance of one detection (4,) from one track (8,), (8, 8)."""
     observe = np.eye(4, 8)
     total = observe @ matrix @ observe.T + np.eye(4) * (motion.measurement_std * state[2:4].max()) ** 2
     difference = _measured(box_xyxy) - observe @ state
@@ -286,7 +286,7 @@ def squared_mahalanobis_reference(
 
 
 def predict_boxes_reference(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: MotionModel) -> Boxes:
-    """The same as `predict_boxes` in plain numpy: how far a velocity carries that decays meanwhile."""
+    """The same as `predict_boxes` in plain numpy, with velocities that decay."""
     memory_s = np.array([motion.centre_decay_s] * 2 + [motion.size_decay_s] * 2)
     value = mean[rows, :, 0] - memory_s * np.expm1(-dt_s / memory_s) * mean[rows, :, 1]
     centre, half = value[:, :2], np.maximum(value[:, 2:], MIN_SIZE_PX) / 2

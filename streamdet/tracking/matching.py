@@ -1,8 +1,8 @@
-"""Which detection belongs to which track: overlap, and the assignment that is best for all together.
+"""Matching detections to tracks: overlap, and the best assignment of all together.
 
 `scipy.optimize.linear_sum_assignment` solves the same problem, but importing `scipy.optimize` takes more than a second,
-which a command line tool should not cost; and it holds no notion of "rather unmatched than that far apart". The solver
-here is tested to reach the same total.
+which is too long for a command line tool; and it has no "unmatched rather than that far apart". The solver here is
+tested to reach the same total.
 """
 
 import numpy as np
@@ -50,18 +50,18 @@ def iou_matrix_reference(a_xyxy: Boxes, b_xyxy: Boxes) -> Similarity:
 
 
 MIN_NESTED_SHARE = 0.75
-"""Share of the smaller box from which one of two boxes lies inside the other."""
+"""Minimum shared area of two boxes, as a share of the smaller one, for one to be nested in the other."""
 
 
 @kernel
 def nested_in_tracked(boxes_xyxy: Boxes, class_ids: NDArray[np.int32], new: Mask, class_agnostic: bool) -> Mask:
-    """Returns which of the `new` detections lie inside one that is not new, or the other way round.
+    """Returns which of the `new` detections are nested in a tracked one, or contain one.
 
     Args:
         boxes_xyxy: (M, 4) float32.
         class_ids: (M,) int32.
         new: (M,) bool, detections of no track.
-        class_agnostic: look at pairs of different classes too.
+        class_agnostic: compare boxes of different classes too.
 
     Returns:
         (M,) bool.
@@ -102,17 +102,17 @@ def nested_in_tracked_reference(
 
 @kernel
 def assign(gain: Similarity) -> Indices:
-    """Pairs rows with columns so that the sum of their gains is greatest; only pairs of positive gain are made.
+    """Pairs rows with columns so that the sum of gains is greatest; only pairs of positive gain are made.
 
     Shortest augmenting paths with potentials (Jonker and Volgenant 1987, as in Crouse 2016). Each row may also stay
-    alone, at gain 0: a path may end at a free column, or by leaving any row on it alone. Columns that have been paired
-    stay paired and rows left alone stay alone, so no dummy columns need to be stored.
+    unpaired, at gain 0: a path may end at a free column, or by unpairing any row on it. Paired columns stay paired and
+    unpaired rows stay unpaired, so no dummy columns are stored.
 
     Args:
         gain: (N, M) float64; values <= 0 and NaN mean "never".
 
     Returns:
-        (N,) int64: the column of each row, -1 where it stays alone.
+        (N,) int64: the column of each row, -1 where it stays unpaired.
     """
     n, m = gain.shape
     column_of_row = np.full(n, -1, np.int64)
@@ -128,7 +128,7 @@ def assign(gain: Similarity) -> Indices:
         row, column_of_tree, travelled = new_row, -1, 0.0
         best_alone, alone_row = np.inf, -1
         while True:
-            # Leaving this row alone costs 0 where its pairs cost -gain.
+            # Leaving this row unpaired costs 0; its pairs cost -gain.
             alone = travelled - row_price[row]
             if alone < best_alone:
                 best_alone, alone_row = alone, row
@@ -155,13 +155,13 @@ def assign(gain: Similarity) -> Indices:
             if row_of_column[next_column] < 0:
                 break
             row = row_of_column[next_column]
-        # Potentials: keep every reduced cost >= 0 and that of every pair 0.
+        # Potentials: keep every reduced cost >= 0, and 0 for every pair.
         row_price[new_row] += travelled
         for j in range(m):
             if done[j] and distance[j] < travelled:
                 row_price[row_of_column[j]] += travelled - distance[j]
                 column_price[j] -= travelled - distance[j]
-        # Turn the pairs along the path around.
+        # Swap the pairs along the path.
         if column_of_tree >= 0:
             column = column_of_tree
         else:

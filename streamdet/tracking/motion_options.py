@@ -9,25 +9,25 @@ from streamdet.tracking.box_motion import POINT_WEIGHTS, PointWeights
 
 @dataclass(frozen=True, slots=True)
 class MotionOptions:
-    """How boxes are shown between detections.
+    """Options of `LiveMover` and `Smoother`.
 
     Attributes:
-        flow: measure motion in the pictures; else boxes only go on as from detection to detection.
-        coast_s: an object that newer detections missed is shown until they are so much newer than the last that saw it.
-            On a filmed crowd at 2 and 5 detections per second: quality 0.577 and 0.722, without coasting 0.569, 0.707,
-            with 1 s 0.585, 0.729; boxes that nothing true stands behind: 37 and 31 of a hundred true ones, 25 and 13,
-            42 and 46. Of the boxes that coast, one in five is that of a true object.
-        max_overlap: a missed object whose box overlaps with a detected one of its class by more than this is not shown.
-        score_half_life_s: the shown score halves with every so many seconds since the last detection.
-        max_unseen_s: nothing is shown for longer than this after its last detection.
-        min_visible: an object of whose box less than this share is within the picture has left it.
-        min_support: a box whose points are gone, but for this share, is hidden.
-        max_hidden_s: a hidden box is shown for so long.
-        flow_error: error of measured motion over an interval between detections before anything is known, in box sizes.
-        linear_error: the same of motion in a straight line from detection to detection.
-        still_error: the same of an object that is believed not to move.
-        max_error: an error counts as hardly more than this, in box sizes: a detector that jumps says little of motion.
-        error_memory: how much errors so far count with every new detection.
+        flow: measure motion in the pictures; otherwise boxes move on with their velocity from detection to detection.
+        coast_s: seconds for which an object that newer detections miss stays visible, from its last detection to the
+            newest one. On a filmed crowd at 2 and 5 detections per second: quality 0.577 and 0.722, without coasting
+            0.569, 0.707, with 1 s 0.585, 0.729; false boxes per hundred true ones: 37 and 31, 25 and 13, 42 and 46. Of
+            the coasting boxes, one in five shows a real object.
+        max_overlap: a missed object is hidden if its box overlaps a detected one of its class by more than this IoU.
+        score_half_life_s: seconds without a detection in which the shown score halves.
+        max_unseen_s: maximum time for which an object is shown after its last detection.
+        min_visible: an object with less than this share of its box in the picture has left it.
+        min_support: a box with less than this share of its earlier support by points is hidden behind something.
+        max_hidden_s: maximum time for which a hidden box is shown.
+        flow_error: initial error of measured motion from one detection to the next, in box sizes.
+        linear_error: the same for constant velocity from detection to detection.
+        still_error: the same for no motion.
+        max_error: larger errors count as little more than this, in box sizes: a box that jumps says little about motion.
+        error_memory: factor for the weight of earlier errors at each new detection.
         point_weights: see `PointWeights`.
     """
 

@@ -1,7 +1,7 @@
-"""A small pyramid of a picture's brightness: what motion is measured on.
+"""A small brightness pyramid of a picture, on which motion is measured.
 
-The finest level is about `TARGET_PX` wide whatever the picture's size, so that the cost of everything that comes after
-does not depend on the camera.
+The finest level is about `TARGET_PX` wide for any size of picture, so the cost of the following steps does not depend
+on the camera.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Level = NDArray[np.float32]
 """(rows, columns) float32 brightness, 0 to 255."""
 
 TARGET_PX = 640
-"""Width of the finest level, at least: below 640 a person in the distance is too few pixels for a window of 8."""
+"""Minimum width of the finest level: below 640 a distant person has too few pixels for a window of 8."""
 LEVELS = 4
-"""With a window of 8 and 4 levels a motion of 32 px of the finest level is found."""
+"""With a window of 8 and 4 levels a motion of up to 32 px of the finest level is found."""
 MIN_LEVEL_PX = 16
-"""No level is smaller than this: a window and its border must fit."""
+"""Minimum size of a level: a window and its border must fit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pyramid:
-    """Brightness in falling resolution.
+    """Brightness at decreasing resolutions.
 
     Attributes:
         scale: pixels of the picture per pixel of the finest level.
@@ -62,7 +62,7 @@ def shrink(plane: NDArray[np.uint8], width: int, height: int, factor: int, step:
             for x in range(columns):
                 out[y, x] = plane[y, first + x * step]
         return out
-    if factor == 2:  # 720p: written out, because only then LLVM makes vectors of it
+    if factor == 2:  # 720p: written out, because only then does LLVM vectorise it
         for y in range(rows):
             for x in range(columns):
                 at = first + 2 * x * step
@@ -79,7 +79,7 @@ def shrink(plane: NDArray[np.uint8], width: int, height: int, factor: int, step:
         sums[:] = 0
         for k in range(factor):
             line = plane[y * factor + k, first:]
-            if step == 1:  # a known step is what makes vectors of this
+            if step == 1:  # only with a constant step does LLVM vectorise this
                 for x in range(wide):
                     sums[x] += line[x]
             else:
@@ -126,7 +126,7 @@ def halve_reference(level: Level) -> Level:
 
 
 def scale_for(width: int, height: int) -> int:
-    """Returns how many pixels of a picture become one of the finest level.
+    """Returns how many pixels of a picture, in each direction, become one pixel of the finest level.
 
     >>> [scale_for(*size) for size in ((320, 240), (1280, 720), (1920, 1080), (3840, 2160), (1080, 1920))]
     [1, 2, 3, 6, 3]
@@ -135,7 +135,7 @@ def scale_for(width: int, height: int) -> int:
 
 
 def build_pyramid(picture: Picture) -> Pyramid | None:
-    """Returns the pyramid of a picture (of its green channel where it is BGR); None for one too small for motion."""
+    """Returns the pyramid of a picture (of its green channel where it is BGR); None if it is too small."""
     width, height = picture.width, picture.height
     scale = scale_for(width, height)
     if min(width, height) // scale < MIN_LEVEL_PX:

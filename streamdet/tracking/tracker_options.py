@@ -1,4 +1,4 @@
-"""What a user may change about tracking."""
+"""Options of the tracker."""
 
 import math
 from dataclasses import dataclass, fields
@@ -7,37 +7,36 @@ from typing import Self
 from streamdet.errors import ConfigError
 
 HIGH_SCORE_SHARE, LOW_SCORE_SHARE = 0.7, 0.4
-"""Shares of the score that begins an object, from which on detections are strong, and from which on they count."""
+"""`high_score` and `low_score` as shares of the minimum score of a new object."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerOptions:
-    """Options of `ByteTracker`; the defaults were measured as told in `ByteTracker`.
+    """Options of `ByteTracker`. `associate` states how the defaults were measured.
 
     Attributes:
-        high_score: detections from here on are matched first, and to every track.
-        low_score: detections between this and `high_score` only keep seen tracks alive; weaker ones are not looked at.
-        new_track_score: an unmatched detection needs this to start a track.
-        confirm_score: a new track whose first detection reaches this is confirmed at once.
-        confirm_hits: detections a less sure new track needs, in updates in a row, before it is shown; one more where
-            its box lies inside that of a seen object.
-        confirm_wait_s: where updates are further apart than this, new tracks are confirmed at once: at two detections
-            per second, waiting for a second one would hide every object for half a second.
-        match_high: least similarity, weighted with the score, of a strong detection and a track.
-        match_low: least similarity of a weak detection and a track that the last update saw.
-        match_new: least similarity, weighted with the score, of a strong detection and a track that is not confirmed.
-        max_lost_s: seconds that a track which is not seen is kept, to be found again by its place. Longer is no
-            better: after 2 s many ids go to somebody else (IDF1 as in `associate`: 0.683, 0.857,
-            0.832).
+        high_score: detections of at least this score are matched first, and to all tracks.
+        low_score: detections between this and `high_score` only continue seen tracks; lower scores are ignored.
+        new_track_score: minimum score of an unmatched detection to start a track.
+        confirm_score: a new track is confirmed at once if its first detection has at least this score.
+        confirm_hits: number of detections in consecutive updates that confirm any other new track; one more if its box
+            lies inside that of a seen object. Only confirmed tracks are shown.
+        confirm_wait_s: if updates are further apart than this, new tracks are confirmed at once: at two detections per
+            second, waiting for a second one would hide every new object for half a second.
+        match_high: minimum similarity, weighted with the score, of a high-score detection and a track.
+        match_low: minimum similarity of a low-score detection and a track that the last update saw.
+        match_new: minimum similarity, weighted with the score, of a high-score detection and a tentative track.
+        max_lost_s: seconds for which a lost track can be continued by position. Longer is no better: after 2 s many
+            ids go to other objects (IDF1 as in `associate`: 0.683, 0.857, 0.832).
         reidentify_s: the same where the look is known and a new object looks like it: see `find_again`.
-        appearance: look at the pictures, where the tracker is given any: see `appearance`.
-        max_gap_s: after this many seconds without an update everything is forgotten.
-        coast_s: seconds that `predict` still shows a track which the last update did not see.
-        damping_s: time constant with which a box that `predict` shows comes to rest, because people stop and turn. Mean
-            IoU with the truth half a second ahead, at 2 detections per second, for 0.7, 2 and 8 s: on TUD-Campus 0.219,
+        appearance: use the appearance of objects if the tracker gets pictures, see `appearance`.
+        max_gap_s: after this many seconds without an update all tracks are removed.
+        coast_s: seconds for which `predict` still shows a track that the last update did not see.
+        damping_s: time constant with which predicted boxes come to rest, because people stop and turn. Mean IoU with
+            the ground truth half a second ahead, at 2 detections per second, for 0.7, 2 and 8 s: on TUD-Campus 0.219,
             0.251, 0.263, on streets 0.332, 0.412, 0.454; with later detections of four MOT15 sequences 0.425, 0.451,
-            0.454. The longest gains on who goes straight on, and where the camera moves it already loses.
-        score_half_life_s: the shown score halves with every so many seconds since the last detection.
+            0.454. The longest is better for objects that go straight, and already worse where the camera moves.
+        score_half_life_s: seconds without a detection in which the shown score halves.
         class_agnostic: a track may change its class; otherwise classes never match each other.
     """
 
@@ -74,11 +73,11 @@ class TrackerOptions:
 
     @classmethod
     def for_threshold(cls, score: float, class_agnostic: bool = False) -> Self:
-        """Returns options for a detector whose detections count as objects from `score` on.
+        """Returns options for a detector whose minimum score of an object is `score`.
 
-        An object begins with such a detection. What is tracked goes on with weaker ones, as ByteTrack has it: on 24
-        street scenes with `ssd-demo`, beginning and going on at one score reached IDF1 0.822, this 0.848; TUD-Campus
-        tells no difference. Ask the detector for everything down to `low_score` of what is returned.
+        A track starts with such a detection and continues with lower scores, as in ByteTrack. On 24 street scenes with
+        `ssd-demo`, one score for both reached IDF1 0.822, this 0.848; on TUD-Campus there is no difference. The
+        detector must report everything down to the `low_score` of the result.
         """
         return cls(
             high_score=HIGH_SCORE_SHARE * score,

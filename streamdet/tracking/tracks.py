@@ -1,4 +1,4 @@
-"""The tracks as parallel arrays, and what is shown of them: no Python object per track."""
+"""The tracks as parallel arrays, and the selection of those to show: no Python object per track."""
 
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -12,25 +12,25 @@ from streamdet.tracking.kalman import Boxes, Covariance, Mean, MotionModel, pred
 from streamdet.tracking.matching import Indices, Mask
 
 CANDIDATES = 4
-"""Classes remembered per track for the vote; the weakest gives way to a new one."""
+"""Classes remembered per track for the vote; a new class replaces the weakest one."""
 
 
 class TrackState(IntEnum):
-    """Where a track stands."""
+    """State of a track."""
 
     TENTATIVE = 0
-    """Seen, but not often enough to be believed; never shown."""
+    """Not seen often enough to be confirmed; never shown."""
     CONFIRMED = 1
-    """Believed, and seen by the last update."""
+    """Confirmed, and seen by the last update."""
     LOST = 2
-    """Believed, but not seen by the last update."""
+    """Confirmed earlier, but not seen by the last update."""
 
 
 _TENTATIVE, _CONFIRMED = int(TrackState.TENTATIVE), int(TrackState.CONFIRMED)
 
 
 class Tracks(NamedTuple):
-    """Parallel arrays with room for C tracks; how many rows live is counted by their owner.
+    """Parallel arrays with room for C tracks; the owner counts how many rows are used.
 
     Attributes:
         ids: (C,) int64.
@@ -43,10 +43,10 @@ class Tracks(NamedTuple):
         first_seen_s: (C,) float64, time of the first detection.
         last_seen_s: (C,) float64, time of the last detection.
         lost_since_s: (C,) float64, time of the first update that did not see it; infinite while it is seen.
-        class_ids: (C,) int32, the class that leads the vote.
-        candidates: (C, CANDIDATES) int32, classes in the vote; -1 = free.
+        class_ids: (C,) int32, the class with the most votes.
+        candidates: (C, CANDIDATES) int32, classes in the vote; -1 where free.
         votes: (C, CANDIDATES) float32, their weights.
-        appearances: (C, 6) float32, see `appearance`; NaN where nobody looked.
+        appearances: (C, 6) float32, see `appearance`; NaN where unknown.
     """
 
     ids: Indices
@@ -89,7 +89,7 @@ class Tracks(NamedTuple):
         return tuple(self)
 
     def grown(self, count: int, needed: int) -> "Tracks":
-        """Returns these arrays, or bigger ones with the first `count` rows copied, so that `needed` rows fit."""
+        """Returns these arrays, or larger ones with the first `count` rows copied, with room for `needed` rows."""
         if needed <= len(self.ids):
             return self
         bigger = Tracks.empty(max(needed, 2 * len(self.ids)))
@@ -100,7 +100,7 @@ class Tracks(NamedTuple):
 
 @kernel
 def keep_rows(tracks: Tracks, which: Mask) -> int:
-    """Moves the rows where `which` (count,) is True to the front, in order, and returns how many they are."""
+    """Moves the rows where `which` (count,) is True to the front, in order, and returns their number."""
     kept = 0
     for row in range(len(which)):
         if not which[row]:
@@ -131,7 +131,7 @@ def keep_rows(tracks: Tracks, which: Mask) -> int:
 
 
 def keep_rows_reference(tracks: Tracks, which: Mask) -> Tracks:
-    """The rows that `keep_rows` moves to the front, in plain numpy."""
+    """Returns the rows that `keep_rows` moves to the front, in plain numpy."""
     return Tracks(*(column[: len(which)][which] for column in tracks.columns()))
 
 
@@ -146,9 +146,9 @@ def shown_tracks(
     score_half_life_s: float,
     motion: MotionModel,
 ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
-    """Returns boxes, faded scores, classes and ids of the believed tracks, `ahead_s` seconds after their state.
+    """Returns boxes, decayed scores, classes and ids of confirmed and lost tracks, predicted `ahead_s` seconds ahead.
 
-    Seen tracks are shown for `seen_for_s` after their last detection, lost ones for `lost_for_s` (negative: never).
+    Confirmed tracks are shown for `seen_for_s` after their last detection, lost ones for `lost_for_s` (negative: never).
     """
     rows = np.empty(count, np.int64)
     n = 0
