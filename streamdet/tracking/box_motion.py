@@ -1,8 +1,8 @@
-"""How what is in a box moves: from the points that were followed in it.
+"""Motion of the content of a box, from the points that were tracked in it.
 
-A box takes the motion of what is in it: the weighted median of its points, nearer ones to its middle counting more,
-points that belong to a box in front of it hardly at all. What the camera did is taken off first and added again last,
-so that points which move as the camera says, the background seen beside an object, can count less.
+A box moves by the weighted median of its points. Points near its middle count more, points in a box in front of it
+hardly at all. Camera motion is subtracted first and added last, so points that move with the camera, the background
+around an object, can count less.
 """
 
 from __future__ import annotations
@@ -13,26 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
-from streamdet.tracking.camera_motion import CameraMotion, shift_at, shift_at_reference
+from streamdet.tracking.camera_motion import shift_at, shift_at_reference
+from streamdet.tracking.frame_motion import FrameMotion
 
 Boxes = NDArray[np.float64]
 """(N, 4) float64: left, top, right, bottom in pixels of the picture."""
 
 
 class PointWeights(NamedTuple):
-    """How much each point of a box counts. Lengths are in half sizes of the box unless said otherwise.
+    """Weights of the points of a box. Lengths are in half sizes of the box unless stated otherwise.
 
     Attributes:
         spread_x: standard deviation of the weight around the middle.
         spread_y: likewise.
-        middle_y: where the middle is: above the box's own, because legs swing.
-        front_share: a box whose lower edge is lower by this share of a box's height stands in front of it.
+        middle_y: where the middle is: above the centre of the box, because legs swing.
+        front_share: a box is in front of another one if its lower edge is lower by this share of the other's height.
         hidden: weight of a point in a box in front.
-        still: weight of a point that moves as the camera says.
-        still_px: what counts as moving as the camera says, in pixels, plus the same for each 300 px of height.
-        inlier_px: points within so many pixels of the median, per 100 px of height and at least so many, tell growth.
-        growth_prior: how firmly a box is believed not to grow: weight of the prior over that of all its points.
-        min_total: least sum of weights that tells anything.
+        still: weight of a point that moves with the camera.
+        still_px: maximum deviation of such a point, in pixels, plus the same for each 300 px of height.
+        inlier_px: points within this many pixels of the median, per 100 px of height but at least this many, measure
+            growth.
+        growth_prior: weight of the prior "the box does not grow", relative to all its points.
+        min_total: minimum sum of weights for a measurement.
         unexpected: weight of a point that moves quite unlike what the box is expected to do; one that does so has
             1 more.
         expected_std_px: standard deviation of what is expected, in pixels, plus the same for each 300 px of height.
@@ -54,7 +56,7 @@ class PointWeights(NamedTuple):
 
 POINT_WEIGHTS = PointWeights()
 HIDDEN_SUPPORT = 1e-9
-"""Support of a box of which only hidden points tell: more than nothing."""
+"""Support of a box with hidden points only: more than nothing."""
 
 
 @kernel
@@ -82,26 +84,23 @@ def box_motions(
     boxes_xyxy: Boxes,
     expected: NDArray[np.float64],
     solid: NDArray[np.bool_],
-    points: NDArray[np.float32],
-    shifts: NDArray[np.float32],
-    camera: CameraMotion,
+    motion: FrameMotion,
     point_weights: PointWeights,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns how the content of each box moves beyond what the camera does, and how much is known of it.
+    """Returns the motion of the content of each box relative to the camera, and its support.
 
     Args:
         boxes_xyxy: (N, 4) float64 in the earlier picture.
-        expected: (N, 2 or more) float64, shift in x and y that each box is expected to take; NaN where nobody knows.
-        solid: (N,) bool, which boxes hide what is behind them; others may not be there any more.
-        points: (M, 2) float32 x, y in the earlier picture, in pixels.
-        shifts: (M, 2) float32, where they went, in pixels.
-        camera: what the camera did.
+        expected: (N, 2 or more) float64, expected shift of each box in x and y; NaN where unknown.
+        solid: (N,) bool, which boxes hide what is behind them; the others may be gone.
+        motion: of points and of the camera; its times are not used.
         point_weights: see `PointWeights`.
 
     Returns:
-        (N, 3) float64: shift in x and y in pixels, growth as a share of the size; (N,) float64 the sum of weights of
-        what is not hidden, 0 where nothing is known and the motion is 0.
+        (N, 3) float64: shift in x and y in pixels, growth as a share of the size; (N,) float64 the support: sum of the
+        weights of points that are not hidden; 0 where nothing was measured, and the motion is 0.
     """
+    points, shifts, camera = motion.points, motion.shifts, motion.camera_motion
     n, m = len(boxes_xyxy), len(points)
     motions = np.zeros((n, 3), np.float64)
     support = np.zeros(n, np.float64)
@@ -166,7 +165,7 @@ def growth(
     height: float,
     point_weights: PointWeights,
 ) -> float:
-    """Returns by which share the chosen points move apart: weighted least squares, drawn towards 0."""
+    """Returns the share by which the chosen points move apart: weighted least squares with a prior of 0."""
     limit = point_weights.inlier_px * max(1.0, height / 100.0)
     total, mx, my, mu, mv, used = 0.0, 0.0, 0.0, 0.0, 0.0, 0
     for n in range(len(chosen)):
@@ -199,7 +198,7 @@ def growth_reference(
     height: float,
     point_weights: PointWeights,
 ) -> float:
-    """The same as `growth` in plain numpy, of (N, 2) points all chosen."""
+    """The same as `growth` in plain numpy, for (N, 2) points that are all chosen."""
     near = np.square(own - shift).sum(axis=1) < (point_weights.inlier_px * max(1.0, height / 100)) ** 2
     if near.sum() < 4:
         return 0.0
@@ -214,14 +213,12 @@ def box_motions_reference(
     boxes_xyxy: Boxes,
     expected: NDArray[np.float64],
     solid: NDArray[np.bool_],
-    points: NDArray[np.float32],
-    shifts: NDArray[np.float32],
-    camera: CameraMotion,
+    motion: FrameMotion,
     point_weights: PointWeights,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same as `box_motions` in plain numpy, box by box."""
-    at = points.astype(np.float64)
-    own = shifts - shift_at_reference(camera, at)
+    at = motion.points.astype(np.float64)
+    own = motion.shifts - shift_at_reference(motion.camera_motion, at)
     after_start, before_end = at[None] > boxes_xyxy[:, None, :2], at[None] < boxes_xyxy[:, None, 2:]
     inside: NDArray[np.bool_] = np.logical_and.reduce(np.concatenate([after_start, before_end], axis=2), axis=2)
     motions, support = np.zeros((len(boxes_xyxy), 3)), np.zeros(len(boxes_xyxy))

@@ -1,11 +1,11 @@
-"""From picture to picture: what moved, as one small record per frame that can be kept for seconds."""
+"""Motion between successive frames, as one small record per frame that can be kept for seconds."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,31 +16,30 @@ from streamdet.tracking.optical_flow import MIN_GRADIENT, find_corners, select_c
 from streamdet.tracking.pyramid import Pyramid, build_pyramid
 
 CELL_PX = 8
-"""Side of the squares of which each gives one point, in pixels of the finest level."""
+"""Side of the cells, each of which gives one point, in pixels of the finest level."""
 SPARSE_STRIDE = 3
-"""Of squares where nothing is known and nothing changes, one in so many of each row and column is looked at."""
+"""Of cells without objects and without change, every third of each row and column is used."""
 CHANGE_THRESHOLD = 4.0
-"""Mean difference of grey of a square that changes: above the noise of a camera in the dark."""
+"""Minimum mean difference in grey levels of a cell that changes: above the noise of a camera in the dark."""
 MAX_POINTS = 800
-"""Bounds the cost of a frame: 2 us each on one core of an AMD EPYC."""
+"""Maximum number of points; bounds the cost of a frame: 2 us each on one core of an AMD EPYC."""
 MAX_RESIDUAL = 8.0
-"""Mean difference of grey within a window beyond which it was not found again."""
+"""Maximum mean difference in grey levels of a window that was found in the next picture."""
 
 _MAX_ZOOM = 4.0  # of areas, between two detections
 
 _NO_POINTS = np.empty((0, 2), np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameMotion:
-    """What happened between two frames.
+class FrameMotion(NamedTuple):
+    """What moved between two frames.
 
     Attributes:
         start_s: time of the earlier frame.
         end_s: time of the later frame.
         points: (M, 2) float32 x, y in pixels of the earlier picture.
-        shifts: (M, 2) float32, where each went, in pixels.
-        camera_motion: what the camera did.
+        shifts: (M, 2) float32, how far each moved, in pixels.
+        camera_motion: motion of the camera.
     """
 
     start_s: float
@@ -50,7 +49,7 @@ class FrameMotion:
     camera_motion: CameraMotion
 
     def reversed(self) -> FrameMotion:
-        """Returns the same as seen by one who goes back in time."""
+        """Returns the motion from the later frame to the earlier one."""
         camera_motion = CameraMotion(*(-value for value in self.camera_motion))
         return FrameMotion(self.end_s, self.start_s, self.points + self.shifts, -self.shifts, camera_motion)
 
@@ -63,10 +62,10 @@ def thin_out(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class MotionEstimator:
-    """Measures the step from each picture to the next; holds one small pyramid, never a picture.
+    """Measures the motion from each picture to the next; keeps one small pyramid, never a picture.
 
     Args:
-        use_flow: look at the pictures; else every step is one of which nothing is known.
+        use_flow: measure in the pictures; otherwise no motion has any points.
     """
 
     def __init__(self, use_flow: bool = True) -> None:
@@ -81,15 +80,16 @@ class MotionEstimator:
         time_s: float,
         boxes_xyxy: NDArray[np.float64],
     ) -> FrameMotion | None:
-        """Returns the step that leads to this picture; None for the first, and where time does not go on.
+        """Returns the motion up to this picture; None for the first one, and where time does not advance.
 
-        A step between pictures that cannot be compared (tiny ones, or of two sizes) has no points.
+        The motion between pictures that cannot be compared (too small, or of different sizes) has no points.
 
         Args:
             picture: the next one.
-            time_s: its time, later than that of the one before.
-            boxes_xyxy: (N, 4) float64, where objects were in the picture before.
+            time_s: its time, later than that of the previous one.
+            boxes_xyxy: (N, 4) float64, objects in the previous picture.
         """
+        time_s = float(time_s)  # an int would compile the kernels again
         start_s, self._time_s = self._time_s, time_s
         before, after = self._before, build_pyramid(picture) if self._use_flow else None
         self._before = after
@@ -113,7 +113,7 @@ class MotionEstimator:
         return FrameMotion(start_s, time_s, points, shifts, self._camera_motion)
 
     def _guesses(self, points: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
-        """Returns where a camera that goes on as it did would shift the points, in pixels of the finest level."""
+        """Returns the shifts of the points if the camera moves as before, in pixels of the finest level."""
         x, y = points[:, 0], points[:, 1]
         move_x, move_y, zoom, roll = self._camera_motion
         shift_x = move_x / scale + zoom * x - roll * y
@@ -122,12 +122,12 @@ class MotionEstimator:
 
 
 class MotionHistory:
-    """The steps of the last seconds, oldest first.
+    """The motions of the last seconds, oldest first.
 
     Args:
-        keep_s: how far back it reaches: trackers carry on over 5 s from detection to detection, and what is moved to
-            the newest frame is shown for 5 s. At 30 frames/s it takes 4 MB at most.
-        most: most steps, whatever the frame rate.
+        keep_s: seconds that are kept: trackers bridge 5 s from detection to detection, and boxes that are moved to the
+            newest frame are shown for 5 s. At 30 frames/s this takes 4 MB at most.
+        most: maximum number of motions at any frame rate.
     """
 
     def __init__(self, keep_s: float = 10.0, most: int = 1200) -> None:
@@ -138,7 +138,7 @@ class MotionHistory:
         return len(self._motions)
 
     def add(self, step: FrameMotion) -> None:
-        """Takes the next step and forgets what is too old."""
+        """Adds the next motion and forgets those that are too old."""
         self._motions.append(step)
         while self._motions[0].end_s < step.end_s - self._keep_s:
             self._motions.popleft()
@@ -150,18 +150,18 @@ class MotionHistory:
     def camera_motion(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """Returns what the camera did from one time to a later one, (2, 3) float64: see `camera_compensation.Affine`.
 
-        Before the first step that is kept it is said to stand still, and so it is all the way where small errors have
-        added up to what no camera does.
+        Before the first kept motion the camera counts as still. It counts as still throughout if small errors have
+        added up to a motion that no camera makes.
         """
-        whole = np.eye(3)
+        total = np.eye(3)
         for step, share in self.between(start_s, end_s):
             move_x, move_y, zoom, roll = (share * value for value in step.camera_motion)
-            whole = np.array([[1 + zoom, -roll, move_x], [roll, 1 + zoom, move_y], [0, 0, 1]]) @ whole
-        area = whole[0, 0] * whole[1, 1] - whole[0, 1] * whole[1, 0]
-        return whole[:2] if 1 / _MAX_ZOOM <= area <= _MAX_ZOOM else np.eye(2, 3)
+            total = np.array([[1 + zoom, -roll, move_x], [roll, 1 + zoom, move_y], [0, 0, 1]]) @ total
+        area = total[0, 0] * total[1, 1] - total[0, 1] * total[1, 0]
+        return total[:2] if 1 / _MAX_ZOOM <= area <= _MAX_ZOOM else np.eye(2, 3)
 
     def between(self, start_s: float, end_s: float) -> Iterator[tuple[FrameMotion, float]]:
-        """Yields the steps from one time to a later one, each with the share of it that lies between them."""
+        """Yields the motions from one time to a later one, each with the share of it that lies between them."""
         steps = list(self._motions)
         first = bisect_right([step.end_s for step in steps], start_s)
         for step in steps[first:]:

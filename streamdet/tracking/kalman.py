@@ -208,7 +208,7 @@ def predict_boxes(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: Moti
 
 
 def to_matrices(mean: Mean, covariance: Covariance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns one track's (4, 2) mean and (4, 3) covariance as the vector (8,) and matrix (8, 8) that they represent."""
+    """Returns the vector (8,) and matrix (8, 8) that one track's (4, 2) mean and (4, 3) covariance represent."""
     value, cross, velocity = (np.diag(covariance[:, k]) for k in range(3))
     return mean.T.ravel(), np.block([[value, cross], [cross, velocity]])
 

@@ -1,4 +1,4 @@
-"""Live: the boxes of an older frame, moved to the newest one by what was measured between them."""
+"""Live mode: boxes of an older frame, moved to the newest one by the motion measured between them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from streamdet.types import Detections
 
 
 class LiveMover:
-    """Shows the newest detections on the newest frame: no frame waits, ids are those of the detections.
+    """Shows the newest detections on the newest frame; no frame waits. Ids are those of the detections.
 
-    Give it every frame in order (`observe`), and detections whenever they come (`update`), also in order.
+    Pass every frame in order (`observe`), and detections as they arrive (`update`), also in order.
     """
 
     def __init__(self, options: MotionOptions | None = None) -> None:
@@ -36,7 +36,7 @@ class LiveMover:
         self._aspect_ratios = AspectRatios()
 
     def observe(self, picture: Picture, time_s: float) -> None:
-        """Takes the next frame: measures what moved, and moves the boxes with it."""
+        """Takes the next frame: measures the motion, and moves the boxes along."""
         step = self._estimator.measure(picture, time_s, self._boxes.boxes_xyxy)
         self._now_s, self._size = time_s, (picture.width, picture.height)
         if step is None:
@@ -47,18 +47,18 @@ class LiveMover:
         self._follow(step, 1.0)
 
     def update(self, detections: Detections, time_s: float) -> None:
-        """Takes the detections of a frame that was given before, and moves them to the newest.
+        """Takes the detections of a frame that was observed before, and moves them to the newest one.
 
         Args:
-            detections: with ids that stay, or all -1.
-            time_s: of their frame; later than that of the detections before.
+            detections: with lasting ids, or all -1.
+            time_s: of their frame; later than that of the previous detections.
         """
         self._labels = detections.labels
         old = self.at(time_s)
         self._aspect_ratios.learn(detections.boxes_xyxy.astype(np.float64), detections.class_ids, *self._size)
         new = self._learn(old, self._found(detections, time_s))
         missed = (old.ids >= 0) & ~np.isin(old.ids, new.ids)
-        missed &= time_s - old.last_seen_s <= self.options.coast_s * 1.02  # frames do not come at round times
+        missed &= time_s - old.last_seen_s <= self.options.coast_s * 1.02  # frame times are not exact
         missed &= ~_overlapped(old, new, self.options.max_overlap)
         self._boxes = new.concatenated(old.selected(missed))
         self._detected_s = time_s
@@ -67,11 +67,11 @@ class LiveMover:
             self._follow(step, share)
 
     def show(self, time_s: float) -> Detections:
-        """Returns what is to be seen on the newest frame, whose time is given."""
+        """Returns the boxes on the newest frame, at `time_s`."""
         return self.to_detections(self._boxes, time_s)
 
     def to_detections(self, boxes: PropagatedBoxes, time_s: float) -> Detections:
-        """Returns what is to be seen of boxes at their time: cut to the picture, faded, without what is gone."""
+        """Returns boxes at their time as detections: clipped to the picture, scores decayed, lost boxes left out."""
         options = self.options
         width, height = self._size
         clipped_xyxy = np.clip(boxes.boxes_xyxy, 0.0, np.array([width, height, width, height], np.float64))
@@ -98,18 +98,18 @@ class LiveMover:
 
     @property
     def path(self) -> Sequence[tuple[float, PropagatedBoxes]]:
-        """Times and boxes of the frames since the last detections, theirs first; not to be changed."""
+        """Times and boxes of the frames since that of the last detections, oldest first; not to be modified."""
         return self._path
 
     def backward_path(
         self, detections: Detections, time_s: float, until_s: float
     ) -> list[tuple[float, PropagatedBoxes]]:
-        """Returns the times and boxes of detections on the frames before theirs, newest first, back to `until_s`."""
+        """Returns times and boxes of detections moved to the frames before theirs, newest first, back to `until_s`."""
         boxes = self._found(detections, time_s)
         path = [(time_s, boxes)]
         for step, share in reversed(list(self._history.between(until_s, time_s))):
             boxes = boxes.selected(np.ones(len(boxes), np.bool_))
-            boxes.step(step.reversed(), share, self.options)
+            boxes.move(step.reversed(), share, self.options)
             path.append((step.start_s, boxes))
         return path
 
@@ -121,13 +121,13 @@ class LiveMover:
 
     def _follow(self, step: FrameMotion, share: float) -> None:
         self._boxes = self._boxes.selected(np.ones(len(self._boxes), np.bool_))
-        self._boxes.step(step, share, self.options)
+        self._boxes.move(step, share, self.options)
         self._path.append((step.end_s, self._boxes))
         while self._path[0][0] < step.end_s - self.options.max_unseen_s:
             del self._path[0]
 
     def at(self, time_s: float) -> PropagatedBoxes:
-        """Returns the boxes on the last frame up to a time; the first after the last detections, if that is later."""
+        """Returns the boxes on the last frame up to a time, but at least on the frame of the last detections."""
         best = self._path[0][1] if self._path else self._boxes
         for end_s, boxes in self._path:
             if end_s > time_s + 1e-6:
@@ -136,7 +136,7 @@ class LiveMover:
         return best
 
     def _learn(self, old: PropagatedBoxes, new: PropagatedBoxes) -> PropagatedBoxes:
-        """Gives new rows what is known of their ids, and compares what was measured with what was detected."""
+        """Copies the state of known ids to new rows, and compares the measured motion with the detections."""
         options = self.options
         row_of = {int(id): row for row, id in enumerate(old.ids) if id >= 0}
         pairs = [(row_of[int(id)], row) for row, id in enumerate(new.ids) if int(id) in row_of]
@@ -164,11 +164,11 @@ class LiveMover:
 
 
 def _overlapped(old: PropagatedBoxes, new: PropagatedBoxes, most: float) -> NDArray[np.bool_]:
-    """Says which old boxes (N,) overlap with a new one of their class by more than `most`: the same object by now."""
-    alike = iou_matrix(old.boxes_xyxy.astype(np.float32), new.boxes_xyxy.astype(np.float32))
-    alike[old.class_ids[:, None] != new.class_ids[None]] = 0.0
-    max_overlap: NDArray[np.bool_] = np.logical_or.reduce(alike > most, axis=1)
-    return max_overlap
+    """Returns (N,) bool: which old boxes overlap a new one of their class by more than `most`: the same object."""
+    overlap = iou_matrix(old.boxes_xyxy.astype(np.float32), new.boxes_xyxy.astype(np.float32))
+    overlap[old.class_ids[:, None] != new.class_ids[None]] = 0.0
+    overlapped: NDArray[np.bool_] = np.logical_or.reduce(overlap > most, axis=1)
+    return overlapped
 
 
 def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -180,7 +180,7 @@ def _centres(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def warm_up() -> None:
-    """Compiles (or loads from the cache) every kernel of motion, so that no later frame waits for that."""
+    """Compiles (or loads from the cache) every kernel of the movers, so that no later frame waits for that."""
     generator = np.random.default_rng(0)
     box = np.array([[100, 20, 180, 120]], np.float32)
     one = Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32), np.ones(1, np.int64))

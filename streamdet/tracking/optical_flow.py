@@ -1,11 +1,11 @@
-"""How points of one picture moved to the next: corners, and sparse optical flow.
+"""Corners and sparse optical flow: how points of one picture moved to the next.
 
 Lucas and Kanade, "An Iterative Image Registration Technique with an Application to Stereo Vision", IJCAI 1981, on a
-pyramid as in Bouguet, "Pyramidal Implementation of the Lucas Kanade Feature Tracker", 2000; the choice of points by the
-smaller eigenvalue is that of Shi and Tomasi, "Good Features to Track", CVPR 1994.
+pyramid as in Bouguet, "Pyramidal Implementation of the Lucas Kanade Feature Tracker", 2000; points are chosen by the
+smaller eigenvalue, as in Shi and Tomasi, "Good Features to Track", CVPR 1994.
 
-A window lies on whole pixels of the earlier picture, at every level; only the displacement has fractions. The earlier
-picture and its slopes are then read as they are, and all pixels of a window share the four weights of the later.
+At every level a window lies on whole pixels of the earlier picture; only the displacement is fractional. So the earlier
+picture and its gradients are read without interpolation, and all pixels of a window share four weights for the later.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ Points = NDArray[np.float32]
 """(N, 2) float32: x, y in pixels of the finest level; the centre of its first pixel is (0, 0)."""
 
 Cells = NDArray[np.bool_]
-"""(M, N) bool: squares of the finest level without its outermost pixels, row by row."""
+"""(M, N) bool: square cells of the finest level without its outermost pixels, row by row."""
 
 WINDOW = 8
-"""Pixels of a window's side, on each level."""
+"""Side of a window in pixels, on each level."""
 MAX_ITERATIONS = 8
-"""Most Gauss-Newton steps on a level."""
+"""Maximum Gauss-Newton steps on a level."""
 CONVERGED_PX = 0.03
-"""A step smaller than this ends a level; 2 px of the picture make an IoU of 0.9 of a person 40 px wide."""
+"""A smaller step ends a level. For scale: 2 px of the picture lower the IoU of a person 40 px wide to 0.9."""
 MIN_GRADIENT = 2.0
-"""Mean squared slope, (levels of grey per pixel)^2, that a window needs in its weaker direction."""
+"""Minimum mean squared gradient of a window in its weaker direction, in (grey levels per pixel)^2."""
 
 
 @kernel
 def select_cells(
     before: Level, after: Level, cell: int, boxes_xyxy: NDArray[np.float64], changed: float, sparse: int
 ) -> Cells:
-    """Says where points are worth their cost: on known boxes, wherever the picture changes, and thinly elsewhere.
+    """Selects cells where points are worth their cost: in known boxes, where the picture changes, and a few elsewhere.
 
-    What moves and is not known yet may be what the next detection finds, and that one will ask how it moved.
+    Whatever moves outside known boxes may be found by the next detections, and then its motion is needed.
 
     Args:
         before: (rows, columns) float32.
         after: the same shape, the next picture.
-        cell: side of the squares in pixels.
+        cell: side of the cells in pixels.
         boxes_xyxy: (N, 4) float64 in pixels of the level.
-        changed: least mean absolute difference of grey of a square that changes.
-        sparse: of the other squares, take one in so many of each row and each column.
+        changed: minimum mean absolute difference of a cell that changes, in grey levels.
+        sparse: of the other cells, select every `sparse`-th of each row and column.
 
     Returns:
         (M, N) bool.
@@ -91,16 +91,16 @@ def select_cells_reference(
 
 @kernel
 def find_corners(level: Level, cell: int, wanted: Cells, gradient: float) -> Points:
-    """Returns the best point of each wanted cell x cell square that has slopes in two directions.
+    """Returns the best point of each wanted cell that has gradients in two directions.
 
     Args:
         level: (rows, columns) float32.
-        cell: side of the squares in pixels.
-        wanted: (M, N) bool, which squares to look at, see `select_cells`.
-        gradient: least mean squared slope of a square in its weaker direction, see `MIN_GRADIENT`.
+        cell: side of the cells in pixels.
+        wanted: (M, N) bool, which cells to use, see `select_cells`.
+        gradient: minimum mean squared gradient of a cell in its weaker direction, see `MIN_GRADIENT`.
 
     Returns:
-        (N, 2) float32 x, y of whole pixels, row by row of squares.
+        (N, 2) float32 x, y of whole pixels, row by row of cells.
     """
     down, across = wanted.shape
     points = np.empty((down * across, 2), np.float32)
@@ -164,19 +164,19 @@ def find_corners_reference(level: Level, cell: int, wanted: Cells, gradient: flo
 
 @kernel(contract=True)
 def align_window(before: Level, after: Level, x: int, y: int, dx: float, dy: float) -> tuple[float, float, np.float32]:
-    """Finds where the window around a whole pixel of `before` is in `after`, from a first guess on.
+    """Finds the window around a whole pixel of `before` in `after`, starting from a guess.
 
     Args:
         before: (rows, columns) float32.
         after: the same shape.
-        x: column of the window's pixel 4, 4; the window must lie within 1 px of the border.
+        x: column of the window's pixel 4, 4; the window must be at least 1 px from the border.
         y: its row.
         dx: guessed displacement in pixels.
-        dy: likewise.
+        dy: the same in y.
 
     Returns:
-        The displacement, and the mean absolute difference of grey that is left at the last step; that is infinite where
-        the window has no slopes to hold on to, or leaves the picture.
+        The displacement, and the mean absolute difference in grey levels that remains at the last step: infinite where
+        the window has too little gradient, or leaves the picture.
     """
     half = WINDOW // 2
     left, top = x - half, y - half
@@ -263,17 +263,16 @@ def align_window_reference(
 def track_points(
     before: tuple[Level, ...], after: tuple[Level, ...], points: Points, guesses: Points
 ) -> tuple[Points, NDArray[np.float32]]:
-    """Follows points from one pyramid to the next, coarse to fine.
+    """Tracks points from one pyramid to the next, coarse to fine.
 
     Args:
         before: levels of the earlier picture, finest first.
         after: levels of the later one, of the same shapes.
         points: (N, 2) float32, whole pixels of the finest level.
-        guesses: (N, 2) float32, displacements to begin with.
+        guesses: (N, 2) float32, displacements to start from.
 
     Returns:
-        (N, 2) float32 displacements, and (N,) float32 what is left of the difference of grey, infinite where a point
-        could not be followed.
+        (N, 2) float32 displacements, and (N,) float32 residuals in grey levels, infinite where a point was lost.
     """
     moved = np.empty((len(points), 2), np.float32)
     residual = np.empty(len(points), np.float32)
@@ -292,7 +291,7 @@ def track_points(
             off = np.float32(np.inf)
             if reach <= x < level.shape[1] - reach and reach <= y < level.shape[0] - reach:
                 new_dx, new_dy, off = align_window(level, after[k], x, y, dx, dy)
-                # A level that finds nothing, or runs away, leaves the next finer one its guess.
+                # A level that finds nothing, or diverges, passes its guess to the next finer one.
                 if off < np.inf and abs(new_dx - dx) < WINDOW // 2 and abs(new_dy - dy) < WINDOW // 2:
                     dx, dy = new_dx, new_dy
                 else:

@@ -1,4 +1,4 @@
-"""Boxes on their way from the frame of their detection to another one: what is known of each, and a step."""
+"""Boxes that are propagated from the frame of their detection to other frames, with the state of each."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 from streamdet.tracking.frame_motion import FrameMotion
 from streamdet.tracking.motion_options import MotionOptions
-from streamdet.tracking.propagate import propagate
+from streamdet.tracking.propagate import BoxStates, propagate
 from streamdet.types import Detections
 
 
 @dataclass(slots=True, eq=False)
 class PropagatedBoxes:
-    """Boxes on their way, as parallel arrays.
+    """Propagated boxes as parallel arrays.
 
     Attributes:
-        ids: (N,) int64; -1 where nobody gives ids.
+        ids: (N,) int64; -1 for none.
         class_ids: (N,) int32.
         scores: (N,) float32, of the last detection.
         last_seen_s: (N,) float64, time of the last detection.
         boxes_xyxy: (N, 4) float64 in pixels, may reach beyond the picture.
-        velocities: (N, 3) float64, see `propagate`; NaN where not known yet.
-        weights: (N, 2) float64, see `propagate`.
-        detected_velocities: (N, 2) float64, see `propagate`.
+        velocities: (N, 3) float64, see `BoxStates`; NaN where not known yet.
+        weights: (N, 2) float64, see `BoxStates`.
+        detected_velocities: (N, 2) float64, see `BoxStates`.
         errors: (N, 3) float64, squared errors so far of flow, line and rest, in box sizes.
         measured_shifts: (N, 2) float64, shifts measured since the last detection, in pixels.
         applied_shifts: (N, 2) float64, shifts taken since the last detection, in pixels, beyond the camera's.
@@ -50,7 +50,7 @@ class PropagatedBoxes:
 
     @classmethod
     def of(cls, detections: Detections, time_s: float, options: MotionOptions) -> Self:
-        """Returns the detections of a frame, of whose motion nothing is known."""
+        """Returns the detections of a frame, with unknown motion."""
         n = len(detections)
         return cls(
             ids=detections.track_ids.copy(),
@@ -79,26 +79,13 @@ class PropagatedBoxes:
         """Returns these rows, then those of `other`."""
         return PropagatedBoxes(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
 
-    def step(self, step: FrameMotion, share: float, options: MotionOptions) -> None:
-        """Moves all boxes along one step, in place."""
+    def move(self, motion: FrameMotion, share: float, options: MotionOptions) -> None:
+        """Moves all boxes along a share, 0 to 1, of one motion, in place."""
         if len(self) == 0:
             return
-        elapsed_s = abs(step.end_s - step.start_s)
-        support = propagate(
-            self.boxes_xyxy,
-            self.velocities,
-            self.weights,
-            self.detected_velocities,
-            self.measured_shifts,
-            self.applied_shifts,
-            self.last_seen_s == self.last_seen_s.max(),
-            step.points,
-            step.shifts,
-            step.camera_motion,
-            elapsed_s,
-            share,
-            options.point_weights,
-        )
+        states = BoxStates(*(getattr(self, name) for name in BoxStates._fields))
+        solid = self.last_seen_s == self.last_seen_s.max()
+        support = propagate(states, solid, motion, share, options.point_weights)
         np.maximum(self.support, support, out=self.support)
         supported = support >= options.min_support * self.support
-        self.supported_s[supported] = step.end_s
+        self.supported_s[supported] = motion.end_s

@@ -1,4 +1,4 @@
-"""Objects that change their pace or their size between three detections: put on a curve rather than on two lines."""
+"""Objects whose velocity or size changes between three detections move on a spline instead of on two lines."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from streamdet.boxes import area, clip
 from streamdet.types import Detections
 
 MAX_INTERVAL_S = 0.4
-"""Detections further apart say nothing of how an object moved in between. At five per second a curve lifts the quality
-of smooth mode by 0.0005 to 0.002 on a street with its exact truth and on a filmed crowd; at two, it costs as much."""
+"""Maximum time between two detections for a spline. At five per second a spline raises the quality of smooth mode by
+0.0005 to 0.002, on a synthetic street with exact ground truth and on a filmed crowd; at two, it lowers it as much."""
 MAX_SHRINK = 0.5
-"""A box is no narrower and no lower on the curve than this share of what it is on the lines: where one that was cut off
-grows at once, the curve swings out so far before that the box would turn inside out."""
+"""Minimum width and height of a box on the spline, as a share of those on the lines: where a truncated box suddenly
+grows, the spline overshoots so far before it that the box would turn inside out."""
 _SAME_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplineCorrection:
-    """What three successive detections of the same objects say of the way through the middle one.
+    """The difference between a spline through three successive detections and the two straight lines.
 
     Attributes:
         times_s: (3,) of the detections.
-        ids: (N,) int64, of the objects that all three have.
-        before: (N, 4) float64, by how much the slope at the middle one differs from that of the line before it, in
-            pixels over the whole of that line.
+        ids: (N,) int64, of the objects in all three.
+        before: (N, 4) float64, by how much the slope at the middle detection differs from that of the line before it,
+            in pixels over the length of that line.
         after: (N, 4) float64, the same for the line after it.
     """
 
@@ -39,7 +39,7 @@ class SplineCorrection:
 
     @classmethod
     def fit(cls, times_s: tuple[float, float, float], detections: tuple[Detections, Detections, Detections]) -> Self:
-        """Works it out; ids of -1 are nobody's, others occur once in each."""
+        """Computes the difference. Ids of -1 match none; the others occur once in each of the detections."""
         first, middle, last = (found.track_ids for found in detections)
         ids = np.intersect1d(np.intersect1d(first, middle), last)
         ids = ids[ids >= 0]
@@ -50,14 +50,14 @@ class SplineCorrection:
         return cls(times_s, ids, until_s * (slope - slope_before), since_s * (slope - slope_after))
 
     def apply(self, shown: Detections, time_s: float, size: tuple[int, int]) -> Detections:
-        """Returns what is shown at a time with the objects that turn moved from the lines to the curve.
+        """Returns the shown detections at a time, with these objects moved from the lines to the spline.
 
-        The curve is the cubic that passes through the detections with the slope of the parabola through three at the
-        middle one (Catmull-Rom for uneven times); what the others at its ends say of theirs is added when they come.
+        The spline is a cubic through the detections; its slope at the middle one is that of the parabola through all
+        three (Catmull-Rom for uneven times). The slopes at its ends are corrected by the neighbouring triples.
 
         Args:
             shown: boxes at `time_s`.
-            time_s: any; only what lies between the detections changes.
+            time_s: any; only times between the detections change anything.
             size: width and height of the picture, which no box leaves.
         """
         start_s, middle_s, end_s = self.times_s
@@ -75,19 +75,19 @@ class SplineCorrection:
         boxes = shown.boxes_xyxy.copy()
         boxes[turning] += _limited(off[np.searchsorted(self.ids, shown.track_ids[turning])], boxes[turning])
         boxes = clip(boxes, *size)
-        gone = area(boxes) <= 0  # beyond the border, where no line leads
+        gone = area(boxes) <= 0  # beyond the border, where the lines do not lead
         boxes[gone] = shown.boxes_xyxy[gone]
         return replace(shown, boxes_xyxy=boxes)
 
 
 class SplineFitter:
-    """Remembers the latest detections."""
+    """Fits a spline to the latest three detections."""
 
     def __init__(self) -> None:
         self._latest: list[tuple[float, Detections]] = []
 
     def add(self, detections: Detections, time_s: float) -> SplineCorrection | None:
-        """Takes the next detections; returns what they and the two before them say, if they are close enough."""
+        """Takes the next detections; returns the correction for them and the two before, if these are close enough."""
         self._latest = [*self._latest[-2:], (time_s, detections)]
         if len(self._latest) < 3:
             return None
@@ -98,14 +98,14 @@ class SplineFitter:
 
 
 def _limited(off: NDArray[np.float64], line_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns (N, 4) how far boxes are to move off the lines, less where they would shrink too much."""
+    """Returns (N, 4) how far boxes move off the lines, less where they would shrink too much."""
     shrunk = (off[:, :2] - off[:, 2:]) / np.maximum(line_xyxy[:, 2:] - line_xyxy[:, :2], 1e-6)
     limited: NDArray[np.float64] = off / np.maximum(1.0, shrunk.max(axis=1, keepdims=True) / MAX_SHRINK)
     return limited.astype(np.float32)
 
 
 def _rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Returns where each of the wanted ids is."""
+    """Returns the row of each wanted id."""
     order = np.argsort(ids, kind="stable")
     rows: NDArray[np.intp] = order[np.searchsorted(ids, wanted, sorter=order)]
     return rows

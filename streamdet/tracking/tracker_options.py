@@ -28,7 +28,7 @@ class TrackerOptions:
         match_new: minimum similarity, weighted with the score, of a high-score detection and a tentative track.
         max_lost_s: seconds for which a lost track can be continued by position. Longer is no better: after 2 s many
             ids go to other objects (IDF1 as in `associate`: 0.683, 0.857, 0.832).
-        reidentify_s: the same where the look is known and a new object looks like it: see `find_again`.
+        reidentify_s: the same for a track whose appearance matches a new object, see `reidentify`.
         appearance: use the appearance of objects if the tracker gets pictures, see `appearance`.
         max_gap_s: after this many seconds without an update all tracks are removed.
         coast_s: seconds for which `predict` still shows a track that the last update did not see.

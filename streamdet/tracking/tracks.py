@@ -148,7 +148,8 @@ def shown_tracks(
 ) -> tuple[Boxes, NDArray[np.float32], NDArray[np.int32], Indices]:
     """Returns boxes, decayed scores, classes and ids of confirmed and lost tracks, predicted `ahead_s` seconds ahead.
 
-    Confirmed tracks are shown for `seen_for_s` after their last detection, lost ones for `lost_for_s` (negative: never).
+    Confirmed tracks are shown for `seen_for_s` after their last detection, lost ones for `lost_for_s` (if not
+    negative).
     """
     rows = np.empty(count, np.int64)
     n = 0

@@ -43,7 +43,7 @@ class AspectRatios:
         A box that touches both borders, or whose class has no complete box yet, stays as it is.
 
         Example:
-            >>> shapes, person = Shapes(), np.zeros(1, np.int32)
+            >>> ratios, person = AspectRatios(), np.zeros(1, np.int32)
             >>> ratios.learn(np.array([[100.0, 100.0, 150.0, 200.0]]), person, 640, 480)
             >>> ratios.completed(np.array([[610.0, 100.0, 640.0, 200.0]]), person, 640, 480).round(3).tolist()
             [[610.0, 100.0, 660.0, 200.0]]

@@ -39,19 +39,19 @@ def test_halve_equals_its_reference(seed, rows, columns):
 
 @settings(max_examples=40)
 @given(seeds, st.integers(2, 9), st.floats(0, 2000))
-def test_corners_equal_their_reference(seed, cell, slope):
+def test_find_corners_equals_its_reference(seed, cell, slope):
     rng = np.random.default_rng(seed)
     level = random_level(seed)
     wanted = rng.uniform(size=((40 - 2) // cell, (60 - 2) // cell)) < 0.7
     ours = optical_flow.find_corners(level, cell, wanted, slope)
     theirs = optical_flow.find_corners_reference(level, cell, wanted, slope)
-    # Rounding may decide a square whose slope is just the limit, or two equal pixels, the other way.
+    # Rounding may change the result for a cell exactly at the limit, or for two equal pixels.
     assert len(set(map(tuple, ours)) ^ set(map(tuple, theirs))) <= 1
 
 
 @settings(max_examples=40)
 @given(seeds, st.integers(2, 9), st.floats(0, 120), st.integers(1, 4))
-def test_squares_equal_their_reference(seed, cell, changed, sparse):
+def test_select_cells_equals_its_reference(seed, cell, changed, sparse):
     rng = np.random.default_rng(seed)
     before, after = random_level(seed), random_level(seed + 1)
     corner = rng.uniform(-20, 70, (3, 2))
@@ -69,7 +69,7 @@ def test_weighted_median_equals_its_reference(pairs):
 
 @settings(max_examples=30)
 @given(seeds)
-def test_outside_all_equals_its_reference(seed):
+def test_points_outside_equals_its_reference(seed):
     rng = np.random.default_rng(seed)
     points = rng.uniform(0, 100, (50, 2)).astype(np.float32)
     corner = rng.uniform(0, 80, (rng.integers(0, 4), 2))
@@ -80,7 +80,7 @@ def test_outside_all_equals_its_reference(seed):
 
 
 def search_window(before, after, x, y):
-    """Where the 8 x 8 window around x, y of `before` fits `after` best, by trying every tenth of a pixel around."""
+    """Returns the best fit of the 8 x 8 window around x, y of `before` in `after`, by trying every tenth of a pixel."""
     window = before[y - 4 : y + 4, x - 4 : x + 4]
     best = (np.inf, 0.0, 0.0)
     for dx in np.arange(-3, 3.01, 0.1):
@@ -97,7 +97,7 @@ def search_window(before, after, x, y):
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.4, -0.3), (1.7, 1.2), (-2.3, 0.6)])
-def test_a_window_is_found_where_trying_every_place_finds_it(shift):
+def test_align_window_finds_what_an_exhaustive_search_finds(shift):
     x, y = np.meshgrid(np.arange(80, dtype=np.float32), np.arange(60, dtype=np.float32))
     texture = Texture(3, shortest_px=9)
     before, after = texture(x, y), texture(x - shift[0], y - shift[1])
@@ -112,7 +112,7 @@ def test_a_window_is_found_where_trying_every_place_finds_it(shift):
 
 @settings(max_examples=15, deadline=None)
 @given(st.floats(-12, 12), st.floats(-12, 12))
-def test_points_are_followed_to_a_tenth_of_a_pixel(dx, dy):
+def test_points_are_tracked_to_a_tenth_of_a_pixel(dx, dy):
     before, after = (pyramid.build_pyramid(picture(k, pan=(dx, dy))) for k in (0, 1))
     wanted = np.ones(((360 - 2) // 8, (640 - 2) // 8), np.bool_)
     points = optical_flow.find_corners(before.levels[0], 8, wanted, optical_flow.MIN_GRADIENT)
@@ -125,7 +125,7 @@ def test_points_are_followed_to_a_tenth_of_a_pixel(dx, dy):
     assert np.percentile(errors, 95) < 0.3
 
 
-def test_a_blank_picture_has_no_points_and_nothing_that_moves():
+def test_a_blank_picture_has_no_points_and_no_camera_motion():
     grey = np.full((360, 640), 90, np.uint8)
     blank = Picture(640, 360, PixelFormat.NV12, (grey, grey[:180]))
     meter = MotionEstimator()
@@ -135,7 +135,7 @@ def test_a_blank_picture_has_no_points_and_nothing_that_moves():
     assert step.camera_motion == camera_motion.NO_CAMERA_MOTION
 
 
-def test_scales_cover_all_sizes_of_pictures():
+def test_pyramids_of_all_picture_sizes():
     for width, height in ((16, 16), (31, 17), (640, 360), (1920, 1080), (7680, 4320)):
         grey = np.zeros((height, width), np.uint8)
         small = pyramid.build_pyramid(
@@ -149,10 +149,10 @@ CAMERAS = [((3.0, -2.0), 1.0), ((0.0, 0.0), 1.01), ((-5.5, 0.5), 0.995), ((0.0, 
 
 
 @pytest.mark.parametrize(("pan", "zoom"), CAMERAS)
-def test_the_camera_is_told_from_what_moves_by_itself(pan, zoom):
+def test_camera_motion_is_separated_from_object_motion(pan, zoom):
     things = [Thing((100, 60, 220, 300), (7, 0)), Thing((400, 100, 520, 320), (-6, 2), seed=2)]
     known = np.array([thing.at(0) for thing in things])
-    for boxes in (known, np.empty((0, 4))):  # with nothing known, the two are outvoted
+    for boxes in (known, np.empty((0, 4))):  # without known boxes, the two objects are outvoted
         meter = MotionEstimator()
         meter.measure(picture(0, things, pan, zoom), 0.0, boxes)
         step = meter.measure(picture(1, things, pan, zoom), 0.1, boxes)
@@ -162,7 +162,7 @@ def test_the_camera_is_told_from_what_moves_by_itself(pan, zoom):
             assert np.hypot(*(shift - true)) < 0.35, (x, y, shift, true)
 
 
-def test_a_picture_full_of_contradiction_moves_no_camera():
+def test_contradicting_points_give_no_camera_motion():
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 600, (200, 2)).astype(np.float32)
     shifts = rng.uniform(-20, 20, (200, 2)).astype(np.float32)
@@ -172,7 +172,7 @@ def test_a_picture_full_of_contradiction_moves_no_camera():
     )
 
 
-def test_a_step_read_backwards_leads_back():
+def test_a_reversed_motion_leads_back():
     points, shifts = np.array([[10, 20]], np.float32), np.array([[3, -1]], np.float32)
     back = FrameMotion(1.0, 2.0, points, shifts, camera_motion.CameraMotion(3, -1, 0.1, 0.2)).reversed()
     assert (back.points + back.shifts).tolist() == points.tolist()
@@ -180,7 +180,7 @@ def test_a_step_read_backwards_leads_back():
 
 
 @given(st.lists(st.floats(0.001, 0.5), min_size=1, max_size=30), st.floats(0, 1), st.floats(0, 1))
-def test_history_gives_exactly_the_time_between(durations, a, b):
+def test_history_covers_exactly_the_time_between(durations, a, b):
     history, now = MotionHistory(keep_s=100), 0.0
     none = np.empty((0, 2), np.float32)
     for duration in durations:
@@ -192,7 +192,7 @@ def test_history_gives_exactly_the_time_between(durations, a, b):
     assert all(0 < share <= 1 + 1e-9 for _, share in parts)
 
 
-def test_history_adds_up_what_the_camera_did():
+def test_history_accumulates_camera_motion():
     none, history = np.empty((0, 2), np.float32), MotionHistory()
     steps = [
         camera_motion.CameraMotion(3.0, -1.0, 0.02, 0.01),
@@ -210,8 +210,8 @@ def test_history_adds_up_what_the_camera_did():
 
 
 @pytest.mark.parametrize("period_s", [1.0, 3.0, 4.9])
-def test_a_slow_detector_does_not_lose_who_is_who_because_the_camera_swings(period_s):
-    """Posts along a street; each look takes as long as the time to the next, and the camera turns to and fro."""
+def test_ids_survive_a_swinging_camera_with_a_slow_detector(period_s):
+    """Posts along a street; each inference takes one period, and the camera swings to and fro."""
     none, history, tracker = np.empty((0, 2), np.float32), MotionHistory(), ByteTracker()
     speed = np.repeat(np.random.default_rng(1).normal(0, 6, 40), 10)  # pixels a frame, of ten in a second
     pan = np.concatenate([[0], np.cumsum(speed)])
@@ -237,7 +237,7 @@ def test_a_slow_detector_does_not_lose_who_is_who_because_the_camera_swings(peri
     assert changed <= 0.05 * seen  # at 3 s, of every second one, where only 5 s of the camera are known
 
 
-def test_errors_of_the_camera_never_add_up_to_what_no_tracker_takes():
+def test_accumulated_camera_errors_are_never_rejected_by_the_tracker():
     none, history = np.empty((0, 2), np.float32), MotionHistory(keep_s=100)
     for k in range(300):
         history.add(FrameMotion(k / 30, (k + 1) / 30, none, none, camera_motion.CameraMotion(1.0, 0.0, 0.09, 0.09)))
@@ -245,7 +245,7 @@ def test_errors_of_the_camera_never_add_up_to_what_no_tracker_takes():
         validated_affine(history.camera_motion(0.0, end_s))
 
 
-def test_a_large_object_that_nobody_knows_of_is_no_camera():
+def test_a_large_unknown_object_is_not_camera_motion():
     rng = np.random.default_rng(0)
     points = rng.uniform((200, 50), (240, 330), (60, 2)).astype(np.float32)
     shifts = np.tile(np.float32([[9, 2]]), (60, 1))
@@ -271,7 +271,7 @@ def test_shift_at_equals_its_reference(moved, points):
 
 @settings(max_examples=40)
 @given(seeds, st.integers(0, 80), st.booleans())
-def test_camera_motion_equals_its_reference(seed, count, wild):
+def test_estimate_camera_motion_equals_its_reference(seed, count, wild):
     rng = np.random.default_rng(seed)
     points = rng.uniform((0, 0), SIZE, (count, 2)).astype(np.float32)
     true = camera_motion.CameraMotion(*rng.normal(0, (4, 4, 0.01, 0.01)))
@@ -286,23 +286,24 @@ def test_camera_motion_equals_its_reference(seed, count, wild):
     assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
 
 
-def a_scene(seed):
+def random_motion(seed, elapsed_s=0.1):
     rng = np.random.default_rng(seed)
     n, m = rng.integers(0, 6), rng.integers(0, 120)
     corner = rng.uniform((-50, -50), (500, 250), (n, 2))
     boxes = np.hstack([corner, corner + rng.uniform(0, (200, 300), (n, 2))])
     points = rng.uniform((0, 0), SIZE, (m, 2)).astype(np.float32)
     shifts = rng.normal(0, 4, (m, 2)).astype(np.float32)
-    speeds = np.where(rng.uniform(size=(n, 1)) < 0.3, np.nan, rng.normal(0, (60, 60, 0.1), (n, 3)))
-    moved = camera_motion.CameraMotion(*rng.normal(0, (3, 3, 0.01, 0.01)))
-    return rng, boxes, speeds, rng.uniform(size=n) < 0.7, points, shifts, moved
+    velocities = np.where(rng.uniform(size=(n, 1)) < 0.3, np.nan, rng.normal(0, (60, 60, 0.1), (n, 3)))
+    camera = camera_motion.CameraMotion(*rng.normal(0, (3, 3, 0.01, 0.01)))
+    motion = FrameMotion(0.0, elapsed_s, points, shifts, camera)
+    return rng, boxes, velocities, rng.uniform(size=n) < 0.7, motion
 
 
 @settings(max_examples=60, deadline=None)
 @given(seeds)
 def test_box_motions_equal_their_reference(seed):
-    _, boxes, speeds, solid, points, shifts, moved = a_scene(seed)
-    arguments = boxes, speeds / 30, solid, points, shifts, moved, box_motion.POINT_WEIGHTS
+    _, boxes, velocities, solid, motion = random_motion(seed)
+    arguments = boxes, velocities / 30, solid, motion, box_motion.POINT_WEIGHTS
     for ours, theirs in zip(
         box_motion.box_motions(*arguments), box_motion.box_motions_reference(*arguments), strict=True
     ):
@@ -311,21 +312,21 @@ def test_box_motions_equal_their_reference(seed):
 
 @settings(max_examples=60, deadline=None)
 @given(seeds, st.floats(0.005, 2), st.floats(0, 1))
-def test_carry_equals_its_reference(seed, elapsed_s, share):
-    rng, boxes, speeds, solid, points, shifts, moved = a_scene(seed)
+def test_propagate_equals_its_reference(seed, elapsed_s, share):
+    rng, boxes, velocities, solid, motion = random_motion(seed, elapsed_s)
     n = len(boxes)
-    state = [boxes, speeds, rng.uniform(0, 1, (n, 2)), rng.normal(0, 50, (n, 2)), *rng.normal(0, 9, (2, n, 2))]
-    ours, theirs = [part.copy() for part in state], [part.copy() for part in state]
-    rest = solid, points, shifts, moved, elapsed_s, share, box_motion.POINT_WEIGHTS
-    support = propagate.propagate(*ours, *rest)
-    assert np.allclose(support, propagate.propagate_reference(*theirs, *rest), rtol=1e-6, atol=1e-9)
+    state = [boxes, velocities, rng.uniform(0, 1, (n, 2)), rng.normal(0, 50, (n, 2)), *rng.normal(0, 9, (2, n, 2))]
+    ours, theirs = (propagate.BoxStates(*(part.copy() for part in state)) for _ in range(2))
+    rest = solid, motion, share, box_motion.POINT_WEIGHTS
+    support = propagate.propagate(ours, *rest)
+    assert np.allclose(support, propagate.propagate_reference(theirs, *rest), rtol=1e-6, atol=1e-9)
     for mine, reference in zip(ours, theirs, strict=True):
         assert np.allclose(mine, reference, rtol=1e-6, atol=1e-6, equal_nan=True)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.floats(-9, 9), st.floats(-9, 9), st.integers(0, 5))
-def test_follow_equals_its_reference(dx, dy, seed):
+def test_track_points_equals_its_reference(dx, dy, seed):
     before, after = (pyramid.build_pyramid(picture(k, pan=(dx, dy), noise=2.0)) for k in (0, 1))
     rng = np.random.default_rng(seed)
     points = np.floor(rng.uniform((0, 0), SIZE, (60, 2))).astype(np.float32)
@@ -333,10 +334,10 @@ def test_follow_equals_its_reference(dx, dy, seed):
     ours, ours_off = optical_flow.track_points(before.levels, after.levels, points, guesses)
     theirs, theirs_off = optical_flow.track_points_reference(before.levels, after.levels, points, guesses)
     same = np.isclose(ours, theirs, atol=1e-2).all(axis=1) & np.isclose(ours_off, theirs_off, rtol=1e-2, equal_nan=True)
-    assert same.mean() > 0.95  # rounding decides whether a step is the last
+    assert same.mean() > 0.95  # rounding decides whether an iteration is the last
 
 
-def test_no_camera_is_seen_where_everything_flies_apart():
+def test_no_camera_motion_where_all_points_fly_apart():
     rng = np.random.default_rng(0)
     points = rng.uniform(-300, 300, (200, 2)).astype(np.float32)
     assert (

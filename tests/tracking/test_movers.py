@@ -1,3 +1,5 @@
+"""`LiveMover` and `Smoother`: boxes on the frames between detections."""
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -5,6 +7,8 @@ from hypothesis import strategies as st
 
 from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.box_motion import POINT_WEIGHTS, box_motions
+from streamdet.tracking.camera_motion import NO_CAMERA_MOTION
+from streamdet.tracking.frame_motion import FrameMotion
 from streamdet.tracking.live_mover import LiveMover
 from streamdet.tracking.motion_options import MotionOptions
 from streamdet.tracking.smoother import MatchedRows, Smoother, interpolate_boxes
@@ -35,20 +39,20 @@ WALKS = [
 
 
 @pytest.mark.parametrize(("thing", "pan"), [row[1:] for row in WALKS], ids=[row[0] for row in WALKS])
-def test_late_detections_are_brought_to_the_newest_frame(thing, pan):
+def test_late_detections_are_moved_to_the_newest_frame(thing, pan):
     mover = LiveMover()
     play(mover, 16, [thing], pan)
     mover.update(tracks([thing.at(0)]), 0.0)  # one second late
     shown = mover.show(15 / FPS)
     assert shown.track_ids.tolist() == [1]
-    held, moved = iou(thing.at(0), true_box(thing, 15)), iou(shown.boxes_xyxy[0], true_box(thing, 15))
+    kept, moved = iou(thing.at(0), true_box(thing, 15)), iou(shown.boxes_xyxy[0], true_box(thing, 15))
     assert moved > 0.85
-    assert moved > held or held == 1
-    play(mover, 22, [thing], pan, start=16)  # and carried on from there
+    assert moved > kept or kept == 1
+    play(mover, 22, [thing], pan, start=16)  # and moved on from there
     assert iou(mover.show(21 / FPS).boxes_xyxy[0], true_box(thing, 21)) > 0.8
 
 
-def test_a_panning_camera_moves_what_has_no_points_of_its_own():
+def test_a_panning_camera_moves_boxes_without_points():
     thing = Thing((200, 80, 280, 280), (3.0, -1.0), plain=True)
     mover = LiveMover()
     play(mover, 11, [thing], pan=(3.0, -1.0))
@@ -56,12 +60,12 @@ def test_a_panning_camera_moves_what_has_no_points_of_its_own():
     assert iou(mover.show(10 / FPS).boxes_xyxy[0], true_box(thing, 10)) > 0.9
 
 
-def test_a_box_in_front_does_not_drag_the_one_behind_along():
+def test_a_box_in_front_does_not_move_the_one_behind():
     behind, front = Thing((300, 60, 380, 260)), Thing((180, 90, 270, 330), (9.0, 0.0), seed=2)
     mover = LiveMover()
     play(mover, 1, [behind, front])
     mover.update(tracks([behind.at(0), front.at(0)]), 0.0)
-    for k in range(1, 26):  # it passes over the one behind
+    for k in range(1, 26):  # it passes in front of the other one
         mover.observe(picture(k, [behind, front], noise=1.0), k / FPS)
         shown = dict(zip(mover.show(k / FPS).track_ids.tolist(), mover.show(k / FPS).boxes_xyxy, strict=True))
         if 1 in shown:
@@ -69,7 +73,7 @@ def test_a_box_in_front_does_not_drag_the_one_behind_along():
     assert iou(shown[2], true_box(front, 25)) > 0.75
 
 
-def test_what_leaves_the_picture_is_removed_and_nothing_is_shown_outside_it():
+def test_objects_that_leave_the_picture_are_removed_and_boxes_stay_inside():
     thing = Thing((500, 80, 580, 280), (9.0, 0.0))
     mover, there = LiveMover(), []
     play(mover, 1, [thing])
@@ -84,7 +88,7 @@ def test_what_leaves_the_picture_is_removed_and_nothing_is_shown_outside_it():
     assert there[-6:] == [0] * 6
 
 
-def test_what_is_hidden_is_removed_rather_than_left_to_drift():
+def test_a_hidden_object_is_removed_and_does_not_drift():
     thing, wall = Thing((200, 120, 260, 240), (5.0, 0.0)), Thing((330, 60, 520, 330), seed=3)
     mover = LiveMover(MotionOptions(max_hidden_s=0.2))
     play(mover, 1, [thing, wall])
@@ -97,7 +101,7 @@ def test_what_is_hidden_is_removed_rather_than_left_to_drift():
     assert not any(there[-8:])
 
 
-def test_the_score_fades_with_the_age_of_the_detection():
+def test_the_score_decays_with_the_age_of_the_detection():
     mover = LiveMover(MotionOptions(score_half_life_s=1.0))
     thing = Thing((200, 80, 280, 280))
     play(mover, 16, [thing])
@@ -105,7 +109,7 @@ def test_the_score_fades_with_the_age_of_the_detection():
     assert mover.show(1.0).scores[0] == pytest.approx(0.4, rel=1e-3)
 
 
-def test_an_object_that_newer_detections_miss_coasts_and_goes():
+def test_an_object_that_newer_detections_miss_coasts_and_disappears():
     first, second = Thing((100, 80, 180, 280)), Thing((400, 80, 480, 280), seed=2)
     mover = LiveMover(MotionOptions(coast_s=0.4))
     shown = []
@@ -119,7 +123,7 @@ def test_an_object_that_newer_detections_miss_coasts_and_goes():
     assert shown[9:] == [[2]] * 7
 
 
-def test_ids_scores_and_classes_are_those_of_the_detections_whatever_moves():
+def test_ids_scores_and_classes_are_those_of_the_detections():
     things = [Thing((60 + 150 * n, 80, 120 + 150 * n, 260), (4.0 - 3 * n, 0.5), seed=n + 1) for n in range(4)]
     mover = LiveMover()
     rng = np.random.default_rng(0)
@@ -138,7 +142,7 @@ def test_ids_scores_and_classes_are_those_of_the_detections_whatever_moves():
         assert shown.labels == tuple("abcd")
 
 
-def test_detections_without_ids_are_moved_too_and_do_not_pile_up():
+def test_detections_without_ids_are_moved_and_replaced():
     thing = Thing((200, 80, 280, 280), (4.0, 0.0))
     mover = LiveMover()
     for k in range(13):
@@ -150,7 +154,7 @@ def test_detections_without_ids_are_moved_too_and_do_not_pile_up():
         assert iou(shown.boxes_xyxy[0], thing.at(k)) > 0.8
 
 
-def test_nothing_is_shown_before_the_first_detections_or_long_after_the_last():
+def test_no_boxes_before_the_first_detections_or_long_after_the_last():
     mover = LiveMover(MotionOptions(max_unseen_s=1.0))
     play(mover, 2, [])
     assert len(mover.show(1 / FPS)) == 0
@@ -160,18 +164,18 @@ def test_nothing_is_shown_before_the_first_detections_or_long_after_the_last():
     assert len(mover.show(19 / FPS)) == 0
 
 
-def test_without_looking_boxes_go_on_as_from_detection_to_detection():
+def test_without_flow_boxes_keep_their_velocity_between_detections():
     mover = LiveMover(MotionOptions(flow=False))
     thing = Thing((100, 80, 180, 280), (5.0, 0.0))
     for k in range(13):
-        mover.observe(picture(0), k / FPS)  # the picture does not move: nothing can be taken from it
+        mover.observe(picture(0), k / FPS)  # the picture does not move, so no motion can be measured
         if k % 4 == 0 and k < 12:
             mover.update(tracks([thing.at(k)]), k / FPS)
     assert iou(mover.show(12 / FPS).boxes_xyxy[0], thing.at(12)) > 0.8
 
 
 @pytest.mark.parametrize("size", [(16, 16), (640, 360)])
-def test_a_change_of_the_size_of_the_picture_harms_nothing(size):
+def test_the_picture_size_may_change(size):
     from streamdet.color import ColorSpace
     from streamdet.picture import Picture, PixelFormat
 
@@ -183,25 +187,18 @@ def test_a_change_of_the_size_of_the_picture_harms_nothing(size):
         assert len(mover.show(k / FPS)) == 1
 
 
-def test_a_speed_that_is_expected_wins_over_a_background_that_is_seen_through():
+def test_points_with_the_expected_velocity_outweigh_a_visible_background():
     rng = np.random.default_rng(1)
     points = rng.uniform(20, 80, (40, 2)).astype(np.float32)
     shifts = np.where(np.arange(40)[:, None] < 12, [[6.0, 0.0]], [[0.0, 0.0]]).astype(np.float32)
-    box, still = np.array([[10.0, 10.0, 90.0, 90.0]]), (0.0, 0.0, 0.0, 0.0)
-    from streamdet.tracking.camera_motion import CameraMotion
-
-    camera_motion = CameraMotion(*still)
-    told, _ = box_motions(
-        box, np.array([[6.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera_motion, POINT_WEIGHTS
-    )
-    assert told[0, 0] == pytest.approx(6.0, abs=0.2)
-    rest, _ = box_motions(
-        box, np.array([[0.0, 0.0]]), np.ones(1, np.bool_), points, shifts, camera_motion, POINT_WEIGHTS
-    )
-    assert rest[0, 0] == pytest.approx(0.0, abs=0.2)
+    box, motion = np.array([[10.0, 10.0, 90.0, 90.0]]), FrameMotion(0.0, 0.1, points, shifts, NO_CAMERA_MOTION)
+    moving, _ = box_motions(box, np.array([[6.0, 0.0]]), np.ones(1, np.bool_), motion, POINT_WEIGHTS)
+    assert moving[0, 0] == pytest.approx(6.0, abs=0.2)
+    still, _ = box_motions(box, np.array([[0.0, 0.0]]), np.ones(1, np.bool_), motion, POINT_WEIGHTS)
+    assert still[0, 0] == pytest.approx(0.0, abs=0.2)
 
 
-# Smooth.
+# Smooth mode.
 
 
 def smooth(things, frames, detected, delay, late, **options):
@@ -217,7 +214,7 @@ def smooth(things, frames, detected, delay, late, **options):
     return shown
 
 
-def test_a_detector_that_jumps_once_does_not_shake_the_trust_in_what_is_seen():
+def test_one_jump_of_a_detection_does_not_discredit_measured_motion():
     thing, mover = Thing((120, 80, 200, 280), (4.0, 0.0)), LiveMover()
     jump = np.array([-80.0, 0.0, -80.0, 0.0])
     for k in range(51):
@@ -229,22 +226,22 @@ def test_a_detector_that_jumps_once_does_not_shake_the_trust_in_what_is_seen():
 
 
 class Swing(Thing):
-    """Goes to and fro, which no straight line tells."""
+    """Swings to and fro, which no straight line follows."""
 
     def at(self, k):
         x = 60 * np.sin(2 * np.pi * k / 15)
         return np.add(self.box, (x, 0, x, 0))
 
 
-def test_between_two_detections_boxes_follow_what_is_seen():
+def test_boxes_between_two_detections_follow_the_measured_motion():
     thing = Swing((280, 80, 360, 280))
     shown = smooth([thing], 31, {0, 15, 30}, delay=22, late=5)
     overlaps = [iou(shown[k].boxes_xyxy[0], thing.at(k)) for k in range(31)]
-    held = [iou(thing.at(0), thing.at(k)) for k in range(31)]
-    assert np.mean(overlaps) > 0.85 > np.mean(held)  # a straight line holds here
+    kept = [iou(thing.at(0), thing.at(k)) for k in range(31)]
+    assert np.mean(overlaps) > 0.85 > np.mean(kept)  # a straight line between the detections stays in place
 
 
-def test_late_and_missing_detections_leave_what_live_shows():
+def test_smooth_falls_back_to_live_where_detections_are_late_or_missing():
     thing = Thing((100, 80, 180, 280), (3.0, 0.0))
     for detected in ({0, 6, 12, 18}, {0}, {0, 18}):
         shown = smooth([thing], 24, detected, delay=8, late=3)
@@ -263,30 +260,30 @@ def test_an_object_that_appears_is_shown_before_its_first_detection():
     shown = [smoother.show(k / FPS) for k in range(31)]
     there = [2 in result.track_ids for result in shown]
     assert all(there[12:])
-    assert not there[0]  # then it was outside the picture
+    assert not there[0]  # it was outside the picture then
     for k in range(12, 31):
         box = shown[k].boxes_xyxy[shown[k].track_ids.tolist().index(2)]
         assert iou(box, np.clip(new.at(k), 0, [*SIZE, *SIZE])) > 0.6
 
 
-def test_ids_of_smooth_are_those_of_the_detections_and_never_twice():
+def test_smooth_shows_each_id_of_the_detections_once():
     things = [Thing((60 + 150 * n, 80, 120 + 150 * n, 260), (2.0, 0.0), seed=n + 1) for n in range(3)]
     for result in smooth(things, 20, {0, 5, 10, 15}, delay=9, late=2):
         assert sorted(result.track_ids.tolist()) == [1, 2, 3]
 
 
-def test_before_any_detections_smooth_shows_nothing():
+def test_smooth_shows_nothing_before_the_first_detections():
     assert [len(result) for result in smooth([], 5, set(), delay=2, late=1)] == [0] * 5
 
 
-def test_pairs_are_by_id_and_nobody_is_minus_one():
+def test_rows_are_matched_by_id_and_minus_one_never_matches():
     pairs = MatchedRows.of(np.array([5, -1, 7]), np.array([-1, 7, 8, 5]))
     assert list(zip(pairs.before.tolist(), pairs.after.tolist(), strict=True)) == [(0, 3), (2, 1)]
     assert pairs.only_before.tolist() == [False, True, False]
     assert pairs.only_after.tolist() == [True, False, True, False]
 
 
-def test_motion_that_was_measured_wrong_gives_way_to_the_straight_line():
+def test_wrongly_measured_motion_yields_to_the_straight_line():
     line = np.array([[10.0, 10, 30, 50]])
     right = interpolate_boxes(line, line + 4, line + 4, np.zeros((1, 4)), np.zeros((1, 4)), 0.5)
     assert np.allclose(right, line + 4)
@@ -294,9 +291,9 @@ def test_motion_that_was_measured_wrong_gives_way_to_the_straight_line():
     assert np.allclose(wrong, line, atol=0.1)
 
 
-def test_an_object_that_got_a_new_id_is_not_shown_twice():
+def test_an_object_with_a_new_id_is_not_shown_twice():
     thing = Thing((200, 80, 280, 280), (2.0, 0.0))
-    for class_id, ids in ((0, [5]), (1, [4, 5])):  # of another class it may be something else
+    for class_id, ids in ((0, [5]), (1, [4, 5])):  # one of another class may be another object
         mover = LiveMover()
         play(mover, 4, [thing])
         mover.update(tracks([thing.at(0)], ids=[4]), 0.0)
@@ -308,10 +305,10 @@ def test_an_object_that_got_a_new_id_is_not_shown_twice():
 
 
 @settings(max_examples=60, deadline=None)
-@example(134217727, "smooth")  # who came back was put half outside the picture
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["live", "smooth", "blind"]))
-def test_nothing_that_comes_can_break_it(seed, kind):
-    """Any times, gaps, sizes of pictures, boxes and ids: what is shown is finite, in the picture, and of known ids."""
+@example(134217727, "smooth")  # an object that reappeared was placed half outside the picture
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["live", "smooth", "no flow"]))
+def test_any_input_gives_valid_boxes(seed, kind):
+    """With any times, gaps, picture sizes, boxes and ids, shown boxes are finite, in the picture, and of known ids."""
     rng = np.random.default_rng(seed)
     mover = LiveMover(MotionOptions(flow=kind == "live")) if kind != "smooth" else Smoother()
     now_s, last_s, seen, size = float(rng.uniform(-5, 1e6)), -np.inf, [], (320, 180)
