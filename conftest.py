@@ -1,4 +1,4 @@
-"""Where PyTorch is not installed, pytest does not look for examples in the modules that need it."""
+"""Keeps pytest from collecting doctests in modules that need PyTorch if it is not installed."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Shared by all tests: where the test data is, and a check that no test leaves threads, files or ERROR logs behind."""
+"""Fixtures of all tests: the test data, and a check that no test leaves threads, open files or ERROR logs."""
 
 import logging
 import os
@@ -15,11 +15,11 @@ import pytest
 from tests.gstreamer import PYTHON
 from tests.open_files import left_open, open_files
 
-# Compiling kernels and a busy machine make single examples slow; pytest-timeout guards against real hangs.
+# Compiling kernels or a busy machine can make a single example slow; pytest-timeout detects real hangs.
 hypothesis.settings.register_profile("streamdet", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("streamdet")
 
-# A shell's background jobs ignore Ctrl-C, and so do their children; the tests of Ctrl-C need it there as well.
+# Background jobs of a shell ignore Ctrl-C, and so do their children. The tests of Ctrl-C must also work there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -27,16 +27,16 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves long campaigns out unless they are asked for."""
+    """Skips long campaigns unless they are requested."""
     if "slow" not in config.getoption("-m"):
         for item in items:
             if "slow" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="takes long: run it with -m slow"))
+                item.add_marker(pytest.mark.skip(reason="slow: run it with -m slow"))
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of development data; tests that need it skip where it is absent."""
+    """The folder of development data. Tests that need it skip if it does not exist."""
     path = Path(os.environ.get("STREAMDET_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not path.is_dir():
         pytest.skip(f"no test data at {path}: set STREAMDET_TEST_DATA")
@@ -58,7 +58,7 @@ def server_script(data_dir: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_before():
-    """What a very first run says is tested on its own; elsewhere a line more on stderr would be in the way."""
+    """Suppresses the line that a first run prints on stderr while it compiles; a separate test checks it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("streamdet.kernels._COMPILED_BEFORE", True)
         yield

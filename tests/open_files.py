@@ -8,10 +8,10 @@ from pathlib import Path
 
 DESCRIPTORS = Path("/proc/self/fd")
 
-# Opened once by a library, at its first use, and kept for the life of the process.
+# Libraries open these at first use and keep them until the process ends.
 KEPT_BY_LIBRARIES = (
     "anon_inode:",  # epoll, eventfd: GPU drivers and thread pools
-    "/dev/",  # GPUs, cameras' list, random numbers, shared memory
+    "/dev/",  # GPUs, random numbers, shared memory
     "/memfd:",
     "/proc/",
     "/sys/",
@@ -20,7 +20,7 @@ MATPLOTLIB_FONTS = "/matplotlib/mpl-data/fonts/"  # matplotlib caches the open f
 
 
 def open_files():
-    """Returns target -> number of descriptors, empty where the system has no /proc."""
+    """Returns target -> number of descriptors; empty if the system has no /proc."""
     targets = Counter()
     try:
         numbers = os.listdir(DESCRIPTORS)

@@ -1,4 +1,4 @@
-"""A function in a child process: messages, errors, crashes, time limits, and what is left behind: nothing."""
+"""Functions in child processes: messages, exceptions, crashes, timeouts, and resources after the end."""
 
 import ctypes
 import functools
@@ -76,7 +76,7 @@ def hang(parent):
 
 def stop(parent):
     parent.send(os.getpid())
-    os.kill(os.getpid(), signal.SIGSTOP)  # stands for a driver that holds the interpreter
+    os.kill(os.getpid(), signal.SIGSTOP)  # like a driver that blocks the interpreter
 
 
 def ignore_everything(parent):
@@ -167,7 +167,7 @@ def test_a_crash_names_the_signal_and_the_last_line_without_credentials(child):
 
 
 @pytest.mark.parametrize(("code", "words"), [(7, "ended with code 7"), (0, "ended"), ("why", "ended with code 1")])
-def test_an_exit_is_no_exit_of_the_parent(child, code, words):
+def test_sys_exit_of_the_child_does_not_end_the_parent(child, code, words):
     one = child(exit_with, code, name="it")
     with pytest.raises(ChildEnded, match=f"^it {words}$"):
         one.receive(TIMEOUT_S)
@@ -233,7 +233,7 @@ def test_closing_kills_a_child_that_does_not_return(child):
     assert not psutil.pid_exists(pid)
 
 
-def test_closing_ends_a_child_whose_messages_nobody_receives(child):
+def test_closing_ends_a_child_with_unread_messages(child):
     one = child(flood, 100_000)
     began = time.monotonic()
     one.close(0.1)
@@ -255,7 +255,7 @@ def test_output_of_libraries_does_not_damage_messages(child, capfd):
 
 
 def test_output_of_the_start_up_does_not_damage_messages(child, tmp_path, monkeypatch):
-    """As of a `sitecustomize` that greets, or of a library that is loaded by a .pth file."""
+    """For example from `sitecustomize`, or from a library that a .pth file loads."""
     (tmp_path / "sitecustomize.py").write_text("import os; os.write(1, b'welcome\\nwithout a line break')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     one = child(echo)
@@ -293,7 +293,7 @@ def test_many_at_once():
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts file descriptors in /proc")
 @pytest.mark.parametrize("end", ["return", "raise", "crash", "kill", "close"])
-def test_nothing_is_left(end):
+def test_no_file_thread_or_zombie_remains(end):
     def use():
         with ChildProcess({"return": send_two, "raise": fail_oddly, "crash": crash}.get(end, hang)) as one:
             if end in ("kill", "close"):
@@ -311,8 +311,8 @@ def test_nothing_is_left(end):
     assert psutil.Process().children() == [], "a zombie is a child too"
 
 
-def test_where_no_thread_can_be_started_nothing_is_left(monkeypatch):
-    """As where another program has started tens of thousands."""
+def test_failure_to_start_a_thread_leaves_nothing_behind(monkeypatch):
+    """For example because another program has started tens of thousands."""
     started = []
     real = isolation.subprocess.Popen
     monkeypatch.setattr(isolation.subprocess, "Popen", lambda *a, **k: started.append(real(*a, **k)) or started[-1])
@@ -330,7 +330,7 @@ def test_where_no_thread_can_be_started_nothing_is_left(monkeypatch):
     assert process.stderr.closed
 
 
-def test_where_no_process_can_be_started_it_is_an_oserror(monkeypatch):
+def test_failure_to_start_a_process_is_an_oserror(monkeypatch):
     monkeypatch.setattr(isolation.sys, "executable", "/no/such/python")
     with pytest.raises(OSError, match="No such file"):
         ChildProcess(hang)
