@@ -47,12 +47,12 @@ def run(
 
     Args:
         sources: one or several URLs or paths as on the command line; a mapping from stream name to URL or source
-            options; or a `Config`, which then holds everything that the configuration can express.
+            options; or a `Config`, which is then the complete configuration.
         model: a model's name, an .onnx file or a .yaml description. Or a `Detector`: one thread of the run uses it, and
             the caller closes it afterwards. For a detector that `load_detector` did not create,
             ``detector={"conf": ...}`` states its score threshold, 0.5 by default.
         outputs: files and folders to write.
-        sinks: the caller's own sinks. A sink takes the results of one stream, in a thread of its own, and is opened and
+        sinks: the caller's own sinks. A sink takes the results of one stream, in its own thread, and is opened and
             closed by the run. With one source: a sequence of sinks. With several: a function that is called once with
             the name of each stream and returns new sinks for it.
         tracker: the name of a tracker ("bytetrack", or as given to `register_tracker`); the keys of `tracker` in the
@@ -174,7 +174,7 @@ def _config(
     """Returns the configuration; a detector or a tracker's function is not part of it.
 
     Raises:
-        UsageError: a value cannot be used; keys are given beside a `Config`.
+        UsageError: a value cannot be used; keys are given in addition to a `Config`.
     """
     tree = dict(options)
     if model is not None and not isinstance(model, Detector):

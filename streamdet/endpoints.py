@@ -66,7 +66,7 @@ def _checked(sinks: Sequence[Sink]) -> Sequence[Sink]:
 
 
 def output_for(uri: str, name: str, several: bool) -> str:
-    """Returns the output of one source: with several sources, each gets a file of its own.
+    """Returns the output of one source: with several sources, each gets its own file.
 
     >>> output_for("out.mp4", "front", True), output_for("a/{source}.jsonl", "front", True)
     ('out-front.mp4', 'a/front.jsonl')

@@ -12,7 +12,7 @@ SCENE = "synthetic:shapes?frames=12&size=320x240&seed=3"
 
 
 class OwnSink(streamdet.Sink):
-    """Remembers what is done to it, and by which threads."""
+    """Remembers its calls and their threads."""
 
     def __init__(self, name="own", fail_at=None):
         super().__init__(name)

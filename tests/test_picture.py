@@ -88,7 +88,7 @@ def test_a_crop_has_the_pixels_of_the_picture(format, width, height, padding, da
     np.testing.assert_array_equal(cropped.bgr(), picture.bgr()[top:bottom, left:right])
     copied = cropped.copy(PixelFormat.BGR24 if format is PixelFormat.BGR24 else PixelFormat.I420)
     assert (copied.width, copied.height) == (cropped.width, cropped.height)
-    assert cropped.to_av().width == cropped.width  # not the whole
+    assert cropped.to_av().width == cropped.width  # not that of the picture
 
 
 def test_a_crop_shares_memory_and_keeps_it_alive():

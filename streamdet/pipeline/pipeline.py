@@ -26,7 +26,7 @@ from streamdet.sinks.base import ConsumerGone, WindowClosed
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.05
-_WINDOW_S = 0.01  # windows take turns: one whose stream is silent must not hold up the others
+_WINDOW_S = 0.01  # windows take turns: one whose stream is silent must not delay the others
 # Where nothing is dropped, the slowest stage sets the pace: inference or encoding. So decoding and rendering run in the
 # time that these leave. Measured with 1080p files on 2 cores: 10 % faster without inference, 5 to 8 % with YOLOX-nano.
 # The priority is no lower, so that other programs cannot bring decoding to a stop.

@@ -38,7 +38,7 @@ def _is_late(captured: CapturedFrame) -> bool:
 
 
 class Stream:
-    """A running plan. One thread runs `capture`, one runs `render`, and each sink runner has a thread of its own.
+    """A running plan. One thread runs `capture`, one runs `render`, and each sink runner has its own thread.
 
     Args:
         plan: the parts and options of the stream.

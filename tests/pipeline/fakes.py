@@ -10,6 +10,9 @@ import numpy as np
 
 from streamdet.errors import SinkError, SourceError
 from streamdet.picture import Picture
+from streamdet.pipeline import accounting
+from streamdet.pipeline.pipeline import Pipeline
+from streamdet.pipeline.report import report
 from streamdet.sinks.base import Sink
 from streamdet.sources.base import Source
 from streamdet.types import Detected, Detections, Frame, SourceInfo, StageTimes
@@ -112,3 +115,32 @@ class SteppedSource(CountingSource):
 def nothing_is_queued(stream):
     """Returns whether a stream that has ended keeps no frame and no verdict."""
     return not len(stream._frames) and not len(stream.delay_buffer)
+
+
+def frames(count, name="cam"):
+    """Returns the frames of a `CountingSource`."""
+    return list(CountingSource(count, name).frames())
+
+
+def frame_at(pts, time_base=Fraction(1, 1000), index=0):
+    """Returns a small black frame."""
+    return Frame(Picture.from_bgr(np.zeros((6, 8, 3), np.uint8)), "cam", index, pts, time_base, 0)
+
+
+class ScriptedGate:
+    """A gate that admits the frames with the given numbers."""
+
+    def __init__(self, open_at=()):
+        self.open_at, self.seen = set(open_at), []
+
+    def admit(self, picture, time_s):
+        self.seen.append((picture.width, picture.height))
+        return len(self.seen) - 1 in self.open_at
+
+
+def run_plan(plan, detector=None):
+    """Runs one stream to its end and returns its report."""
+    pipeline = Pipeline([plan], detector or FakeDetector())
+    pipeline.run()
+    accounting.check_balance(pipeline.frame_counts())
+    return report(pipeline).streams[0]
