@@ -46,7 +46,7 @@ def test_a_trained_network_and_its_report(data_dir, monkeypatch):
     assert len(result.files[".onnx"]) < 0.5 * len(file.data)
     assert result.verification.comparison.matched > 0
     for precision in (TargetPrecision.FP16, TargetPrecision.INT8):
-        with pytest.raises(ModelError, match="is already quantised: convert the model it was result from"):
+        with pytest.raises(ModelError, match="is already quantised: convert the model it was made from"):
             convert(
                 ModelFile(result.files[".onnx"], "int8.onnx"),
                 read.spec,

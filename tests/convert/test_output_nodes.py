@@ -101,11 +101,11 @@ def test_k_must_be_less_than_the_number_of_boxes(count):
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (np.array([[0, COUNT]]), "index beyond the 15130 default boxes"),
+        (np.array([[0, COUNT]]), "index beyond its 15130 default boxes"),
         (np.array([[-1, 3]]), "index beyond"),
-        (np.array([[0, 1, 2]]), "expected whole numbers (n, 2)"),
-        (np.array([[0.0, 1.0]]), "expected whole numbers"),
-        (np.zeros((0, 2), np.int64), "expected whole numbers"),
+        (np.array([[0, 1, 2]]), "expected integers (n, 2)"),
+        (np.array([[0.0, 1.0]]), "expected integers"),
+        (np.zeros((0, 2), np.int64), "expected integers"),
     ],
     ids=["past the end", "negative", "another length", "fractions", "empty batch"],
 )
