@@ -18,7 +18,7 @@ from streamdet.picture import Picture, PixelFormat
 @pytest.mark.parametrize(
     ("model", "least_ap", "least_ap50"), [("yolox_nano.onnx", 0.355, 0.52), ("fastestdet.onnx", 0.22, 0.37)]
 )
-def test_finds_what_is_in_the_photos(data_dir, model, least_ap, least_ap50):
+def test_average_precision_on_photos(data_dir, model, least_ap, least_ap50):
     options = CocoOptions(conf=0.01, iou=0.65, provider="cpu")
     images = data_dir / "images"
     result = evaluate_coco(data_dir / "models" / model, images, images / "instances.json", options)

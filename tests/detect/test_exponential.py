@@ -1,4 +1,4 @@
-"""Exponentials: the kernel against its numpy twin, and against exact arithmetic."""
+"""Exponentials: the kernel against its numpy reference, and against exact arithmetic."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def run(function, values, columns, peaks):
 
 
 @given(seed=st.integers(0, 2**32 - 1), count=st.sampled_from([0, 1, 15, 64, 200]), spread=st.sampled_from([1, 30, 1e4]))
-def test_kernel_equals_its_twin(seed, count, spread):
+def test_kernel_equals_reference(seed, count, spread):
     random = np.random.default_rng(seed)
     values = (spread * random.standard_normal((5, 300))).astype(np.float32)
     columns = random.integers(0, 300, count).astype(np.int32)
@@ -25,7 +25,7 @@ def test_kernel_equals_its_twin(seed, count, spread):
     np.testing.assert_allclose(ours[1], theirs[1], rtol=5e-7)
 
 
-def test_close_to_exact_over_its_whole_range():
+def test_close_to_exact_over_the_whole_range():
     row = np.linspace(-87, 0, 100_001, dtype=np.float32)
     columns = np.arange(len(row), dtype=np.int32)
     out, _ = run(exponentials, row[None], columns, np.zeros(len(row), np.float32))

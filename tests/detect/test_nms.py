@@ -1,4 +1,4 @@
-"""`nms` against its numpy twin, and both against ONNX Runtime's NonMaxSuppression operator."""
+"""`nms` against its numpy reference, and both against ONNX Runtime's NonMaxSuppression operator."""
 
 import numpy as np
 import onnxruntime
@@ -90,7 +90,7 @@ def test_equals_the_onnx_operator(operator, function, boxes, scores, iou, limit,
 
 
 @pytest.mark.parametrize("kind", ["random", "ties", "one place"])
-def test_equals_the_onnx_operator_on_everything_the_flagship_can_give(operator, kind):
+def test_equals_the_onnx_operator_with_all_boxes_of_the_flagship(operator, kind):
     boxes, scores = random_scene(1, 15130, 80)
     scores = scores * np.float32(0.9) + np.float32(0.06)  # all 1.2 million over the threshold
     if kind == "ties":
@@ -109,7 +109,7 @@ few = st.integers(0, 12)
 @given(
     data=st.data(), boxes=few, candidates=few, iou=st.sampled_from([0.0, 0.25, 0.5, 1.0]), limits=st.tuples(few, few)
 )
-def test_kernel_equals_its_twin(data, boxes, candidates, iou, limits):
+def test_kernel_equals_reference(data, boxes, candidates, iou, limits):
     if not boxes:
         candidates = 0
     corners = data.draw(hnp.arrays(np.float32, (boxes, 4), elements=anything))
@@ -120,7 +120,7 @@ def test_kernel_equals_its_twin(data, boxes, candidates, iou, limits):
     np.testing.assert_array_equal(nms(*arguments), nms_reference(*arguments))
 
 
-def test_best_overall_come_first():
+def test_total_limit_keeps_the_best():
     boxes = np.array([[0, 0, 1, 1], [5, 5, 6, 6], [9, 9, 10, 10]], np.float32)
     ids = np.arange(3, dtype=np.int32)
     kept = nms(boxes, ids, np.array([0.2, 0.9, 0.5], np.float32), ids, np.float32(0.5), 200, 2)

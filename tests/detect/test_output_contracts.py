@@ -1,4 +1,4 @@
-"""Decoders of raw outputs: kernels against their numpy twins, with whatever values a broken network may give."""
+"""Decoders of raw outputs: kernels against their numpy references, with whatever values a broken network may give."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def mix(values: np.ndarray, data: st.DataObject, elements: st.SearchStrategy) ->
 
 
 @given(data=st.data(), seed=seeds, threshold=thresholds, boxes=st.sampled_from([1, 40, 513]))
-def test_ssd_kernel_equals_its_twin(data, seed, threshold, boxes):
+def test_ssd_kernel_equals_reference(data, seed, threshold, boxes):
     classes = 6
     random = np.random.default_rng(seed)
     loc = mix(random.standard_normal((4, boxes), dtype=np.float32), data, logits)
@@ -59,7 +59,7 @@ def test_ssd_kernel_equals_its_twin(data, seed, threshold, boxes):
 
 
 @given(data=st.data(), seed=seeds, threshold=thresholds)
-def test_yolox_kernel_equals_its_twin(data, seed, threshold):
+def test_yolox_kernel_equals_reference(data, seed, threshold):
     grid = yolox_grid(64, 32, (8, 16))
     cells = mix(np.random.default_rng(seed).random((len(grid), 9), dtype=np.float32), data, shares)
     wanted = data.draw(hnp.arrays(np.bool_, 4))
@@ -71,14 +71,14 @@ def test_yolox_kernel_equals_its_twin(data, seed, threshold):
 
 
 @given(data=st.data(), seed=seeds, threshold=thresholds)
-def test_fastestdet_kernel_equals_its_twin(data, seed, threshold):
+def test_fastestdet_kernel_equals_reference(data, seed, threshold):
     maps = mix(np.random.default_rng(seed).random((9, 3, 5), dtype=np.float32), data, shares)
     wanted = data.draw(hnp.arrays(np.bool_, 4))
     arguments = maps, wanted, threshold, 80, 48
     assert_same(fastestdet_candidates(*arguments), fastestdet_candidates_reference(*arguments), threshold)
 
 
-def test_ssd_decodes_by_the_book():
+def test_ssd_decodes_a_known_example():
     priors = np.array([[0.5, 0.5, 0.2, 0.4], [0.1, 0.1, 0.1, 0.1]], np.float32)
     loc = np.zeros((4, 2), np.float32)
     loc[:, 0] = [1, -1, np.log(2) / 0.2, 0]
@@ -92,7 +92,7 @@ def test_ssd_decodes_by_the_book():
     np.testing.assert_allclose(found.scores, [0.75, 0.25], atol=1e-6)
 
 
-def test_yolox_decodes_by_the_book():
+def test_yolox_decodes_a_known_example():
     grid = yolox_grid(64, 64, (32,))
     cells = np.zeros((4, 7), np.float32)
     cells[3] = [0.5, 0.25, np.log(0.5), 0, 0.8, 0.1, 0.5]
@@ -101,7 +101,7 @@ def test_yolox_decodes_by_the_book():
     assert (found.class_ids.tolist(), found.scores.round(4).tolist()) == ([1], [0.4000000059604645])
 
 
-def test_fastestdet_decodes_by_the_book():
+def test_fastestdet_decodes_a_known_example():
     maps = np.zeros((7, 2, 2), np.float32)
     maps[:, 1, 0] = [0.5, np.arctanh(0.5), 0, 0, np.log(3), 0, 0.5]
     found = fastestdet_candidates(maps, np.ones(2, np.bool_), 0.3, 80, 80)
@@ -109,7 +109,7 @@ def test_fastestdet_decodes_by_the_book():
     assert (found.class_ids.tolist(), found.scores.round(4).tolist()) == ([1], [0.5])
 
 
-def test_a_class_not_asked_for_hides_nothing():
+def test_unwanted_class_does_not_suppress_others():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], np.float32)
     rules = PostprocessRules(0.1, 0.5, np.array([False, True]))
     found = select_detections(boxes, np.array([0.9, 0.8], np.float32), np.array([0, 1]), rules)
@@ -131,7 +131,7 @@ def test_class_agnostic_suppression(agnostic, kept):
     scores=hnp.arrays(np.float32, 9, elements=shares),
     class_ids=hnp.arrays(np.int64, 9, elements=st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 3)),
 )
-def test_choosing_survives_anything(boxes, scores, class_ids):
+def test_selection_drops_broken_values(boxes, scores, class_ids):
     found = select_detections(
         boxes, scores, class_ids, PostprocessRules(0.1, 0.5, np.array([True, False, True]), max_detections=4)
     )

@@ -94,14 +94,14 @@ def test_bgr_equals_opencv(width, height):
     np.testing.assert_allclose(got, expected.transpose(2, 0, 1), atol=2e-3)
 
 
-def test_equals_blob_from_image_to_its_rounding():
+def test_equals_blob_from_image_up_to_rounding():
     bgr = smooth(108, 192, np.random.default_rng(2))
     got, _ = run(replace(PLAIN, width=120, height=120), Picture.from_bgr(bgr))
     blob = cv2.dnn.blobFromImage(bgr, 1.0, (120, 120), swapRB=True)[0]  # rounds to bytes after resizing
     assert np.abs(got - blob).max() <= 1.0
 
 
-def test_yuv_path_shows_the_colours_of_the_bgr_path():
+def test_yuv_and_bgr_give_the_same_colours():
     rng = np.random.default_rng(3)
     bgr = smooth(90, 160, rng)
     for color in (ColorSpace(Matrix.BT601), ColorSpace(Matrix.BT709, full_range=True)):
@@ -164,13 +164,13 @@ def test_flat_colours(matrix, full_range, yuv, rgb, format):
         (Resize.LETTERBOX_TOP_LEFT, (20000, 2), (0, 0, 416, 1)),
     ],
 )
-def test_where_a_picture_lands(resize, size, window):
+def test_letterbox_area(resize, size, window):
     placed = letterbox(replace(PLAIN, width=416, height=416, resize=resize), *size)
     assert (placed.left, placed.top, placed.width, placed.height) == window
 
 
 @given(width=st.integers(1, 5000), height=st.integers(1, 5000), resize=st.sampled_from(Resize))
-def test_a_window_fits_and_boxes_come_back(width, height, resize):
+def test_area_fits_the_input_and_boxes_map_back(width, height, resize):
     spec = replace(PLAIN, width=640, height=384, resize=resize)
     area = letterbox(spec, width, height)
     assert area.left >= 0
@@ -209,14 +209,14 @@ def test_nothing_is_compiled_after_warm_up():
 
 
 @pytest.mark.parametrize("width", [1, 2, 35])
-def test_row_buffers_are_what_kernels_are_told(width):
+def test_row_buffers_are_aligned(width):
     """Numba takes every array for aligned, and tells LLVM so."""
     for buffer in Scratch.allocate(width, 3, np.dtype(np.float32)):
         assert buffer.ctypes.data % buffer.itemsize == 0
         assert not any(stride % buffer.itemsize for stride in buffer.strides)
 
 
-def test_many_sizes_one_preprocessor():
+def test_row_buffers_do_not_leak_between_sizes():
     """Row buffers left over from a picture of another size must not show."""
     rng = np.random.default_rng(6)
     shared = Preprocessor(FLAGSHIP)
@@ -236,13 +236,13 @@ def test_many_sizes_one_preprocessor():
     ],
     ids=["shape", "type", "strides"],
 )
-def test_refuses_another_output(out, words):
+def test_wrong_output_array_is_rejected(out, words):
     with pytest.raises(ValueError, match="expected a C-contiguous float32 array") as caught:
         Preprocessor(PLAIN)(Picture.from_bgr(np.zeros((4, 4, 3), np.uint8)), out)
     assert words in str(caught.value)
 
 
-def test_very_wide_pictures():
+def test_too_wide_picture_is_rejected():
     out = np.empty((3, 16, 24), np.float32)
     Preprocessor(PLAIN)(Picture.from_bgr(np.full((1, 65535, 3), 7, np.uint8)), out)
     assert (out == 7).all()
@@ -251,6 +251,6 @@ def test_very_wide_pictures():
 
 
 @pytest.mark.parametrize("change", [{"std": (1, 0, 1)}, {"uint8": True, "mean": (1, 0, 0)}], ids=["std", "uint8"])
-def test_refuses_a_spec_that_cannot_work(change):
+def test_invalid_spec_is_rejected(change):
     with pytest.raises(ValueError, match="std"):
         Preprocessor(replace(PLAIN, **change))

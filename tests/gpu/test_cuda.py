@@ -52,7 +52,7 @@ def test_an_fp16_network_computes_in_fp16(cuda):
     np.testing.assert_allclose(found, expected, **ROUGH)
 
 
-def test_a_quantised_network_is_not_said_to_be_int8(cuda):
+def test_quantised_network_is_not_reported_as_int8(cuda):
     ours = create_engine(network(quantised(), Precision.INT8), cuda, FP32)
     assert ours.precision == "fp32"
     assert any("tensorrt" in note for note in ours.notes)
@@ -64,13 +64,13 @@ def test_outputs_belong_to_the_caller(cuda, model):
     outputs_outlive_the_next_run(create_engine(network(model), cuda, FP32), batch(1, 0), batch(1, 1))
 
 
-def test_results_whose_number_only_a_run_tells(cuda):
+def test_outputs_of_unknown_size(cuda):
     batches = [batch(1, 0), np.zeros_like(batch()), batch(1, 1)]
     ours, cpu = create_engine(network(with_nms()), cuda, FP32), on_cpu(with_nms())
     binding_equals_plain_runs(ours, cpu, batches)
 
 
-def test_inputs_and_outputs_are_in_the_gpus_memory(cuda):
+def test_inputs_and_outputs_are_in_gpu_memory(cuda):
     ours = create_engine(network(convolution()), cuda, FP32)
     ours.run(batch())
     (buffers,) = ours._binding._buffers.values()
@@ -78,12 +78,12 @@ def test_inputs_and_outputs_are_in_the_gpus_memory(cuda):
     assert [value.device_name() for value in buffers.results] == ["cuda"]
 
 
-def test_the_whole_network_runs_on_the_gpu(cuda):
+def test_complete_network_runs_on_the_gpu(cuda):
     ours = create_engine(network(convolution()), cuda, ProviderOptions())
     assert not any("another provider" in note for note in ours.notes)
 
 
-def test_a_session_says_that_it_is_cuda(cuda):
+def test_session_reports_cuda(cuda):
     with Session(tiny_model(), provider="cuda", precision="fp32") as session:
         assert session.provider == "cuda"
         assert session.explain.startswith("cuda in fp32, as requested")
@@ -91,7 +91,7 @@ def test_a_session_says_that_it_is_cuda(cuda):
         assert session.provider == "cuda"
 
 
-def test_a_graph_is_recorded_and_replayed_with_new_pictures(cuda):
+def test_cuda_graph_is_recorded_and_replayed(cuda):
     """Each size of batch has a graph of its own; going back to a size replays what was recorded for it."""
     ours = create_engine(network(convolution()), cuda, ProviderOptions(Precision.FP32, cuda_graph=True))
     assert "as one CUDA graph" in ours.notes
@@ -100,13 +100,13 @@ def test_a_graph_is_recorded_and_replayed_with_new_pictures(cuda):
     outputs_outlive_the_next_run(ours, batch(1, 0), batch(1, 1))
 
 
-def test_a_network_that_cannot_be_recorded_says_why_and_runs(cuda):
+def test_network_without_graph_support_reports_why_and_runs(cuda):
     ours = create_engine(network(with_nms()), cuda, ProviderOptions(Precision.FP32, cuda_graph=True))
     assert any(note.startswith("without the requested CUDA graph: ") for note in ours.notes)
     binding_equals_plain_runs(ours, on_cpu(with_nms()), [batch(1, 0), batch(1, 1)])
 
 
-def test_a_detector_finds_the_same(cuda, data_dir):
+def test_detections_equal_the_cpu(cuda, data_dir):
     picture = Picture.from_bgr(cv2.imread(str(sorted((data_dir / "images").glob("*.jpg"))[0])))
     found = {}
     for provider in ("cpu", "cuda"):

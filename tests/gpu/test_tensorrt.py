@@ -46,7 +46,7 @@ def test_outputs_belong_to_the_caller(tensorrt):
     outputs_outlive_the_next_run(create_engine(network(convolution()), tensorrt, FP32), batch(1, 0), batch(1, 1))
 
 
-def test_one_engine_serves_every_batch_and_the_next_start(tensorrt):
+def test_one_engine_serves_all_batch_sizes_and_the_next_start(tensorrt):
     first = create_engine(network(convolution()), tensorrt, FP32)
     start = time.perf_counter()
     expected = first.run(batch(1))[0]
@@ -60,7 +60,7 @@ def test_one_engine_serves_every_batch_and_the_next_start(tensorrt):
     assert engines() == built, f"an engine was built again (the first took {build_s:.1f} s)"
 
 
-def test_another_network_gets_another_engine(tensorrt):
+def test_different_network_gets_a_different_engine(tensorrt):
     """The runtime takes a kept engine by its name alone."""
     create_engine(network(convolution(seed=0)), tensorrt, FP32).run(batch())
     other = create_engine(network(convolution(seed=1)), tensorrt, FP32)
@@ -70,7 +70,7 @@ def test_another_network_gets_another_engine(tensorrt):
 
 
 @pytest.mark.parametrize(("shape", "captured"), [((1, 3, 16, 16), True), (("batch", 3, 16, 16), False)])
-def test_graphs_of_one_shape_only(tensorrt, shape, captured):
+def test_cuda_graph_only_for_fixed_shapes(tensorrt, shape, captured):
     ours = create_engine(network(convolution(shape)), tensorrt, ProviderOptions(Precision.FP32, cuda_graph=True))
     assert any("without the requested CUDA graph" in note for note in ours.notes) != captured
     cpu = create_engine(network(convolution(shape)), Provider.CPU, FP32)

@@ -70,7 +70,7 @@ def load(path, **options) -> ModelDetector:
     return load_detector(path, DetectorOptions(provider="cpu", **options))
 
 
-def test_gives_boxes_in_pixels_of_the_frame(rows_model):
+def test_boxes_are_in_frame_pixels(rows_model):
     with load(rows_model) as detector:
         found = detector.detect([picture(128, 96)])[0].detections
     np.testing.assert_allclose(found.boxes_xyxy, [[16, 12, 64, 48], [16, 12, 64, 48], [0, 0, 128, 96]])
@@ -93,7 +93,7 @@ def test_options(rows_model, options, names):
         assert detector.detect([picture()])[0].detections.class_names == names
 
 
-def test_more_pictures_than_the_network_takes_at_once(rows_model):
+def test_more_pictures_than_the_batch_size(rows_model):
     with load(rows_model) as detector:
         assert detector.max_batch == 1
         found = detector.detect([picture(64, 48), picture(640, 480)])
@@ -107,7 +107,7 @@ def test_no_pictures(rows_model):
 
 
 @pytest.mark.parametrize(("batch", "together"), [("n", 8), (4, 4)], ids=["any batch", "batch of four"])
-def test_batches_give_each_picture_its_own_answer(tmp_path, batch, together):
+def test_batched_pictures_get_their_own_detections(tmp_path, batch, together):
     """A network of 1 box: score = mean brightness / 255, so that answers can be told apart."""
     path = tmp_path / "bright.onnx"
     mean = helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0)
@@ -173,7 +173,7 @@ def test_unknown_class(rows_model, names, hint):
 
 
 @pytest.mark.parametrize("options", [{"conf": 1.0}, {"conf": -0.1}, {"iou": 1.5}, {"max_detections": 0}])
-def test_options_that_cannot_work(options):
+def test_invalid_options(options):
     with pytest.raises(UsageError, match=next(iter(options))):
         DetectorOptions(**options)
 
@@ -247,7 +247,7 @@ def test_end_to_end_outputs(tmp_path, outputs, yaml, box, class_id):
     ],
     ids=["no rows", "no boxes"],
 )
-def test_nothing_found(tmp_path, outputs, yaml):
+def test_no_detections(tmp_path, outputs, yaml):
     path = tmp_path / "model.onnx"
     path.write_bytes(constant_model(outputs))
     with load(path) as detector:
@@ -268,7 +268,7 @@ def test_nothing_found(tmp_path, outputs, yaml):
         ({"boxes": BOXES, "scores": np.zeros((1, 2), np.float32), "labels": LABELS}, "", "their shapes do not match"),
     ],
 )
-def test_a_model_that_does_not_fit(tmp_path, outputs, yaml, message):
+def test_model_that_does_not_fit_its_description(tmp_path, outputs, yaml, message):
     path = tmp_path / "model.onnx"
     path.write_bytes(constant_model(outputs))
     path.with_suffix(".yaml").write_text(yaml or "name: it")
@@ -294,7 +294,7 @@ def test_a_model_that_does_not_fit(tmp_path, outputs, yaml, message):
         pytest.param((1, 9, 6), (9,), "expected 2 dimensions", id="flat rows"),
     ],
 )
-def test_outputs_of_other_shapes_than_declared_never_reach_a_kernel(declared, given, message):
+def test_outputs_with_undeclared_shapes_never_reach_a_kernel(declared, given, message):
     outputs = [TensorInfo("o", declared, np.dtype(np.float32))]
     spec = recognise(Signature((TensorInfo("x", (1, 3, 48, 64), np.dtype(np.float32)),), tuple(outputs)), "net")
     decoder = bind_decoder(spec, outputs)
@@ -303,7 +303,7 @@ def test_outputs_of_other_shapes_than_declared_never_reach_a_kernel(declared, gi
     assert message in str(error.value)
 
 
-def test_bytes_take_no_mean(tmp_path):
+def test_uint8_input_rejects_mean(tmp_path):
     path = tmp_path / "bytes.onnx"
     path.write_bytes(constant_model({"rows": ROWS[None]}, dtype=TensorProto.UINT8))
     path.with_suffix(".yaml").write_text("labels: [person, car, cat]")

@@ -72,7 +72,7 @@ def with_external_in_a_branch():
     )
 
 
-def test_runs_and_says_what_it_is():
+def test_session_runs_and_reports_its_provider():
     with Session(tiny_model(), provider="cpu") as session:
         assert session.provider == "cpu"
         assert session.explain == "cpu in fp32, as requested"
@@ -101,7 +101,7 @@ def test_open_shapes_keep_their_names():
         assert session.run(np.full((3, 4), -1, np.float32))["y"].shape == (3, 4)
 
 
-def test_auto_says_what_it_passed_over():
+def test_auto_reports_skipped_providers():
     with Session(tiny_model()) as session:
         assert session.provider in ("cpu", "cuda", "openvino")
         assert session.explain.startswith(f"{session.provider} in {session.precision}, the best that works here")
@@ -122,7 +122,7 @@ def test_auto_says_what_it_passed_over():
     ],
     ids=["shape", "type"],
 )
-def test_a_batch_that_does_not_fit(batch, words):
+def test_wrong_batch_is_one_line(batch, words):
     with Session(tiny_model(), provider="cpu") as session, pytest.raises(ModelError) as caught:
         session.run(batch)
     message = str(caught.value)
@@ -132,7 +132,7 @@ def test_a_batch_that_does_not_fit(batch, words):
     assert "ONNXRuntimeError" not in message
 
 
-def test_a_closed_session():
+def test_closed_session_raises():
     session = Session(tiny_model(), provider="cpu")
     session.close()
     session.close()
@@ -163,7 +163,7 @@ def test_a_closed_session():
         pytest.param(with_external_in_a_branch().SerializeToString(), "one file", id="external-in-a-branch"),
     ],
 )
-def test_what_is_no_model_is_one_line(data, words, tmp_path):
+def test_invalid_model_is_one_line(data, words, tmp_path):
     path = tmp_path / "bad.onnx"
     path.write_bytes(data)
     with pytest.raises(ModelError) as caught:
@@ -174,7 +174,7 @@ def test_what_is_no_model_is_one_line(data, words, tmp_path):
     assert "\n" not in message
 
 
-def test_functions_of_a_model_are_no_custom_operators():
+def test_model_functions_are_not_custom_operators():
     body = helper.make_function(
         "own", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 17)]
     )
@@ -183,7 +183,7 @@ def test_functions_of_a_model_are_no_custom_operators():
         np.testing.assert_array_equal(session.run(np.ones((1, 4), np.float32))["y"], np.full((1, 4), 2))
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_unreadable_files(tmp_path):
     with pytest.raises(ModelError, match="does not exist"):
         read_model(tmp_path / "missing.onnx")
     with pytest.raises(ModelError, match="is a directory"):
@@ -209,13 +209,13 @@ def test_files_that_cannot_be_read(tmp_path):
     ],
     ids=["provider", "precision", "int8", "fp16"],
 )
-def test_usage_errors_name_the_choice(kwargs, words):
+def test_usage_errors_name_the_choices(kwargs, words):
     with pytest.raises(UsageError) as caught:
         Session(tiny_model(), **kwargs)
     assert words in str(caught.value)
 
 
-def test_a_quantised_model_is_int8():
+def test_quantised_model_runs_in_int8():
     scale, zero = (numpy_helper.from_array(np.array(v), n) for n, v in (("s", np.float32(0.5)), ("z", np.uint8(0))))
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
@@ -241,7 +241,7 @@ def test_an_nvidia_provider_without_driver_names_the_library(provider, capfd):
     assert capfd.readouterr() == ("", "")  # the runtime's own lines would bury ours
 
 
-def test_a_provider_that_silently_is_the_cpu_is_refused(monkeypatch):
+def test_silent_fallback_to_cpu_is_an_error(monkeypatch):
     """ONNX Runtime runs on the CPU when CUDA does not start; a session must not pass that on."""
     ort = providers.onnxruntime_module()
     if "CUDAExecutionProvider" not in ort.get_available_providers():
@@ -255,7 +255,7 @@ def test_a_provider_that_silently_is_the_cpu_is_refused(monkeypatch):
         Session(tiny_model(), provider="cuda")
 
 
-def test_threads_that_wait_do_not_spin():
+def test_idle_threads_do_not_spin():
     """Spinning threads of an idle session would take the processors that decode and draw."""
     program = """
 import time
@@ -273,7 +273,7 @@ print(time.process_time() - before)
     assert float(done.stdout) < 0.25, done.stderr
 
 
-def test_fuzzed_models_never_reach_beyond_a_model_error():
+def test_fuzzed_models_raise_only_model_errors():
     data = tiny_model()
     random = np.random.default_rng(0)
     for _ in range(300):
@@ -284,7 +284,7 @@ def test_fuzzed_models_never_reach_beyond_a_model_error():
             parse_onnx(bytes(broken), "fuzzed")
 
 
-def test_yolox_runs(data_dir):
+def test_yolox_output(data_dir):
     with Session(data_dir / "models" / "yolox_nano.onnx", provider="cpu") as session:
         assert session.input.shape == (1, 3, 416, 416)
         output = session.run(np.full((1, 3, 416, 416), 114, np.float32))["output"]

@@ -12,7 +12,7 @@ from streamdet.scenes.street.trajectories import LABELS
 
 
 @pytest.mark.parametrize(("name", "labels"), [(DEMO_MODEL, LABELS), (SHAPES_MODEL, SHAPE_LABELS)])
-def test_they_are_there_without_a_download(name, labels):
+def test_bundled_models_need_no_download(name, labels):
     spec, file = resolve_model(name, download=refuse_download)
     assert (spec.name, spec.labels, file.name) == (name, labels, name)
     assert len(file.data) > 1000
@@ -20,7 +20,7 @@ def test_they_are_there_without_a_download(name, labels):
     assert spec.about
 
 
-def test_the_demo_detector_is_a_small_ssd_that_describes_itself():
+def test_demo_detector_is_a_self_describing_small_ssd():
     spec, _ = bundled_model(DEMO_MODEL)
     plan = SmallSsdConfig(LABELS)
     wanted = small_ssd_spec(plan, DEMO_MODEL)
@@ -30,7 +30,7 @@ def test_the_demo_detector_is_a_small_ssd_that_describes_itself():
     assert set(ABOUT) == set(BUNDLED_MODELS)
 
 
-def test_a_file_of_that_name_wins_and_a_folder_does_not(tmp_path, monkeypatch):
+def test_file_overrides_bundled_name_but_folder_does_not(tmp_path, monkeypatch):
     """As for known models: what lies here under a name is meant by it, but a folder is no model."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / DEMO_MODEL).mkdir()

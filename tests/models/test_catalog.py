@@ -39,7 +39,7 @@ def rows(tmp_path):
     return path
 
 
-def test_registry_is_complete():
+def test_catalog_is_complete():
     for spec in MODELS:
         assert spec.urls
         assert all(url.startswith("https://") for url in spec.urls)
@@ -53,7 +53,7 @@ def test_registry_is_complete():
 
 
 @pytest.mark.parametrize("name", ["ssd-resnet34-1200", "ssd-resnet34-1200-onnx", "yolox-nano"])
-def test_a_known_model_that_is_not_here(name, models):
+def test_missing_catalog_model_names_url_size_and_digest(name, models):
     with pytest.raises(ModelError) as error:
         resolve_model(name)
     spec = find_model(name)
@@ -61,7 +61,7 @@ def test_a_known_model_that_is_not_here(name, models):
         assert fact in str(error.value)
 
 
-def test_a_known_model_that_is_here(models, data_dir):
+def test_downloaded_catalog_model(models, data_dir):
     original = data_dir / "models" / "yolox_nano.onnx"
     (models / "yolox-nano.onnx").symlink_to(original)
     spec, file = resolve_model("yolox-nano")
@@ -69,7 +69,7 @@ def test_a_known_model_that_is_here(models, data_dir):
     assert file.name == str(models / "yolox-nano.onnx")
 
 
-def test_the_folder_may_be_anywhere(models, monkeypatch):
+def test_models_folder_from_the_environment(models, monkeypatch):
     assert models_dir() == models
     monkeypatch.delenv("STREAMDET_MODELS")
     assert models_dir().name == "models"
@@ -77,7 +77,7 @@ def test_the_folder_may_be_anywhere(models, monkeypatch):
 
 
 @pytest.mark.parametrize("chosen", ["", "~nobodyhere/models"])
-def test_nowhere_to_keep_models(monkeypatch, chosen):
+def test_models_folder_without_a_home_directory(monkeypatch, chosen):
     def homeless(*_, **__):
         raise RuntimeError("could not determine the home directory")
 
@@ -87,7 +87,7 @@ def test_nowhere_to_keep_models(monkeypatch, chosen):
         models_dir()
 
 
-def test_a_home_directory_that_is_not_there(tmp_path):
+def test_unknown_home_directory(tmp_path):
     with pytest.raises(ModelError, match=r"no model '~nobodyhere/a\.onnx': neither a file here nor a known name"):
         resolve_model("~nobodyhere/a.onnx")
     (tmp_path / "a.yaml").write_text("file: ~nobodyhere/a.onnx")
@@ -95,7 +95,7 @@ def test_a_home_directory_that_is_not_there(tmp_path):
         resolve_model(tmp_path / "a.yaml")
 
 
-def test_a_file_that_was_tampered_with(tmp_path, models):
+def test_modified_file_is_rejected(tmp_path, models):
     good = b"weights"
     spec = dataclasses.replace(MODELS[1], size_bytes=len(good), sha256=hashlib.sha256(good).hexdigest())
     path = models / model_file_name(spec)
@@ -114,7 +114,7 @@ def test_a_file(rows):
     assert (spec.name, spec.contract, file) == ("rows.onnx", Contract.END2END, (rows.read_bytes(), str(rows)))
 
 
-def test_a_file_with_its_description_beside_it(rows):
+def test_file_with_a_description_next_to_it(rows):
     rows.with_suffix(".yaml").write_text("name: mine\nlabels: [a]")
     spec, file = resolve_model(str(rows))
     assert (spec.name, spec.labels, file.name) == ("mine", ("a",), str(rows))
@@ -145,7 +145,7 @@ def shapes(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["file", "description", "known name"])
-def test_what_was_checked_is_what_runs(shapes, models, tmp_path, how):
+def test_checked_content_is_what_runs(shapes, models, tmp_path, how):
     good = shapes.read_bytes()
     (tmp_path / "own.yaml").write_text(f"file: shapes.onnx\nsha256: {hashlib.sha256(good).hexdigest()}")
     known_one = dataclasses.replace(shapes_model()[0], name="mine", sha256=hashlib.sha256(good).hexdigest())
@@ -171,7 +171,7 @@ def test_what_was_checked_is_what_runs(shapes, models, tmp_path, how):
         ("gone.onnx", "neither a file here"),
     ],
 )
-def test_no_such_model(name, message):
+def test_unknown_model(name, message):
     with pytest.raises(ModelError) as error:
         resolve_model(name)
     assert message in str(error.value)
@@ -189,7 +189,7 @@ def test_a_folder(tmp_path):
         ("file: gone.onnx", ModelError, "named in"),
     ],
 )
-def test_a_description_that_leads_nowhere(tmp_path, text, error, message):
+def test_description_without_its_model_file(tmp_path, text, error, message):
     path = tmp_path / "own.yaml"
     path.write_text(text)
     with pytest.raises(error) as raised:
@@ -198,7 +198,7 @@ def test_a_description_that_leads_nowhere(tmp_path, text, error, message):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x08\x07garbage", b"version https://git-lfs.github.com/spec/v1"])
-def test_a_file_that_is_no_model(tmp_path, content):
+def test_file_that_is_not_a_model(tmp_path, content):
     path = tmp_path / "bad.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match="not an ONNX model"):

@@ -99,7 +99,7 @@ def test_a_plain_download(path):
 
 
 @pytest.mark.parametrize("etag", ['"v1"', None, 'W/"v1"'])
-def test_a_cut_connection_goes_on_where_it_ended(path, etag):
+def test_broken_connection_resumes(path, etag):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(), etag=etag) as mirror:
         listener = got(origin(mirror.url), path)
         first, second = mirror.requests
@@ -111,28 +111,28 @@ def test_a_cut_connection_goes_on_where_it_ended(path, etag):
     ]
 
 
-def test_the_date_says_whether_it_is_the_same_file(path):
+def test_last_modified_identifies_the_file(path):
     date = "Wed, 21 Oct 2015 07:28:00 GMT"
     with Mirror(CONTENT, Reply(cut=HALF, headers={"Last-Modified": date}), Reply(), etag=None) as mirror:
         got(origin(mirror.url), path)
         assert mirror.requests[1].headers["if-range"] == date
 
 
-def test_a_file_that_changed_meanwhile_starts_anew(path):
+def test_changed_file_restarts(path):
     with Mirror(CONTENT, Reply(cut=HALF, headers={"ETag": '"old"'}), Reply()) as mirror:
         got(origin(mirror.url), path)
         assert mirror.requests[1].headers["if-range"] == '"old"'
         assert mirror.requests[1].sent == SIZE
 
 
-def test_tries_are_counted_anew_while_more_comes(path):
+def test_retry_count_resets_on_progress(path):
     step = SIZE // 6
     with Mirror(CONTENT, *[Reply(cut=step)] * 6, Reply()) as mirror:
         got(origin(mirror.url), path)
         assert mirror.ranges == [None, *(f"bytes={n * step}-" for n in range(1, 7))]
 
 
-def test_a_server_that_knows_no_ranges_starts_anew(path):
+def test_server_without_ranges_restarts(path):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(ranges=False)) as mirror:
         got(origin(mirror.url), path)
         assert [asked.sent for asked in mirror.requests] == [HALF, SIZE]
@@ -146,7 +146,7 @@ def begin(wanted: Origin, path: Path, content: bytes) -> Path:
     return part
 
 
-def test_what_an_ended_process_left_is_gone_on_with(path):
+def test_partial_download_of_an_ended_process_resumes(path):
     with Mirror(CONTENT) as mirror:
         wanted = origin(mirror.url)
         begin(wanted, path, CONTENT[:HALF])
@@ -156,13 +156,13 @@ def test_what_an_ended_process_left_is_gone_on_with(path):
     assert listener.steps[0] == HALF
 
 
-def test_a_whole_part_needs_no_server(path):
+def test_complete_partial_file_needs_no_server(path):
     wanted = origin("http://127.0.0.1:9/net.onnx")
     begin(wanted, path, CONTENT)
     got(wanted, path)
 
 
-def test_another_version_is_not_gone_on_with(path):
+def test_partial_download_of_another_version_is_not_resumed(path):
     with Mirror(CONTENT) as mirror:
         begin(origin(mirror.url, content=OTHER), path, OTHER[:HALF])
         download_file(origin(mirror.url), path, retries=QUICK)
@@ -179,7 +179,7 @@ def test_another_version_is_not_gone_on_with(path):
     ],
     ids=["wrong beginning", "wrong whole", "too long"],
 )
-def test_a_part_that_does_not_fit_is_dropped(path, left, ranges):
+def test_wrong_partial_download_is_dropped(path, left, ranges):
     with Mirror(CONTENT) as mirror:
         wanted = origin(mirror.url)
         begin(wanted, path, left)
@@ -189,7 +189,7 @@ def test_a_part_that_does_not_fit_is_dropped(path, left, ranges):
 
 @pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])
 @pytest.mark.parametrize("left", [CONTENT[:HALF], CONTENT, CONTENT + b"more"], ids=["half", "whole", "too long"])
-def test_a_range_that_is_refused(path, left, known):
+def test_refused_range(path, left, known):
     with Mirror(CONTENT, Reply(416), Reply()) as mirror:
         wanted = origin(mirror.url, size=None if known else 0)
         begin(wanted, path, left)
@@ -198,16 +198,16 @@ def test_a_range_that_is_refused(path, left, known):
         got(wanted, path)
 
 
-def test_a_server_that_refuses_even_the_whole(path):
+def test_server_that_refuses_every_range(path):
     with Mirror(CONTENT, Reply(416)) as mirror:
         assert "HTTP 416 " in refused(origin(mirror.url), path)
         assert len(mirror.requests) == 1
 
 
 CONTENT_RANGES = [
-    ("none", "", "it does not state which part"),
-    ("garbage", "bytes one-two/three", "it does not state which part"),
-    ("huge", f"bytes {'9' * 5000}-1/2", "it does not state which part"),
+    ("none", "", "it does not state which range"),
+    ("garbage", "bytes one-two/three", "it does not state which range"),
+    ("huge", f"bytes {'9' * 5000}-1/2", "it does not state which range"),
     ("another part", f"bytes 5-{SIZE - 1}/{SIZE}", "it sends another range than requested"),
     ("another file", f"bytes {HALF}-{SIZE}/{SIZE + 1}", f"its file has {SIZE + 1} bytes, expected {SIZE}"),
 ]
@@ -216,7 +216,7 @@ CONTENT_RANGES = [
 @pytest.mark.parametrize(
     ("value", "words"), [row[1:] for row in CONTENT_RANGES], ids=[row[0] for row in CONTENT_RANGES]
 )
-def test_a_lie_about_the_range(path, value, words):
+def test_wrong_content_range(path, value, words):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(206, CONTENT[HALF:], headers={"Content-Range": value})) as mirror:
         message = refused(origin(mirror.url), path)
     assert words in message
@@ -229,7 +229,7 @@ WRONG = [
     ("a page", Reply(body=b"<html>not here</html>"), f"its file has 21 bytes, expected {SIZE}"),
     ("longer, length not told", Reply(body=CONTENT + b"more", declared=-1), f"it sends more than {SIZE} bytes"),
     ("other bytes", Reply(body=OTHER), f"its file is another one: SHA-256 is {hashlib.sha256(OTHER).hexdigest()}"),
-    ("packed", Reply(headers={"Content-Encoding": "gzip"}), "it sends the file packed"),
+    ("packed", Reply(headers={"Content-Encoding": "gzip"}), "it sends the file compressed"),
     ("404", Reply(404), "HTTP 404 Not Found"),
     ("403", Reply(403), "HTTP 403 Forbidden"),
     ("a status of its own", Reply(299), "HTTP 299"),
@@ -238,7 +238,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("reply", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_the_next_mirror_is_asked(path, reply, words):
+def test_next_mirror_is_tried(path, reply, words):
     with Mirror(CONTENT, reply) as bad, Mirror(CONTENT) as good:
         listener = got(origin(bad.url, good.url), path)
         assert len(bad.requests) == 1
@@ -249,7 +249,7 @@ def test_the_next_mirror_is_asked(path, reply, words):
 
 
 @pytest.mark.parametrize(("reply", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_no_mirror_has_it(path, reply, words):
+def test_all_mirrors_fail(path, reply, words):
     with Mirror(CONTENT, reply) as bad:
         wanted = origin(bad.url)
         message = refused(wanted, path)
@@ -258,14 +258,14 @@ def test_no_mirror_has_it(path, reply, words):
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_length_that_is_too_large_for_its_body(path):
+def test_content_length_beyond_the_body(path):
     with Mirror(CONTENT, Reply(body=CONTENT[:HALF], declared=SIZE)) as mirror:
         message = refused(origin(mirror.url), path)
         assert mirror.ranges[1] == f"bytes={HALF}-"
     assert f"the connection ended after {HALF} of {SIZE} bytes" in message
 
 
-def test_a_body_that_never_ends(path, monkeypatch):
+def test_endless_body(path, monkeypatch):
     monkeypatch.setattr("streamdet.models.download.MAX_BYTES", 100_000)
     with Mirror(CONTENT, Reply(declared=-1)) as mirror:
         assert "it sends more than 100000 bytes" in refused(origin(mirror.url, size=0), path)
@@ -276,7 +276,7 @@ def test_a_body_that_never_ends(path, monkeypatch):
     )
 
 
-def test_without_size_the_digest_decides(path):
+def test_digest_without_size(path):
     with Mirror(CONTENT, Reply(declared=-1)) as mirror:
         got(origin(mirror.url, size=0), path)
 
@@ -291,19 +291,19 @@ def test_both_digests_are_checked(path):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_what_may_pass_is_tried_again(path, status):
+def test_temporary_errors_are_retried(path, status):
     with Mirror(CONTENT, Reply(status), Reply(status), Reply()) as mirror:
         got(origin(mirror.url), path)
         assert len(mirror.requests) == 3
 
 
-def test_what_does_not_pass_is_given_up(path):
+def test_permanent_errors_are_not_retried(path):
     with Mirror(CONTENT, Reply(503)) as mirror:
         assert "HTTP 503 Service Unavailable" in refused(origin(mirror.url), path)
         assert len(mirror.requests) == 4
 
 
-def test_a_server_may_ask_for_patience(path, monkeypatch):
+def test_retry_after_is_respected(path, monkeypatch):
     waited = []
     monkeypatch.setattr("streamdet.models.download.time.sleep", waited.append)
     replies = [Reply(429, headers={"Retry-After": after}) for after in ("7", "9999", "Fri, 31 Dec 1999 23:59:59 GMT")]
@@ -321,16 +321,16 @@ def test_silence_ends(path, stopped):
     assert set(listener.troubles) == {"127.0.0.1: no data arrived for too long; trying again in 0 s"}
 
 
-def test_nobody_listens(path, port):
+def test_connection_refused(path, port):
     message = refused(origin(f"http://127.0.0.1:{port}/a", f"http://127.0.0.1:{port}/b"), path)
     assert message.count("127.0.0.1: the connection was refused") == 2
 
 
-def test_a_name_that_does_not_exist(path):
+def test_unknown_host_name(path):
     assert "its name cannot be resolved: no network, or no such host" in refused(origin("http://no.invalid/a"), path)
 
 
-def test_something_that_is_no_web_server(path, monkeypatch):
+def test_server_that_does_not_speak_http(path, monkeypatch):
     with Mirror(CONTENT) as mirror:
         monkeypatch.setattr(mirror._server.RequestHandlerClass, "do_GET", lambda handler: handler.wfile.write(b"SSH-2"))
         assert "its answer is not HTTP" in refused(origin(mirror.url), path)
@@ -349,7 +349,7 @@ def certificate(tmp_path) -> Path:
     return file
 
 
-def test_a_certificate_is_checked(path, certificate, monkeypatch):
+def test_certificate_is_verified(path, certificate, monkeypatch):
     with Mirror(CONTENT, tls=certificate) as mirror:
         message = refused(origin(mirror.url), path)
         assert "127.0.0.1: its certificate is not valid (self-signed certificate)" in message
@@ -358,7 +358,7 @@ def test_a_certificate_is_checked(path, certificate, monkeypatch):
         got(origin(mirror.url), path)
 
 
-def test_a_server_without_encryption_is_no_https_server(path):
+def test_http_server_at_an_https_address(path):
     with Mirror(CONTENT) as mirror:
         assert "no secure connection" in refused(origin(mirror.url.replace("http:", "https:")), path)
         assert mirror.requests == []
@@ -369,7 +369,7 @@ REDIRECTS = [
     ("to ftp", "ftp://127.0.0.1/x", "it redirects to an address that is not http or https"),
     ("to nowhere", "http://", "more than 5 redirects"),
     ("to itself", "/again", "more than 5 redirects"),
-    ("to a broken address", "http://[::1/x", "it redirects to what is no http"),
+    ("to a broken address", "http://[::1/x", "it redirects to an address that is not http"),
 ]
 
 
@@ -379,7 +379,7 @@ def test_redirects_that_are_not_followed(path, location, words):
         assert words in refused(origin(mirror.url), path)
 
 
-def test_no_way_from_https_to_http():
+def test_redirect_from_https_to_http_is_rejected():
     from streamdet.models.http_client import MirrorError, _redirected
 
     assert _redirected("https://a/x", "//b/y") == "https://b/y"
@@ -398,7 +398,7 @@ def test_redirects_are_followed_with_the_range(path, status):
             assert mirror.ranges == target.ranges == [None, f"bytes={HALF}-"]
 
 
-def test_credentials_stay_with_their_host(path):
+def test_credentials_are_sent_only_to_their_host(path):
     with Mirror(CONTENT) as other, Mirror(b"") as mirror:
         ways = ("/b c", f"http://{mirror.host}/d", other.url)
         mirror._replies = [Reply(302, headers={"Location": way}) for way in ways]
@@ -408,7 +408,7 @@ def test_credentials_stay_with_their_host(path):
         assert "authorization" not in other.requests[0].headers
 
 
-def test_messages_hold_no_credentials(path):
+def test_messages_contain_no_credentials(path):
     with Mirror(CONTENT, Reply(503), Reply(404)) as mirror:
         message = refused(origin(mirror.url.replace("://", "://me:hunter2@") + "?token=s3cret"), path)
     assert "hunter2" not in message
@@ -423,18 +423,18 @@ def test_a_proxy_of_the_environment(path, monkeypatch):
         assert proxy.requests[0].path == "http://example.invalid/net.onnx"
 
 
-def test_only_what_can_be_checked_is_downloaded(path):
+def test_download_needs_a_known_digest(path):
     message = refused(Origin("net", ("http://127.0.0.1:9/a",), 5), path)
     assert message.startswith(
         "net has no known digest, so it is not downloaded: add its `sha256` or `sha384` to the model's"
     )
     assert "download it with: curl" in message
     message = refused(Origin("net", (), 5, sha256="0" * 64), path)
-    assert f"nobody says where net can be had: get the file and save it as {path}" in message
+    assert f"no download URL is known for net: get the file and save it as {path}" in message
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/a", "file:///etc/passwd", "a.onnx", "http://[::1/a"])
-def test_only_the_web_is_asked(path, url):
+def test_only_http_addresses_are_requested(path, url):
     assert "its address is neither http nor https" in refused(origin(url), path)
 
 
@@ -453,7 +453,7 @@ REPLIES = st.builds(
 @given(
     replies=st.lists(REPLIES, min_size=1, max_size=6), left=st.none() | st.integers(0, SIZE + 1), known=st.booleans()
 )
-def test_whatever_servers_do_only_the_right_file_gets_the_name(tmp_path_factory, replies, left, known):
+def test_only_the_right_file_is_renamed_for_any_server(tmp_path_factory, replies, left, known):
     path = tmp_path_factory.mktemp("any") / "models" / "net.onnx"
     with Mirror(CONTENT, *replies) as mirror:
         wanted = origin(mirror.url, size=None if known else 0)
@@ -468,7 +468,7 @@ def test_whatever_servers_do_only_the_right_file_gets_the_name(tmp_path_factory,
             assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_is_there_stays(path):
+def test_existing_file_stays(path):
     path.parent.mkdir()
     path.write_bytes(b"mine")
     with Mirror(CONTENT) as mirror:
@@ -479,7 +479,7 @@ def test_what_is_there_stays(path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_is_replaced_is_there_until_the_end(path):
+def test_replaced_file_stays_until_the_end(path):
     path.parent.mkdir()
     path.write_bytes(b"old")
     with Mirror(CONTENT, Reply(404)) as mirror, pytest.raises(DownloadError, match="HTTP 404"):
@@ -487,7 +487,7 @@ def test_what_is_replaced_is_there_until_the_end(path):
     assert path.read_bytes() == b"old"
 
 
-def test_no_room(path, monkeypatch):
+def test_disk_full_before_the_download(path, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=400_000))
     with Mirror(CONTENT) as mirror:
@@ -496,7 +496,7 @@ def test_no_room(path, monkeypatch):
     assert list(path.parent.iterdir()) == []
 
 
-def test_room_that_ends_on_the_way(path):
+def test_disk_full_during_the_download(path):
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Mirror(CONTENT) as mirror:
@@ -529,7 +529,7 @@ def closed_folder():
             os.chmod(name, 0o755)
 
 
-def test_a_folder_that_is_not_ours(closed_folder):
+def test_folder_without_write_permission(closed_folder):
     with pytest.raises(
         DownloadError, match=r"cannot write .*\.part: Permission denied; STREAMDET_MODELS may name another folder"
     ):
@@ -539,7 +539,7 @@ def test_a_folder_that_is_not_ours(closed_folder):
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
-def test_what_is_no_part_is_not_written_to(path, kind, tmp_path):
+def test_irregular_partial_file_is_not_written(path, kind, tmp_path):
     wanted = origin("http://127.0.0.1:9/")
     part = partial_path(path, wanted)
     part.parent.mkdir()
@@ -576,7 +576,7 @@ def test_the_second_of_two_waits_and_finds_it(path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_part_that_was_taken_away_while_waiting(tmp_path):
+def test_partial_file_removed_while_waiting(tmp_path):
     part, waits, order = tmp_path / "a.part", threading.Event(), []
 
     def second() -> None:

@@ -63,7 +63,7 @@ def test_heads_of_any_export(published, image, expected, wear):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_heads_form_is_found_again(published, image, expected):
+def test_extracted_heads_are_found_again(published, image, expected):
     once = to_heads(find_ssd(published, "net.onnx", 0))
     twice = to_heads(find_ssd(once, "net.onnx", 0))
     batch = np.concatenate([image, image[:, :, ::-1]])
@@ -103,7 +103,7 @@ LOOKED_FOR = "looked for 12 head convolutions (3x3, stride 3, padding 1), two on
         ),
     ],
 )
-def test_another_network_is_refused(published, make, found):
+def test_other_network_is_rejected(published, make, found):
     with pytest.raises(ModelError) as error:
         find_ssd(make(published), "net.onnx", 0)
     assert "net.onnx is not the network of ssd-resnet34-1200" in str(error.value)
@@ -112,13 +112,13 @@ def test_another_network_is_refused(published, make, found):
 
 
 @pytest.mark.parametrize("name", ["yolox_nano", "fastestdet"])
-def test_trained_networks_of_other_kinds_are_refused(data_dir, name):
+def test_trained_networks_of_other_kinds_are_rejected(data_dir, name):
     data = (data_dir / "models" / f"{name}.onnx").read_bytes()
     with pytest.raises(ModelError, match="found 0 of them among"):
         find_ssd(parse_onnx(data, name), name, 416)
 
 
-def test_a_circle_is_refused(published):
+def test_cycle_is_rejected(published):
     model = disguise.copy(published)
     first = next(node for node in model.graph.node if node.op_type == "Relu")
     head = disguise.first_head(model)

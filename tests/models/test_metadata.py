@@ -33,13 +33,13 @@ def described(text: str) -> ModelFile:
     return ModelFile(model.SerializeToString(), "net.onnx")
 
 
-def test_what_is_written_is_read():
+def test_metadata_round_trip():
     assert resolve_model(described(metadata_text(SPEC)))[0] == ModelSpec(
         **{name: getattr(SPEC, name) for name in SPEC.__slots__ if name != "name"}, name="net.onnx"
     )
 
 
-def test_a_size_that_the_graph_leaves_open_is_written():
+def test_open_size_is_written():
     spec = ModelSpec("net", Contract.END2END, 64, 32, labels=COCO80, resize=Resize.STRETCH, conf=0.3)
     ports = {"image": ["n", 3, "h", "w"]}, {"rows": [1, 5, 6]}
     bare = ModelFile(model_with(*ports).SerializeToString(), "net")
@@ -52,14 +52,14 @@ def test_a_size_that_the_graph_leaves_open_is_written():
     assert "width" not in json.loads(metadata_text(spec))
 
 
-def test_labels_of_ones_own_and_none_at_all():
+def test_custom_labels_and_no_labels():
     assert json.loads(metadata_text(SPEC))["labels"] == "coco80"
     for labels in ((), ("a", "b")):
         text = json.dumps({"labels": labels})
         assert read_metadata({SPEC_KEY: text}, "net") == {"labels": labels}
 
 
-def test_a_description_beside_the_file_wins(tmp_path):
+def test_description_next_to_the_file_wins(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(described(metadata_text(SPEC)).data)
     path.with_suffix(".yaml").write_text("rgb: true\nconf: 0.75")
@@ -67,7 +67,7 @@ def test_a_description_beside_the_file_wins(tmp_path):
     assert (spec.rgb, spec.conf, spec.mean) == (True, 0.75, (1.0, 2.5, 3.0))
 
 
-def test_what_is_given_wins():
+def test_given_fields_win():
     model = model_with({"image": ["n", 3, 448, 448]}, HEADS, metadata={SPEC_KEY: '{"rgb": false, "conf": 0.2}'})
     spec = recognise(onnx_signature(model), "net", {"rgb": True})
     assert (spec.rgb, spec.conf) == (True, 0.2)
@@ -99,7 +99,7 @@ def test_what_is_given_wins():
         pytest.param('{"rtsp://a:hunter2@h": 1}', "unknown key `rtsp://***@h`", id="password"),
     ],
 )
-def test_metadata_that_cannot_be_used(text, words):
+def test_invalid_metadata(text, words):
     with pytest.raises(ModelError) as error:
         resolve_model(described(text))
     message = str(error.value)
@@ -115,11 +115,11 @@ def test_metadata_that_cannot_be_used(text, words):
     "text",
     ["", "{", "[]", "{}", '{"proof": 1}', '{"proof": {}, "from": "x"}', "[" * 50_000, '{"proof": {"matched": "x"}}'],
 )
-def test_an_origin_that_says_nothing(text):
+def test_unreadable_provenance(text):
     assert read_provenance(text) is None
 
 
-def test_an_origin_is_shown_on_lines_of_its_own():
+def test_provenance_is_shown_on_separate_lines():
     proof = {key: 1 for key in ("matched", "detections", "pictures")}
     proof |= {"greatest_box_difference": 1e-7, "greatest_score_difference": 0}
     done = {"from": "a\x1b[2J\nb", "sha256": "f" * 1000, "options": "", "proof": proof, "notes": ["x\ny"]}

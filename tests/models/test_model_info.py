@@ -66,7 +66,7 @@ def test_counts(nodes, inputs, weights, trainable, flops):
     assert model.SerializeToString() == before
 
 
-def test_shapes_that_are_not_known_are_said_to_be_uncounted():
+def test_unknown_shapes_are_reported_as_uncounted():
     nodes = [helper.make_node("NonZero", ["x"], ["i"]), helper.make_node("Cast", ["i"], ["f"], to=TensorProto.FLOAT)]
     nodes += [helper.make_node("Transpose", ["f"], ["t"]), helper.make_node("MatMul", ["t", "w"], ["y"])]
     counted = count_operations(graph_of(nodes, {"x": [3, 4]}, {"w": (2, 2)}, ["y"]))
@@ -95,7 +95,7 @@ def test_broken_graphs_have_no_count(nodes, products):
     assert (counted.products, counted.uncounted) == (products, 1)
 
 
-def test_an_operator_without_output_is_no_model():
+def test_operator_without_output_is_rejected():
     model = graph_of([helper.make_node("Relu", ["x"], [])], {"x": [1, 3, 8, 8]}, {}, ["y"])
     with pytest.raises(ModelError, match=r"its operator Relu has no output"):
         inspect_model(ModelFile(model.SerializeToString(), "a.onnx"), None)
@@ -112,12 +112,12 @@ ELEMENTWISE = [
 
 
 @pytest.mark.parametrize(("nodes", "operations"), ELEMENTWISE)
-def test_operations_element_by_element(nodes, operations):
+def test_elementwise_operations(nodes, operations):
     counted = count_operations(graph_of(nodes, {"x": [1, 4, 6, 6]}, {"s": (4,)}, ["y"]))
     assert (counted.elementwise, counted.products) == (operations, {})
 
 
-def test_a_quantised_network_counts_like_the_one_it_was_made_from():
+def test_quantised_network_counts_like_its_source():
     weight = numpy_helper.from_array(np.zeros((5, 3, 3, 3), np.int8), "w")
     scale = numpy_helper.from_array(np.ones((), np.float32), "s")
     zero = numpy_helper.from_array(np.zeros((), np.uint8), "z")

@@ -59,13 +59,13 @@ def xml(tmp_path):
     return write
 
 
-def test_fed_as_converted_networks_are(xml):
+def test_input_of_a_converted_network(xml):
     spec, _ = resolve_model(xml())
     assert spec.contract is Contract.SSD_PUBLISHED
     assert (spec.width, spec.height, spec.rgb, spec.mean, spec.std) == (32, 32, False, (0, 0, 0), (1, 1, 1))
 
 
-def test_notes_of_its_maker_are_read(xml):
+def test_metadata_is_read(xml):
     spec, _ = resolve_model(xml({"random_weights": "yes", "about": "made for a test"}))
     assert spec.random_weights
     assert spec.about == "made for a test"
@@ -133,7 +133,7 @@ def test_without_openvino(xml, monkeypatch):
         resolve_model(path)
 
 
-def test_other_xml_is_still_refused(tmp_path):
+def test_other_xml_is_rejected(tmp_path):
     path = tmp_path / "page.xml"
     path.write_text("<?xml version='1.0'?><html/>")
     with pytest.raises(ModelError, match="a web page or XML"):

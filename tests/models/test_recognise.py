@@ -55,7 +55,7 @@ def test_contract(inputs, outputs, contract, classes):
     assert not spec.random_weights
 
 
-def test_how_each_kind_is_fed():
+def test_input_of_each_kind():
     yolox = spec_of({"images": SQUARE}, {"output": [1, 8400, 85]})
     assert (yolox.rgb, yolox.resize, yolox.std) == (False, Resize.LETTERBOX_TOP_LEFT, (1, 1, 1))
     heads = spec_of({"image": [1, 3, 1200, 1200]}, {"a": [1, 81, 15130], "b": [1, 4, 15130]})
@@ -75,7 +75,7 @@ def test_tensorflow(dtype):
     assert any(spec.mean) is not spec.uint8
 
 
-def test_what_is_given_wins():
+def test_given_fields_win():
     given = {"labels": ("a", "b"), "rgb": True, "name": "mine", "conf": 0.1}
     spec = spec_of({"images": SQUARE}, {"output": [1, 8400, 7]}, given)
     assert (spec.name, spec.labels, spec.rgb, spec.conf, spec.contract) == (

@@ -35,7 +35,7 @@ def test_geometry():
 
 
 @pytest.mark.parametrize("form", list(SsdOutputs))
-def test_counts_to_the_digit(flagship, form):
+def test_exact_counts(flagship, form):
     trainable, stored = count_parameters(flagship[form])
     assert trainable == 19_972_534
     running_statistics, of_boxes = 9_856, 60_520 + 15_130 if form is SsdOutputs.PUBLISHED else 0
@@ -57,7 +57,7 @@ def test_signatures(flagship):
 
 
 @pytest.mark.parametrize("form", list(SsdOutputs))
-def test_is_a_valid_graph_that_says_its_weights_are_random(flagship, form):
+def test_graph_is_valid_and_marked_as_random(flagship, form):
     onnx.checker.check_model(flagship[form], full_check=False)
     spec = recognise(onnx_signature(flagship[form]), "flagship")
     assert spec.contract is (Contract.SSD_HEADS if form is SsdOutputs.HEADS else Contract.SSD_PUBLISHED)

@@ -54,7 +54,7 @@ CONTROL_FLOW = RuntimeError(
     ],
     ids=["recorded", "control-flow", "unknown-shape"],
 )
-def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, asked, note):
+def test_cuda_graph_is_recorded_or_the_reason_is_reported(monkeypatch, model, refusal, asked, note):
     opened = Opened(refusal)
     monkeypatch.setattr(cuda, "open_session", opened)
     session, said = open_cuda(model, ProviderOptions(cuda_graph=True))
@@ -63,7 +63,7 @@ def test_graphs_are_recorded_or_it_is_said_why_not(monkeypatch, model, refusal, 
     session.run(None, {"image": batch()})
 
 
-def test_no_graph_unless_asked_for(monkeypatch):
+def test_no_cuda_graph_unless_requested(monkeypatch):
     opened = Opened()
     monkeypatch.setattr(cuda, "open_session", opened)
     assert open_cuda(convolution(), ProviderOptions())[1] == ""
@@ -71,7 +71,7 @@ def test_no_graph_unless_asked_for(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [ProviderMissing(Provider.CUDA, "gone"), RuntimeError("broken model")])
-def test_what_is_not_about_graphs_is_raised(monkeypatch, error):
+def test_errors_unrelated_to_graphs_are_raised(monkeypatch, error):
     def refuse(*_):
         raise error
 
@@ -103,7 +103,7 @@ def test_operators_on_another_provider_are_counted():
     ],
     ids=["the driver's fault", "the model's fault"],
 )
-def test_whose_fault_it_is(monkeypatch, said, reason):
+def test_driver_errors_are_not_model_errors(monkeypatch, said, reason):
     def refuse(*_, **__):
         raise RuntimeError(said)
 
@@ -114,7 +114,7 @@ def test_whose_fault_it_is(monkeypatch, said, reason):
 
 
 @pytest.mark.parametrize("missing", ["libcudnn.so.9", "libcublasLt.so.13", None])
-def test_every_library_is_asked_for(monkeypatch, missing):
+def test_missing_library_is_named(monkeypatch, missing):
     """A session opens without cuDNN, and the first convolution fails."""
     asked = []
 

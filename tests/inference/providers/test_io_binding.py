@@ -22,7 +22,7 @@ def test_batches_of_any_size(model):
     binding_equals_plain_runs(engine(model, "cpu:0"), engine(model, ""), [batch(n, n) for n in (1, 3, 2, 3, 1)])
 
 
-def test_results_whose_number_only_a_run_tells():
+def test_outputs_of_unknown_size():
     batches = [batch(1, 0), np.zeros_like(batch(1)), batch(1, 1)]
     binding_equals_plain_runs(engine(with_nms(), "cpu:0"), engine(with_nms(), ""), batches)
 
@@ -32,7 +32,7 @@ def test_outputs_belong_to_the_caller(model):
     outputs_outlive_the_next_run(engine(model, "cpu:0"), batch(1, 0), batch(1, 1))
 
 
-def test_buffers_are_made_once_for_each_shape():
+def test_buffers_are_allocated_once_per_shape():
     bound = engine(convolution(), "cpu:0")
     bound.run(batch(2, 0))
     address = bound._binding._buffers[(2, 3, 16, 16)].image.data_ptr()
@@ -42,7 +42,7 @@ def test_buffers_are_made_once_for_each_shape():
     assert len(bound._binding._buffers) == 2
 
 
-def test_a_view_is_copied_as_it_looks():
+def test_non_contiguous_batch():
     whole = np.random.default_rng(0).standard_normal((1, 3, 16, 32), dtype=np.float32)
     plain = engine(convolution(), "")
     expected = plain.run(np.ascontiguousarray(whole[..., ::2]))[0]
@@ -50,7 +50,7 @@ def test_a_view_is_copied_as_it_looks():
 
 
 @pytest.mark.parametrize("wrong", [batch().astype(np.float64), batch()[:, :2], batch()[0]], ids=["type", "c", "rank"])
-def test_a_batch_that_does_not_fit_is_refused(wrong):
+def test_wrong_batch_is_rejected(wrong):
     bound = engine(convolution(), "cpu:0")
     bound.run(batch())
     with pytest.raises(Exception, match=r"data type|Got invalid dimensions|Invalid rank"):

@@ -93,7 +93,7 @@ def test_auto_is_bf16_only_where_the_processor_has_it(make):
     ],
     ids=["shape", "type"],
 )
-def test_a_batch_that_does_not_fit(monkeypatch, given, words):
+def test_wrong_batch_is_one_line(monkeypatch, given, words):
     if not has_openvino():
         pytest.skip("the package openvino is not installed")
     monkeypatch.setattr(openvino, "_plugin_device", no_plugin)
@@ -104,7 +104,7 @@ def test_a_batch_that_does_not_fit(monkeypatch, given, words):
     assert "\n" not in str(caught.value)
 
 
-def test_neither_is_installed(monkeypatch):
+def test_neither_plugin_nor_openvino_is_installed(monkeypatch):
     monkeypatch.setattr(openvino, "_plugin_device", no_plugin)
     monkeypatch.setattr(openvino, "has_openvino", lambda: False)
     with pytest.raises(
@@ -115,7 +115,7 @@ def test_neither_is_installed(monkeypatch):
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_ctrl_c_after_sessions_that_overlapped():
+def test_ctrl_c_after_overlapping_sessions():
     """Cores that end in the order they began in leave signals a stack that was freed."""
     program = """
 import signal
@@ -140,7 +140,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
-def test_nothing_is_reported_to_anybody():
+def test_openvino_telemetry_is_off():
     """OpenVINO's import starts a thread that sends usage statistics."""
     program = """
 import sys, threading

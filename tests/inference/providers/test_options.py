@@ -38,7 +38,7 @@ DYNAMIC = network(convolution())
     ],
     ids=["fp32", "fp16", "int8"],
 )
-def test_what_weights_are_stored_in(model, stored):
+def test_stored_precision(model, stored):
     assert stored_precision(model) is stored
     assert read_checked_model(model.SerializeToString())[0].weights is stored
 
@@ -57,7 +57,7 @@ def test_what_weights_are_stored_in(model, stored):
         (Provider.CUDA, Precision.AUTO, Precision.INT8, None),
     ],
 )
-def test_precisions_that_cannot_be(provider, precision, weights, words):
+def test_unsupported_precisions(provider, precision, weights, words):
     given = CheckedModel(b"", "net.onnx", (), weights)
     if words is None:
         ProviderOptions(precision).check(provider, given)
@@ -85,7 +85,7 @@ def zeros(model, kind, value):
     ],
     ids=["float", "signed", "shifted", "unsigned"],
 )
-def test_tensorrt_takes_only_signed_bytes_with_zero_in_the_middle(model, takes):
+def test_tensorrt_accepts_only_symmetric_signed_quantisation(model, takes):
     given, _ = read_checked_model(model.SerializeToString())
     for provider in (Provider.CPU, Provider.CUDA, Provider.OPENVINO):
         ProviderOptions().check(provider, given)
@@ -115,7 +115,7 @@ def test_cuda():
         (Precision.FP32, Precision.INT8, "fp32"),
     ],
 )
-def test_what_cuda_computes_in(precision, weights, runs_in):
+def test_cuda_precision(precision, weights, runs_in):
     runs, notes = _precision_and_notes(CheckedModel(b"", "net.onnx", (), weights), ProviderOptions(precision))
     assert runs == runs_in
     assert any("tensorrt" in note for note in notes) == (weights is Precision.INT8)
@@ -137,7 +137,7 @@ def test_tensorrt_precision(precision, weights, flags):
     assert [told[f"trt_{name}_enable"] for name in ("fp16", "bf16", "int8")] == [str(flag == "1") for flag in flags]
 
 
-def test_tensorrt_builds_for_every_batch_that_will_come():
+def test_tensorrt_profile_covers_all_batch_sizes():
     told = tensorrt_options(DYNAMIC, ProviderOptions(max_batch=4))
     assert told["trt_profile_min_shapes"] == "image:1x3x16x16"
     assert told["trt_profile_opt_shapes"] == told["trt_profile_max_shapes"] == "image:4x3x16x16"
@@ -146,7 +146,7 @@ def test_tensorrt_builds_for_every_batch_that_will_come():
     ]
 
 
-def test_tensorrt_never_takes_an_engine_of_something_else(monkeypatch, tmp_path):
+def test_tensorrt_cache_prefix_differs_between_models_and_options(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def prefix(given, options):
@@ -184,7 +184,7 @@ def test_tensorrt_records_graphs_of_one_shape_only(shape, captured):
         (Precision.FP16, ("FP32", "BF16"), None),
     ],
 )
-def test_openvino_computes_in_what_the_processor_has(wanted, capabilities, computes):
+def test_openvino_precision_follows_cpu_capabilities(wanted, capabilities, computes):
     if computes is None:
         with pytest.raises(UsageError, match=f"cannot compute in {wanted.value} .*reports fp32"):
             choose_precision(DYNAMIC, ProviderOptions(wanted), capabilities)
@@ -194,7 +194,7 @@ def test_openvino_computes_in_what_the_processor_has(wanted, capabilities, compu
     assert bool(notes) == (wanted is Precision.AUTO and computes is Precision.BF16)
 
 
-def test_openvino_keeps_only_what_takes_long_to_compile(monkeypatch, tmp_path):
+def test_openvino_caches_only_large_models(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     small = properties(DYNAMIC, ProviderOptions(threads=3), Precision.BF16)
     assert (small["INFERENCE_NUM_THREADS"], small["INFERENCE_PRECISION_HINT"]) == (3, "bf16")
@@ -206,7 +206,7 @@ def test_openvino_keeps_only_what_takes_long_to_compile(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("text", "most"), [("max 100000", 10**6), ("100000 100000", 1), ("1000 100000", 1), ("nonsense", 10**6)]
 )
-def test_a_containers_share_of_processors(tmp_path, text, most):
+def test_container_cpu_quota(tmp_path, text, most):
     file = tmp_path / "cpu.max"
     file.write_text(text)
     everything = available_cpus(tmp_path / "missing")
@@ -216,12 +216,12 @@ def test_a_containers_share_of_processors(tmp_path, text, most):
 @pytest.mark.parametrize(
     ("cpus", "gflops", "threads"), [(1, 0, 1), (1, 400, 1), (2, 1, 1), (2, 400, 2), (8, 1, 7), (8, 400, 8)]
 )
-def test_heavy_networks_get_every_processor(monkeypatch, cpus, gflops, threads):
+def test_heavy_networks_get_every_cpu(monkeypatch, cpus, gflops, threads):
     monkeypatch.setattr(cpu_threads, "available_cpus", lambda: cpus)
     assert default_threads(gflops) == threads
 
 
-def test_threads_come_from_the_network_unless_given(monkeypatch):
+def test_threads_depend_on_the_network_unless_given(monkeypatch):
     monkeypatch.setattr(cpu_threads, "available_cpus", lambda: 4)
     heavy = convolution((1, 3, 2000, 2000), channels=64)  # 13.8 GFLOPs
     assert read_checked_model(heavy.SerializeToString())[1] == 4
@@ -230,7 +230,7 @@ def test_threads_come_from_the_network_unless_given(monkeypatch):
 
 
 @pytest.mark.parametrize(("given", "told"), [(None, "1"), ("0", "0")])
-def test_the_runtime_is_told_not_to_report_before_it_is_loaded(given, told):
+def test_onnxruntime_telemetry_is_off_before_import(given, told):
     """It would keep an id of the machine below the user's cache, and connect to its maker."""
     program = """
 import os, sys

@@ -75,7 +75,7 @@ def found(run):
     ],
     ids=["ours", "another", "as CUDA writes it"],
 )
-def test_tensorrt_takes_every_option(run, more, refusal):
+def test_tensorrt_accepts_every_option(run, more, refusal):
     """Options are read before anything is built; the pretended TensorRT then builds nothing, which ends the process."""
     done = run(TENSORRT, json.dumps(more))
     assert done.stdout == "asked\n"
@@ -86,20 +86,20 @@ def test_tensorrt_takes_every_option(run, more, refusal):
         assert refusal in done.stderr
 
 
-def test_every_option_is_taken_as_it_is_meant(found):
+def test_cuda_options_reach_the_provider(found):
     assert found["providers"][0] == "CUDAExecutionProvider"
     wanted = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}
     wanted |= {"device_id": "0", "enable_cuda_graph": "0", "cudnn_conv_use_max_workspace": "1"}
     assert wanted.items() <= found["told"].items()
 
 
-def test_graphs_are_allowed_where_all_shapes_are_known(found):
+def test_cuda_graph_needs_known_shapes(found):
     plain, graph, unknown = found["notes"]
     assert plain == []
     assert "as one CUDA graph" in graph
     assert unknown[-1].startswith("without the requested CUDA graph: the shapes of its outputs")
 
 
-def test_buffers_are_in_the_devices_memory(found):
+def test_buffers_are_in_device_memory(found):
     assert found["memory"] == ["cuda", "cuda"]
     assert found["copied"]

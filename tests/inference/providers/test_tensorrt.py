@@ -34,7 +34,7 @@ def opened(monkeypatch):
     return told, refusals
 
 
-def test_a_network_in_parts_is_run_without_a_profile(opened):
+def test_split_network_runs_without_a_profile(opened):
     told, refusals = opened
     refusals.append(NO_PROFILE)
     session, notes, _ = tensorrt.create_engine(network(convolution()), ProviderOptions())
@@ -44,7 +44,7 @@ def test_a_network_in_parts_is_run_without_a_profile(opened):
     session.run(None, {"image": batch()})
 
 
-def test_what_else_is_refused_is_raised(opened):
+def test_other_errors_are_raised(opened):
     told, refusals = opened
     refusals.append(RuntimeError("broken model"))
     with pytest.raises(RuntimeError, match="broken model"):
@@ -52,7 +52,7 @@ def test_what_else_is_refused_is_raised(opened):
     assert len(told) == 1
 
 
-def test_a_graph_is_given_up_where_a_part_runs_elsewhere_and_the_engine_kept(opened):
+def test_graph_is_dropped_for_a_split_network_and_the_engine_kept(opened):
     told, refusals = opened
     refusals.append(NOT_ALONE)
     _, notes, _ = tensorrt.create_engine(
@@ -63,13 +63,13 @@ def test_a_graph_is_given_up_where_a_part_runs_elsewhere_and_the_engine_kept(ope
     assert notes[-1].startswith("without the requested CUDA graph: as all compute graph nodes")
 
 
-def test_no_graph_for_batches_of_any_size(opened):
+def test_no_cuda_graph_for_variable_batch_sizes(opened):
     _, notes, _ = tensorrt.create_engine(network(convolution()), ProviderOptions(cuda_graph=True))
     assert notes[-1] == "without the requested CUDA graph: the network takes batches of any size"
 
 
 @pytest.mark.parametrize(("asked", "runs_in"), [(Precision.FP32, "tf32"), (Precision.BF16, "bf16")])
-def test_full_precision_is_not_promised(opened, asked, runs_in):
+def test_fp32_is_reported_as_tf32(opened, asked, runs_in):
     _, notes, precision = tensorrt.create_engine(network(convolution()), ProviderOptions(asked))
     assert precision == runs_in
     assert any("NVIDIA_TF32_OVERRIDE" in note for note in notes) == (runs_in == "tf32")
