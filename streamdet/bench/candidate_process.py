@@ -24,8 +24,8 @@ class WorkloadResult:
 
     Attributes:
         frames: number of frames it processed.
-        age_ms: median, 95th and 99th percentile of the time from capture to file; empty where that has no meaning.
-        stage_cpu_s: processor time by stage, where it is known.
+        age_ms: median, 95th and 99th percentile of the time from capture to file; empty if that has no meaning.
+        stage_cpu_s: processor time by stage, if it is known.
     """
 
     frames: int

@@ -78,7 +78,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What happened with so many streams; the worst stream counts."""
+    """The result of a trial with a number of streams; each value is that of the worst stream."""
 
     streams: int
     age_ms: float

@@ -139,12 +139,12 @@ def _throughputs(candidates: Sequence[Candidate], batches: Sequence[int], rounds
         participants = [i for i, candidate in enumerate(candidates) if candidate.any_batch or count == 1]
         batch_by_model = {id(c.model): batch_of(c.model, count) for c in (candidates[i] for i in participants)}
         seconds: dict[int, list[float]] = {i: [] for i in participants}
-        for turn in range(rounds + 1):
+        for round_number in range(rounds + 1):
             for i in participants:
                 candidate = candidates[i]
                 batch = batch_by_model[id(candidate.model)]
                 took = _seconds(lambda candidate=candidate, batch=batch: candidate.infer(batch))  # type: ignore[misc]
-                if turn:  # the first allocates memory for this batch size
+                if round_number:  # the first allocates memory for this batch size
                     seconds[i].append(took)
         for i in participants:
             results[i].append((count, count / statistics.median(seconds[i])))

@@ -63,8 +63,8 @@ class YoloxBaseline:
         cv2.resize(bgr, size, dst=canvas[: size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
         batch = canvas.transpose(2, 0, 1)[None].astype(np.float32)
         cells = self._session.run(None, {self._name: batch})[0][0]
-        likely = cells[:, 4] > self._conf
-        cells, grid = cells[likely], self._grid[likely]
+        above_minimum = cells[:, 4] > self._conf
+        cells, grid = cells[above_minimum], self._grid[above_minimum]
         scores = cells[:, 4:5] * cells[:, 5:]
         class_ids = scores.argmax(axis=1)
         best = scores.max(axis=1)

@@ -189,10 +189,10 @@ class _Keep(Sink):
 
 def _result(pipeline: Pipeline) -> WorkloadResult:
     pipeline.run()
-    told: Report = report(pipeline)
-    (stream,) = told.streams
+    summary: Report = report(pipeline)
+    (stream,) = summary.streams
     age = stream.sinks[0].age
-    return WorkloadResult(stream.shown, (age.p50_ms, age.p95_ms, age.p99_ms), told.stage_cpu_s)
+    return WorkloadResult(stream.shown, (age.p50_ms, age.p95_ms, age.p99_ms), summary.stage_cpu_s)
 
 
 def _table(wanted: PipelineBenchmark, results: list[CandidateResult], notes: list[str]) -> BenchmarkTable:
@@ -214,8 +214,10 @@ def _table(wanted: PipelineBenchmark, results: list[CandidateResult], notes: lis
     stages = results[0].median_round
     parts = {name: 1000 * cpu_s / stages.result.frames for name, cpu_s in stages.result.stage_cpu_s.items()}
     rest = stages.cpu_ms - sum(parts.values())
-    told = ", ".join(f"{name} {ms:.2f}" for name, ms in {**parts, "threads of codecs and inference": rest}.items())
-    notes = [*notes, f"processor time per frame by stage, ms: {told}"]
+    stage_times = ", ".join(
+        f"{name} {ms:.2f}" for name, ms in {**parts, "threads of codecs and inference": rest}.items()
+    )
+    notes = [*notes, f"processor time per frame by stage, ms: {stage_times}"]
     what = "detection left out" if wanted.model is None else f"{wanted.model} on every frame, {wanted.provider}"
     title = f"decode, annotate, encode {wanted.frames} frames of {_WIDTH}x{_HEIGHT}, {what}"
     header = ("candidate", "frames/s", "ours is faster by", "CPU ms/frame", "peak MB", "age p50/95/99 ms")
