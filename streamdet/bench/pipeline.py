@@ -116,9 +116,9 @@ def _candidates(
         "streamdet, MPEG-4": partial(ours, replace(config, outputs=[str(out("i"))], recording=_LIKE_OPENCV)),
     }
     if absent := opencv_baseline.missing_packages():
-        return candidates, [f"not measured: the script of {_SCRIPT}; to measure it: pip install {' '.join(absent)}"]
+        return candidates, [f"skipped: the script of {_SCRIPT}; to measure it: pip install {' '.join(absent)}"]
     if spec.contract is not Contract.YOLOX:
-        return candidates, [f"not measured: the script of {_SCRIPT}, which supports only YOLOX"]
+        return candidates, [f"skipped: the script of {_SCRIPT}, which supports only YOLOX"]
     baseline = partial(
         opencv_baseline.opencv_script, clip, out("j"), file, spec.labels, spec.conf, spec.iou, wanted.threads
     )

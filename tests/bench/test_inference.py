@@ -87,7 +87,7 @@ def test_model_that_a_provider_does_not_support_is_reported(data_dir):
     found, skipped = make_candidates([given], [Provider.TENSORRT], ())
     assert found == []
     assert len(skipped) == 1
-    assert skipped[0].startswith("tensorrt in auto: net.onnx is quantised for processors")
+    assert skipped[0].startswith("tensorrt in auto: net.onnx is quantised for CPUs")
 
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
@@ -108,7 +108,7 @@ def test_command_prints_table_and_json(data_dir, small_chain):
     assert "of the machine" in text
     assert "GB/s" in text
     if missing_driver() is not None:
-        assert "left out: tensorrt: " in text
+        assert "skipped: tensorrt: " in text
     read = json.loads(invoke(path, "-n", "2", "--provider", "cpu", "--no-roofline", "--json"))
     assert [row["runs_on"] for row in read["rows"]] == ["cpu", "plain onnxruntime"]
     assert read["copy_gb_per_s"] == 0
