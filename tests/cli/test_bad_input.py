@@ -202,11 +202,11 @@ MODELS = [
         "download it with: curl -fL --create-dirs -o {out}/yolox-nano.onnx https://",
     ),
     row("part of a model name", "yolox", 2, "no model 'yolox': did you mean 'yolox-nano'?"),
-    row("folder as model", "{bad}", 2, "is a folder: name an ONNX file in it"),
+    row("folder as model", "{bad}", 2, "is a folder: give an ONNX file in it"),
     row("text as model", "{bad}/text.onnx", 2, "not an ONNX model, or only a part of one: export or download it again"),
     row("truncated model", "{bad}/cut.onnx", 2, "not an ONNX model, or only a part of one"),
     row("empty model", "{bad}/empty.onnx", 2, "empty.onnx is not an ONNX model: there is no graph in it"),
-    row("web page as model", "{bad}/page.onnx", 2, "a web page or XML: the download went wrong"),
+    row("web page as model", "{bad}/page.onnx", 2, "a web page or XML: the download failed"),
     row("PyTorch model", "{bad}/net.pt", 2, "PyTorch checkpoint: export the model to ONNX"),
     row(
         "newer format",
@@ -229,7 +229,13 @@ MODELS = [
     ),
     row("two inputs", "{bad}/two_inputs.onnx", 2, "looked for one image input", "found a (1, 3, 64, 64), b (1, 4)"),
     row("graph that contradicts its output shapes", "{bad}/lying.onnx", 2, "lying.onnx"),
-    row("description of a missing file", "{bad}/lost.yaml", 2, "there is no model file {bad}/nowhere.onnx, named by"),
+    row(
+        "description of a missing file",
+        "{bad}/lost.yaml",
+        2,
+        "the model file {bad}/nowhere.onnx, named in",
+        "does not exist",
+    ),
     row("description with a typo", "{bad}/typo.yaml", 2, "unknown key `contarct`: did you mean `contract`?"),
     row("unknown class", "synthetic-shapes --classes disk", 2, "unknown class 'disk': did you mean 'disc'?"),
     row(
@@ -772,7 +778,7 @@ EVALUATIONS = [
     row("video as annotations", "-a {bad}/good.mp4", 2, "good.mp4 is not valid JSON, or incomplete"),
     row("truncated annotations", "-a {out}/cut.json", 2, "cut.json is not valid JSON, or incomplete"),
     row("captions as annotations", "-a {out}/captions.json", 2, "holds captions, not boxes of objects"),
-    row("missing images folder", "--images {out}/no", 2, "there is no folder {out}/no: give the one with the pictures"),
+    row("missing images folder", "--images {out}/no", 2, "there is no folder {out}/no: give the one with the images"),
     row(
         "images not in the folder",
         "--images {bad}/texts",
@@ -785,7 +791,7 @@ EVALUATIONS = [
     row("zero detections", "--max-detections 0", 2, "max_detections must be at least 1, got 0"),
     row("unknown contract", "-at yolo", 2, "contract: 'yolo' is not known; it is one of ssd-heads"),
     row("missing model", "-m no.onnx", 2, "no model 'no.onnx'"),
-    row("foreign detections file", "--detections {out}/cats.json", 2, "no file of detections: give another name"),
+    row("foreign detections file", "--detections {out}/cats.json", 2, "is not a detections file: give another name"),
     row("input as output", "--report {out}/truth.json", 2, "truth.json is the file being read"),
     row("missing report folder", "--report {out}/no/a.json", 1, "there is no folder {out}/no; create it first"),
     row(

@@ -106,7 +106,7 @@ def test_convert_then_info(cli, folder, tmp_path):
         ),
         pytest.param(
             "{f}/published.onnx -o {o}/x.onnx --top-boxes 99999",
-            "less than the number of boxes, 2256",
+            "--top-boxes must be less than the number of boxes, 2256, got 99999",
             id="too many top boxes",
         ),
         pytest.param(

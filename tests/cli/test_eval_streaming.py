@@ -21,7 +21,7 @@ def run(*arguments):
 def test_writes_a_table_a_report_and_a_plot(tmp_path):
     files = ["--report", tmp_path / "s.json", "--plot", tmp_path / "s.png"]
     text = run(STREET, "--rates", "5,10", "--latency", "100,200", "--delay", "0.5", "-q", *files)
-    for words in ("hold-last", "live", "smooth", "every-frame", "the scene's own truth", "5 per second", "200 ms"):
+    for words in ("hold-last", "live", "smooth", "every-frame", "the scene's ground truth", "5 per second", "200 ms"):
         assert words in text
     assert f"wrote {tmp_path / 's.json'}" in text
     report = json.loads((tmp_path / "s.json").read_text())
