@@ -59,7 +59,7 @@ def scenes():
         np.round(scores * 8) / np.float32(8),
     )
     yield "corners swapped", boxes[:, [2, 1, 0, 3]], scores
-    yield "one box again and again", np.repeat(boxes[:1], 300, 0), scores
+    yield "one box repeated", np.repeat(boxes[:1], 300, 0), scores
     flat = boxes.copy()
     flat[::3, 2] = flat[::3, 0]
     flat[1::7] = 0.25

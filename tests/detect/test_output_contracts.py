@@ -1,4 +1,4 @@
-"""Decoders of raw outputs: kernels against their numpy references, with whatever values a broken network may give."""
+"""Decoders of raw outputs: kernels against their numpy references, including values of broken networks."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def assert_same(ours: Candidates, theirs: Candidates, threshold: float) -> None:
-    """The same candidates in whatever order, but for those a rounding away from the threshold."""
+    """Checks for the same candidates in any order, except those within rounding of the threshold."""
     sure = {}
     for name, found in (("ours", ours), ("theirs", theirs)):
         order = np.lexsort((found.class_ids, found.box_ids))
@@ -40,7 +40,7 @@ def assert_same(ours: Candidates, theirs: Candidates, threshold: float) -> None:
 
 
 def mix(values: np.ndarray, data: st.DataObject, elements: st.SearchStrategy) -> np.ndarray:
-    """Ordinary values with a handful that hypothesis chooses, so that examples stay small and still reach far."""
+    """Returns ordinary values with a few that hypothesis chooses, so that examples stay small."""
     for place, value in data.draw(st.lists(st.tuples(st.integers(0, values.size - 1), elements), max_size=8)):
         values.flat[place] = value
     return values

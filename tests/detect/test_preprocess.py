@@ -1,4 +1,4 @@
-"""Pre-processing: kernels equal numpy, OpenCV agrees, colours come out right whatever the planes."""
+"""Pre-processing: kernels equal numpy and OpenCV, and colours are right for any plane layout."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ LAYOUT = {PixelFormat.I420: 0, PixelFormat.NV12: 1, PixelFormat.BGR24: 2}
 
 
 def picture_of(rng, format, width, height, color=None, padding=0):
-    """A picture of noise whose lines are `padding` bytes longer than they need to be."""
+    """Returns a picture of noise with `padding` bytes at the end of each line."""
     planes = tuple(
         rng.integers(0, 256, (rows, line + padding), np.uint8) for rows, line in plane_shapes(format, width, height)
     )
@@ -30,7 +30,7 @@ def picture_of(rng, format, width, height, color=None, padding=0):
 
 
 def run(spec, picture):
-    """Returns (3, h, w) float32 whatever the layout of the input, and the fit."""
+    """Returns (3, h, w) float32 for any input layout, and the transform."""
     preprocessor = Preprocessor(spec)
     out = np.full(preprocessor.shape, 99, preprocessor.dtype)
     fit = preprocessor(picture, out)
@@ -38,7 +38,7 @@ def run(spec, picture):
 
 
 def smooth(height, width, rng):
-    """A picture without hard edges, so that one wrong pixel centre shows as a ramp, not as noise."""
+    """Returns a picture without hard edges, so that a wrong pixel centre shows as a ramp, not as noise."""
     return cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
@@ -210,14 +210,14 @@ def test_nothing_is_compiled_after_warm_up():
 
 @pytest.mark.parametrize("width", [1, 2, 35])
 def test_row_buffers_are_aligned(width):
-    """Numba takes every array for aligned, and tells LLVM so."""
+    """Numba assumes that every array is aligned, and tells LLVM so."""
     for buffer in Scratch.allocate(width, 3, np.dtype(np.float32)):
         assert buffer.ctypes.data % buffer.itemsize == 0
         assert not any(stride % buffer.itemsize for stride in buffer.strides)
 
 
 def test_row_buffers_do_not_leak_between_sizes():
-    """Row buffers left over from a picture of another size must not show."""
+    """Row buffers left from a picture of another size must not affect the result."""
     rng = np.random.default_rng(6)
     shared = Preprocessor(FLAGSHIP)
     out = np.empty(shared.shape, shared.dtype)

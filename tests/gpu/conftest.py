@@ -1,4 +1,4 @@
-"""A GPU, or a reason why there is none."""
+"""Fixtures for tests that need a GPU; they skip with the reason."""
 
 import pytest
 

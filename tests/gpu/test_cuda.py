@@ -1,4 +1,4 @@
-"""CUDA: the CPU's answers, from fixed buffers, and nothing quietly somewhere else.
+"""CUDA: outputs equal the CPU's, from fixed buffers, without silent fallback.
 
 Each check is one of `tests/inference/providers/checks.py`, which run on the CPU as well.
 """

@@ -1,4 +1,4 @@
-"""TensorRT: the CPU's answers, and engines that are built once."""
+"""TensorRT: outputs equal the CPU's, and engines are built once."""
 
 import time
 
@@ -61,7 +61,7 @@ def test_one_engine_serves_all_batch_sizes_and_the_next_start(tensorrt):
 
 
 def test_different_network_gets_a_different_engine(tensorrt):
-    """The runtime takes a kept engine by its name alone."""
+    """The runtime identifies a cached engine by its name alone."""
     create_engine(network(convolution(seed=0)), tensorrt, FP32).run(batch())
     other = create_engine(network(convolution(seed=1)), tensorrt, FP32)
     cpu = create_engine(network(convolution(seed=1)), Provider.CPU, FP32)

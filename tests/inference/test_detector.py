@@ -1,4 +1,4 @@
-"""The detector as a whole, on tiny networks made here: what is fed, what is read, and what is refused."""
+"""The complete detector on tiny networks: inputs, outputs, and rejected models."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from streamdet.model_spec.signature import Signature, TensorInfo
 from streamdet.models.recognise import recognise
 from streamdet.picture import Picture, PixelFormat
 
-# A network that gives these rows whatever it sees: x1 y1 x2 y2 score class, in pixels of its 64x48 input.
+# A network that returns these rows for any input: x1 y1 x2 y2 score class, in pixels of its 64x48 input.
 ROWS = np.array(
     [
         [8, 6, 32, 24, 0.9, 0],

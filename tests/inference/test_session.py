@@ -1,4 +1,4 @@
-"""Sessions: what runs is what was asked for, and a file that is no model is one clear line."""
+"""Sessions: the requested provider runs, and an invalid model file is one clear line."""
 
 import contextlib
 import os
@@ -242,7 +242,7 @@ def test_an_nvidia_provider_without_driver_names_the_library(provider, capfd):
 
 
 def test_silent_fallback_to_cpu_is_an_error(monkeypatch):
-    """ONNX Runtime runs on the CPU when CUDA does not start; a session must not pass that on."""
+    """ONNX Runtime falls back to the CPU if CUDA does not start; a session must not hide that."""
     ort = providers.onnxruntime_module()
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         pytest.skip("this ONNX Runtime is built without CUDA")
@@ -256,7 +256,7 @@ def test_silent_fallback_to_cpu_is_an_error(monkeypatch):
 
 
 def test_idle_threads_do_not_spin():
-    """Spinning threads of an idle session would take the processors that decode and draw."""
+    """Spinning threads of an idle session would take the CPUs that decode and draw."""
     program = """
 import time
 from streamdet.inference.session import Session

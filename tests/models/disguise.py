@@ -1,4 +1,4 @@
-"""The published graph in other clothes: what exporters and editing tools change without changing the network."""
+"""Variants of the published graph: changes of exporters and editing tools that keep the network."""
 
 from __future__ import annotations
 

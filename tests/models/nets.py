@@ -1,4 +1,4 @@
-"""Networks without a body, for tests that only look at signatures and files."""
+"""Networks with one dummy node, for tests of signatures and files."""
 
 import onnx
 from onnx import TensorProto, helper

@@ -1,4 +1,4 @@
-"""Small SSDs with weights that were never trained, made without PyTorch."""
+"""Small SSDs with untrained weights, made without PyTorch."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The detectors that come with the package."""
+"""The detectors bundled with the package."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_demo_detector_is_a_self_describing_small_ssd():
 
 
 def test_file_overrides_bundled_name_but_folder_does_not(tmp_path, monkeypatch):
-    """As for known models: what lies here under a name is meant by it, but a folder is no model."""
+    """As for known models, a file with the name of a model is used, but a folder is not."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / DEMO_MODEL).mkdir()
     assert resolve_model(DEMO_MODEL)[0].name == DEMO_MODEL

@@ -1,4 +1,4 @@
-"""From what is typed after `-m` to a checked file."""
+"""Resolving what is typed after `-m` to a spec and a checked file."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""YAML descriptions: what they may say, and what each mistake is answered with."""
+"""YAML descriptions: valid keys, and the message for each mistake."""
 
 from pathlib import Path
 

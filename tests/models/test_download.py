@@ -1,4 +1,4 @@
-"""Downloads against servers that misbehave: what goes on, what starts anew, and what never gets the file's name."""
+"""Downloads from misbehaving servers: what resumes, what restarts, and what is never renamed to the file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def origin(*urls: str, content: bytes = CONTENT, size: int | None = None) -> Ori
 
 
 class Strict(DownloadListener):
-    """Fails where the file has its name while anything can still go wrong."""
+    """Fails if the file has its final name before the download is complete."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +68,7 @@ class Strict(DownloadListener):
 
 
 def got(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> Strict:
-    """Fetches, and checks that the file is right and alone."""
+    """Downloads, and checks that the file is right and the only one."""
     listener = Strict(path)
     download_file(wanted, path, listener, retries=retries)
     assert path.read_bytes() == CONTENT
@@ -77,7 +77,7 @@ def got(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> Strict:
 
 
 def refused(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> str:
-    """Fetches in vain, and checks that nothing has the file's name; returns the message."""
+    """Downloads without success, and checks that the file does not exist; returns the message."""
     with pytest.raises(ModelError) as error:
         download_file(wanted, path, Strict(path), retries=retries)
     assert not path.exists()
@@ -139,7 +139,7 @@ def test_server_without_ranges_restarts(path):
 
 
 def begin(wanted: Origin, path: Path, content: bytes) -> Path:
-    """Leaves a part, as an ended process does."""
+    """Leaves a partial file, as an ended process does."""
     part = partial_path(path, wanted)
     part.parent.mkdir()
     part.write_bytes(content)

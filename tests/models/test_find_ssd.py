@@ -1,4 +1,4 @@
-"""The flagship's network is found in any clothes, and nothing else is taken for it."""
+"""The flagship's network is found in any export, and other networks are rejected."""
 
 import numpy as np
 import onnx
@@ -36,7 +36,7 @@ def image():
 
 @pytest.fixture(scope="module")
 def expected(image):
-    """What the builder's own heads form gives; the same seed has the same weights."""
+    """Returns the outputs of the heads form; the same seed has the same weights."""
     return run(build_ssd_resnet34(SsdOutputs.HEADS, seed=5, size=SIZE), image)
 
 

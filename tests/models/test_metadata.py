@@ -1,4 +1,4 @@
-"""Descriptions in a file's own metadata: what they may say, and what hostile ones are answered with."""
+"""Descriptions in the metadata of a file: valid keys, and the message for hostile ones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Counting parameters and arithmetic on graphs small enough to count by hand."""
+"""Counting parameters and operations on graphs small enough to count by hand."""
 
 import numpy as np
 import pytest

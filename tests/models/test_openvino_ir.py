@@ -1,4 +1,4 @@
-"""OpenVINO's own files: recognised, fed as Open Model Zoo's converted networks are, and run."""
+"""OpenVINO IR files: recognised, with the input of Open Model Zoo's conversions, and run."""
 
 import json
 

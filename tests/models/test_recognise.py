@@ -1,4 +1,4 @@
-"""What a network is taken for by its signature alone."""
+"""Recognising the output contract of a network from its signature."""
 
 import pytest
 from onnx import TensorProto

@@ -1,4 +1,4 @@
-"""The built-in detector of the synthetic scene, judged on the scene's truth."""
+"""The built-in detector of the synthetic scene, judged on its ground truth."""
 
 import numpy as np
 import onnx

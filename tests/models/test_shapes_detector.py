@@ -1,4 +1,4 @@
-"""The built-in detector through the whole of detection: our pre-processing from I420, session and decoding."""
+"""The built-in detector end to end: pre-processing from I420, session and decoding."""
 
 import numpy as np
 import pytest

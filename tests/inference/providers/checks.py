@@ -1,10 +1,10 @@
-"""Checks that hold for an engine on any hardware: run here on the CPU, and in `tests/gpu` on a GPU."""
+"""Checks for engines on any hardware: run here on the CPU, and in `tests/gpu` on a GPU."""
 
 import numpy as np
 
 
 def binding_equals_plain_runs(bound, plain, batches, rtol=0.0, atol=0.0):
-    """Both give the same for batches of changing sizes and contents."""
+    """Checks that both return the same for batches of changing sizes and contents."""
     for given in batches:
         before = given.copy()
         for ours, theirs in zip(bound.run(given), plain.run(given), strict=True):
@@ -15,7 +15,7 @@ def binding_equals_plain_runs(bound, plain, batches, rtol=0.0, atol=0.0):
 
 
 def outputs_outlive_the_next_run(engine, first, second):
-    """What one run gave is not what the next one writes over, nor is it the batch's memory."""
+    """Checks that outputs share no memory with the next run or with the batch."""
     kept = engine.run(first)
     copies = [values.copy() for values in kept]
     others = engine.run(second)

@@ -1,4 +1,4 @@
-"""Small networks for tests of what runs them."""
+"""Small networks for tests of providers."""
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -22,7 +22,7 @@ def convolution(shape=("batch", 3, 16, 16), channels=8, dtype=TensorProto.FLOAT,
 
 
 def with_nms(shape=(1, 3, 16, 16)):
-    """Returns a network whose number of results is only known when it runs, through operators of the processor."""
+    """Returns a network with an output of unknown size, from operators that run on the CPU."""
     model = convolution(shape)
     graph = model.graph
     graph.node.extend([helper.make_node("Relu", ["y"], ["z"]), helper.make_node("NonZero", ["z"], ["found"])])
@@ -32,7 +32,7 @@ def with_nms(shape=(1, 3, 16, 16)):
 
 
 def quantised(shape=("batch", 3, 16, 16), channels=8):
-    """Returns a convolution of bytes: symmetric, as TensorRT wants it, with steps of 1/16 and 1/64."""
+    """Returns a quantised convolution: symmetric, as TensorRT requires, with scales of 1/16 and 1/64."""
     constants = {
         "step": np.float32(1 / 16),
         "zero": np.int8(0),

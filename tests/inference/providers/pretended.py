@@ -1,4 +1,4 @@
-"""NVIDIA's libraries, pretended: they hold memory and compute nothing. The real runtime takes them for a GPU."""
+"""Fake NVIDIA libraries: they hold memory and compute nothing. The real runtime accepts them as a GPU."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What the CUDA provider does around the runtime, with a session of the CPU in place of a GPU's."""
+"""The CUDA provider around the runtime, with a CPU session in place of a GPU session."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ from tests.inference.providers.networks import batch, convolution, network, with
 
 
 class Opened:
-    """Stands in for `open_session`: refuses graphs where told to, as the runtime does, and notes what it was asked."""
+    """Replaces `open_session`: refuses graphs if told to, as the runtime does, and records the requests."""
 
     def __init__(self, refusal=None):
         self.refusal = refusal

@@ -1,4 +1,4 @@
-"""Buffers at fixed addresses: the same answers, and nobody else's memory. On a GPU `tests/gpu` runs the same checks."""
+"""I/O binding: the same outputs, without shared memory. On a GPU `tests/gpu` runs the same checks."""
 
 import numpy as np
 import pytest

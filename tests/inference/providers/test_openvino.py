@@ -1,4 +1,4 @@
-"""OpenVINO, through its plug-in where that takes this processor, and through its own runtime."""
+"""OpenVINO, through its plug-in if that supports this CPU, and through its own runtime."""
 
 import importlib.util
 import subprocess
@@ -116,7 +116,7 @@ def test_neither_plugin_nor_openvino_is_installed(monkeypatch):
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_after_overlapping_sessions():
-    """Cores that end in the order they began in leave signals a stack that was freed."""
+    """Cores that are freed in the order of their creation leave a freed signal stack."""
     program = """
 import signal
 from streamdet.inference.providers import openvino

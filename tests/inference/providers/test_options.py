@@ -1,4 +1,4 @@
-"""What each provider is told, and what it refuses before anything is loaded."""
+"""Options of each provider, and what it rejects before loading a model."""
 
 import contextlib
 import os
@@ -231,7 +231,7 @@ def test_threads_depend_on_the_network_unless_given(monkeypatch):
 
 @pytest.mark.parametrize(("given", "told"), [(None, "1"), ("0", "0")])
 def test_onnxruntime_telemetry_is_off_before_import(given, told):
-    """It would keep an id of the machine below the user's cache, and connect to its maker."""
+    """Otherwise it keeps an id of the machine in the user's cache, and connects to its maker."""
     program = """
 import os, sys
 class Look:

@@ -1,4 +1,4 @@
-"""What ONNX Runtime itself says of what the CUDA provider is told: no GPU is needed to open sessions."""
+"""ONNX Runtime accepts our CUDA and TensorRT options: fake NVIDIA libraries open sessions without a GPU."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the TensorRT provider does around the runtime, with a session of the CPU in place of a GPU's."""
+"""The TensorRT provider around the runtime, with a CPU session in place of a GPU session."""
 
 import pytest
 
@@ -18,7 +18,7 @@ NOT_ALONE = RuntimeError(
 
 @pytest.fixture
 def opened(monkeypatch):
-    """Stands in for the runtime: notes what it was told, and refuses it as long as there are refusals."""
+    """Replaces the runtime: records its options, and raises the queued refusals."""
     told, refusals = [], []
 
     def open_session(data, provider, so, chain):
