@@ -1,4 +1,4 @@
-"""Draws what was found: trails, boxes, labels, a status line."""
+"""Draws detections: trails, boxes, labels, a status line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamdet.draw.blend import Rect
 from streamdet.draw.canvas import Canvas, canvas_for
 from streamdet.draw.label_placement import place_label
 from streamdet.draw.palette import BLACK, WHITE, Rgb, color_of, text_color_on
-from streamdet.draw.text import Typeface, joined
+from streamdet.draw.text import Typeface, join_glyphs
 from streamdet.draw.trails import Trails
 from streamdet.errors import UsageError
 from streamdet.picture import Picture, PixelFormat
@@ -28,12 +28,12 @@ class AnnotateOptions:
         labels: class name of each object.
         ids: track number of each object that has one.
         scores: score of each object.
-        trails: where each track has been.
+        trails: the recent path of each track.
         trail_s: how far back trails reach, in seconds of stream time.
-        status: the status line, where the caller gives one.
+        status: the status line, if the caller passes one.
         color_by: "track" gives every track its own colour (its class's where it has no track), "class" every class.
-        thickness_px: of outlines; 0 chooses by the size of the picture. Odd values are rounded up: chroma comes in
-            steps of two pixels.
+        thickness_px: of outlines; 0 chooses by the size of the picture. Odd values are rounded up: a chroma sample
+            covers two pixels.
         text_px: font height; 0 chooses by the size of the picture.
     """
 
@@ -59,7 +59,7 @@ class AnnotateOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """Sizes for one size of picture, in pixels."""
+    """Sizes of lines and text for one size of picture, in pixels."""
 
     thickness: int
     text: Typeface
@@ -71,7 +71,7 @@ def _even(value: float) -> int:
 
 
 class BoxAnnotator:
-    """Draws the detections of one stream. Holds the stream's trails, so every stream needs its own.
+    """Draws the detections of one stream. Keeps the trails of the stream, so every stream needs its own annotator.
 
     Attributes:
         options: what is drawn.
@@ -83,7 +83,7 @@ class BoxAnnotator:
         self._styles: dict[int, _Style] = {}
 
     def draw(self, picture: Picture, detections: Detections, *, time_s: float, status: str | None = None) -> None:
-        """Draws on `picture`, which is modified: give a copy (`Picture.copy`), never what a decoder gave.
+        """Draws on `picture`, which is modified: pass a copy (`Picture.copy`), never a picture of a decoder.
 
         Args:
             picture: I420 or BGR24.
@@ -109,14 +109,14 @@ class BoxAnnotator:
             _draw_status(canvas, status, style.small_text)
 
     def warm_up(self) -> None:
-        """Compiles every kernel that `draw` can come to use."""
+        """Compiles (or loads from the cache) every kernel that `draw` uses."""
         some = Detections(
             np.array([[8, 8, 40, 40]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int32), np.zeros(1, np.int64)
         )
         for format in (PixelFormat.I420, PixelFormat.BGR24):
             picture = Picture.allocate(64, 64, format, ColorSpace())
             annotator = BoxAnnotator(AnnotateOptions())
-            for step in range(3):  # a trail begins with its third point
+            for step in range(3):  # a trail starts with its third point
                 annotator.draw(picture, some, time_s=0.1 * step, status="ready")
                 some.boxes_xyxy[:] += 8
             canvas_for(picture).fill((0, 0, 8, 8), WHITE, 0.5)
@@ -169,7 +169,7 @@ class BoxAnnotator:
             taken.append(plate)
             canvas.fill(plate, color)
             top = plate[1] + (plate_height - text.height_px + 1) // 2
-            canvas.stamp(joined(glyphs, gap), plate[0] + pad_x, top, text_color_on(color))
+            canvas.stamp(join_glyphs(glyphs, gap), plate[0] + pad_x, top, text_color_on(color))
 
     def _pieces(self, detections: Detections) -> list[list[str]]:
         """Returns the words of each object's label."""
@@ -189,12 +189,12 @@ class BoxAnnotator:
 
 
 def _shortened(words: list[str]) -> list[str]:
-    """Returns what is left of a label where there is no room: the track's number, else the first word."""
+    """Returns a shorter label for where space is short: the track number, or else the first word."""
     return [word for word in words if word.startswith("#")][:1] or words[:1]
 
 
 def _visible(detections: Detections, width: int, height: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Returns which boxes have a size and touch the picture; NaN compares false, infinity is not drawn."""
+    """Returns which boxes are finite, not empty, and overlap the picture; comparisons with NaN are false."""
     left, top, right, bottom = detections.boxes_xyxy.T
     visible: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
         np.isfinite(detections.boxes_xyxy).all(axis=1)
@@ -209,7 +209,7 @@ def _visible(detections: Detections, width: int, height: int) -> np.ndarray[tupl
 
 
 def _outlines(detections: Detections, width: int, height: int, thickness: int) -> list[Rect]:
-    """Returns the outer edges of the outlines: lines lie astride the box's edges, on whole chroma samples."""
+    """Returns the outer edges of the outlines: lines are centred on the edges of the box, on whole chroma samples."""
     margin = thickness + 8
     boxes = np.clip(detections.boxes_xyxy, -margin, np.array([width + margin, height + margin] * 2, np.float32))
     lows = 2 * np.floor(boxes[:, :2] / 2 - thickness / 4)

@@ -1,4 +1,4 @@
-"""Where a label goes: beside its box, inside the picture, on no other label where that can be had cheaply."""
+"""Position of a label: next to its box, inside the picture, and on no other label if there is a simple place."""
 
 from streamdet.draw.blend import Rect
 
@@ -12,10 +12,10 @@ def _is_free(rect: Rect, taken: list[Rect]) -> bool:
 
 
 def place_label(box: Rect, size: tuple[int, int], picture: tuple[int, int], taken: list[Rect]) -> tuple[Rect, bool]:
-    """Returns the rectangle for a label of `size` (width, height) that belongs to `box`, and whether it is free.
+    """Returns the rectangle for a label of `size` (width, height) of `box`, and whether it is free of other labels.
 
-    Tries above the box, then inside its top edge, each at the left and at the right, then below; the first that is
-    inside the picture and free wins, else the first that is inside.
+    Tries above the box, then inside its top edge, each at the left and at the right, then below. The first place
+    inside the picture and free of other labels wins, otherwise the first inside the picture.
 
     >>> place_label((10, 40, 50, 90), (30, 12), (100, 100), [])
     ((10, 28, 40, 40), True)

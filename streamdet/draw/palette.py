@@ -1,4 +1,4 @@
-"""Colours that tell neighbours apart, and the text colour that can be read on each."""
+"""Distinct colours for tracks and classes, and a readable text colour on each."""
 
 from functools import lru_cache
 from math import cos, radians, sin
@@ -13,7 +13,7 @@ _HUE_STEP = 137.50776405
 _FIRST_HUE = 262.0
 # Lightness and chroma (OKLCH) cycle with a period that shares no factor with the hue's near-repeats (8, 13, 21).
 _TONES = ((0.70, 0.19), (0.78, 0.17), (0.63, 0.21), (0.82, 0.16), (0.58, 0.20))
-# Yellows and greens that are not light look like mud: they are lifted.
+# Dark yellows and greens look muddy, so their lightness is raised.
 _LIFT, _LIFTED_HUE = 0.20, 108.0
 
 
@@ -53,7 +53,7 @@ def color_of(number: int) -> Rgb:
     lift = _LIFT * max(0.0, cos(radians(hue - _LIFTED_HUE)))
     lightness = min(lightness + lift, max(lightness, 0.86))
     rgb = _linear_rgb(lightness, chroma, hue)
-    while min(rgb) < -1e-4 or max(rgb) > 1.0001:  # outside sRGB: the same hue and lightness, less colourful
+    while min(rgb) < -1e-4 or max(rgb) > 1.0001:  # outside sRGB: the same hue and lightness, less chroma
         chroma -= 0.005
         rgb = _linear_rgb(lightness, chroma, hue)
     return _encode(rgb[0]), _encode(rgb[1]), _encode(rgb[2])

@@ -1,4 +1,4 @@
-"""Text as coverage masks, drawn once by OpenCV and kept."""
+"""Text as coverage masks, drawn by OpenCV and cached."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from streamdet.color import Plane
 
 _LONGEST = 64
-"""Characters of a piece of text that are drawn; a class name that is longer is cut with an ellipsis."""
+"""Maximum number of characters of a piece of text; longer class names are cut with an ellipsis."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glyphs:
-    """A piece of text, ready to be stamped.
+    """A piece of text as a mask to stamp.
 
     Attributes:
         mask: (rows, columns) uint8 coverage; every text of one size has the same rows and the same baseline.
@@ -39,12 +39,12 @@ def printable(text: str) -> str:
     return line.encode("utf-8", "replace").decode("utf-8")
 
 
-def joined(pieces: Sequence[Glyphs], gap: int) -> Plane:
-    """Returns one mask for pieces of one size beside each other: what is stamped costs less by its area than by itself.
+def join_glyphs(pieces: Sequence[Glyphs], gap: int) -> Plane:
+    """Returns one mask with the pieces side by side: a stamp costs more per call than per area.
 
     Args:
         pieces: at least one.
-        gap: pixels between them, at least 2, so that no two share a chroma sample.
+        gap: pixels between two pieces, at least 2, so that they share no chroma sample.
     """
     if len(pieces) == 1:
         return pieces[0].mask
@@ -58,15 +58,15 @@ def joined(pieces: Sequence[Glyphs], gap: int) -> Plane:
 
 
 class Typeface:
-    """Draws text of one size and keeps the latest pieces.
+    """Draws text of one size and caches the latest pieces.
 
-    A label is put together from pieces ("person", "#12", "0.87") because whole labels hardly ever repeat while pieces
-    do: with whole labels almost every frame would draw almost every label anew.
+    A label is assembled from pieces ("person", "#12", "0.87") because pieces repeat, complete labels rarely do: with
+    complete labels almost every frame would draw almost every label again.
 
-    OpenCV 5 brings an outline font that covers most scripts; OpenCV 4 has only its ASCII stroke font, where characters
-    it lacks become '?'. The outline font is the typeface's own, because it remembers the weight that it was asked for
-    last: shared by the threads of two streams, labels of either come out in the other's. Each costs 10 us, but for the
-    first in each thread, which unpacks the font in 17 ms.
+    OpenCV 5 has an outline font for most scripts; OpenCV 4 has only an ASCII stroke font, where missing characters
+    become '?'. Each typeface has its own outline font object, because that object remembers the last requested weight:
+    shared by the threads of two streams, labels of one would get the weight of the other. Each object costs 10 us,
+    except the first in each thread, which unpacks the font in 17 ms.
 
     Attributes:
         size_px: height of the font in pixels.
@@ -78,7 +78,7 @@ class Typeface:
         self.size_px = size_px
         self._weight = weight
         self._capacity = capacity
-        self._kept: OrderedDict[str, Glyphs] = OrderedDict()
+        self._cached: OrderedDict[str, Glyphs] = OrderedDict()
         self._face = cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
         self._top, self._bottom = 0, 4 * size_px
         rows = np.flatnonzero(self._draw("Ågjy|").mask.any(axis=1))
@@ -87,14 +87,14 @@ class Typeface:
         self.space_px = max(2, round(0.27 * size_px))
 
     def glyphs(self, text: str) -> Glyphs:
-        """Returns the mask of `text`, from memory where it was drawn lately. Not to be modified."""
-        kept = self._kept.get(text)
-        if kept is not None:
-            self._kept.move_to_end(text)
-            return kept
-        drawn = self._kept[text] = self._draw(printable(text))
-        if len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+        """Returns the mask of `text`, from the cache if it was drawn recently. Not to be modified."""
+        cached = self._cached.get(text)
+        if cached is not None:
+            self._cached.move_to_end(text)
+            return cached
+        drawn = self._cached[text] = self._draw(printable(text))
+        if len(self._cached) > self._capacity:
+            self._cached.popitem(last=False)
         return drawn
 
     def _draw(self, text: str) -> Glyphs:

@@ -1,4 +1,4 @@
-"""Where each track has been lately, by true time."""
+"""The recent path of each track, by true time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from streamdet.kernels import kernel
 from streamdet.types import Detections
 
 _LEAST_STEP = 0.006
-"""Distance between the points of a trail as a share of the picture's height; less is jitter of the box."""
+"""Minimum distance between points of a trail, as a share of the picture's height; less is jitter of the box."""
 
 _SMOOTHINGS = 4
 """Passes of a (1, 2, 1) / 4 filter over a trail: boxes jitter from frame to frame, feet do not."""
 
 
 class Trails:
-    """Remembers the foot (middle of the bottom edge) of every track's box for a while.
+    """Remembers the foot (middle of the bottom edge) of the box of every track for `kept_s`.
 
     Attributes:
         kept_s: how long a point is remembered, in seconds of stream time.
@@ -26,14 +26,14 @@ class Trails:
 
     def __init__(self, kept_s: float) -> None:
         self.kept_s = kept_s
-        self._points: dict[int, _Points] = {}
+        self._points: dict[int, _TrailPoints] = {}
         self._latest_s = float("-inf")
 
     def __len__(self) -> int:
         return len(self._points)
 
     def update(self, detections: Detections, time_s: float, height: int) -> None:
-        """Takes the boxes of the frame at `time_s`; time that runs backwards (a file starting over) forgets all.
+        """Takes the boxes of the frame at `time_s`; if time goes back (a file that restarts), all trails are removed.
 
         Boxes are finite. `height` is that of the picture, in pixels.
         """
@@ -48,30 +48,30 @@ class Trails:
                 continue
             points = self._points.get(track_id)
             if points is None:
-                points = self._points[track_id] = _Points()
+                points = self._points[track_id] = _TrailPoints()
             points.add(time_s, (left + right) / 2, bottom, least_step)
         oldest_s = time_s - self.kept_s
         for track_id in [number for number, points in self._points.items() if not points.forget(oldest_s)]:
             del self._points[track_id]
 
     def path(self, track_id: int, time_s: float, radius: float) -> NDArray[np.float64] | None:
-        """Returns the trail as (N, 4) x, y, radius, opacity, oldest first; None where it is too short.
+        """Returns the trail as (N, 4) x, y, radius, opacity, oldest first; None if it is too short.
 
         It is `radius` thick and opaque at the object, thin and faint at its other end.
         """
         points = self._points.get(track_id)
-        if points is None or len(points) < 3:  # two: it stands still
+        if points is None or len(points) < 3:  # two points: it stands still
             return None
         path = points.copy()
         taper(path, time_s, self.kept_s, radius)
         return path
 
 
-class _Points:
-    """The points of one track in a row of memory, so that a trail is taken out of it as one block."""
+class _TrailPoints:
+    """The points of one track in contiguous memory, so that a trail is copied as one block."""
 
     def __init__(self) -> None:
-        self._rows = np.empty((64, 4))  # time, x, y and a column that a trail needs
+        self._rows = np.empty((64, 4))  # time, x, y, and a spare column for the opacity
         self._times: list[float] = []
         self._first = 0
         self._last_x = self._last_y = self._before_x = self._before_y = 0.0
@@ -80,9 +80,9 @@ class _Points:
         return len(self._times)
 
     def add(self, time_s: float, x: float, y: float, least_step: float) -> None:
-        """Adds the newest point; the one before it goes where it is less than a step from the one before that."""
+        """Adds the newest point. It replaces the previous one if that one is close to the point before it."""
         if len(self._times) > 1 and abs(self._before_x - x) + abs(self._before_y - y) < least_step:
-            self._times.pop()  # the newest point is always where the object is now
+            self._times.pop()  # the newest point is always the current position
         else:
             self._before_x, self._before_y = self._last_x, self._last_y
         end = self._first + len(self._times)
@@ -95,7 +95,7 @@ class _Points:
         self._last_x, self._last_y = x, y
 
     def forget(self, oldest_s: float) -> int:
-        """Drops points from before a time and returns how many are left."""
+        """Removes points older than `oldest_s` and returns the number of the others."""
         gone = bisect_left(self._times, oldest_s)
         if gone:
             del self._times[:gone]

@@ -1,25 +1,25 @@
-"""How two small pictures of the light in large ones differ: kernels and plain numpy twins."""
+"""How many blocks of a picture changed, from the mean luma of each block: kernels and numpy references."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdet.kernels import kernel
 
-Small = NDArray[np.float32]
+BlockMeans = NDArray[np.float32]
 """(rows, columns) float32: mean luma of each block, 0 to 255."""
 
 _COLUMNS = 160
-_STEPS = 8  # of a grey level, in which differences are counted
-_REACH = 64  # grey levels: differences beyond count as this much
+_STEPS = 8  # bins per grey level, for counting differences
+_REACH = 64  # grey levels: larger differences are clipped to this
 _BINS = 2 * _REACH * _STEPS + 1
 _SIGMA_OF_MAD = np.float32(1.4826)  # of a normal distribution
 _SIGMAS = np.float32(5.0)
-"""A block of noise alone lies beyond five in 1 of 1.7 million cases, and then a neighbour has to as well."""
-_LEAST = np.float32(4.0)
-"""Grey levels: less is what encoders do to a block from key frame to key frame."""
-_MOST = np.float32(20.0)
-"""Grey levels: no camera's noise reaches that in the mean of a block. Where everything is new, as after a cut, what
-looks like noise is the change itself."""
+"""Noise alone exceeds five in 1 of 1.7 million blocks, and a neighbour has to exceed it as well."""
+_MIN_DIFFERENCE = np.float32(4.0)
+"""Grey levels: encoders change a block by less than this from key frame to key frame."""
+_MAX_THRESHOLD = np.float32(20.0)
+"""Grey levels: camera noise in the mean of a block never reaches this. Where everything is new, as after a cut, the
+apparent noise is the change itself."""
 
 
 def block_px(width: int) -> int:
@@ -32,7 +32,7 @@ def block_px(width: int) -> int:
 
 
 @kernel
-def _middle(counts: NDArray[np.int64]) -> np.float32:
+def _median(counts: NDArray[np.int64]) -> np.float32:
     total = 0
     for i in range(len(counts)):
         total += counts[i]
@@ -51,13 +51,13 @@ def _bin(value: np.float32) -> int:
 
 
 @kernel
-def changed_blocks(now: Small, before: Small) -> int:
-    """Returns how many blocks show something else than before, and not only noise or another light.
+def changed_blocks(now: BlockMeans, before: BlockMeans) -> int:
+    """Returns how many blocks changed by more than noise and illumination.
 
-    The light of the whole picture may have changed: darker and brighter blocks are each taken to have changed by the
-    median of their kind, and a line through both tells what light did to any block. What is left is compared with its
-    own median absolute deviation, which is the noise. A block counts where it stands out and one beside, above or
-    below it stands out to the same side.
+    The illumination of the complete picture may change: the medians of the changes of darker and of brighter blocks
+    define a line that gives the change by illumination of any block. The residual is compared with its own median
+    absolute deviation, which is the noise. A block counts if it and a neighbour (left, right,
+    above or below) exceed the threshold in the same direction.
 
     Args:
         now: means of blocks.
@@ -83,11 +83,11 @@ def changed_blocks(now: Small, before: Small) -> int:
                 dark[_bin(now[row, column] - level)] += 1
                 dark_sum += level
                 dark_count += 1
-    low, low_step = dark_sum / np.float32(max(1, dark_count)), _middle(dark)
+    low, low_step = dark_sum / np.float32(max(1, dark_count)), _median(dark)
     slope = np.float32(0.0)
     if bright_count > 0:
-        high, high_step = bright_sum / np.float32(bright_count), _middle(bright)
-        if high - low > np.float32(8.0):  # else they are one kind
+        high, high_step = bright_sum / np.float32(bright_count), _median(bright)
+        if high - low > np.float32(8.0):  # otherwise they are one group
             slope = (high_step - low_step) / (high - low)
     left = np.empty((rows, columns), np.float32)
     sizes = np.zeros(_BINS, np.int64)
@@ -96,25 +96,25 @@ def changed_blocks(now: Small, before: Small) -> int:
             level = before[row, column]
             left[row, column] = now[row, column] - level - low_step - slope * (level - low)
             sizes[_bin(abs(left[row, column]))] += 1
-    least = min(max(_LEAST, _SIGMAS * _SIGMA_OF_MAD * _middle(sizes)), _MOST)
+    threshold = min(max(_MIN_DIFFERENCE, _SIGMAS * _SIGMA_OF_MAD * _median(sizes)), _MAX_THRESHOLD)
     count = 0
     for row in range(rows):
         for column in range(columns):
             value = left[row, column]
-            if abs(value) <= least:
+            if abs(value) <= threshold:
                 continue
             side = np.float32(1.0) if value > 0 else np.float32(-1.0)
             if (
-                (row > 0 and side * left[row - 1, column] > least)
-                or (row + 1 < rows and side * left[row + 1, column] > least)
-                or (column > 0 and side * left[row, column - 1] > least)
-                or (column + 1 < columns and side * left[row, column + 1] > least)
+                (row > 0 and side * left[row - 1, column] > threshold)
+                or (row + 1 < rows and side * left[row + 1, column] > threshold)
+                or (column > 0 and side * left[row, column - 1] > threshold)
+                or (column + 1 < columns and side * left[row, column + 1] > threshold)
             ):
                 count += 1
     return count
 
 
-def _middle_reference(values: Small) -> np.float32:
+def _median_reference(values: BlockMeans) -> np.float32:
     """Returns the lower median, in the steps that the kernel counts in."""
     if not values.size:
         return np.float32(0)
@@ -122,21 +122,21 @@ def _middle_reference(values: Small) -> np.float32:
     return np.float32(np.sort(bins.ravel())[(values.size - 1) // 2] / _STEPS)
 
 
-def changed_blocks_reference(now: Small, before: Small) -> int:
-    """The same in numpy."""
+def changed_blocks_reference(now: BlockMeans, before: BlockMeans) -> int:
+    """The same as `changed_blocks` in plain numpy."""
     mean = np.float32(before.mean(dtype=np.float64)) if before.size else np.float32(0)
     bright = before > mean
     step = now - before
-    low, low_step = before[~bright].mean(dtype=np.float64), _middle_reference(step[~bright])
+    low, low_step = before[~bright].mean(dtype=np.float64), _median_reference(step[~bright])
     slope = 0.0
     if bright.any():
-        high, high_step = before[bright].mean(dtype=np.float64), _middle_reference(step[bright])
+        high, high_step = before[bright].mean(dtype=np.float64), _median_reference(step[bright])
         if high - low > 8:
             slope = float(high_step - low_step) / (high - low)
     left = (step - low_step - slope * (before - low)).astype(np.float32)
-    least = min(max(_LEAST, _SIGMAS * _SIGMA_OF_MAD * _middle_reference(np.abs(left))), _MOST)
+    threshold = min(max(_MIN_DIFFERENCE, _SIGMAS * _SIGMA_OF_MAD * _median_reference(np.abs(left))), _MAX_THRESHOLD)
     count = 0
-    for out in (left > least, left < -least):
+    for out in (left > threshold, left < -threshold):
         padded = np.pad(out, 1)
         beside = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
         count += int((out & beside).sum())

@@ -47,7 +47,7 @@ def test_outline_and_label_have_the_tracks_color_at_every_size(size, format):
     assert is_color(picture, width // 2, height // 2, (110, 110, 110)), "inside stays untouched"
 
 
-def test_lines_are_clean_in_chroma():
+def test_lines_cover_whole_chroma_samples():
     picture = blank(640, 360)
     BoxAnnotator(AnnotateOptions(labels=False, ids=False, scores=False)).draw(
         picture, objects([[101.3, 77.7, 203.1, 181.9]], track_ids=[14]), time_s=0.0
@@ -56,7 +56,7 @@ def test_lines_are_clean_in_chroma():
         assert len(np.unique(picture.visible(plane))) == 2, "either background or line, nothing in between"
 
 
-def test_both_formats_agree():
+def test_both_formats_look_the_same():
     boxes = objects([[30, 60, 150, 200], [140, 50, 260, 180], [0, 0, 40, 30]], class_ids=[0, 1, 1])
     results = []
     for format in (PixelFormat.I420, PixelFormat.BGR24):
@@ -70,7 +70,7 @@ def test_both_formats_agree():
         assert np.quantile(difference, 0.999) <= tolerance
 
 
-def test_what_is_switched_off_is_not_drawn():
+def test_disabled_elements_are_not_drawn():
     nothing = AnnotateOptions(boxes=False, labels=False, ids=False, scores=False, trails=False, status=False)
     picture = blank(320, 240)
     before = picture.copy()
@@ -89,7 +89,7 @@ def test_color_follows_track_or_class(color_by, track_id, expected):
     assert is_color(picture, 59, 150, color_of(expected))
 
 
-def test_a_label_at_the_top_edge_goes_inside_its_box():
+def test_a_label_at_the_top_border_is_inside_its_box():
     picture = blank(640, 360)
     BoxAnnotator().draw(picture, objects([[100, 1, 400, 300]], track_ids=[2]), time_s=0.0)
     assert is_color(picture, 99, 6, color_of(2))
@@ -105,7 +105,7 @@ def test_labels_of_neighbours_do_not_cover_each_other():
     assert min(areas) > 0.5 * max(areas)
 
 
-def test_a_moving_track_leaves_a_trail_that_ends():
+def test_a_moving_track_has_a_trail_of_limited_length():
     annotator = BoxAnnotator(AnnotateOptions(boxes=False, labels=False, ids=False, scores=False, trail_s=0.5))
     for step in range(40):
         picture = blank(640, 360)
@@ -128,7 +128,7 @@ ANY = st.one_of(
     st.sampled_from([PixelFormat.I420, PixelFormat.BGR24]),
     st.sampled_from([float("nan"), 0.0, 1e9]),
 )
-def test_no_box_can_break_it(boxes, size, format, score):
+def test_any_boxes_can_be_drawn(boxes, size, format, score):
     found = objects(boxes, track_ids=[k % 3 - 1 for k in range(len(boxes))], labels=("日本\n", ""))
     found.scores[:] = score
     found.class_ids[:] = np.arange(len(boxes)) - 1
@@ -141,14 +141,14 @@ def test_no_box_can_break_it(boxes, size, format, score):
     "wrong",
     [{"trail_s": -1.0}, {"trail_s": float("nan")}, {"thickness_px": -2}, {"text_px": 9999}, {"color_by": "mood"}],
 )
-def test_options_that_cannot_work_are_refused(wrong):
+def test_invalid_options_are_rejected(wrong):
     (key,) = wrong
     with pytest.raises(UsageError, match=key):
         AnnotateOptions(**wrong)
 
 
 @pytest.mark.parametrize("options", [{"trail_s": 0.0}, {"thickness_px": 100, "text_px": 400}, {"thickness_px": 3}])
-def test_extreme_options_draw(options):
+def test_extreme_options_can_be_drawn(options):
     annotator = BoxAnnotator(AnnotateOptions(**options))
     for step in range(4):
         annotator.draw(blank(90, 61), objects([[9 * step, 5, 40, 50]]), time_s=step / 30, status="ok")

@@ -99,7 +99,7 @@ def test_outline_covers_the_border_once(size, rect, thickness, ink, alpha, seed)
 
 @given(SIZE, RECT, st.integers(1, 5), INK, ALPHA, SEED)
 def test_outline_equals_stamps_of_its_four_sides(size, rect, thickness, ink, alpha, seed):
-    """Sides may share a chroma sample, which each of them blends for its own pixels."""
+    """Two sides may share a chroma sample; each blends it for its own pixels."""
     left, top, width, height = rect
     planes = planes_of(size, seed)
     high, rest = min(thickness, height), max(height - 2 * thickness, 0)
@@ -131,7 +131,7 @@ def test_outline_on_whole_chroma_samples_equals_one_stamp(size, rect, thickness,
 
 
 @given(SIZE, SIZE, AT, INK, ALPHA, SEED)
-def test_spans_leave_out_only_what_is_not_covered(size, mask_size, at, ink, alpha, seed):
+def test_spans_skip_only_uncovered_columns(size, mask_size, at, ink, alpha, seed):
     rng = np.random.default_rng(seed)
     mask, spans = mask_of(mask_size, seed), np.sort(rng.integers(0, mask_size[0] + 1, (mask_size[1], 2)), axis=1)
     for row, (start, end) in enumerate(spans):

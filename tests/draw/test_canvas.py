@@ -73,7 +73,7 @@ def test_stroke_takes_any_path(path):
 
 
 @pytest.mark.parametrize("kind", ["nv12", "read-only"])
-def test_what_cannot_be_drawn_on_says_what_to_do(kind):
+def test_the_error_for_a_read_only_picture_names_the_fix(kind):
     if kind == "nv12":
         picture = Picture.allocate(16, 16, PixelFormat.NV12, SPACES[0])
     else:

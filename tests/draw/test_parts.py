@@ -1,4 +1,4 @@
-"""Colours, words, trails and the places of labels."""
+"""Colours, text, trails and label positions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -13,7 +13,7 @@ from streamdet.color import ColorSpace
 from streamdet.draw.canvas import canvas_for
 from streamdet.draw.label_placement import place_label
 from streamdet.draw.palette import color_of, contrast, luminance, text_color_on
-from streamdet.draw.text import Typeface, joined, printable
+from streamdet.draw.text import Typeface, join_glyphs, printable
 from streamdet.draw.trails import Trails, taper, taper_reference
 from streamdet.picture import Picture, PixelFormat
 from streamdet.types import Detections
@@ -21,14 +21,14 @@ from streamdet.types import Detections
 TYPEFACE = Typeface(13)
 
 
-def test_neighbouring_numbers_have_colors_far_apart():
+def test_neighbouring_numbers_have_distinct_colors():
     colors = np.array([color_of(number) for number in range(60)], float)
     assert all(np.linalg.norm(one - other) > 80 for one, other in pairwise(colors))
     assert len({color_of(number) for number in range(60)}) == 60
 
 
 @given(st.integers(0, 2**62))
-def test_text_can_be_read_on_every_color(number):
+def test_text_is_readable_on_every_color(number):
     color = color_of(number)
     assert all(0 <= channel <= 255 for channel in color)
     assert contrast(color, text_color_on(color)) >= 4.5  # WCAG 2.2 level AA
@@ -50,13 +50,13 @@ def test_any_text_becomes_a_mask(text):
     st.integers(2, 5),
     st.tuples(*[st.integers(-9, 60)] * 2),
 )
-def test_joined_pieces_are_drawn_as_one_by_one(format, words, gap, at):
+def test_joined_pieces_equal_separate_ones(format, words, gap, at):
     glyphs = [TYPEFACE.glyphs(word) for word in words]
     together, alone = (
         Picture.from_bgr(np.full((40, 64, 3), 90, np.uint8), ColorSpace()).copy(format) for _ in range(2)
     )
     (left, top), ink = at, (250, 240, 30)
-    canvas_for(together).stamp(joined(glyphs, gap), left, top, ink)
+    canvas_for(together).stamp(join_glyphs(glyphs, gap), left, top, ink)
     for g in glyphs:
         canvas_for(alone).stamp(g.mask, left, top, ink)
         left += g.advance + gap
@@ -65,7 +65,7 @@ def test_joined_pieces_are_drawn_as_one_by_one(format, words, gap, at):
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "line\nbreak", "日本 ÄÖß", "🙂", "", " ", "x" * 500])
-def test_awkward_names_do_not_break_drawing(text):
+def test_unusual_names_can_be_drawn(text):
     assert "\n" not in printable(text)
     assert Typeface(11).glyphs(text).mask.shape[1] < 64 * 11 * 2
 
@@ -77,7 +77,7 @@ def test_without_the_outline_font_of_opencv_5_text_is_still_drawn(monkeypatch):
     assert np.array_equal(typeface.glyphs("日本").mask, typeface.glyphs("??").mask)
 
 
-def test_streams_that_draw_at_once_do_not_change_each_others_letters():
+def test_concurrent_streams_do_not_change_each_others_font_weight():
     weights = [600, 500, 600, 500]
     words = [f"{word} {number}" for word in ("person", "bicycle", "Ågjy") for number in range(300)]
 
@@ -92,7 +92,7 @@ def test_streams_that_draw_at_once_do_not_change_each_others_letters():
                 np.testing.assert_array_equal(mask, alone)
 
 
-def test_words_are_kept_and_the_oldest_forgotten():
+def test_pieces_are_cached_and_the_oldest_removed():
     typeface = Typeface(12, capacity=3)
     first = typeface.glyphs("a")
     assert typeface.glyphs("a") is first
@@ -119,7 +119,9 @@ BOX = st.tuples(*[st.integers(-200, 900)] * 2, *[st.integers(0, 300)] * 2).map(
 @given(
     BOX, st.integers(1, 200), st.integers(1, 40), st.integers(1, 700), st.integers(1, 500), st.lists(BOX, max_size=6)
 )
-def test_labels_stay_inside_and_say_truly_whether_they_are_free(box, width, height, picture_w, picture_h, taken):
+def test_labels_stay_inside_the_picture_and_report_whether_they_are_free(
+    box, width, height, picture_w, picture_h, taken
+):
     rect, free = place_label(box, (width, height), (picture_w, picture_h), taken)
     assert rect[2] - rect[0] == width
     assert rect[3] - rect[1] == height
@@ -138,7 +140,7 @@ def at(x, y, track_id=5):
     return Detections(box, np.ones(1, np.float32), np.zeros(1, np.int32), np.array([track_id], np.int64))
 
 
-def test_trails_follow_true_time_and_forget():
+def test_trails_follow_true_time_and_expire():
     trails = Trails(kept_s=1.0)
     for step in range(30):
         trails.update(at(10 * step, 50), 0.1 * step, 480)
@@ -151,7 +153,7 @@ def test_trails_follow_true_time_and_forget():
     assert len(trails) == 0
 
 
-def test_a_file_that_starts_over_starts_its_trails_over():
+def test_trails_restart_when_time_goes_back():
     trails = Trails(kept_s=5.0)
     trails.update(at(10, 10), 3.0, 480)
     trails.update(at(400, 400), 0.0, 480)
@@ -177,7 +179,7 @@ def test_trails_equal_a_plain_list_of_points(steps, kept_s):
             np.testing.assert_allclose(path, taper_reference(np.array(expected), time_s, kept_s, 3.0))
 
 
-def test_trails_leave_out_what_has_no_track_or_does_not_move():
+def test_no_trail_without_a_track_or_motion():
     trails = Trails(kept_s=5.0)
     for step in range(5):
         trails.update(at(10 + 0.1 * step, 10), 0.1 * step, 480)

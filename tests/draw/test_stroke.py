@@ -26,7 +26,7 @@ def test_stroke_equals_its_reference(points, size, at, seed):
 
 
 @given(st.lists(POINT, min_size=1, max_size=5), SIZE)
-def test_bounds_hold_the_whole_stroke(points, size):
+def test_bounds_contain_the_complete_stroke(points, size):
     path, (width, height) = np.array(points, np.float64), size
     whole = stroke.stroke_mask_reference(path, 0, 0, np.zeros((height, width), np.uint8))
     left, top, right, bottom = stroke.stroke_bounds(path, width, height)

@@ -13,7 +13,7 @@ def test_sums_of_the_largest_blocks_do_not_overflow():
 
 @given(st.integers(0, 10**6), st.floats(0, 3), st.floats(0.8, 1.2), st.floats(-15, 15), st.integers(0, 3))
 def test_changed_blocks_equals_its_reference(seed, noise, gain, offset, things):
-    """On eighths of grey levels, which both add up exactly."""
+    """On eighths of grey levels, which both sum exactly."""
     random = np.random.default_rng(seed)
     before = (random.integers(20, 230, (18, 32)) + random.integers(0, 8, (18, 32)) / 8).astype(np.float32)
     now = gain * before + offset + random.normal(0, noise, before.shape)
@@ -33,7 +33,7 @@ def scene(seed=1):
 
 @pytest.mark.parametrize("noise", [0.0, 0.5, 1.5, 3.0])
 @pytest.mark.parametrize(("gain", "offset"), [(1, 0), (0.97, 0), (1.05, 0), (1, 6), (1, -6), (0.9, 8)])
-def test_noise_and_light_are_no_change(noise, gain, offset):
+def test_noise_and_illumination_are_no_change(noise, gain, offset):
     random = np.random.default_rng(5)
     before, now = scene(), gain * scene() + offset
     for picture in (before, now):
@@ -44,7 +44,7 @@ def test_noise_and_light_are_no_change(noise, gain, offset):
 @pytest.mark.parametrize(
     ("contrast", "noise", "gain"), [(6, 0.3, 1), (-6, 0.3, 1), (20, 1.5, 1), (-20, 1.5, 0.95), (30, 3.0, 1.05)]
 )
-def test_a_small_thing_is_seen_through_noise_and_light(contrast, noise, gain):
+def test_a_small_object_is_found_despite_noise_and_illumination(contrast, noise, gain):
     random = np.random.default_rng(5)
     before = scene() + random.normal(0, noise, (90, 160)).astype(np.float32)
     now = gain * scene() + random.normal(0, noise, (90, 160)).astype(np.float32)
@@ -52,14 +52,14 @@ def test_a_small_thing_is_seen_through_noise_and_light(contrast, noise, gain):
     assert changed_blocks(now.astype(np.float32), before.astype(np.float32)) >= 2
 
 
-def test_a_change_of_half_the_picture_is_seen():
+def test_a_change_of_half_the_picture_is_found():
     now = scene()
     now[:, :70] = scene(2)[:, :70][:, ::-1]
     assert changed_blocks(now, scene()) > 100
 
 
 @pytest.mark.parametrize("other", range(2, 8))
-def test_a_wholly_new_picture_is_no_noise(other):
+def test_a_completely_new_picture_is_not_noise(other):
     random = np.random.default_rng(other)
     new = np.repeat(np.repeat(random.uniform(20, 230, (9, 16)), 10, axis=0), 10, axis=1).astype(np.float32)
     assert changed_blocks(new, scene()) > 1000
@@ -69,10 +69,10 @@ def test_flat_and_single_blocks():
     flat = np.full((90, 160), 16, np.float32)
     assert changed_blocks(flat, flat) == 0
     assert changed_blocks(flat + 50, flat) == 0  # light
-    assert changed_blocks(flat + 100, flat) == flat.size  # somebody has switched it on
+    assert changed_blocks(flat + 100, flat) == flat.size  # the light was switched on
     one = flat.copy()
     one[5, 5] = 250
-    assert changed_blocks(one, flat) == 0  # a speck: no neighbour goes along
+    assert changed_blocks(one, flat) == 0  # a speck without a changed neighbour
     one[5, 6] = 250
     assert changed_blocks(one, flat) == 2
     assert changed_blocks(flat[:1, :1], flat[:1, :1]) == 0

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 640, 360
 
 
 class Camera:
-    """A camera that never moves: noise, light that may drift, and whatever is put into its picture."""
+    """A still camera: noise, illumination that may drift, and an object that is placed in the picture."""
 
     def __init__(self, noise=3.0, format=PixelFormat.I420):
         self.random = np.random.default_rng(3)
@@ -34,36 +34,36 @@ class Camera:
 
 @pytest.mark.parametrize("format", PixelFormat)
 @pytest.mark.parametrize("noise", [0.0, 3.0, 10.0])
-def test_a_still_scene_is_looked_at_as_rarely_as_was_promised(format, noise):
+def test_a_still_scene_is_inferred_at_the_stated_rate(format, noise):
     gate, camera = MotionGate(redetect_s=2.0), Camera(noise, format)
-    looks = [n / 15 for n in range(150) if gate.admit(camera.shoot(), n / 15)]
-    assert len(looks) <= 3 + 150 / 15 / 2
-    assert max(np.diff([*looks, 150 / 15])) <= 2.0 + 1 / 15
+    inferred = [n / 15 for n in range(150) if gate.admit(camera.shoot(), n / 15)]
+    assert len(inferred) <= 3 + 150 / 15 / 2
+    assert max(np.diff([*inferred, 150 / 15])) <= 2.0 + 1 / 15
 
 
-def test_slow_light_does_not_open_the_gate():
+def test_slow_illumination_change_does_not_open_the_gate():
     """A cloud: a third darker within ten seconds."""
     gate, camera = MotionGate(redetect_s=2.0), Camera()
-    looks = sum(gate.admit(camera.shoot(light=1 - n / 450), n / 15) for n in range(150))
-    assert looks <= 3 + 150 / 15 / 2 + 2
+    inferred = sum(gate.admit(camera.shoot(light=1 - n / 450), n / 15) for n in range(150))
+    assert inferred <= 3 + 150 / 15 / 2 + 2
 
 
-def test_what_moves_is_looked_at_in_every_frame():
+def test_a_moving_object_is_inferred_in_every_frame():
     gate, camera = MotionGate(redetect_s=2.0), Camera()
     assert all(gate.admit(camera.shoot(thing=(4 * n, 100, 40)), n / 15) for n in range(100))
 
 
-def test_what_comes_and_stays_is_looked_at_until_it_is_settled():
+def test_a_new_still_object_is_inferred_until_it_has_settled():
     gate, camera = MotionGate(redetect_s=60.0), Camera()
     for n in range(20):
         gate.admit(camera.shoot(), n / 15)
     assert [gate.admit(camera.shoot(thing=(300, 100, 40)), n / 15) for n in range(20, 25)] == 3 * [True] + 2 * [False]
-    assert gate.admit(camera.shoot(), 30 / 15)  # and when it goes
+    assert gate.admit(camera.shoot(), 30 / 15)  # and when it leaves
 
 
 @given(st.integers(0, 600), st.integers(0, 330), st.floats(-60, 60), st.floats(0.3, 5), st.integers(0, 60))
-def test_nothing_is_missed_for_longer_than_promised(x, y, contrast, redetect_s, comes):
-    """However faint it is."""
+def test_nothing_is_missed_for_longer_than_redetect_s(x, y, contrast, redetect_s, comes):
+    """Even with very low contrast."""
     gate, camera = MotionGate(redetect_s), Camera()
     since_s = None
     for n in range(comes, comes + int(15 * redetect_s) + 2):
@@ -73,7 +73,7 @@ def test_nothing_is_missed_for_longer_than_promised(x, y, contrast, redetect_s, 
         assert n / 15 - since_s < redetect_s
 
 
-def test_another_size_or_a_time_that_runs_back_opens_the_gate():
+def test_a_new_picture_size_or_earlier_time_opens_the_gate():
     gate, camera = MotionGate(60.0), Camera()
     for n in range(10):
         gate.admit(camera.shoot(), n)

@@ -1,4 +1,4 @@
-"""Pictures whose motion is known: random textures, sampled where the motion says, boxes before a background."""
+"""Pictures with known motion: random textures that move, boxes in front of a background."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,7 @@ PER_PX = 1.5
 
 @dataclass(frozen=True)
 class Texture:
-    """A sum of waves in all directions: every place looks different, and it has a value between pixels too."""
+    """A sum of waves in all directions: every place differs, and there are values between pixels too."""
 
     seed: int = 0
     waves: int = 40
@@ -25,7 +25,7 @@ class Texture:
     longest_px: float = 90.0
 
     def __call__(self, x, y):
-        """Returns the values at (N, M) float32 places; exact to a thousandth of its range within -200 to 900."""
+        """Returns the values at (N, M) float32 positions; exact to a thousandth of the range within -200 to 900."""
         places = (np.float32(PER_PX) * (v + np.float32(200)) for v in np.broadcast_arrays(x, y))
         return cv2.remap(self._drawn(), *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
@@ -60,7 +60,7 @@ class Thing:
 
 
 def picture(k, things=(), pan=(0.0, 0.0), zoom=1.0, noise=0.0):
-    """Returns frame `k`: the background shifted by k * pan and zoomed by zoom ** k, things in front, last in front."""
+    """Returns frame `k`: the background moved by k * pan, zoomed by zoom ** k, objects in front, the last frontmost."""
     width, height = SIZE
     x, y = np.meshgrid(np.arange(width, dtype=np.float32) + 0.5, np.arange(height, dtype=np.float32) + 0.5)
     out = Texture(0)(

@@ -1,4 +1,4 @@
-"""What a detector might find in the street scene: its truth, with what detectors get wrong."""
+"""Simulated detections of the street scene: ground truth with typical errors of detectors."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from streamdet.types import Detections
 RATE_HZ = 10
 FRAMES = 250
 MIN_VISIBLE = 0.3
-"""Objects hidden more than this need not be found."""
+"""Objects of which less is visible need not be found."""
 
 
 def street(seed):
-    """Returns truth, which objects of it need not be found, and detections of 25 s at `RATE_HZ`, 12 objects."""
+    """Returns ground truth, which of its objects need not be found, and detections: 25 s at `RATE_HZ`, 12 objects."""
     scene = StreetScene(StreetOptions(seed=seed, fps=RATE_HZ))
     generator = np.random.default_rng(seed)
     truth, ignored, found = [], [], []
@@ -28,7 +28,7 @@ def street(seed):
 
 
 def _detect(exact, errors, generator):
-    """Boxes tremble and shrink to what is seen, scores fall as less is seen, both with errors that last for a while."""
+    """Boxes jitter and shrink to the visible part, scores fall with it, both with errors that last for a while."""
     boxes, scores, classes = [], [], []
     for box, seen, visible, class_id, identity in zip(
         exact.boxes_xyxy, exact.visible_xyxy, exact.visible, exact.class_ids, exact.track_ids.tolist(), strict=True
@@ -40,17 +40,17 @@ def _detect(exact, errors, generator):
             continue
         whole = np.clip((visible - 0.15) / 0.35, 0, 1)
         size = np.tile(box[2:] - box[:2], 2)
-        tremble = 0.02 * size * (lasting[:4] + generator.normal(size=4))
-        boxes.append(whole * box + (1 - whole) * seen + tremble)
+        jitter = 0.02 * size * (lasting[:4] + generator.normal(size=4))
+        boxes.append(whole * box + (1 - whole) * seen + jitter)
         scores.append(min(score, 0.99))
         classes.append(class_id)
-        if generator.uniform() < 0.03:  # a part of it once more
+        if generator.uniform() < 0.03:  # a duplicate of its upper part
             part = boxes[-1].copy()
             part[3] = part[1] + generator.uniform(0.4, 0.65) * (part[3] - part[1])
             boxes.append(part)
             scores.append(score * generator.uniform(0.4, 0.9))
             classes.append(class_id)
-    for _ in range(generator.poisson(0.4)):  # nothing at all
+    for _ in range(generator.poisson(0.4)):  # false detections
         x, y, height = generator.uniform((0, 150, 20), (1280, 700, 120))
         boxes.append([x, y, x + height / 2, y + height])
         scores.append(generator.beta(2, 5))
@@ -59,7 +59,7 @@ def _detect(exact, errors, generator):
 
 
 def _suppressed(boxes_xyxy, scores, class_ids):
-    """Non-maximum suppression by class, which swallows who stands behind another."""
+    """Non-maximum suppression by class, which removes objects close behind others."""
     overlap = iou_matrix(boxes_xyxy, boxes_xyxy)
     keep = []
     for k in np.argsort(-scores).tolist():

@@ -36,14 +36,14 @@ def test_band_means_equal_reference(plane, boxes_xyxy, kind):
     arrays(np.float32, (3, APPEARANCE_SIZE), elements=st.floats(0, 255, width=32)),
     st.integers(0, 4),
 )
-def test_likeness_equals_reference(known, appearances, count):
+def test_compare_appearances_equals_reference(known, appearances, count):
     ours = compare_appearances(known, count, appearances)
     np.testing.assert_allclose(ours, compare_appearances_reference(known, count, appearances), atol=1e-6)
     assert ((ours >= 0) & (ours <= 1)).all()
 
 
 def person(shirt, trousers):
-    """Somebody of 40 x 100 in front of grey, in a box at (60, 10)."""
+    """Returns a picture of a person of 40 x 100 in front of grey, at (60, 10)."""
     bgr = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     bgr[10:60, 60:100] = shirt
     bgr[60:110, 60:100] = trousers
@@ -67,7 +67,7 @@ def in_format(bgr, format):
 
 
 @pytest.mark.parametrize("format", list(PixelFormat))
-def test_shirt_and_trousers_are_told_apart_in_every_format(format):
+def test_clothes_of_different_colours_differ_in_every_format(format):
     alike, *others = (
         compare_appearances(
             extract_appearances(in_format(person(RED, BLUE), format), BOX),
@@ -80,27 +80,27 @@ def test_shirt_and_trousers_are_told_apart_in_every_format(format):
     assert max(others) < 0.2
 
 
-def test_the_light_may_change_a_little():
+def test_a_small_illumination_change_keeps_the_appearance():
     clothed = person((90, 110, 150), (120, 90, 80))
     dim = (clothed * 0.85).astype(np.uint8)
     appearances = [extract_appearances(in_format(bgr, PixelFormat.I420), BOX) for bgr in (clothed, dim)]
     assert compare_appearances(appearances[0], 1, appearances[1])[0, 0] > 0.7
 
 
-def test_a_box_half_outside_is_looked_at_and_one_outside_is_not():
+def test_only_boxes_with_samples_in_both_halves_have_an_appearance():
     picture = in_format(person(RED, BLUE), PixelFormat.I420)
     half, out, far = extract_appearances(
         picture, np.array([[140, 60, 180, 160], [200, 0, 220, 20], [-1e6, 0, 1e6, 1e6]], np.float32)
     )
     assert np.isfinite(half).all()
     assert np.isnan(out).all()
-    assert np.isnan(far).all()  # all of its samples lie beyond
+    assert np.isnan(far).all()  # all of its samples are outside
     (legs_out,) = extract_appearances(picture, np.array([[60, 60, 100, 190]], np.float32))
     assert np.isnan(legs_out).all()
     assert extract_appearances(picture, np.empty((0, 4), np.float32)).shape == (0, APPEARANCE_SIZE)
 
 
-def test_what_is_not_known_is_like_everything():
+def test_an_unknown_appearance_is_similar_to_everything():
     unknown = np.full((1, APPEARANCE_SIZE), np.nan, np.float32)
     appearance = extract_appearances(in_format(person(RED, BLUE), PixelFormat.I420), BOX)
     assert compare_appearances(unknown, 1, appearance)[0, 0] == compare_appearances(appearance, 1, unknown)[0, 0] == 1

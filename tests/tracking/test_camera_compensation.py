@@ -27,7 +27,7 @@ def test_equals_reference(mean, covariance, off):
 
 
 def seen_by(camera_to_now, time_s):
-    """Two walkers in a row, as a camera sees them that has moved by `camera_to_now` since the start."""
+    """Returns two walkers, as seen by a camera that has moved by `camera_to_now` since the start."""
     boxes = []
     for k in range(2):
         x, y = camera_to_now @ [300 + 200 * k + 30 * time_s, 250, 1]
@@ -36,7 +36,7 @@ def seen_by(camera_to_now, time_s):
     return Detections(np.array(boxes, np.float32), np.full(2, 0.9, np.float32), np.zeros(2, np.int32))
 
 
-def test_a_turning_camera_changes_nobodys_id_or_velocity():
+def test_a_turning_camera_changes_no_id_or_velocity():
     """It jerks by 200 pixels, which is the distance between the two, and zooms."""
     tracker, without = ByteTracker(), ByteTracker()
     for k in range(40):
@@ -46,12 +46,12 @@ def test_a_turning_camera_changes_nobodys_id_or_velocity():
         found = tracker.update(seen_by(now, k / 10), k / 10, step)
         other = without.update(seen_by(now, k / 10), k / 10)
         assert found.track_ids.tolist() == [1, 2]
-    assert other.track_ids.tolist() != [1, 2], "else this shows nothing"
+    assert other.track_ids.tolist() != [1, 2], "otherwise this test shows nothing"
     np.testing.assert_allclose(tracker.tracks().velocities_px_s, [[36, 0], [36, 0]], atol=4)
     np.testing.assert_allclose(found.boxes_xyxy, seen_by(now, 3.9).boxes_xyxy, atol=2)
 
 
-def test_a_still_camera_is_no_camera():
+def test_a_still_camera_equals_no_camera_motion():
     one, other = ByteTracker(), ByteTracker()
     for k in range(10):
         scene = seen_by(np.eye(2, 3), k / 10)
@@ -69,10 +69,10 @@ def test_a_still_camera_is_no_camera():
         pytest.param(np.eye(2, 3) * 100, "determinant is 1e", id="zoom"),
     ],
 )
-def test_what_no_camera_does(camera, message):
+def test_impossible_camera_motion_is_rejected(camera, message):
     tracker = ByteTracker()
     before = tracker.update(seen_by(np.eye(2, 3), 0), 0.0)
     with pytest.raises(ValueError, match=message):
         tracker.update(seen_by(np.eye(2, 3), 0.1), 0.1, camera)
-    assert tracker.tracks().time_s == 0.0, "nothing happened"
+    assert tracker.tracks().time_s == 0.0, "the state did not change"
     assert tracker.update(seen_by(np.eye(2, 3), 0.1), 0.1).track_ids.tolist() == before.track_ids.tolist()

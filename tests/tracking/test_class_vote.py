@@ -1,4 +1,4 @@
-"""What tracks learn of their class and look."""
+"""How tracks learn their class and appearance."""
 
 import numpy as np
 from hypothesis import given
@@ -9,7 +9,7 @@ from streamdet.tracking.tracks import CANDIDATES
 
 from .random_tracks import assert_same_tracks, copied, random_appearances, random_tracks, seeds
 
-# Few classes and few scores: candidates that are full, and ties, everywhere.
+# Few classes and few scores, so that full candidate lists and ties are common.
 votes_cast = st.lists(st.tuples(st.integers(-1, 2 * CANDIDATES), st.sampled_from([0.0, 0.25, 0.5, 1.0])), max_size=12)
 
 
@@ -25,7 +25,7 @@ def test_vote_equals_reference(seed, cast):
 
 
 @given(seeds, st.lists(st.floats(0, 5), max_size=6))
-def test_remember_equals_reference(seed, waits_s):
+def test_update_appearance_equals_reference(seed, waits_s):
     rng = np.random.default_rng(seed)
     ours = random_tracks(rng, 2)
     theirs, appearances = copied(ours), random_appearances(rng, len(waits_s))

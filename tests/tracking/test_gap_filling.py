@@ -1,4 +1,4 @@
-"""Smooth mode: who was missed for a moment is put back on frames that were not shown yet."""
+"""Smooth mode: objects that were missed for a moment are added to frames that were not shown yet."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def at(*objects):
     return Detections(boxes, np.full(n, 0.8, np.float32), np.zeros(n, np.int32), ids, ("person",))
 
 
-def test_who_returns_is_told_with_where_and_when():
+def test_a_reappearance_has_its_times_and_boxes():
     seen = LastSeen()
     assert seen.reappeared(at((1, 10), (2, 50)), 0.0) == []
     assert seen.reappeared(at((2, 52)), 0.2) == []
@@ -34,7 +34,7 @@ def test_who_returns_is_told_with_where_and_when():
     assert seen.reappeared(at((1, 72)), 0.8) == []
 
 
-def test_who_returns_after_long_is_new():
+def test_a_long_gap_is_not_filled():
     seen = LastSeen()
     seen.reappeared(at((1, 10)), 0.0)
     for k in range(1, 7):
@@ -43,7 +43,7 @@ def test_who_returns_after_long_is_new():
     assert seen.reappeared(at((1, 70)), 1.4) == []
 
 
-def test_who_is_shown_already_is_shown_once():
+def test_an_object_that_is_shown_already_is_shown_once():
     seen = LastSeen()
     seen.reappeared(at((1, 10)), 0.0)
     seen.reappeared(at((2, 50)), 0.2)
@@ -57,7 +57,7 @@ def test_who_is_shown_already_is_shown_once():
 
 
 def play(smoother, delay_s, latency_s=0.1, missed=(2, 3)):
-    """Somebody walks at 60 px/s; detections 2 and 3 miss him. Returns the left edge shown on each frame, or None."""
+    """A person walks at 60 px/s; detections 2 and 3 miss them. Returns the left edge shown on each frame, or None."""
     picture = Picture.from_bgr(np.full((120, 320, 3), 100, np.uint8))
     coming, lefts, frames = [], [], 40
     shown_until = 0
@@ -79,13 +79,13 @@ def play(smoother, delay_s, latency_s=0.1, missed=(2, 3)):
 
 
 @pytest.mark.parametrize("flow", [True, False])
-def test_a_gap_is_closed_where_frames_wait_for_long_enough(flow):
+def test_a_gap_is_filled_if_frames_wait_long_enough(flow):
     lefts = play(Smoother(MotionOptions(flow=flow)), delay_s=1.0)
     for number, left in list(enumerate(lefts))[:33]:
         assert left == pytest.approx(20 + 60 * number * STEP_S, abs=1.0), number
 
 
-def test_a_frame_that_was_shown_stays_as_it_was():
+def test_a_frame_that_was_shown_does_not_change():
     lefts = play(Smoother(MotionOptions(flow=False, coast_s=0.0)), delay_s=0.35)
-    assert lefts[2 * EVERY] is None, "he returns 0.4 s and a latency later, after this frame was shown"
+    assert lefts[2 * EVERY] is None, "the object reappears 0.4 s and a latency later, after this frame was shown"
     assert lefts[3 * EVERY] == pytest.approx(20 + 60 * 3 * EVERY * STEP_S, abs=1.0)

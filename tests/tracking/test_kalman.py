@@ -45,7 +45,7 @@ def test_full_matrices_are_told_from_the_kernels_numbers_and_back(first, second,
     st.lists(st.integers(0, 2), max_size=4),
     step_s,
 )
-def test_boxes_after_equals_reference(mean, rows, dt_s):
+def test_predict_boxes_equals_reference(mean, rows, dt_s):
     rows = np.array(rows, np.int64)
     ours = kalman.predict_boxes(mean, rows, dt_s, MOTION_MODEL)
     # Rounded to float32 at the end, so that one ulp of 1e4 px is all they may differ by.
@@ -77,7 +77,7 @@ def test_equals_full_matrices(first, steps):
 
 
 @given(boxes(), boxes(), step_s)
-def test_surprise_equals_full_matrices(first, second, dt_s):
+def test_squared_mahalanobis_equals_full_matrices(first, second, dt_s):
     mean, covariance = started(first)
     kalman.predict(mean, covariance, 1, dt_s, MOTION_MODEL)
     ours = kalman.squared_mahalanobis(mean, covariance, 1, np.stack([first, second]), MOTION_MODEL)
@@ -104,7 +104,7 @@ def test_two_steps_equal_one(first, second, one_s, two_s):
 
 
 @given(boxes(), boxes(), step_s)
-def test_boxes_after_equals_advance(first, second, dt_s):
+def test_predict_boxes_equals_predict(first, second, dt_s):
     mean, covariance = started(first)
     kalman.predict(mean, covariance, 1, 0.2, MOTION_MODEL)
     kalman.correct(mean, covariance, 0, second, 0.0, MOTION_MODEL)
@@ -126,7 +126,7 @@ def test_transition_has_no_jump_between_series_and_closed_form(dt_s):
     np.testing.assert_allclose(q_velocity, np.trapezoid(decay**2, times), rtol=1e-4)
 
 
-def test_velocity_learns_little_from_a_doubtful_detection_but_the_box_follows():
+def test_velocity_learns_little_from_an_ambiguous_detection_but_the_box_follows():
     means = []
     for ambiguity in (0.0, 5.0):
         mean, covariance = started(np.array([0, 0, 50, 100], np.float32))

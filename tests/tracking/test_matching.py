@@ -41,7 +41,7 @@ def test_assignment_is_as_good_as_scipy(gain):
     [
         pytest.param(np.random.default_rng(0).uniform(size=(120, 150)), id="dense"),
         pytest.param(np.random.default_rng(1).uniform(-20, 1, (150, 120)), id="sparse"),
-        pytest.param(np.ones((300, 300)), id="all the same"),
+        pytest.param(np.ones((300, 300)), id="all equal"),
         pytest.param(np.outer(np.arange(1, 61), np.arange(1, 61)) / 3600, id="long paths"),
         pytest.param(np.full((5, 5), -1.0), id="nothing fits"),
         pytest.param(np.empty((0, 5)), id="no rows"),
@@ -57,7 +57,7 @@ def test_nan_is_never_paired():
     assert matching.assign(gain).tolist() == [-1, 1]
 
 
-def test_one_good_pair_may_give_way_to_two():
+def test_two_pairs_may_outweigh_one_better_pair():
     assert matching.assign(np.array([[0.9, 0.8], [0.8, 0.0]])).tolist() == [1, 0]
     assert matching.assign(np.array([[0.9, 0.3], [0.3, 0.0]])).tolist() == [0, -1]
 
@@ -78,7 +78,7 @@ def test_iou_equals_reference(a, b):
 
 
 @given(box_lists, st.data())
-def test_inside_seen_equals_reference(boxes_xyxy, data):
+def test_nested_in_tracked_equals_reference(boxes_xyxy, data):
     m = len(boxes_xyxy)
     class_ids = data.draw(arrays(np.int32, m, elements=st.integers(0, 1)))
     new = data.draw(arrays(np.bool_, m))
@@ -90,7 +90,7 @@ def test_inside_seen_equals_reference(boxes_xyxy, data):
         assert not ours[~new].any()
 
 
-def test_inside_seen():
+def test_nested_in_tracked():
     boxes_xyxy = np.array(
         [[0, 0, 40, 100], [2, 5, 38, 50], [30, 0, 70, 100], [0, 0, 60, 120], [2, 5, 38, 50]], np.float32
     )
@@ -99,4 +99,4 @@ def test_inside_seen():
     inside = matching.nested_in_tracked(boxes_xyxy, class_ids, new, False)
     assert inside.tolist() == [False, True, False, True, False], "a part, a neighbour, one around both, another class"
     assert matching.nested_in_tracked(boxes_xyxy, class_ids, new, True).tolist() == [False, True, False, True, True]
-    assert not matching.nested_in_tracked(boxes_xyxy, class_ids, np.ones(5, bool), True).any(), "no one is seen yet"
+    assert not matching.nested_in_tracked(boxes_xyxy, class_ids, np.ones(5, bool), True).any(), "none is tracked yet"

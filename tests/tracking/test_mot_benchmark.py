@@ -1,4 +1,4 @@
-"""Tracking scored on public detections against ground truth (MOTChallenge), and for sanity where there is none."""
+"""Tracking scored on public detections against ground truth (MOTChallenge), or for plausibility without it."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_tracks_are_longer_than_those_of_sort_and_as_many_objects_are_shown(data
 
 
 @pytest.mark.parametrize(("every", "late_s", "gain"), [(3, 0.12, 0.12), (5, 0.2, 0.15), (8, 0.32, 0.04)])
-def test_predicted_boxes_are_nearer_to_the_truth_than_the_last_ones(data_dir, every, late_s, gain):
+def test_predicted_boxes_are_nearer_to_the_ground_truth_than_the_last_ones(data_dir, every, late_s, gain):
     folder = data_dir / "mot" / "TUD-Campus"
     truth, frames = truth_of(folder), detections_of(folder)
     tracker, last = ByteTracker(), Detections.empty()

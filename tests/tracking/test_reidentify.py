@@ -75,7 +75,7 @@ def test_reidentify_equals_reference(seed, n, m, class_agnostic, new_track_score
 
 
 def play(frames, pictures=True, format=PixelFormat.I420, **options):
-    """Shows a tracker frames of (x, y, colour) each; returns the ids it gives in each frame, by colour."""
+    """Runs a tracker on frames of (x, y, colour) each; returns the ids of each frame, by colour."""
     tracker = ByteTracker(TrackerOptions(**options))
     out = []
     for number, people in enumerate(frames):
@@ -99,42 +99,42 @@ def play(frames, pictures=True, format=PixelFormat.I420, **options):
 
 
 def hidden_and_back(colour_after, lost_frames, shift):
-    """Somebody stands for 1 s, is hidden, and somebody stands `shift` pixels beside."""
+    """A person stands for 1 s and is hidden; then a person stands `shift` pixels to the right."""
     return [[(200, 60, RED)]] * 10 + [[]] * lost_frames + [[(200 + shift, 60, colour_after)]] * 5
 
 
 @pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.BGR24])
-def test_who_comes_back_beside_is_known_by_colour(format):
+def test_an_object_that_reappears_nearby_is_reidentified_by_colour(format):
     frames = hidden_and_back(RED, 12, 60)
     assert play(frames, format=format)[-1] == {RED: 1}
     assert play(frames, pictures=False)[-1] == {RED: 2}
     assert play(frames, appearance=False)[-1] == {RED: 2}
 
 
-def test_somebody_else_is_somebody_else():
+def test_an_object_of_another_colour_is_a_new_one():
     assert play(hidden_and_back(BLUE, 12, 60))[-1] == {BLUE: 2}
 
 
 @pytest.mark.parametrize(
     ("lost_frames", "shift", "options"),
     [
-        pytest.param(12, 400, {}, id="too far to have gone"),
+        pytest.param(12, 400, {}, id="too far away"),
         pytest.param(25, 60, {}, id="too long ago"),
-        pytest.param(12, 60, {"reidentify_s": 1.0}, id="longer ago than is allowed"),
+        pytest.param(12, 60, {"reidentify_s": 1.0}, id="longer ago than reidentify_s"),
     ],
 )
-def test_nobody_is_found_again_where_he_cannot_be(lost_frames, shift, options):
+def test_an_object_too_far_or_too_late_is_a_new_one(lost_frames, shift, options):
     assert play(hidden_and_back(RED, lost_frames, shift), **options)[-1] == {RED: 2}
 
 
-def test_two_who_meet_and_turn_back_keep_their_ids():
+def test_two_objects_that_meet_and_turn_back_keep_their_ids():
     there = [[(200 + 8 * k, 60, RED), (360 - 8 * k, 62, BLUE)] for k in range(9)]
     frames = there + [[(276, 60, RED)]] * 4 + there[::-1]
     assert play(frames)[-1] == {RED: 1, BLUE: 2}
-    assert play(frames, pictures=False)[-1] == {RED: 2, BLUE: 1}, "by place alone they change names"
+    assert play(frames, pictures=False)[-1] == {RED: 2, BLUE: 1}, "by position alone they swap ids"
 
 
-def test_nobody_is_found_again_by_a_look_that_nobody_took():
+def test_an_unknown_appearance_reidentifies_nothing():
     tracker = ByteTracker()
     bgr = np.full((240, 640, 3), 128, np.uint8)
     bgr[60:160, 200:240] = RED
@@ -146,14 +146,14 @@ def test_nobody_is_found_again_by_a_look_that_nobody_took():
     assert shown.track_ids.tolist() == [2]
 
 
-def test_a_new_look_is_learned_slowly():
+def test_a_changing_appearance_is_learned():
     turning = [tuple(int(a + (b - a) * k / 60) for a, b in zip(RED, GREEN, strict=True)) for k in range(61)]
     frames = [[(200, 60, colour)] for colour in [*turning, *[GREEN] * 40]] + [[]] * 12 + [[(260, 60, GREEN)]] * 3
     assert play(frames)[-1] == {GREEN: 1}
 
 
-def test_looks_weigh_but_do_not_forbid():
-    """Who is where somebody was a moment ago is him, even if the light went out."""
+def test_appearance_weighs_but_does_not_exclude():
+    """An object at the position of a moment ago is the same one, even if the light went out."""
     frames = [[(200, 60, RED)]] * 10 + [[(202, 60, (20, 20, 20))]] * 5
     assert play(frames)[-1] == {(20, 20, 20): 1}
     assert 0 < APPEARANCE_FLOOR < 1

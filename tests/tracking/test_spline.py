@@ -1,4 +1,4 @@
-"""Smooth mode: who changes pace or size between close detections is shown on a curve through them."""
+"""Smooth mode: objects that change velocity or size between close detections move on a spline."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -33,7 +33,7 @@ def between(first, second, first_s, second_s, time_s):
     speed=st.lists(st.floats(-300, 300), min_size=4, max_size=4),
     force=st.lists(st.floats(-400, 400), min_size=4, max_size=4),
 )
-def test_what_speeds_up_evenly_is_met_exactly_once_both_neighbours_are_known(steps_s, share, start, speed, force):
+def test_constant_acceleration_is_exact_once_both_neighbours_are_known(steps_s, share, start, speed, force):
     times_s = np.cumsum([0.0, *steps_s])
 
     def box(time_s):
@@ -54,7 +54,7 @@ def test_what_speeds_up_evenly_is_met_exactly_once_both_neighbours_are_known(ste
     np.testing.assert_allclose(shown.boxes_xyxy, [box(now_s), box(now_s) + 5], atol=0.01)
 
 
-def test_a_turn_moves_only_what_all_three_have_and_only_between_them():
+def test_a_correction_moves_only_objects_of_all_three_and_only_between_them():
     times_s = (0.0, 0.2, 0.4)
     found = (
         at({1: [10, 10, 30, 50], 2: [10, 10, 30, 50], -1: [10, 10, 30, 50]}),
@@ -69,18 +69,18 @@ def test_a_turn_moves_only_what_all_three_have_and_only_between_them():
         np.testing.assert_allclose(
             corrected.boxes_xyxy - shown.boxes_xyxy, [[0] * 4, [step, 0, step, 0], [0] * 4], atol=1e-4
         )
-        assert shown.boxes_xyxy[1, 0] == 35  # what was given is as it was
+        assert shown.boxes_xyxy[1, 0] == 35  # the input is not modified
     for time_s in (-0.1, *times_s, 0.5):
         assert correction.apply(shown, time_s, SIZE) is shown
 
 
-def test_a_curve_does_not_leave_the_picture():
+def test_a_spline_stays_in_the_picture():
     found = tuple(at({1: [left, 10, left + 20, 50]}) for left in (40, 0, 40))
     correction = SplineCorrection.fit((0.0, 0.2, 0.4), found)
     corrected = correction.apply(at({1: [1, 10, 21, 50]}), 0.1, (100, 100))
     assert corrected.boxes_xyxy.tolist() == [[0, 10, 16, 50]]
     corrected = correction.apply(at({1: [1, 10, 4, 50]}), 0.1, (100, 100))
-    assert corrected.boxes_xyxy.tolist() == [[1, 10, 4, 50]], "the curve has left it"
+    assert corrected.boxes_xyxy.tolist() == [[1, 10, 4, 50]], "the spline has left it"
     found = tuple(at({1: [left, 10, left + 20, 50]}) for left in (40, 80, 40))
     corrected = SplineCorrection.fit((0.0, 0.2, 0.4), found).apply(at({1: [79, 10, 99, 50]}), 0.3, (100, 100))
     assert corrected.boxes_xyxy.tolist() == [[84, 10, 100, 50]]
@@ -93,8 +93,8 @@ def test_a_curve_does_not_leave_the_picture():
     first=st.booleans(),
 )
 @example((0.4, 0.05), [(4, 80), (8, 80), (120, 80)], 0.6, True)
-def test_no_box_collapses_on_the_curve_however_suddenly_it_grows(times_s, sizes, share, first):
-    """As one does at the border that somebody comes in at."""
+def test_no_box_collapses_on_the_spline_however_suddenly_it_grows(times_s, sizes, share, first):
+    """As the box of an object does that enters at the border."""
     found = tuple(at({1: [0, 0, *size]}) for size in sizes)
     middle_s, end_s = times_s[0], sum(times_s)
     now_s = share * middle_s if first else middle_s + share * times_s[1]
@@ -104,7 +104,7 @@ def test_no_box_collapses_on_the_curve_however_suddenly_it_grows(times_s, sizes,
 
 
 @pytest.mark.parametrize(("apart_s", "curves"), [(MAX_INTERVAL_S, True), (MAX_INTERVAL_S + 0.05, False)])
-def test_detections_far_apart_say_nothing(apart_s, curves):
+def test_detections_far_apart_give_no_spline(apart_s, curves):
     fitter = SplineFitter()
     one = at({1: [10, 10, 30, 50]})
     assert fitter.add(one, 0.0) is None
@@ -113,8 +113,8 @@ def test_detections_far_apart_say_nothing(apart_s, curves):
     assert (fitter.add(one, 3 * apart_s) is not None) is curves  # 3 * 0.4 - 2 * 0.4 is more than 0.4
 
 
-def test_smooth_mode_follows_who_speeds_up():
-    """Nothing moves in the pictures, so that the boxes alone decide."""
+def test_smooth_mode_follows_an_accelerating_object():
+    """Nothing moves in the pictures, so the boxes alone decide."""
 
     def left(time_s):
         return 20 + 100 * time_s**2

@@ -1,4 +1,4 @@
-"""Tracking on the synthetic street: people, cyclists and cars that hide each other, with exact truth."""
+"""Tracking on the synthetic street: people, cyclists and cars that hide each other, with exact ground truth."""
 
 import functools
 
@@ -18,7 +18,7 @@ def scene(seed):
 
 
 @pytest.mark.parametrize(("every", "mota", "idf1"), [(1, 0.94, 0.88), (2, 0.94, 0.9), (4, 0.91, 0.85)])
-def test_who_is_who_at_10_5_and_2_5_detections_per_second(every, mota, idf1):
+def test_identities_at_10_5_and_2_5_detections_per_second(every, mota, idf1):
     results = []
     for seed in SEEDS:
         truth, ignored, found = (frames[::every] for frames in scene(seed))

@@ -25,7 +25,7 @@ def detections(boxes, scores=0.9, class_ids=0, labels=()):
 
 
 def moving(x, y, vx, vy, time_s, width=40, height=100):
-    """The box of an object whose centre was at (x, y) at time 0."""
+    """Returns the box of an object whose centre was at (x, y) at time 0."""
     cx, cy = x + vx * time_s, y + vy * time_s
     return [cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2]
 
@@ -37,7 +37,7 @@ def run(scene, times, tracker=None, **options):
 
 
 def two_walkers(time_s):
-    """They pass each other in the middle at 5 s, one nearer to the camera than the other."""
+    """Two people pass each other at 5 s, one nearer to the camera than the other."""
     return detections([moving(100, 200, 60, 0, time_s), moving(700, 225, -60, 0, time_s, 50, 130)])
 
 
@@ -62,7 +62,7 @@ def test_crossing_tracks_keep_their_ids_when_one_hides_the_other():
     assert shown[-1].boxes_xyxy[0, 0] > shown[-1].boxes_xyxy[1, 0]
 
 
-def test_occlusion_of_a_second_is_bridged():
+def test_an_occlusion_of_a_second_keeps_the_id():
     def scene(time_s):
         return detections([moving(100, 200, 80, 10, time_s)] if not 2 < time_s < 3 else [])
 
@@ -72,7 +72,7 @@ def test_occlusion_of_a_second_is_bridged():
     assert len(shown[-1]) == 1
 
 
-def test_lost_tracks_are_forgotten_in_seconds_not_frames():
+def test_lost_tracks_are_removed_after_seconds_not_frames():
     for rate_hz in (5, 30):
         tracker = ByteTracker(TrackerOptions(max_lost_s=1.0))
         tracker.update(detections([moving(100, 200, 0, 0, 0)]), 0.0)
@@ -99,20 +99,20 @@ def test_irregular_times_give_the_same_tracks_as_regular_ones():
 
 
 @pytest.mark.parametrize("time_s", [0.99, -1.0, float("nan"), float("inf")])
-def test_time_must_go_on(time_s):
+def test_time_must_not_go_back(time_s):
     tracker = ByteTracker()
     tracker.update(two_walkers(1), 1.0)
     with pytest.raises(ValueError, match="time_s must"):
         tracker.update(two_walkers(1), time_s)
     with pytest.raises(ValueError, match="time_s must"):
         tracker.predict(time_s)
-    assert len(tracker.update(two_walkers(1), 1.0)) == 2, "the same time again is fine"
+    assert len(tracker.update(two_walkers(1), 1.0)) == 2, "the same time again is allowed"
 
 
 def test_ids_are_never_used_twice_and_belong_to_the_instance():
     one, other = ByteTracker(), ByteTracker()
     seen = []
-    for k in range(20):  # far apart in place: every one a new object
+    for k in range(20):  # far apart, so each is a new object
         seen += one.update(detections([moving(300 * k, 200, 0, 0, 0)]), k / 10).track_ids.tolist()
         if k % 5 == 4:
             one.reset()
@@ -129,7 +129,7 @@ def test_reset_allows_an_earlier_time():
     assert tracker.update(two_walkers(0), 0.0).track_ids.tolist() == [3, 4]
 
 
-def test_weak_detections_keep_a_track_but_never_start_one():
+def test_low_score_detections_continue_a_track_but_never_start_one():
     def scene(time_s):
         return detections(
             [moving(100, 200, 50, 0, time_s), moving(900, 200, 0, 0, time_s)], [0.9 if time_s < 1 else 0.2, 0.3]
@@ -140,7 +140,7 @@ def test_weak_detections_keep_a_track_but_never_start_one():
     assert shown[-1].scores[0] == pytest.approx(0.2)
 
 
-def test_an_unsure_object_is_shown_from_its_second_detection_on():
+def test_an_unconfirmed_object_is_shown_from_its_second_detection():
     def scene(time_s):
         return detections([moving(100, 200, 0, 0, 0), moving(500, 200, 0, 0, 0)][: 1 if time_s < 0.1 else 2], 0.7)
 
@@ -151,10 +151,10 @@ def test_an_unsure_object_is_shown_from_its_second_detection_on():
     tracker = ByteTracker()
     run(scene, [0.0, 0.1], tracker)
     tracker.update(detections([moving(100, 200, 0, 0, 0)]), 0.2)
-    assert tracker.tracks().ids.tolist() == [1], "a tentative track that is missed once was noise"
+    assert tracker.tracks().ids.tolist() == [1], "a tentative track that is missed once is removed"
 
 
-def test_a_new_box_inside_a_seen_one_is_believed_one_detection_later():
+def test_a_new_box_nested_in_a_seen_one_is_confirmed_one_detection_later():
     whole, part, child = moving(100, 200, 0, 0, 0), moving(100, 170, 0, 0, 0, 36, 40), moving(300, 230, 0, 0, 0, 20, 40)
     parent = moving(300, 200, 0, 0, 0)
     shown = []
@@ -165,13 +165,13 @@ def test_a_new_box_inside_a_seen_one_is_believed_one_detection_later():
     assert shown == [[1, 2]] * 4 + [[1, 2, 4]] * 2, "a part that is seen once is no object, a child in arms is one"
 
 
-def test_a_new_box_inside_a_seen_one_where_detections_are_rare():
+def test_a_new_box_nested_in_a_seen_one_at_a_low_detection_rate():
     boxes = [moving(300, 200, 0, 0, 0), moving(300, 230, 0, 0, 0, 20, 40)]
     shown, _ = run(lambda t: detections(boxes[: 1 if t < 0.4 else 2]), [0.0, 0.5, 1.0])
     assert [found.track_ids.tolist() for found in shown] == [[1], [1], [1, 2]]
 
 
-def test_classes_never_match_each_other_unless_agnostic():
+def test_classes_match_each_other_only_if_class_agnostic():
     def scene(time_s):
         return detections([moving(100, 200, 20, 0, time_s)], class_ids=2 if round(time_s * 10) == 5 else 1)
 
@@ -214,7 +214,7 @@ def test_more_classes_than_the_vote_remembers():
         pytest.param([0, 0, 10, 10], -1.0, id="negative score"),
     ],
 )
-def test_garbage_is_passed_over(box, score):
+def test_invalid_detections_are_ignored(box, score):
     tracker = ByteTracker()
     found = tracker.update(detections([box, moving(100, 200, 0, 0, 0)], [score, 0.9]), 0.0)
     assert len(found) == 1
@@ -240,7 +240,7 @@ def test_any_input_leaves_a_finite_state(steps):
     assert np.isfinite(tracker.tracks().boxes_xyxy).all()
 
 
-def test_nothing_in_nothing_out():
+def test_empty_detections_give_no_tracks():
     tracker = ByteTracker()
     for k in range(3):
         found = tracker.update(Detections.empty(("person",)), k / 10)
@@ -284,7 +284,7 @@ def test_predict_changes_nothing_and_starts_where_update_ended():
     np.testing.assert_array_equal(again.scores, found.scores)
 
 
-def test_predict_moves_on_and_fades():
+def test_predict_moves_boxes_and_lowers_scores():
     _, tracker = run(two_walkers, np.arange(0, 3, 0.04))
     near, later = tracker.predict(3.2), tracker.predict(3.8)
     np.testing.assert_allclose(near.boxes_xyxy, two_walkers(3.2).boxes_xyxy, atol=4)
@@ -293,26 +293,26 @@ def test_predict_moves_on_and_fades():
     assert (later.scores > 0).all()
 
 
-def test_predicted_boxes_disappear():
+def test_predicted_boxes_disappear_after_coast_s_and_max_gap_s():
     options = TrackerOptions(coast_s=0.5, max_gap_s=5.0)
     tracker = ByteTracker(options)
     tracker.update(two_walkers(0), 0.0)
     tracker.update(two_walkers(0.1), 0.1)
-    assert len(tracker.predict(5.0)) == 2, "no newer detection says that they are gone"
+    assert len(tracker.predict(5.0)) == 2, "no newer detections missed them"
     assert len(tracker.predict(5.2)) == 0, "but not for ever"
     tracker.update(two_walkers(0.2)[:1], 0.2)
     assert tracker.predict(0.55).track_ids.tolist() == [1, 2]
     assert tracker.predict(0.65).track_ids.tolist() == [1]
 
 
-def test_a_long_gap_forgets_everything():
+def test_a_long_gap_removes_all_tracks():
     tracker = ByteTracker(TrackerOptions(max_gap_s=5.0))
     tracker.update(two_walkers(0), 0.0)
     assert tracker.update(two_walkers(0), 4.9).track_ids.tolist() == [1, 2]
     assert tracker.update(two_walkers(0), 10.0).track_ids.tolist() == [3, 4]
 
 
-def test_state_can_be_asked_for_and_is_a_copy():
+def test_tracks_returns_copies_of_the_state():
     tracker = ByteTracker()
     assert len(tracker.tracks()) == 0
     tracker.update(two_walkers(0), 0.0)
@@ -347,7 +347,7 @@ def test_input_is_not_modified():
         pytest.param({"max_lost_s": -1}, "tracker.max_lost_s", id="negative"),
         pytest.param({"low_score": 0.7}, "tracker.low_score", id="low above high"),
         pytest.param({"confirm_hits": 0}, "tracker.confirm_hits", id="no hits"),
-        pytest.param({"score_half_life_s": 0}, "tracker.score_half_life_s", id="no fade time"),
+        pytest.param({"score_half_life_s": 0}, "tracker.score_half_life_s", id="no half-life"),
     ],
 )
 def test_bad_options_name_the_key(options, message):
@@ -356,14 +356,14 @@ def test_bad_options_name_the_key(options, message):
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.9])
-def test_everything_over_the_users_threshold_is_an_object_and_nothing_below(threshold):
+def test_only_detections_above_the_threshold_become_objects(threshold):
     tracker = ByteTracker(TrackerOptions.for_threshold(threshold))
     scene = detections([moving(100, 200, 0, 0, 0), moving(500, 200, 0, 0, 0)], [threshold + 0.01, threshold - 0.01])
     for k in range(3):
         assert tracker.update(scene, k / 10).track_ids.tolist() == [1]
 
 
-def test_where_detections_are_rare_a_new_object_is_shown_at_once():
+def test_a_new_object_is_shown_at_once_at_a_low_detection_rate():
     boxes = [moving(100, 200, 0, 0, 0), moving(500, 200, 0, 0, 0)]
     tracker = ByteTracker()
     tracker.update(detections(boxes[:1]), 0.0)

@@ -9,7 +9,7 @@ from .random_tracks import NOW_S, assert_same_tracks, first_rows, half_seconds, 
 
 
 @given(seeds, st.lists(st.booleans(), max_size=8))
-def test_keep_equals_reference(seed, which):
+def test_keep_rows_equals_reference(seed, which):
     which = np.array(which, np.bool_)
     tracks = random_tracks(np.random.default_rng(seed), len(which))
     expected = keep_rows_reference(tracks, which)
@@ -20,7 +20,7 @@ def test_keep_equals_reference(seed, which):
 
 
 @given(seeds, st.integers(0, 8), st.floats(0, 2), half_seconds, half_seconds, st.floats(0.1, 3))
-def test_show_equals_reference(seed, count, ahead_s, seen_for_s, lost_for_s, score_half_life_s):
+def test_shown_tracks_equals_reference(seed, count, ahead_s, seen_for_s, lost_for_s, score_half_life_s):
     tracks = random_tracks(np.random.default_rng(seed), count)
     arguments = tracks, count, NOW_S, ahead_s, seen_for_s, lost_for_s, score_half_life_s, MOTION_MODEL
     boxes, scores, *exact = shown_tracks(*arguments)
@@ -32,7 +32,7 @@ def test_show_equals_reference(seed, count, ahead_s, seen_for_s, lost_for_s, sco
 
 
 @given(seeds, st.integers(0, 8), st.integers(0, 40))
-def test_more_room_changes_no_track(seed, count, needed):
+def test_growing_changes_no_track(seed, count, needed):
     tracks = random_tracks(np.random.default_rng(seed), count)
     grown = tracks.grown(count, needed)
     assert len(grown.ids) >= max(needed, len(tracks.ids))

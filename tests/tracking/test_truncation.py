@@ -35,7 +35,7 @@ def seen(thing, k):
     [(Thing((590, 80, 690, 280), (-6.0, 0.0)), "right"), (Thing((-50, 80, 50, 280), (6.0, 0.0)), "left")],
     ids=["from the right", "from the left"],
 )
-def test_who_walks_in_keeps_the_edge_at_the_border_until_all_is_inside(thing, side):
+def test_an_object_that_enters_keeps_its_edge_at_the_border_until_it_is_inside(thing, side):
     other = Thing((300, 60, 380, 220), seed=2)
     mover = LiveMover()
     for k in range(15):
@@ -47,7 +47,7 @@ def test_who_walks_in_keeps_the_edge_at_the_border_until_all_is_inside(thing, si
     assert box[2] - box[0] > 1.5 * (seen(thing, 0)[2] - seen(thing, 0)[0])
 
 
-def test_on_the_frame_of_its_detection_a_box_cut_off_is_shown_as_it_was_found():
+def test_a_truncated_box_is_shown_as_detected_on_its_own_frame():
     thing, other = Thing((600, 80, 700, 280)), Thing((300, 60, 380, 220), seed=2)
     mover = LiveMover()
     mover.observe(picture(0, [other, thing]), 0.0)
@@ -65,21 +65,21 @@ def test_on_the_frame_of_its_detection_a_box_cut_off_is_shown_as_it_was_found():
         ((0, 100, 640, 360), (0, 100, 640, 360)),
         ((100, 0, 120, 200), (100, 0, 120, 200)),
     ],
-    ids=["right", "left", "hardly to be seen", "wide enough", "both sides", "only the top"],
+    ids=["right", "left", "barely visible", "wide enough", "both sides", "only the top"],
 )
-def test_a_box_cut_off_is_made_as_wide_as_its_class(box, expected):
+def test_a_truncated_box_gets_the_width_of_its_class(box, expected):
     whole = shapes_of(0.5).completed(boxes(box), classes(0), WIDTH, HEIGHT)
     np.testing.assert_allclose(whole[0], expected)
 
 
-def test_a_class_of_which_no_whole_one_was_seen_stays_as_it_is():
+def test_a_class_without_complete_boxes_is_not_widened():
     shapes = shapes_of(0.5)
     cut = boxes((620, 100, 640, 200))
     shapes.learn(cut, classes(7), WIDTH, HEIGHT)
     np.testing.assert_array_equal(shapes.completed(cut, classes(7), WIDTH, HEIGHT), cut)
 
 
-def test_shapes_change_with_what_is_seen_but_not_at_once():
+def test_aspect_ratios_adapt_slowly():
     shapes = shapes_of(0.5)
     wide = boxes((100, 100, 200, 200))
     cut = boxes((620, 100, 640, 200))
@@ -98,7 +98,7 @@ def test_shapes_change_with_what_is_seen_but_not_at_once():
     st.floats(0.1, 3.0),
     st.lists(st.integers(0, 2), min_size=6, max_size=6),
 )
-def test_completing_only_adds_beyond_the_border(rows, shape, ids):
+def test_completion_only_adds_beyond_the_border(rows, shape, ids):
     given_boxes = boxes(*[(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in rows])
     whole = shapes_of(shape).completed(given_boxes, classes(*ids[: len(rows)]), WIDTH, HEIGHT)
     left, _, right, _ = touched_borders(given_boxes, WIDTH, HEIGHT)
