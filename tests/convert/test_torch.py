@@ -37,6 +37,6 @@ def test_another_number_of_classes(opset, classes):
     heads = to_heads(network)
     shapes = {v.name: v.type.tensor_type.shape.dim[1].dim_value for v in heads.graph.output}
     assert shapes == {"loc": 4, "conf": classes}
-    makers = {node.output[0]: node for node in parse_onnx(data, "torch").graph.node}
-    names = [makers[head.loc].name for head in network.heads]
+    producers = {node.output[0]: node for node in parse_onnx(data, "torch").graph.node}
+    names = [producers[head.loc].name for head in network.heads]
     assert all("/loc" in name for name in names), names

@@ -92,7 +92,7 @@ def folded(model: onnx.ModelProto) -> onnx.ModelProto:
         if node.op_type != "BatchNormalization":
             nodes.append(node)
             continue
-        conv = links.makers[node.input[0]]
+        conv = links.producers[node.input[0]]
         gamma, beta, mean, variance = (tensors[name] for name in node.input[1:])
         scale = gamma / np.sqrt(variance + 1e-5)
         changed[conv.input[1]] = tensors[conv.input[1]] * scale.reshape(-1, 1, 1, 1)
@@ -181,7 +181,7 @@ def with_another_stride(model: onnx.ModelProto) -> onnx.ModelProto:
     links = GraphLinks.of(model.graph)
     dims = {t.name: tuple(t.dims) for t in model.graph.initializer}
     for node in model.graph.node:
-        if node.op_type == "Conv" and dims[node.input[1]][:2] == (256, 128) and node.output[0] in links.makers:
+        if node.op_type == "Conv" and dims[node.input[1]][:2] == (256, 128) and node.output[0] in links.producers:
             shape = dims[node.input[1]]
             if shape in ((256, 128, 3, 3), (256, 128, 1, 1)):
                 for attribute in node.attribute:
