@@ -220,15 +220,15 @@ def test_the_command_prints_the_chosen_mode_and_runs_in_it(tmp_path):
         assert run.ends() == 0, run.stderr
         modes = [line for line in run.stderr.splitlines() if line.startswith("mode")]
         assert len(modes) == 1
-        match = re.match(r"mode: smooth, (0\.\d|1\.\d) s behind: recorded only, and [23]\.\d detections/s", modes[0])
+        match = re.match(r"mode: smooth, (0\.\d|1\.\d) s delay: recorded only, and [23]\.\d detections/s", modes[0])
         assert match, modes[0]
-        assert f"smooth ({match[1]} s later)" in run.stderr
+        assert f"smooth ({match[1]} s delay)" in run.stderr
     assert len(records(lines)) == 45
     ages_s = [record["detection_age_s"] for record in records(lines) if record["detection_age_s"] is not None]
     assert np.median(ages_s) < 0.25  # in live mode, detections are older than one inference takes
 
 
-def test_a_requested_mode_is_not_explained(tmp_path):
+def test_an_explicit_choice_is_not_explained(tmp_path):
     with Running("run", SCENE, "--mode", "live", "-o", tmp_path / "out.mp4", folder=tmp_path, first=SLOW) as run:
         assert run.ends() == 0, run.stderr
         assert "mode" not in run.stderr.replace("bf16", "")

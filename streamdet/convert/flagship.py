@@ -122,7 +122,7 @@ class Conversion:
             f"the source cannot run at {size}: the heads were verified at {native} against it ({comparison.matched} of "
             f"{comparison.count} detections), the result against the resized network with ONNX's own decoding and NMS",
         ]
-        return _resized_reference(draft, self.network.classes)
+        return _resized_runner(draft, self.network.classes)
 
     def _verify_before_int8(self, draft: DraftModel, reference: ModelRunner, samples: Sequence[SampleImage]) -> None:
         """Verifies the float model, since the verification of the INT8 form has no limit."""
@@ -210,7 +210,7 @@ def _resized(heads: onnx.ModelProto, network: SsdNetwork, size: int) -> onnx.Mod
     return resized
 
 
-def _resized_reference(draft: DraftModel, classes: int) -> ModelRunner:
+def _resized_runner(draft: DraftModel, classes: int) -> ModelRunner:
     """Returns the reference at another size: the network with decoding and NMS by ONNX's own operators."""
     model = onnx.ModelProto()
     model.CopyFrom(draft.model)
