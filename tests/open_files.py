@@ -36,7 +36,7 @@ def open_files():
     return targets
 
 
-def left_open(before, patience_s=2.0):
+def left_open(before, patience_s=5.0):
     """Returns the targets that are open in addition to those before.
 
     A descriptor may belong to an object in a reference cycle, or to a library's thread that is about to end. The
