@@ -12,26 +12,21 @@ from streamdet.config import Config
 from streamdet.draw.annotate import BoxAnnotator
 from streamdet.endpoints import SinkFactory, create_sinks, create_sources
 from streamdet.errors import UsageError
-from streamdet.gate.motion_gate import MotionGate
-from streamdet.gate.motion_gate import warm_up as warm_up_gate
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector, measure_seconds_per_picture
 from streamdet.model_spec.spec import Contract
 from streamdet.models.bundled import DEMO_MODEL, SHAPES_MODEL
 from streamdet.models.download_listener import DownloadListener, DownloadLogger
 from streamdet.models.model_cache import downloader, refuse_download
 from streamdet.picture import warm_up as warm_up_pictures
+from streamdet.pipeline.admission import DetectOptions
 from streamdet.pipeline.niceness import run_at_niceness
 from streamdet.pipeline.pipeline import Pipeline
 from streamdet.pipeline.plan import StreamPlan
 from streamdet.pipeline.report import Report, report
 from streamdet.pipeline.timing_mode import TimingMode
-from streamdet.protocols import Detector, Stage, Tracker
+from streamdet.protocols import Detector, Gate, Mover, Stage, Tracker
 from streamdet.sources.base import Source
 from streamdet.trackers import AUTO, NO_TRACKER, create_tracker
-from streamdet.tracking.live_mover import LiveMover
-from streamdet.tracking.live_mover import warm_up as warm_up_motion
-from streamdet.tracking.motion_options import MotionOptions
-from streamdet.tracking.smoother import Smoother
 from streamdet.tracking.tracker import warm_up as warm_up_tracking
 from streamdet.types import Result
 
@@ -127,12 +122,12 @@ def build(
             run_at_niceness(nice, detector.warm_up)
         choices = choose_modes(config, sources, sinks_of, _timer(detector, nice))
         if any(source.detect.gate for source in config.sources):
-            warm_up_gate()
+            _warm_up_gate()
         if any(tracked) and tracker is None:
             warm_up_tracking()
         movers = [_mover(config, detector, choice.mode) for choice in choices]
         if any(mover is not None for mover in movers):
-            warm_up_motion()
+            _warm_up_motion()
         if always_annotate or any(sink.needs_annotated for stream_sinks in sinks_of for sink in stream_sinks):
             BoxAnnotator(config.draw).warm_up()
             warm_up_pictures()
@@ -152,7 +147,7 @@ def build(
                 max_frames=config.max_frames,
                 duration_s=config.duration_s,
                 detect=source_config.detect,
-                gate=MotionGate(source_config.detect.redetect_s) if source_config.detect.gate else None,
+                gate=_gate(source_config.detect),
                 mode_reason=choice.reason,
             )
             for source_config, source, stream_sinks, stream_tracker, mover, choice in zip(
@@ -244,13 +239,37 @@ def _timer(detector: Detector | None, nice: int) -> Callable[[], float] | None:
     return lambda: run_at_niceness(nice, lambda: measure_seconds_per_picture(detector))
 
 
-def _mover(config: Config, detector: Detector | None, mode: TimingMode) -> LiveMover | Smoother | None:
+def _gate(options: DetectOptions) -> Gate | None:
+    if not options.gate:
+        return None
+    from streamdet.gate.motion_gate import MotionGate  # loaded only by runs with a gate
+
+    return MotionGate(options.redetect_s)
+
+
+def _warm_up_gate() -> None:
+    from streamdet.gate.motion_gate import warm_up
+
+    warm_up()
+
+
+def _warm_up_motion() -> None:
+    from streamdet.tracking.live_mover import warm_up
+
+    warm_up()
+
+
+def _mover(config: Config, detector: Detector | None, mode: TimingMode) -> Mover | None:
     """Returns what moves the boxes of one stream.
 
     None where each frame has its own detections, or the tracker's prediction is shown.
     """
     if detector is None or mode is TimingMode.EVERY_FRAME:
         return None
+    from streamdet.tracking.live_mover import LiveMover  # loaded only by the modes that need it
+    from streamdet.tracking.motion_options import MotionOptions
+    from streamdet.tracking.smoother import Smoother
+
     options = MotionOptions(
         flow=config.motion.flow, coast_s=config.tracker.coast_s, score_half_life_s=config.tracker.score_half_life_s
     )

@@ -19,7 +19,6 @@ from streamdet.inference.providers.names import (
 )
 from streamdet.inference.providers.nvidia_libraries import load_libraries, missing_driver, preload_libraries
 from streamdet.inference.providers.onnx_runtime import onnxruntime_module
-from streamdet.inference.providers.openvino import openvino_devices
 from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
 __all__ = [
@@ -38,7 +37,6 @@ __all__ = [
     "load_libraries",
     "missing_driver",
     "onnxruntime_module",
-    "openvino_devices",
     "parse_precision",
     "parse_provider",
     "preload_libraries",

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 
 from streamdet.errors import UsageError
-from streamdet.inference.providers import cpu, cuda, openvino, tensorrt
 from streamdet.inference.providers.engine import Engine
 from streamdet.inference.providers.names import Provider
 from streamdet.inference.providers.options import CheckedModel, ProviderOptions
 
-ENGINE_FACTORIES: dict[Provider, Callable[[CheckedModel, ProviderOptions], Engine]] = {
-    Provider.CPU: cpu.create_engine,
-    Provider.CUDA: cuda.create_engine,
-    Provider.TENSORRT: tensorrt.create_engine,
-    Provider.OPENVINO: openvino.create_engine,
+ENGINE_MODULES = {
+    Provider.CPU: "cpu",
+    Provider.CUDA: "cuda",
+    Provider.TENSORRT: "tensorrt",
+    Provider.OPENVINO: "openvino",
 }
-"""The function that loads a model on each provider. A new provider needs a row here and a member of `Provider`."""
+"""The module of this folder whose `create_engine` loads a model on each provider; imported when first used.
+
+A new provider needs a row here and a member of `Provider`."""
 
 
 def create_engine(model: CheckedModel, provider: Provider, options: ProviderOptions) -> Engine:
@@ -37,4 +38,6 @@ def create_engine(model: CheckedModel, provider: Provider, options: ProviderOpti
             f"{model.name} is an OpenVINO model: use --provider openvino, or the ONNX file that it was converted from"
         )
     options.check(provider, model)
-    return ENGINE_FACTORIES[provider](model, options)
+    module = import_module(f"streamdet.inference.providers.{ENGINE_MODULES[provider]}")
+    engine: Engine = module.create_engine(model, options)
+    return engine
