@@ -7,7 +7,7 @@ Boxes = NDArray[np.float32]
 
 
 def cxcywh_to_xyxy(boxes_cxcywh: Boxes) -> Boxes:
-    """Returns boxes given by centre and size, (N, 4), as left, top, right, bottom, (N, 4).
+    """Returns boxes given by center and size, (N, 4), as left, top, right, bottom, (N, 4).
 
     >>> cxcywh_to_xyxy(np.array([[5, 5, 4, 2]], np.float32)).tolist()
     [[3.0, 4.0, 7.0, 6.0]]

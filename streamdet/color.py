@@ -13,7 +13,7 @@ Affine = NDArray[np.float32]
 
 
 class Matrix(Enum):
-    """Luma weights (Kr, Kb) of a colour matrix: ITU-R BT.601-7, BT.709-6 and BT.2020-2 (non-constant luminance)."""
+    """Luma weights (Kr, Kb) of a color matrix: ITU-R BT.601-7, BT.709-6 and BT.2020-2 (non-constant luminance)."""
 
     BT601 = (0.299, 0.114)
     BT709 = (0.2126, 0.0722)
@@ -22,7 +22,7 @@ class Matrix(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ColorSpace:
-    """The meaning of the YUV samples of a picture: colour matrix and range."""
+    """The meaning of the YUV samples of a picture: color matrix and range."""
 
     matrix: Matrix = Matrix.BT601
     full_range: bool = False

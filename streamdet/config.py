@@ -146,7 +146,7 @@ class Config:
         source: options of all sources; a source may override them.
         model: name of a known model, an .onnx file or a .yaml description; "none" shows frames without boxes.
         download: download the file of a known or described model if it is missing.
-        contract: the meaning of the model's outputs; None recognises it.
+        contract: the meaning of the model's outputs; None recognizes it.
         outputs: files and folders to write for every source; "{source}" in them is replaced by the source's name.
         show: open a window for every source.
         mode: when frames are shown, and which detections their boxes come from; "auto" chooses for each source, see

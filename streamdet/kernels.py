@@ -81,7 +81,7 @@ def kernel(function: F | None = None, *, no_alias: bool = False, contract: bool 
 
     Args:
         function: what to compile, if the decorator is used without arguments.
-        no_alias: promises that no two array arguments share memory. Without it LLVM does not vectorise loops that look
+        no_alias: promises that no two array arguments share memory. Without it LLVM does not vectorize loops that look
             up numbers (the addresses of a gather cannot be checked for overlap), nor loops over many arrays. A caller
             that breaks the promise gets wrong results.
         contract: allows a product and a sum to become one fused multiply-add, rounded once instead of twice. This is

@@ -1,4 +1,4 @@
-"""A decoded picture: planes of bytes, their pixel format and their colour space."""
+"""A decoded picture: planes of bytes, their pixel format and their color space."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ class Picture:
 
 
 Allocate = Callable[[int, int, PixelFormat, ColorSpace], Picture]
-"""Creates a picture of the given width, height, format and colour space, with undefined content."""
+"""Creates a picture of the given width, height, format and color space, with undefined content."""
 
 
 def _crop_plane(plane: Plane, row: int, byte: int, rows: int, line: int) -> Plane:

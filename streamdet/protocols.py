@@ -31,7 +31,7 @@ class Detector(Protocol):
 
 
 class Gate(Protocol):
-    """Recognises frames on which the detector need not run, because nothing has changed."""
+    """Recognizes frames on which the detector need not run, because nothing has changed."""
 
     def admit(self, picture: Picture, time_s: float) -> bool:
         """Decides whether the detector runs on a picture; if so, later pictures are compared with this one."""

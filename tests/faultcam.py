@@ -199,7 +199,7 @@ class FaultCam:
             if faulty and verb == "garbage":
                 units = [bytes([units[-1][0]]) + b"\xa5" * 200]
             for i, unit in enumerate(units):
-                for payload, marker in _packetise(unit, i == len(units) - 1):
+                for payload, marker in _packetize(unit, i == len(units) - 1):
                     sequence += 1
                     if verb == "drop_packets" and sequence % 7 == 0 and faulty:
                         continue
@@ -224,7 +224,7 @@ class FaultCam:
         return seconds
 
 
-def _packetise(nal: bytes, last: bool, limit: int = 1200) -> list[tuple[bytes, int]]:
+def _packetize(nal: bytes, last: bool, limit: int = 1200) -> list[tuple[bytes, int]]:
     """Returns RTP payloads and marker bits: a small NAL unit unchanged, a larger one as FU-A fragments (RFC 6184)."""
     if len(nal) <= limit:
         return [(nal, int(last))]

@@ -26,7 +26,7 @@ def test_clip(boxes):
 
 
 @given(boxes=corners)
-def test_centre_and_size(boxes):
+def test_center_and_size(boxes):
     xyxy = cxcywh_to_xyxy(boxes)
     np.testing.assert_allclose((xyxy[:, :2] + xyxy[:, 2:]) / 2, boxes[:, :2], atol=1e-4)
     np.testing.assert_allclose(xyxy[:, 2:] - xyxy[:, :2], boxes[:, 2:], atol=1e-4)

@@ -7,7 +7,7 @@ import struct
 import av
 import pytest
 
-from tests.faultcam import GOP, SIZE, VERBS, FaultCam, _packetise, encode_clip
+from tests.faultcam import GOP, SIZE, VERBS, FaultCam, _packetize, encode_clip
 
 
 def reassemble(payloads: list[bytes]) -> bytes:
@@ -20,7 +20,7 @@ def reassemble(payloads: list[bytes]) -> bytes:
 @pytest.mark.parametrize("length", [1, 1200, 1201, 2400, 5000])
 def test_fragments_reassemble_to_the_nal_unit(length: int) -> None:
     nal = bytes([0x65]) + bytes(i % 251 for i in range(length - 1))
-    packets = _packetise(nal, last=True)
+    packets = _packetize(nal, last=True)
     assert reassemble([payload for payload, _ in packets]) == nal
     assert [marker for _, marker in packets] == [0] * (len(packets) - 1) + [1]
     assert all(len(payload) <= 1202 for payload, _ in packets)

@@ -55,10 +55,10 @@ def test_signal_while_running(source, number, tmp_path):
 def test_signal_while_a_server_does_not_answer(verb, tmp_path):
     with FaultCam([verb]) as camera, Running("run", camera.url, "-m", "none", "-o", "null:", folder=tmp_path) as run:
         run.wait_for("a connection", lambda: camera.served)
-        signalled_s = time.monotonic()
+        signaled_s = time.monotonic()
         run.signal()
         assert run.ends() == 130
-        assert time.monotonic() - signalled_s < 4.5  # before the connection would time out
+        assert time.monotonic() - signaled_s < 4.5  # before the connection would time out
         assert_quiet(run)
 
 
@@ -130,9 +130,9 @@ def test_the_second_signal_ends_at_once_while_a_sink_hangs(tmp_path):
         run.wait_for_text("busy")
         run.signal()
         run.wait_for_text("stopping")
-        signalled_s = time.monotonic()
+        signaled_s = time.monotonic()
         run.signal()
         assert run.ends() == 130
-        assert time.monotonic() - signalled_s < 5  # long before the run would abandon it
+        assert time.monotonic() - signaled_s < 5  # long before the run would abandon it
         assert_quiet(run)
     assert len(times_s(video)) >= 10

@@ -21,7 +21,7 @@ def test_kernels_are_not_cached_on_a_full_disk(monkeypatch, tmp_path, free, cach
     assert (kernels._cache_dir() is not None) is cached
 
 
-def test_the_first_run_is_recognised(tmp_path):
+def test_the_first_run_is_recognized(tmp_path):
     program = """
 from streamdet.boxes import cxcywh_to_xyxy
 import streamdet.detect.nms, streamdet.draw.blend

@@ -46,7 +46,7 @@ def test_bgr_to_i420_equals_reference(seed, size, padding, color):
 
 
 @pytest.mark.parametrize("color", [ColorSpace(m, r) for m in Matrix for r in (False, True)], ids=str)
-def test_uniform_colours_survive_the_round_trip(color):
+def test_uniform_colors_survive_the_round_trip(color):
     for bgr in [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (12, 200, 90)]:
         picture = Picture.from_bgr(np.full((6, 8, 3), bgr, np.uint8), color)
         back = picture.copy(PixelFormat.I420).bgr()

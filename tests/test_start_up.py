@@ -53,7 +53,7 @@ OTHER_COMMANDS = (
     "streamdet.scenes.street",
 )
 MAX_MODULES = 170  # 152 when this was written
-MAX_KERNELS = 40  # 27 when this was written; each specialisation takes some milliseconds to read from the cache
+MAX_KERNELS = 40  # 27 when this was written; each specialization takes some milliseconds to read from the cache
 
 
 @pytest.fixture(scope="module")

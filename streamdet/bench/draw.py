@@ -1,4 +1,4 @@
-"""Benchmark: drawing 20 labelled, tracked boxes on a 1080p frame in the decoder's format (I420)."""
+"""Benchmark: drawing 20 labeled, tracked boxes on a 1080p frame in the decoder's format (I420)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         {"draw": lambda: annotator.draw(picture, frames[0], time_s=0.0), "copy": frame.copy}, rounds, warm_up=2
     )
     notes.append(f"streamdet: drawing alone takes {alone[0].median_ms:.2f} ms, the copy {alone[1].median_ms:.2f} ms")
-    return "draw 20 labelled boxes on 1080p I420", timings, notes
+    return "draw 20 labeled boxes on 1080p I420", timings, notes
 
 
 def _frame() -> Picture:

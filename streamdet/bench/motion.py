@@ -53,10 +53,10 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         for (before, after), at in zip(pairwise(pyramids), points, strict=True):
             track_points(before.levels, after.levels, at, np.zeros_like(at))
 
-    greys = [_bytes(made) for made in pyramids]
+    grays = [_bytes(made) for made in pyramids]
 
     def baseline() -> None:
-        for (before, after), at in zip(pairwise(greys), points, strict=True):
+        for (before, after), at in zip(pairwise(grays), points, strict=True):
             cv2.calcOpticalFlowPyrLK(before, after, at, None, winSize=(WINDOW + 1, WINDOW + 1), maxLevel=3)
 
     candidates = {
@@ -64,14 +64,14 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
         "streamdet: pyramid": (lambda: [build_pyramid(picture) for picture in pictures], FRAMES),
         "streamdet: following points": (ours, FRAMES - 1),
         "OpenCV: following the same points": (baseline, FRAMES - 1),
-        "OpenCV: farneback on the pyramid's finest level": (lambda: _farneback(greys[:4]), 3),
+        "OpenCV: farneback on the pyramid's finest level": (lambda: _farneback(grays[:4]), 3),
     }
     count = float(np.mean([len(at) for at in points]))
     return (
         f"Motion of one 720p frame with {np.mean([len(t) for t in truths]):.0f} objects, processor time",
         _take_turns(candidates, rounds),
         [
-            f"{count:.0f} points a frame; {_agreement(pyramids, points, greys)}",
+            f"{count:.0f} points a frame; {_agreement(pyramids, points, grays)}",
             f"detections every {DETECTED_EVERY} frames; aim: 3 ms a frame on one core",
         ],
     )
@@ -87,14 +87,14 @@ def _bytes(made: Pyramid) -> NDArray[np.uint8]:
     return np.round(made.levels[0]).astype(np.uint8)
 
 
-def _farneback(greys: list[NDArray[np.uint8]]) -> None:
+def _farneback(grays: list[NDArray[np.uint8]]) -> None:
     import cv2
 
-    for before, after in pairwise(greys):
+    for before, after in pairwise(grays):
         cv2.calcOpticalFlowFarneback(before, after, None, 0.5, 3, 15, 3, 5, 1.2, 0)
 
 
-def _agreement(pyramids: list[Pyramid], points: list[NDArray[np.float32]], greys: list[NDArray[np.uint8]]) -> str:
+def _agreement(pyramids: list[Pyramid], points: list[NDArray[np.float32]], grays: list[NDArray[np.uint8]]) -> str:
     """Returns how far apart the results of both implementations are, for points that both found."""
     import cv2
 
@@ -102,7 +102,7 @@ def _agreement(pyramids: list[Pyramid], points: list[NDArray[np.float32]], greys
     for k, at in enumerate(points):
         shifts, residual = track_points(pyramids[k].levels, pyramids[k + 1].levels, at, np.zeros_like(at))
         found, ok, _ = cv2.calcOpticalFlowPyrLK(
-            greys[k], greys[k + 1], at, None, winSize=(WINDOW + 1, WINDOW + 1), maxLevel=3
+            grays[k], grays[k + 1], at, None, winSize=(WINDOW + 1, WINDOW + 1), maxLevel=3
         )
         both = np.isfinite(residual) & (ok.ravel() > 0)
         apart.append(np.hypot(*(found - at - shifts)[both].T))

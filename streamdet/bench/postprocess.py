@@ -25,7 +25,7 @@ def synthetic_heads(seed: int = 0, objects: int = 20) -> Heads:
     """Returns raw heads like those of a trained network: background except around some objects.
 
     Each object raises the score of its class in the default boxes that overlap it, in proportion to the overlap, with
-    offsets towards it. A few hundred candidates pass the threshold, and most of them are suppressed.
+    offsets toward it. A few hundred candidates pass the threshold, and most of them are suppressed.
     """
     random = np.random.default_rng(seed)
     priors = flagship_boxes_cxcywh(FLAGSHIP_SIZE)

@@ -95,5 +95,5 @@ def _blob(bgr: NDArray[np.uint8]) -> object:
 def _with_numpy(bgr: NDArray[np.uint8]) -> object:
     resized = cv2.resize(bgr, (SPEC.width, SPEC.height))
     rgb = cv2.cvtColor(resized, cv2.COLOR_BGR2RGB).astype(np.float32)
-    normalised = (rgb - np.array(SPEC.mean, np.float32)) / np.array(SPEC.std, np.float32)
-    return np.ascontiguousarray(normalised.transpose(2, 0, 1))[None]
+    normalized = (rgb - np.array(SPEC.mean, np.float32)) / np.array(SPEC.std, np.float32)
+    return np.ascontiguousarray(normalized.transpose(2, 0, 1))[None]

@@ -17,12 +17,12 @@ RATE_HZ = 30.0
 def walkers(objects: int, seed: int = 0) -> list[Detections]:
     """Returns `FRAMES` frames of walkers in 1080p, with jitter, missed detections and scores from 0.2 to 1."""
     generator = np.random.default_rng(seed)
-    centre = generator.uniform((100, 100), (1820, 980), (objects, 2))
+    center = generator.uniform((100, 100), (1820, 980), (objects, 2))
     velocity = generator.normal(0, 40, (objects, 2))
     size = generator.uniform(40, 120, (objects, 1)) * (0.4, 1.0)
     frames = []
     for k in range(FRAMES):
-        now = centre + velocity * (k / RATE_HZ)
+        now = center + velocity * (k / RATE_HZ)
         boxes = np.hstack([now - size / 2, now + size / 2]) + generator.normal(0, 1.5, (objects, 4))
         seen = generator.uniform(size=objects) < 0.95
         scores = generator.uniform(0.2, 1, objects).astype(np.float32)

@@ -45,8 +45,8 @@ class DraftModel:
         spec: of the graph.
         notes: for the user, in sentences.
         accuracy: a warning about its accuracy; "" where it has the source's accuracy.
-        quantizer_report: in words; "" where nothing was quantised.
-        quantizer_metadata: empty where nothing was quantised.
+        quantizer_report: in words; "" where nothing was quantized.
+        quantizer_metadata: empty where nothing was quantized.
     """
 
     model: onnx.ModelProto
@@ -66,7 +66,7 @@ class ConvertedModel:
         spec: of the model.
         verification: against its source.
         notes: for the user, in sentences.
-        quantizer_report: in words; "" where nothing was quantised.
+        quantizer_report: in words; "" where nothing was quantized.
     """
 
     files: Files

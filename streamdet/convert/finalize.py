@@ -1,4 +1,4 @@
-"""The last step of every conversion: checks, verifies and serialises the graph, and reads the files back."""
+"""The last step of every conversion: checks, verifies and serializes the graph, and reads the files back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from streamdet.errors import ModelError
 from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.onnx_file import ModelFile, onnx_signature, parse_onnx
 from streamdet.models.openvino_ir import parse_ir_signature
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 from streamdet.redact import redact
 
 _TOLERANCES = {
@@ -79,7 +79,7 @@ def check_graph(model: onnx.ModelProto) -> None:
 
 
 def to_int8(draft: DraftModel, quantizer: Quantizer, name: str, progress: Progress) -> None:
-    """Replaces a draft's model by its INT8 form, and adds the quantiser's report."""
+    """Replaces a draft's model by its INT8 form, and adds the quantizer's report."""
     data, draft.quantizer_report = quantizer(ModelFile(draft.model.SerializeToString(), name), draft.spec, progress)
     draft.model = parse_onnx(data, name)
     draft.quantizer_metadata = {entry.key: entry.value for entry in draft.model.metadata_props}
@@ -114,18 +114,18 @@ def serialize(model: onnx.ModelProto, options: ConvertOptions, metadata: Mapping
 
 
 def _runner_of(files: Files, spec: ModelSpec) -> ModelRunner:
-    """Loads the serialised files."""
+    """Loads the serialized files."""
     if ".onnx" in files:
         return ModelRunner.of(ModelFile(files[".onnx"], "the result"), spec)
     return ModelRunner(spec, IrNetwork(files[".xml"], files[".bin"]))
 
 
 def check_round_trip(files: Files, spec: ModelSpec, name: str) -> None:
-    """Checks that the files, recognised like a user's, have the verified spec."""
+    """Checks that the files, recognized like a user's, have the verified spec."""
     if ".onnx" in files:
         signature = onnx_signature(parse_onnx(files[".onnx"], name))
     else:
         signature = parse_ir_signature(files[".xml"], files[".bin"])
-    read = replace(recognise(signature, spec.name), about=spec.about)
+    read = replace(recognize(signature, spec.name), about=spec.about)
     if read != spec:
-        raise RuntimeError(f"the written file is recognised as {read}, expected {spec}")
+        raise RuntimeError(f"the written file is recognized as {read}, expected {spec}")

@@ -30,7 +30,7 @@ from streamdet.models.description import SPEC_KEY
 from streamdet.models.find_ssd import SsdNetwork, find_ssd, resize_input, set_batch, to_heads
 from streamdet.models.onnx_file import ModelFile, onnx_signature
 from streamdet.models.operation_count import value_shapes
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Conversion:
             return spec, InputTransform.of(spec)
         signature = onnx_signature(self.source.model)
         known = {"contract": spec.contract, "width": spec.width, "height": spec.height}
-        by_signature = recognise(replace(signature, metadata={}), spec.name, known)
+        by_signature = recognize(replace(signature, metadata={}), spec.name, known)
         described = SPEC_KEY in signature.metadata or any(
             getattr(spec, name) != getattr(by_signature, name) for name in ("mean", "std", "rgb")
         )
@@ -102,7 +102,7 @@ class Conversion:
         if (source_spec.mean, source_spec.std, source_spec.rgb) != (spec.mean, spec.std, spec.rgb):
             order = "RGB" if source_spec.rgb else "BGR"
             notes.append(
-                f"the source normalises its own input: it takes {order}, mean {source_spec.mean}, std {source_spec.std}"
+                f"the source normalizes its own input: it takes {order}, mean {source_spec.mean}, std {source_spec.std}"
             )
         if spec.labels and len(spec.labels) != named:
             notes.append(f"its {named} classes have no names: give `labels` in a YAML description next to it")

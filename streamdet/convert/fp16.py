@@ -16,10 +16,10 @@ def check_float32(model: onnx.ModelProto, name: str) -> None:
     """Checks that a model is in float32: lost precision cannot be restored.
 
     Raises:
-        ModelError: the model is quantised, or in FP16.
+        ModelError: the model is quantized, or in FP16.
     """
     if any("QuantizeLinear" in operator for operator in operator_types(model)):
-        raise ModelError(f"{name} is already quantised: convert the model it was made from")
+        raise ModelError(f"{name} is already quantized: convert the model it was made from")
     if any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer):
         raise ModelError(f"{name} is already in FP16: convert the model it was made from")
 

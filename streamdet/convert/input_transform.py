@@ -13,7 +13,7 @@ from streamdet.errors import ModelError
 from streamdet.inference.session import Session
 from streamdet.model_spec.spec import ModelSpec
 from streamdet.models.onnx_graph import GraphLinks, attribute, extract_subgraph, free_names
-from streamdet.models.recognise import CONTRACT_DEFAULTS
+from streamdet.models.recognize import CONTRACT_DEFAULTS
 
 INPUT_NODES = ("image_nchw", "image_float", "image_centred")
 """Nodes that `fold_input` adds, in their order; each has the name of its output."""
@@ -117,7 +117,7 @@ def _three(values: list[float]) -> tuple[float, float, float]:
 
 
 def infer_input_spec(model: onnx.ModelProto, spec: ModelSpec, size: int) -> ModelSpec:
-    """Returns the spec with the preprocessing that a source needs which normalises its own input.
+    """Returns the spec with the preprocessing that a source needs which normalizes its own input.
 
     Names and shapes of inputs do not show that. The network's own transform does: the convolutions want what those of
     its contract want, which is RGB minus the means, divided by the deviations. The divisions and the channel order may
@@ -153,16 +153,16 @@ def fold_input(
     """Returns the model with an input of 0..255 values in the order `channels`, and the preprocessing inside.
 
     Scale and channel order go into the first convolution's weights. The mean cannot: the convolution pads with zeros,
-    which stand for the mean colour, so the mean stays a subtraction before it.
+    which stand for the mean color, so the mean stays a subtraction before it.
 
     Raises:
-        ModelError: the first convolution's weights are not stored in float32 (a quantised model).
+        ModelError: the first convolution's weights are not stored in float32 (a quantized model).
     """
     first = first_conv(model)
     links = GraphLinks.of(model.graph)
     weights = links.stored.get(first.input[1])
     if weights is None or attribute(first, "group", 1) != 1:
-        raise ModelError("its first convolution is quantised, so nothing can be folded into it: convert the original")
+        raise ModelError("its first convolution is quantized, so nothing can be folded into it: convert the original")
     if weights.data_type != onnx.TensorProto.FLOAT:
         raise ModelError("its weights are not float32, so nothing can be folded into them: convert the original")
     kernels = onnx.numpy_helper.to_array(weights).astype(np.float64)

@@ -25,7 +25,7 @@ FP16_TOLERANCE = Tolerance(0.01, 0.02, 0.95)
 UINT8_ROUNDING_TOLERANCE = Tolerance(0.01, 0.02, 0.9)
 """For resized pixels rounded to bytes against unrounded ones."""
 INT8_TOLERANCE = Tolerance(0.05, 0.1, 0.0)
-"""For INT8: reported, without a limit. The quantiser limits the accuracy loss."""
+"""For INT8: reported, without a limit. The quantizer limits the accuracy loss."""
 
 _MAX_ROUNDING_SAMPLES = 4  # the source runs once more for each image on which the effect of rounding is measured
 _InputAndDetections = tuple[NDArray[Any], RawDetections]

@@ -13,7 +13,7 @@ FAR_PX = np.float32(1e6)
 overflow."""
 
 SCORE_CEILING = np.float32(1.01)
-"""Scores above this are garbage. Scores just above 1 are not: an INT8 network's 1 may dequantise to 1.0000001."""
+"""Scores above this are garbage. Scores just above 1 are not: an INT8 network's 1 may dequantize to 1.0000001."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -82,7 +82,7 @@ def yolox_candidates(cells: Grid, grid: Grid, wanted: NDArray[np.bool_], thresho
     and 0.008 AP50; at display thresholds it changes nothing.
 
     Args:
-        cells: (cells, 5 + C) float32 C-contiguous: centre offset, log size, objectness, class scores (already sigmoid).
+        cells: (cells, 5 + C) float32 C-contiguous: center offset, log size, objectness, class scores (already sigmoid).
         grid: (cells, 3) from `yolox_grid`.
         wanted: (C,) bool, the requested classes.
         threshold: only greater scores (objectness times class score) are kept.
@@ -149,7 +149,7 @@ def fastestdet_candidates(
     """Decodes the FastestDet output of one picture. A cell has one class, its best, as in the original code.
 
     Args:
-        maps: (5 + C, rows, columns) float32 C-contiguous: objectness, centre (tanh, in cells, from the cell's
+        maps: (5 + C, rows, columns) float32 C-contiguous: objectness, center (tanh, in cells, from the cell's
             corner), size (sigmoid, as a fraction of the picture), class probabilities.
         wanted: (C,) bool, the requested classes.
         threshold: only greater scores (objectness^0.6 times class^0.4) are kept.

@@ -80,7 +80,7 @@ def _prune(conf: Boxes, first: int, margin: np.float32, best: NDArray[np.float32
     """Finds default boxes where some class can pass the threshold, without computing an exponential.
 
     The denominator of a softmax is at least the exponential of its greatest logit, so a class whose logit lies `margin`
-    = -log(threshold) or more below that cannot pass. Rows are read in memory order, which the compiler vectorises.
+    = -log(threshold) or more below that cannot pass. Rows are read in memory order, which the compiler vectorizes.
 
     Args:
         conf: all logits.
@@ -104,7 +104,7 @@ def _prune(conf: Boxes, first: int, margin: np.float32, best: NDArray[np.float32
 
 @kernel
 def _count_passing(exps: NDArray[np.float32], limits: NDArray[np.float32]) -> int:
-    """Returns how many values of a row are over their limits: an integer sum, which the compiler vectorises."""
+    """Returns how many values of a row are over their limits: an integer sum, which the compiler vectorizes."""
     count = 0
     for g in range(len(limits)):
         count += exps[g] > limits[g]

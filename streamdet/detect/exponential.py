@@ -1,4 +1,4 @@
-"""Exponentials of many numbers at once: a kernel that the compiler vectorises, and its numpy reference."""
+"""Exponentials of many numbers at once: a kernel that the compiler vectorizes, and its numpy reference."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -57,19 +57,19 @@ def letterbox(spec: ModelSpec, width: int, height: int) -> PictureArea:
     """Returns the area that a picture of `width` x `height` pixels fills on the input of `spec`.
 
     A letterbox keeps the aspect ratio to the nearest whole pixel. At the top left the size is rounded down, as in
-    YOLOX. In the centre it is rounded to nearest, and an odd pixel of padding goes to the right and bottom, as in the
+    YOLOX. In the center it is rounded to nearest, and an odd pixel of padding goes to the right and bottom, as in the
     YOLOv5 family.
     """
     if spec.resize is Resize.STRETCH:
         return PictureArea(0, 0, spec.width, spec.height)
-    centred = spec.resize is Resize.LETTERBOX_CENTER
+    centered = spec.resize is Resize.LETTERBOX_CENTER
     size = [spec.width, spec.height]
     # In integers: in floats, width * (input / width) can come out slightly too small and lose a pixel.
     if spec.width * height <= spec.height * width:
-        size[1] = _scaled_side(spec.width * height, width, centred)
+        size[1] = _scaled_side(spec.width * height, width, centered)
     else:
-        size[0] = _scaled_side(spec.height * width, height, centred)
-    left, top = ((spec.width - size[0]) // 2, (spec.height - size[1]) // 2) if centred else (0, 0)
+        size[0] = _scaled_side(spec.height * width, height, centered)
+    left, top = ((spec.width - size[0]) // 2, (spec.height - size[1]) // 2) if centered else (0, 0)
     return PictureArea(left, top, size[0], size[1])
 
 

@@ -262,5 +262,5 @@ DECODER_BINDERS: dict[Contract, Callable[[ModelSpec, Sequence[Tensor]], Decoder]
 }
 """The function that binds each output contract to a model.
 
-A new contract needs a member of `Contract`, a function here, and defaults and a recogniser in
-`streamdet.models.recognise`."""
+A new contract needs a member of `Contract`, a function here, and defaults and a recognizer in
+`streamdet.models.recognize`."""

@@ -31,9 +31,9 @@ _CACHED_SIZES = 8  # picture sizes rarely change: a stream that switches, a few 
 
 
 class Preprocessor:
-    """Writes pictures to the input of one model: resize, colour conversion, normalisation.
+    """Writes pictures to the input of one model: resize, color conversion, normalization.
 
-    Resizing is bilinear on pixel centres without a low-pass filter, like `cv2.INTER_LINEAR`. Colour conversion uses the
+    Resizing is bilinear on pixel centers without a low-pass filter, like `cv2.INTER_LINEAR`. Color conversion uses the
     matrix and range of the picture. YUV pixels become integers of 0..255 first, as in `Picture.bgr`, so that a network
     gets the same numbers either way. Blending without that rounding and clipping moved YOLOX-nano's scores by up to
     0.05.
@@ -54,7 +54,7 @@ class Preprocessor:
     def __init__(self, spec: ModelSpec) -> None:
         mean, std = np.array(spec.mean), np.array(spec.std)
         if spec.uint8 and (mean.any() or (std != 1).any()):
-            raise ValueError("a uint8 input is not normalised: mean must be 0 and std 1")
+            raise ValueError("a uint8 input is not normalized: mean must be 0 and std 1")
         if (std == 0).any():
             raise ValueError(f"std must not be zero, got {spec.std}")
         self._spec = spec
@@ -156,10 +156,10 @@ def make_axes(width: int, height: int, area: PictureArea) -> SampleAxes:
 
 
 def _taps(samples: int, outputs: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns the left tap of each output sample and the weight of the right tap; pixel centres are at n + 0.5."""
-    centres = np.clip((np.arange(outputs) + 0.5) * (samples / outputs) - 0.5, 0, samples - 1)
-    left = np.floor(centres).astype(np.int64)
-    return left, centres - left
+    """Returns the left tap of each output sample and the weight of the right tap; pixel centers are at n + 0.5."""
+    centers = np.clip((np.arange(outputs) + 0.5) * (samples / outputs) - 0.5, 0, samples - 1)
+    left = np.floor(centers).astype(np.int64)
+    return left, centers - left
 
 
 def _read_only(plane: Plane) -> Plane:

@@ -31,7 +31,7 @@ class AnnotateOptions:
         trails: the recent path of each track.
         trail_s: how far back trails reach, in seconds of stream time.
         status: the status line, if the caller passes one.
-        color_by: "track" gives every track its own colour (its class's where it has no track), "class" every class.
+        color_by: "track" gives every track its own color (its class's where it has no track), "class" every class.
         thickness_px: of outlines; 0 chooses by the size of the picture. Odd values are rounded up: a chroma sample
             covers two pixels.
         text_px: font height; 0 chooses by the size of the picture.
@@ -209,7 +209,7 @@ def _visible(detections: Detections, width: int, height: int) -> np.ndarray[tupl
 
 
 def _outlines(detections: Detections, width: int, height: int, thickness: int) -> list[Rect]:
-    """Returns the outer edges of the outlines: lines are centred on the edges of the box, on whole chroma samples."""
+    """Returns the outer edges of the outlines: lines are centered on the edges of the box, on whole chroma samples."""
     margin = thickness + 8
     boxes = np.clip(detections.boxes_xyxy, -margin, np.array([width + margin, height + margin] * 2, np.float32))
     lows = 2 * np.floor(boxes[:, :2] / 2 - thickness / 4)

@@ -1,4 +1,4 @@
-"""Blends one colour onto picture planes: the only code that writes pixels, as kernels with numpy references.
+"""Blends one color onto picture planes: the only code that writes pixels, as kernels with numpy references.
 
 Arguments that belong together are plain tuples, see `Rect`, `Size`, `Corner` and `Ink`. A NamedTuple would name their
 parts, but costs 0.7 us more each time one is passed from Python to a kernel, and a frame has some hundred such calls.
@@ -21,7 +21,7 @@ Size = tuple[int, int]
 Corner = tuple[int, int]
 """left, top in pixels; may be negative."""
 Ink = tuple[int, int, int, int]
-"""A colour, 0..255 in the order of the planes (Y, Cb, Cr) or of the bytes (B, G, R), then its opacity, 0..`OPAQUE`."""
+"""A color, 0..255 in the order of the planes (Y, Cb, Cr) or of the bytes (B, G, R), then its opacity, 0..`OPAQUE`."""
 Planes = tuple[Plane, Plane, Plane]
 """Y, U, V, shaped as in `streamdet.color.i420_to_bgr`."""
 Spans = NDArray[np.int64]
@@ -190,7 +190,7 @@ def _stamp_chroma(plane: Plane, size: Size, mask: Plane, spans: Spans, corner: C
 
 @kernel
 def stamp_i420(planes: Planes, size: Size, mask: Plane, spans: Spans, corner: Corner, ink: Ink) -> None:
-    """Blends one colour through a coverage mask into I420 planes (written).
+    """Blends one color through a coverage mask into I420 planes (written).
 
     Args:
         planes: Y, U, V.
@@ -214,7 +214,7 @@ def stamp_i420(planes: Planes, size: Size, mask: Plane, spans: Spans, corner: Co
 
 @kernel
 def stamp_bgr(bgr: Plane, size: Size, mask: Plane, spans: Spans, corner: Corner, ink: Ink) -> None:
-    """Blends one colour through a coverage mask into a BGR plane (written); see `stamp_i420`."""
+    """Blends one color through a coverage mask into a BGR plane (written); see `stamp_i420`."""
     (width, height), (left, top) = size, corner
     scale = np.float32(ink[3]) / np.float32(255 * OPAQUE)
     for row in range(max(top, 0), min(top + mask.shape[0], height)):

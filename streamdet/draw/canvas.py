@@ -1,4 +1,4 @@
-"""One canvas for every pixel format that can be drawn on; colours are given as RGB and look the same on all."""
+"""One canvas for every pixel format that can be drawn on; colors are given as RGB and look the same on all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Yuv = tuple[int, int, int]
 
 
 class _YuvColors(dict[Rgb, _Yuv]):
-    """The Y, Cb, Cr bytes of RGB colours in one colour space, computed on first use."""
+    """The Y, Cb, Cr bytes of RGB colors in one color space, computed on first use."""
 
     def __init__(self, color: ColorSpace) -> None:
         self._matrix = color.rgb_to_yuv()
@@ -35,7 +35,7 @@ class _YuvColors(dict[Rgb, _Yuv]):
 
 @lru_cache(maxsize=16)
 def yuv_colors(color: ColorSpace) -> Mapping[Rgb, _Yuv]:
-    """Returns the Y, Cb, Cr bytes of RGB colours in a picture of this colour space.
+    """Returns the Y, Cb, Cr bytes of RGB colors in a picture of this color space.
 
     >>> yuv_colors(ColorSpace())[255, 255, 255]
     (235, 128, 128)
@@ -71,7 +71,7 @@ class Canvas(ABC):
         """Draws the border of a rectangle, `thickness` pixels wide, inside `rect`."""
 
     def stamp(self, mask: Plane, left: int, top: int, rgb: Rgb, alpha: float = 1.0) -> None:
-        """Blends a colour through a C-contiguous (rows, columns) uint8 coverage mask, 255 = covered."""
+        """Blends a color through a C-contiguous (rows, columns) uint8 coverage mask, 255 = covered."""
         self._stamp(mask, blend.full_spans(*mask.shape), (left, top), rgb, alpha)
 
     @abstractmethod
@@ -84,7 +84,7 @@ class Canvas(ABC):
         Args:
             path: (N, 4) float64, C-contiguous: x, y in pixels, radius in pixels, opacity 0..1. Segments with a point
                 that is not finite or too far away are left out, see `stroke.stroke_mask`.
-            rgb: colour.
+            rgb: color.
             alpha: opacity of the complete line.
         """
         left, top, right, bottom = stroke.stroke_bounds(path, self.width, self.height)

@@ -1,4 +1,4 @@
-"""Distinct colours for tracks and classes, and a readable text colour on each."""
+"""Distinct colors for tracks and classes, and a readable text color on each."""
 
 from functools import lru_cache
 from math import cos, radians, sin
@@ -43,7 +43,7 @@ def _decode(byte: int) -> float:
 
 @lru_cache(maxsize=1024)
 def color_of(number: int) -> Rgb:
-    """Returns the colour of a track or class; the same number has the same colour in every run.
+    """Returns the color of a track or class; the same number has the same color in every run.
 
     >>> color_of(3) == color_of(3) != color_of(4)
     True

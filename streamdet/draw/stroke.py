@@ -37,7 +37,7 @@ def stroke_mask(path: NDArray[np.float64], left: int, top: int, mask: Plane, spa
     Where segments overlap the stronger coverage counts, so that a see-through line shows no dots at its joints.
 
     Args:
-        path: (N, 4) float64: x, y in pixels (pixel centres at .5), radius in pixels, opacity 0..1; radius and opacity
+        path: (N, 4) float64: x, y in pixels (pixel centers at .5), radius in pixels, opacity 0..1; radius and opacity
             change evenly from point to point. A segment with a point not finite or beyond a million is left out.
         left: column of the picture that the first column of `mask` stands for.
         top: row of the picture that the first row of `mask` stands for.

@@ -48,7 +48,7 @@ class CocoOptions:
             the threshold for display.
         iou: IoU threshold of non-maximum suppression; None takes that of the published figures, else the model's own.
         max_detections: most detections per image; None as for `conf`.
-        contract: meaning of the model's outputs; None recognises it.
+        contract: meaning of the model's outputs; None recognizes it.
         provider: see `DetectorOptions`.
         precision: see `DetectorOptions`.
         threads: for inference on the CPU; 0 takes all.

@@ -30,7 +30,7 @@ class MotNumbers:
         hota: higher order tracking accuracy, the mean over IoU from 0.05 to 0.95.
         det_a: detection accuracy, a part of HOTA.
         ass_a: association accuracy, a part of HOTA.
-        loc_a: localisation accuracy of the matching boxes.
+        loc_a: localization accuracy of the matching boxes.
         mota: 1 - (misses + false positives + identity switches) / objects; negative if errors outnumber objects.
         motp: mean IoU of the matching boxes.
         idf1: F1 of the best one-to-one assignment of ground truth identities to tracks.

@@ -29,7 +29,7 @@ MAX_FRAMES = 1 << 20
 """Most frames of a sequence; otherwise a number in the wrong column could create any number of empty frames."""
 DISTRACTORS = (2, 7, 8, 12)
 """Classes of MOT16, 17 and 20 that look like persons and may be missed: person on a vehicle, static person, distractor,
-reflection. (6, non-motorised vehicle, is one only in MOT20.)"""
+reflection. (6, non-motorized vehicle, is one only in MOT20.)"""
 
 _MIN_COLUMNS = 7
 _MAX_COORDINATE_PX = 1e6

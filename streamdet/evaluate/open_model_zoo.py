@@ -1,6 +1,6 @@
 """The two metrics that Open Model Zoo publishes, computed like its accuracy checker.
 
-Written from the behaviour of ``tools/accuracy_checker`` in openvinotoolkit/open_model_zoo: ``metrics/coco_metrics.py``
+Written from the behavior of ``tools/accuracy_checker`` in openvinotoolkit/open_model_zoo: ``metrics/coco_metrics.py``
 (`coco_precision`), ``metrics/detection.py`` (`map`), ``metrics/overlap.py`` and ``annotation_converters/ms_coco.py``,
 with the options that ``models/public/ssd-resnet34-1200-onnx/accuracy-check.yml`` leaves at their defaults. The
 differences from COCO's own evaluation are listed below; only the same steps can reproduce a published figure.

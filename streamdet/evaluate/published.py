@@ -83,7 +83,7 @@ YOLOX_NANO = Published(
 def published(spec: ModelSpec, sha256: str) -> Published | None:
     """Returns the published evaluation of a model; None for an unknown model.
 
-    The flagship is recognised in all its forms by its output contract and input size: converted forms should reach the
+    The flagship is recognized in all its forms by its output contract and input size: converted forms should reach the
     figures of the original.
     """
     flagship = spec.contract in (Contract.SSD_HEADS, Contract.SSD_PUBLISHED) and spec.labels == COCO80

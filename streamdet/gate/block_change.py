@@ -9,16 +9,16 @@ BlockMeans = NDArray[np.float32]
 """(rows, columns) float32: mean luma of each block, 0 to 255."""
 
 _COLUMNS = 160
-_STEPS = 8  # bins per grey level, for counting differences
-_REACH = 64  # grey levels: larger differences are clipped to this
+_STEPS = 8  # bins per gray level, for counting differences
+_REACH = 64  # gray levels: larger differences are clipped to this
 _BINS = 2 * _REACH * _STEPS + 1
 _SIGMA_OF_MAD = np.float32(1.4826)  # of a normal distribution
 _SIGMAS = np.float32(5.0)
-"""Noise alone exceeds five in 1 of 1.7 million blocks, and a neighbour has to exceed it as well."""
+"""Noise alone exceeds five in 1 of 1.7 million blocks, and a neighbor has to exceed it as well."""
 _MIN_DIFFERENCE = np.float32(4.0)
-"""Grey levels: encoders change a block by less than this from key frame to key frame."""
+"""Gray levels: encoders change a block by less than this from key frame to key frame."""
 _MAX_THRESHOLD = np.float32(20.0)
-"""Grey levels: camera noise in the mean of a block never reaches this. Where everything is new, as after a cut, the
+"""Gray levels: camera noise in the mean of a block never reaches this. Where everything is new, as after a cut, the
 apparent noise is the change itself."""
 
 
@@ -56,7 +56,7 @@ def changed_blocks(now: BlockMeans, before: BlockMeans) -> int:
 
     The illumination of the complete picture may change: the medians of the changes of darker and of brighter blocks
     define a line that gives the change by illumination of any block. The residual is compared with its own median
-    absolute deviation, which is the noise. A block counts if it and a neighbour (left, right,
+    absolute deviation, which is the noise. A block counts if it and a neighbor (left, right,
     above or below) exceed the threshold in the same direction.
 
     Args:

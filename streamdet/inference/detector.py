@@ -99,7 +99,7 @@ def load_detector(
     Args:
         model: a known name, an ONNX file, a YAML description, a spec, or the content of a file.
         options: the user's options.
-        contract: the output contract of a file; None recognises it.
+        contract: the output contract of a file; None recognizes it.
         download: is asked for a known or described model's file that is not there; see
             `streamdet.models.model_cache.downloader`. By
             default nothing is downloaded.
@@ -264,7 +264,7 @@ def _check_input(spec: ModelSpec, tensor: Tensor) -> None:
         raise ModelError(f"{spec.name} takes {np.dtype(tensor.dtype)}: correct `uint8` in its YAML description")
     if spec.uint8 and (any(spec.mean) or set(spec.std) != {1.0}):
         raise ModelError(
-            f"{spec.name} takes bytes without normalisation: remove `mean` and `std` from its YAML description"
+            f"{spec.name} takes bytes without normalization: remove `mean` and `std` from its YAML description"
         )
 
 

@@ -1,4 +1,4 @@
-"""The origin of a model file: its download URLs, size, digests and licence."""
+"""The origin of a model file: its download URLs, size, digests and license."""
 
 from __future__ import annotations
 

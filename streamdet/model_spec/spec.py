@@ -13,7 +13,7 @@ class Resize(Enum):
     """How a frame is resized to the network input.
 
     STRETCH: each axis has its own scale. LETTERBOX_TOP_LEFT: one scale, picture at the top left. LETTERBOX_CENTER: one
-    scale, picture in the centre.
+    scale, picture in the center.
     """
 
     STRETCH = "stretch"
@@ -59,7 +59,7 @@ class ModelSpec:
         box_normalized: boxes are in 0..1 of the input; False for input pixels. For contracts that give corner boxes.
         labels: class names; the index is `Detections.class_ids`.
         label_offset: the network's label of the first of `labels` (1 if it counts a background class).
-        output_names: names of the boxes, scores and labels outputs, if they cannot be recognised; for contracts with
+        output_names: names of the boxes, scores and labels outputs, if they cannot be recognized; for contracts with
             separate outputs.
         default_boxes: grids of default boxes of an SSD; () for the flagship's grids of this input size.
         conf: default score threshold.

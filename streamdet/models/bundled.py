@@ -18,7 +18,7 @@ BUNDLED_MODELS = (DEMO_MODEL, SHAPES_MODEL)
 
 ABOUT = {
     DEMO_MODEL: "small SSD at 416x256, 0.9 GFLOPs; person, cyclist, car; trained on synthetic:street only",
-    SHAPES_MODEL: "finds the shapes of synthetic:shapes by colour; weights set by hand, not learned",
+    SHAPES_MODEL: "finds the shapes of synthetic:shapes by color; weights set by hand, not learned",
 }
 """One-line descriptions."""
 
@@ -31,7 +31,7 @@ def bundled_model(name: str) -> tuple[ModelSpec, ModelFile]:
         spec, data = shapes_model()
         return spec, ModelFile(data, name)
     from streamdet.models.openvino_ir import model_signature
-    from streamdet.models.recognise import recognise
+    from streamdet.models.recognize import recognize
 
     file = ModelFile(resources.files("streamdet.models").joinpath("weights", f"{name}.onnx").read_bytes(), name)
-    return replace(recognise(model_signature(file), name), about=ABOUT[name]), file
+    return replace(recognize(model_signature(file), name), about=ABOUT[name]), file

@@ -19,7 +19,7 @@ from streamdet.models.description import Description, read_description
 from streamdet.models.model_cache import Downloader, read_cached_model, refuse_download, verify_file
 from streamdet.models.onnx_file import ModelFile, read_model
 from streamdet.models.openvino_ir import CONVERTED_MODEL_FIELDS, is_ir, model_signature
-from streamdet.models.recognise import CONTRACT_DEFAULTS, recognise
+from streamdet.models.recognize import CONTRACT_DEFAULTS, recognize
 
 MODELS_VARIABLE = "STREAMDET_MODELS"
 """Environment variable with the folder of downloaded models."""
@@ -147,7 +147,7 @@ def resolve_model(
     Args:
         model: a known name, an ONNX file (with a YAML description of the same name next to it, if there is one), a YAML
             description, a spec of a model in the models folder, or the content of a file.
-        contract: the output contract of a file; None recognises it.
+        contract: the output contract of a file; None recognizes it.
         download: called for the missing file of a known or described model. The default raises with instructions;
             nothing is downloaded.
 
@@ -158,7 +158,7 @@ def resolve_model(
     if isinstance(model, ModelSpec):
         return model, read_catalog_model(model, download=download)
     if isinstance(model, ModelFile):
-        return _recognise_file(model, {} if contract is None else {"contract": contract}), model
+        return _recognize_file(model, {} if contract is None else {"contract": contract}), model
     path = expand_path(model)
     if str(model) in BUNDLED_MODELS and not os.path.isfile(path):
         return bundled_model(str(model))
@@ -188,14 +188,14 @@ def _resolve_file(
     file = read_model(path)
     if description is not None:
         verify_file(description.origin, file)
-    return _recognise_file(file, given), file
+    return _recognize_file(file, given), file
 
 
-def _recognise_file(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
+def _recognize_file(file: ModelFile, given: Mapping[str, Any]) -> ModelSpec:
     name = os.path.basename(file.name)
     signature = model_signature(file)
     is_omz_conversion = is_ir(file) and not signature.metadata
-    return recognise(signature, name, {**CONVERTED_MODEL_FIELDS, **given} if is_omz_conversion else given)
+    return recognize(signature, name, {**CONVERTED_MODEL_FIELDS, **given} if is_omz_conversion else given)
 
 
 def _unknown_model_message(name: str) -> str:

@@ -42,6 +42,6 @@ class DownloadLogger(DownloadListener):
 def download_announcement(origin: Origin, url: str, path: Path, have_bytes: int = 0) -> str:
     """Returns one line that states what is about to be downloaded."""
     size = f"{format_bytes(origin.size_bytes)}, " if origin.size_bytes else ""
-    licence = f"licence {origin.licence}" if origin.licence else "no stated licence"
+    terms = f"license {origin.licence}" if origin.licence else "no stated license"
     resumed = f", resuming at {format_bytes(have_bytes)}" if have_bytes else ""
-    return f"downloading {origin.name} ({size}{licence}) from {redact_address(url)} into {path}{resumed}"
+    return f"downloading {origin.name} ({size}{terms}) from {redact_address(url)} into {path}{resumed}"

@@ -1,6 +1,6 @@
 """Finds the flagship's network in any export of it, by structure, and reduces it to its raw heads.
 
-Exporters differ in node names, opsets, folded batch normalisations, constants and everything after the heads. The
+Exporters differ in node names, opsets, folded batch normalizations, constants and everything after the heads. The
 network itself cannot differ: twelve 3x3 convolutions of stride 3, two on each of six feature maps.
 """
 
@@ -31,7 +31,7 @@ from streamdet.models.ssd_resnet34 import FEATURE_CHANNELS
 log = logging.getLogger(__name__)
 
 OPSET = 17
-"""Opset of written models: per-channel quantisation needs 13, and every current runtime reads 17."""
+"""Opset of written models: per-channel quantization needs 13, and every current runtime reads 17."""
 
 _HEADS = 2 * len(BOXES_PER_CELL)
 _EXPECTED = (

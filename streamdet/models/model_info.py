@@ -15,7 +15,7 @@ from streamdet.models.onnx_file import ModelFile, onnx_signature, parse_onnx, re
 from streamdet.models.onnx_graph import opset_of
 from streamdet.models.openvino_ir import ir_signature, is_ir, read_weights
 from streamdet.models.operation_count import OperationCount, count_operations, count_parameters
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 
 if TYPE_CHECKING:
     import onnx
@@ -26,7 +26,7 @@ class GraphInfo:
     """Counts from an ONNX graph.
 
     Attributes:
-        trainable: number of trainable values: weights, biases and scales. Running statistics of batch normalisation do
+        trainable: number of trainable values: weights, biases and scales. Running statistics of batch normalization do
             not count, nor do scales that were folded into convolutions.
         stored: number of all constants in the file.
         arithmetic: operations of one picture.
@@ -64,8 +64,8 @@ class ModelInfo:
         name: name of the file, or of a bundled model.
         size_bytes: size of the file, including a separate file of weights.
         signature: inputs, outputs, metadata.
-        spec: the recognised spec; None if the model was not recognised.
-        unknown: why it was not recognised, "" if it was.
+        spec: the recognized spec; None if the model was not recognized.
+        unknown: why it was not recognized, "" if it was.
         graph: counts from the graph; None for OpenVINO IR, whose graph is not read.
     """
 
@@ -98,7 +98,7 @@ def inspect_model(source: Path | bytes | ModelFile, given: ModelSpec | None = No
     spec, unknown = given, ""
     if spec is None:
         try:
-            spec = recognise(signature, Path(file.name).name)
+            spec = recognize(signature, Path(file.name).name)
         except ModelError as error:
             unknown = str(error)
     return ModelInfo(file.name, size_bytes, signature, spec, unknown, graph)

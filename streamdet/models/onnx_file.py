@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 512 * 2**20
 """Maximum size of a model file; detectors are far smaller, and a wrong path should not fill the memory."""
 
-# "" and ai.onnx are the standard; the others are compiled into ONNX Runtime (quantised models use com.microsoft).
+# "" and ai.onnx are the standard; the others are compiled into ONNX Runtime (quantized models use com.microsoft).
 _KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview", "com.microsoft", "com.microsoft.nchwc"})
 _OTHER_FORMATS = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: run git lfs pull",

@@ -14,7 +14,7 @@ from streamdet.redact import redact
 if TYPE_CHECKING:
     import onnx
 
-# Inputs of each operator that training changes. The running mean and variance of a batch normalisation (inputs 3 and 4)
+# Inputs of each operator that training changes. The running mean and variance of a batch normalization (inputs 3 and 4)
 # are statistics, not weights.
 _TRAINED_INPUTS: Mapping[str, tuple[int, ...]] = {
     "Conv": (1, 2),
@@ -55,10 +55,10 @@ class OperationCount:
     """Operations of one picture.
 
     Attributes:
-        products: 2 x multiply-adds by operator (Conv, ConvTranspose, Gemm, MatMul, and their quantised forms).
+        products: 2 x multiply-adds by operator (Conv, ConvTranspose, Gemm, MatMul, and their quantized forms).
         integer: the integer operations among them.
-        elementwise: operations of activations, sums, normalisations and pooling: one per written value, two per value
-            that a batch normalisation writes, one per value that a pooling window reads.
+        elementwise: operations of activations, sums, normalizations and pooling: one per written value, two per value
+            that a batch normalization writes, one per value that a pooling window reads.
         uncounted: number of product operators whose shapes are known only at run time.
     """
 

@@ -1,6 +1,6 @@
 """The bundled detector for `synthetic:shapes`: a network whose weights are set by hand, not learned.
 
-It finds the scene's shapes by colour, so it works on that scene only. With it the whole pipeline can be tried and
+It finds the scene's shapes by color, so it works on that scene only. With it the whole pipeline can be tried and
 tested without a download. How it works:
 
 1. A 1x1 convolution turns RGB into a score for each class; scores above one half form a mask.
@@ -30,8 +30,8 @@ _MAX_DETECTIONS = 64
 _MIN_SIDE_PX = 3.0
 
 _LABELS = ("disc", "box", "triangle")
-# Red, green and blue minus the mean of the other two channels, relative to the same value of the class's colour
-# (streamdet.scenes.shapes_art.CLASS_COLORS): 0 on the grey background, about 1 on the shape, 1/2 at its edge.
+# Red, green and blue minus the mean of the other two channels, relative to the same value of the class's color
+# (streamdet.scenes.shapes_art.CLASS_COLORS): 0 on the gray background, about 1 on the shape, 1/2 at its edge.
 _AXES = ((1.0, -0.5, -0.5), (-0.5, -0.5, 1.0), (-0.5, 1.0, -0.5))
 _CLASS_COLORS = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 
@@ -67,7 +67,7 @@ def shapes_model() -> tuple[ModelSpec, bytes]:
         conf=0.5,
         iou=0.5,
         licence="Apache-2.0",
-        about="finds the shapes of synthetic: by colour; weights set by hand, not learned",
+        about="finds the shapes of synthetic: by color; weights set by hand, not learned",
     )
     return spec, _build().SerializeToString(deterministic=True)
 
@@ -102,7 +102,7 @@ def _build() -> onnx.ModelProto:
 
 
 def _class_masks(graph: _ShapesGraph) -> str:
-    """Returns (3, 1, H, W): 1 where a pixel has the colour of a class; the batch axis holds the classes."""
+    """Returns (3, 1, H, W): 1 where a pixel has the color of a class; the batch axis holds the classes."""
     axes = np.array(_AXES)
     nominal = (axes * np.array(_CLASS_COLORS)).sum(axis=1, keepdims=True)
     weights = graph.constant("color_axes", (axes / nominal).reshape(3, 3, 1, 1))

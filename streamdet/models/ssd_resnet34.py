@@ -38,7 +38,7 @@ _EXTRAS = (
 )
 FEATURE_CHANNELS = (256, 512, 512, 256, 256, 256)
 _PUBLISHED_OPSET = 10  # the published file's
-_HEADS_OPSET = 13  # for current tools; per-channel quantisation needs it
+_HEADS_OPSET = 13  # for current tools; per-channel quantization needs it
 _MAX_DETECTIONS = 200  # per class, and per picture
 
 
@@ -90,7 +90,7 @@ class _SsdGraph:
         return str(self.node("Conv", *inputs, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4))
 
     def batch_norm(self, x: str, channels: int, scale: float) -> str:
-        """Adds a batch normalisation, not folded, so that parameters count as in the trained file."""
+        """Adds a batch normalization, not folded, so that parameters count as in the trained file."""
         gamma = scale * (1 + 0.1 * self.random.standard_normal(channels))
         beta = 0.05 * self.random.standard_normal(channels)
         mean = 0.05 * self.random.standard_normal(channels)
@@ -222,7 +222,7 @@ def _published_outputs(rows: int | str = "detections") -> list[onnx.ValueInfoPro
 def build_ssd_resnet34(form: SsdOutputs, *, seed: int = 0, size: int = FLAGSHIP_SIZE) -> onnx.ModelProto:
     """Returns the network with random weights from `seed`; the result depends only on the arguments.
 
-    Batch normalisation stays a separate layer, as in the trained file: sessions fold it when they load a model, and
+    Batch normalization stays a separate layer, as in the trained file: sessions fold it when they load a model, and
     counting parameters needs it.
 
     Args:

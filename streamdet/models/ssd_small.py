@@ -22,12 +22,12 @@ from onnx import TensorProto, helper, numpy_helper
 from streamdet.model_spec.default_boxes import BoxGrid
 from streamdet.model_spec.spec import Contract, ModelSpec
 from streamdet.models.description import SPEC_KEY, metadata_text
-from streamdet.models.recognise import IMAGENET_NORMALIZATION
+from streamdet.models.recognize import IMAGENET_NORMALIZATION
 
 T = TypeVar("T")
 Weights = Mapping[str, NDArray[np.float32]]
 """Arrays by name: `name.weight` and `name.bias` of a convolution; `name.weight`, `name.gamma`, `name.beta`, `name.mean`
-and `name.variance` of a normalised one."""
+and `name.variance` of a normalized one."""
 
 EPSILON = 1e-5
 STRIDE = 32
@@ -56,7 +56,7 @@ class Conv:
         after: output channels.
         kernel: side of the kernel, odd.
         stride: stride on both axes.
-        norm: batch normalisation follows; otherwise it has a bias.
+        norm: batch normalization follows; otherwise it has a bias.
         relu: a ReLU follows.
     """
 
@@ -73,7 +73,7 @@ class Layers(Protocol[T]):
     """The operations that `connect_layers` needs; T is the value that flows between layers."""
 
     def conv(self, x: T, conv: Conv) -> T:
-        """Returns x after a convolution, its normalisation and its ReLU."""
+        """Returns x after a convolution, its normalization and its ReLU."""
 
     def add(self, x: T, y: T, relu: bool) -> T:
         """Returns x + y, followed by a ReLU if `relu`."""
@@ -130,7 +130,7 @@ def connect_layers(layers: Layers[T], image: T, classes: int) -> tuple[T, T]:
 
     Args:
         layers: implementation of the layers.
-        image: (n, 3, h, w), normalised as ImageNet.
+        image: (n, 3, h, w), normalized as ImageNet.
         classes: number of classes without the background.
 
     Returns:
@@ -178,7 +178,7 @@ def _block(layers: Layers[T], x: T, name: str, before: int, after: int) -> T:
 class OnnxLayers:
     """Builds an ONNX graph of the network; the values that flow are names.
 
-    Batch normalisations stay separate layers: sessions fold them when they load a model, and further training needs
+    Batch normalizations stay separate layers: sessions fold them when they load a model, and further training needs
     them.
     """
 

@@ -112,7 +112,7 @@ class BoxSynchronizer:
 def _inside(detections: Detections, picture: Picture) -> Detections:
     """Returns the boxes clipped to the picture, without those outside: a tracker's boxes may extend beyond it.
 
-    Only for showing: the tracker itself needs complete boxes, whose centres and sizes do not jump at the border.
+    Only for showing: the tracker itself needs complete boxes, whose centers and sizes do not jump at the border.
     """
     boxes_xyxy = clip(detections.boxes_xyxy, picture.width, picture.height)
     if np.array_equal(boxes_xyxy, detections.boxes_xyxy):

@@ -1,4 +1,4 @@
-"""INT8 quantisation of detectors within a limit on accuracy loss.
+"""INT8 quantization of detectors within a limit on accuracy loss.
 
 Reading order: prepare, calibration, qdq, validator, layer_search, quantizer.
 """

@@ -39,7 +39,7 @@ def load_batches(paths: Iterable[Path], spec: ModelSpec) -> Iterable[Batch]:
 def calibrate(
     graph: Graph, batches: Iterable[Batch], statistics: dict[str, TensorStatistics], progress: Callable[[int], None]
 ) -> None:
-    """Updates the statistics of every tensor that can be quantised.
+    """Updates the statistics of every tensor that can be quantized.
 
     Only one image's activations are in memory at a time.
 

@@ -8,7 +8,7 @@ from streamdet.quantize.graph import SAME_SCALE_OPS, Graph, integer_nodes_betwee
 from streamdet.quantize.scale_zero_point import ScaleZeroPoint, scale_for_range
 
 _MAX_COARSER = 4.0
-"""Largest factor by which sharing may increase a tensor's scale. Inputs that differ more are requantised at the
+"""Largest factor by which sharing may increase a tensor's scale. Inputs that differ more are requantized at the
 Concat."""
 
 

@@ -21,7 +21,7 @@ _CONVERTED_VALUE, _CONVERSIONS = 0.15, 3_500
 
 
 def layers_faster_in_float(graph: Graph) -> list[str]:
-    """Returns the names of the first layers to keep in float, chosen to maximise the estimated speed-up of the rest.
+    """Returns the names of the first layers to keep in float, chosen to maximize the estimated speed-up of the rest.
 
     Returns all layers where INT8 saves no time. A choice layer by layer would add a conversion and a layout change
     between each two of them.

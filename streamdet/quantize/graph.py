@@ -1,4 +1,4 @@
-"""A float graph prepared for quantisation: its layers, and the nodes between them that can compute on integers."""
+"""A float graph prepared for quantization: its layers, and the nodes between them that can compute on integers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OWN_SCALE_OPS = (
 float between two conversions, which for a SiLU is faster than two integer kernels, and more precise."""
 
 FUSED_ACTIVATIONS = ("Relu", "Clip")
-"""Activations that the quantisation of their output replaces: the values that they cut off lie outside its range."""
+"""Activations that the quantization of their output replaces: the values that they cut off lie outside its range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Graph:
 
     Attributes:
         model: the graph.
-        constants: initialisers by name.
+        constants: initializers by name.
         producer: by tensor name, the node that writes it.
         consumers: by tensor name, the nodes that read it.
         shapes: of all tensors whose shape is known, for a batch of one.
@@ -149,7 +149,7 @@ def integer_nodes_between(graph: Graph, chosen: Collection[str]) -> set[str]:
 
     Args:
         graph: of the model.
-        chosen: names of the layers to quantise.
+        chosen: names of the layers to quantize.
     """
     capable = graph.integer_capable(chosen)
     needed: set[str] = set()

@@ -1,4 +1,4 @@
-"""Options of quantisation."""
+"""Options of quantization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdet.errors import UsageError
 class CalibrationMethod(Enum):
     """How the observed values of a tensor become its scale and zero point.
 
-    MINMAX: covers every value. PERCENTILE: leaves out one value in 100,000, half of them at each end. MSE: minimises
+    MINMAX: covers every value. PERCENTILE: leaves out one value in 100,000, half of them at each end. MSE: minimizes
     the mean square error *after* the operator that reads the tensor. Where that is a sigmoid or a SiLU, no steps are
     spent on values that it maps to nearly the same.
     """
@@ -23,11 +23,11 @@ class CalibrationMethod(Enum):
 
 @dataclass(frozen=True, slots=True)
 class QuantizeOptions:
-    """Options of quantisation.
+    """Options of quantization.
 
     Attributes:
         max_loss: largest accuracy loss, in the unit of the measure (0.01 is 0.01 of AP, or of agreement).
-        check_accuracy: measure accuracy and keep layers in float until the loss is within `max_loss`; False quantises
+        check_accuracy: measure accuracy and keep layers in float until the loss is within `max_loss`; False quantizes
             all layers without a check.
         method: how ranges are chosen.
         per_channel: one weight scale per output channel.

@@ -1,4 +1,4 @@
-"""Prepares a float graph for quantisation: a recent opset, named nodes, folded and fused operators."""
+"""Prepares a float graph for quantization: a recent opset, named nodes, folded and fused operators."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TARGET_OPSET = 17
 
 
 def prepare(file: ModelFile) -> onnx.ModelProto:
-    """Returns an equivalent float graph: opset 13 or newer, batch normalisation folded, node names unique.
+    """Returns an equivalent float graph: opset 13 or newer, batch normalization folded, node names unique.
 
     Raises:
-        ModelError: the model cannot be read, cannot be converted to a newer opset, or is already quantised.
+        ModelError: the model cannot be read, cannot be converted to a newer opset, or is already quantized.
     """
     model = parse_onnx(file.data, file.name)
     if any(node.op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv") for node in model.graph.node):
-        raise ModelError(f"{file.name} is already quantised: give the float model it was made from")
+        raise ModelError(f"{file.name} is already quantized: give the float model it was made from")
     kept = {entry.key: entry.value for entry in model.metadata_props}
     model = _fold(_convert_opset(model, file.name), file.name)
     onnx.helper.set_model_props(model, kept)
@@ -52,7 +52,7 @@ def _convert_opset(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 
 def _fold(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """Folds constants and batch normalisation with ONNX Runtime, into standard operators only."""
+    """Folds constants and batch normalization with ONNX Runtime, into standard operators only."""
     from streamdet.inference.providers import onnxruntime_module
 
     ort = onnxruntime_module()

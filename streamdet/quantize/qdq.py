@@ -18,10 +18,10 @@ from streamdet.quantize.weights import QuantizedWeights
 
 @dataclass(frozen=True, slots=True)
 class QuantizationParameters:
-    """The parameters for quantising any choice of layers.
+    """The parameters for quantizing any choice of layers.
 
     Attributes:
-        activations: scale and zero point of every tensor that can be quantised, by name.
+        activations: scale and zero point of every tensor that can be quantized, by name.
         weights: of every layer, by name.
     """
 
@@ -61,8 +61,8 @@ class _QdqWriter:
         integer: names of the nodes that compute in integers.
         nodes: written so far.
         constants: written so far.
-        quantized: scale and zero point of the tensors quantised so far, by name.
-        dequantized: by name of a float tensor, the name of its quantised and dequantised copy.
+        quantized: scale and zero point of the tensors quantized so far, by name.
+        dequantized: by name of a float tensor, the name of its quantized and dequantized copy.
     """
 
     graph: Graph
@@ -156,7 +156,7 @@ class _QdqWriter:
             node.input.append(name)
 
     def _add_stored(self, name: str, values: Any, scales: Any, zeros: Any, axis: int) -> str:
-        """Adds integer constants and the node that dequantises them."""
+        """Adds integer constants and the node that dequantizes them."""
         inputs = [
             self._add_constant(f"{name}_{part}", v) for part, v in zip("qsz", (values, scales, zeros), strict=True)
         ]

@@ -1,4 +1,4 @@
-"""Quantises a detector to INT8 within a limit on accuracy loss."""
+"""Quantizes a detector to INT8 within a limit on accuracy loss."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _MIN_IMAGES_TO_SPLIT = 4  # fewer images both calibrate and validate
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """A quantised model.
+    """A quantized model.
 
     Attributes:
         data: the ONNX file; its metadata holds the report.
-        report: what was quantised, and the accuracy.
+        report: what was quantized, and the accuracy.
     """
 
     data: bytes
@@ -47,20 +47,20 @@ def quantize(
     """Returns the INT8 form of a model: QuantizeLinear and DequantizeLinear pairs around what computes in integers.
 
     The first layers stay in float where INT8 is no faster there. The loss is measured: where all other layers in INT8
-    lose too much, each is quantised alone to measure its sensitivity, and the smallest number of the most sensitive
+    lose too much, each is quantized alone to measure its sensitivity, and the smallest number of the most sensitive
     layers stays in float.
 
     Args:
-        file: the float model; batch normalisation and an old opset are supported.
+        file: the float model; batch normalization and an old opset are supported.
         spec: of the model.
         calibration: photos like those it will be used on. One part calibrates, the others decide.
         options: largest loss, and how ranges are chosen.
-        score: returns the accuracy of a model on labelled photos, higher is better. If given, both its loss and that of
+        score: returns the accuracy of a model on labeled photos, higher is better. If given, both its loss and that of
             agreement with the float model's detections (as a share of the score) are kept within `max_loss`.
         progress: called with a description of the current step.
 
     Raises:
-        ModelError: the model cannot be quantised, or not within the largest loss.
+        ModelError: the model cannot be quantized, or not within the largest loss.
         SourceError: a photo cannot be read.
         UsageError: there are no photos, or a layer to exclude does not exist.
     """
@@ -81,7 +81,7 @@ def quantize(
         count += fewest_float_layers(len(layers) - count, lambda n: trials.is_accurate(ranked[count + n :]))
     if count == len(layers):
         raise ModelError(
-            f"{file.name}: no layer can be quantised without losing more than {options.max_loss:g}: allow a larger "
+            f"{file.name}: no layer can be quantized without losing more than {options.max_loss:g}: allow a larger "
             "loss, or give more photos like those it will be used on"
         )
     return _finish(trials, ranked[count:], sensitivity, len(float_start))
@@ -112,7 +112,7 @@ def _calibrated(
 ) -> QuantizationTrials:
     """Calibrates, and runs the float model on the validation photos."""
     if not paths:
-        raise UsageError("quantisation needs calibration photos: give a folder of photos like those it will be used on")
+        raise UsageError("quantization needs calibration photos: give a folder of photos like those it will be used on")
     graph = Graph.of(prepare(file))
     _check(graph, file.name, options)
     calibration_paths, validation_paths = split(paths, options.validation_share)
@@ -135,11 +135,11 @@ def _calibrated(
 def _finish(
     trials: QuantizationTrials, chosen: Collection[str], sensitivity: Mapping[str, float], float_start: int
 ) -> Quantized:
-    """Returns the quantised model with its report in the metadata."""
+    """Returns the quantized model with its report in the metadata."""
     result = trials.result(chosen)
     total = sum(layer.macs for layer in trials.graph.layers) or 1
     report = QuantizeReport(
-        measure="score on labelled photos" if trials.score else trials.validator.measure,
+        measure="score on labeled photos" if trials.score else trials.validator.measure,
         float_score=trials.float_score,
         int8_score=result.score,
         agreement=result.agreement if trials.validator.compares_detections else None,
@@ -173,7 +173,7 @@ def _finish(
 
 def _check(graph: Graph, name: str, options: QuantizeOptions) -> None:
     if not graph.layers:
-        raise ModelError(f"{name} has no layer that can be quantised: no Conv, Gemm or MatMul with weights was found")
+        raise ModelError(f"{name} has no layer that can be quantized: no Conv, Gemm or MatMul with weights was found")
     names = {layer.name for layer in graph.layers}
     unknown = [layer for layer in options.exclude if layer not in names]
     if unknown:

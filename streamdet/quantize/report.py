@@ -1,4 +1,4 @@
-"""The report of a quantisation, printed and stored in the model's metadata."""
+"""The report of a quantization, printed and stored in the model's metadata."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 METADATA_KEY = "streamdet.quantized"
-"""Metadata key under which a quantised file stores its report, as JSON."""
+"""Metadata key under which a quantized file stores its report, as JSON."""
 
 _RENAMED = {"calibrated_on": "calibration_images", "decided_on": "validation_images", "spared": "float_start"}
 """Fields of reports in files of earlier versions."""
@@ -21,7 +21,7 @@ class LayerReport:
         name: of the node.
         operator: its type.
         macs_share: share of all multiply-adds, in [0, 1].
-        sensitivity: loss with this layer alone quantised, see `agreement.weighted_dice`; None where not measured.
+        sensitivity: loss with this layer alone quantized, see `agreement.weighted_dice`; None where not measured.
         int8: False where the layer stayed in float.
     """
 
@@ -34,12 +34,12 @@ class LayerReport:
 
 @dataclass(frozen=True, slots=True)
 class QuantizeReport:
-    """A quantisation and its accuracy.
+    """A quantization and its accuracy.
 
     Attributes:
         measure: of accuracy, in words.
         float_score: of the float model.
-        int8_score: of the quantised model.
+        int8_score: of the quantized model.
         agreement: with the float model's detections, 1 where they are equal; None where the model detects nothing to
             compare.
         max_loss: largest loss allowed.
@@ -66,7 +66,7 @@ class QuantizeReport:
 
     @property
     def loss(self) -> float:
-        """Loss in the measure; negative where the quantised model is better."""
+        """Loss in the measure; negative where the quantized model is better."""
         return self.float_score - self.int8_score
 
     @property

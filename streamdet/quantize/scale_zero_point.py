@@ -21,7 +21,7 @@ _FRACTIONS = np.linspace(0.05, 1.0, 39)  # of the extreme value at one end
 
 @dataclass(frozen=True, slots=True)
 class ScaleZeroPoint:
-    """Quantisation of an activation: value = (q - zero_point) * scale for q in 0..255.
+    """Quantization of an activation: value = (q - zero_point) * scale for q in 0..255.
 
     Attributes:
         scale: distance between two values.
@@ -79,8 +79,8 @@ def choose_scale(
     if method is CalibrationMethod.PERCENTILE:
         cumulative = np.cumsum(statistics.counts) / max(1, statistics.counts.sum())
         ends = np.searchsorted(cumulative, [_OUTLIER_SHARE / 2, 1 - _OUTLIER_SHARE / 2]).clip(max=len(cumulative) - 1)
-        lowest = max(lowest, float(statistics.centres[ends[0]]))
-        highest = min(highest, float(statistics.centres[ends[1]]))
+        lowest = max(lowest, float(statistics.centers[ends[0]]))
+        highest = min(highest, float(statistics.centers[ends[1]]))
     elif method is CalibrationMethod.MSE:
         return _least_error(statistics, lowest, highest, symmetric, reader)
     return scale_for_range(lowest, highest, symmetric)
@@ -90,7 +90,7 @@ def _least_error(
     statistics: TensorStatistics, lowest: float, highest: float, symmetric: bool, reader: Reader
 ) -> ScaleZeroPoint:
     filled = np.flatnonzero(statistics.counts)
-    values, counts = statistics.centres[filled].clip(lowest, highest), statistics.counts[filled]
+    values, counts = statistics.centers[filled].clip(lowest, highest), statistics.counts[filled]
     expected = reader(values)
 
     def error(low: float, high: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 8192
-"""Bins of a histogram. At least a quarter lie between zero and the largest value: 8 for each quantisation step."""
+"""Bins of a histogram. At least a quarter lie between zero and the largest value: 8 for each quantization step."""
 
 _MAX_SAMPLES = 1 << 18
 """Values of one tensor and image from which on it is subsampled evenly for the histogram. Minimum and maximum are
@@ -19,7 +19,7 @@ exact."""
 class TensorStatistics:
     """Statistics of one tensor, updated image by image.
 
-    The histogram is centred on zero. When a value falls outside, its bins are merged in pairs until it fits.
+    The histogram is centered on zero. When a value falls outside, its bins are merged in pairs until it fits.
 
     Attributes:
         lowest: smallest value.
@@ -59,7 +59,7 @@ class TensorStatistics:
         return self.channel_sums / max(1, self.images)
 
     @property
-    def centres(self) -> NDArray[np.float64]:
+    def centers(self) -> NDArray[np.float64]:
         """The middle of each bin, (BINS,)."""
         return (np.arange(BINS, dtype=np.float64) - BINS // 2 + 0.5) * self.width
 

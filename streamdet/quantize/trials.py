@@ -1,4 +1,4 @@
-"""Tries choices of layers: writes the quantised model for each, and measures its loss."""
+"""Tries choices of layers: writes the quantized model for each, and measures its loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TrialResult:
     """Accuracy of one choice of layers.
 
     Attributes:
-        score: on labelled images where there are any, else the agreement.
+        score: on labeled images where there are any, else the agreement.
         agreement: with the float model.
         loss: the larger of both losses. Until the layers are decided, it includes a margin for the uncertainty of the
             agreement.
@@ -54,7 +54,7 @@ class QuantizationTrials:
         validation_paths: images that decide which layers stay in float.
         statistics: of the activations, by tensor name.
         validator: compares with the float model on the validation images.
-        score: accuracy on labelled images, where there are any.
+        score: accuracy on labeled images, where there are any.
         float_score: of the float model.
         progress: called with a description of the current step.
         parameters: scales, zero points and weights from the images so far.
@@ -100,7 +100,7 @@ class QuantizationTrials:
         return model
 
     def quantized_file(self, chosen: Collection[str]) -> ModelFile:
-        """Returns the model with the layers `chosen` in integers, serialised."""
+        """Returns the model with the layers `chosen` in integers, serialized."""
         return ModelFile(self.quantized_model(chosen).SerializeToString(), f"the INT8 form of {self.name}")
 
     def result(self, chosen: Collection[str]) -> TrialResult:
@@ -121,7 +121,7 @@ class QuantizationTrials:
         return self.result(chosen).loss <= self.options.max_loss
 
     def sensitivities(self, layers: Sequence[Layer], needed: bool) -> dict[str, float]:
-        """Returns the loss of each layer quantised alone; empty where that would take long and is not needed."""
+        """Returns the loss of each layer quantized alone; empty where that would take long and is not needed."""
         cost = len(layers) * sum(layer.macs for layer in self.graph.layers)
         images = min(_MAX_SENSITIVITY_IMAGES, int(_MAX_SENSITIVITY_MACS // max(1, cost)))
         if not images and not needed:

@@ -1,4 +1,4 @@
-"""Nearest-neighbour upsampling by two as copies of bytes, instead of a Resize node."""
+"""Nearest-neighbor upsampling by two as copies of bytes, instead of a Resize node."""
 
 from __future__ import annotations
 

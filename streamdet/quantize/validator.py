@@ -1,4 +1,4 @@
-"""Compares quantised models with the float model on validation images, which did not calibrate them."""
+"""Compares quantized models with the float model on validation images, which did not calibrate them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Validator:
         self._outputs = [] if self.compares_detections else self._run(model, self._few)
 
     def agreement(self, model: ModelFile) -> Agreement:
-        """Returns the agreement of a quantised model with the float model."""
+        """Returns the agreement of a quantized model with the float model."""
         if self.compares_detections:
             candidate = self._detect(model, load_batches(self._paths, self._spec))
             return agreement_with_uncertainty(self._reference, candidate)
@@ -88,4 +88,4 @@ def _signal_share(reference: Sequence[Outputs], candidate: Sequence[Outputs]) ->
 
 
 Score = Callable[[ModelFile], float]
-"""Returns the accuracy of a model on labelled images; higher is better."""
+"""Returns the accuracy of a model on labeled images; higher is better."""

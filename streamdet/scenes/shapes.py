@@ -41,7 +41,7 @@ class ShapesOptions:
         fps: frames per second.
         width: in pixels.
         height: in pixels.
-        seed: determines places, sizes, speeds and colours.
+        seed: determines places, sizes, speeds and colors.
         noise: standard deviation of the luma noise, in steps of 8 bits.
     """
 
@@ -79,9 +79,9 @@ class _MovingShape:
 
     def position_at(self, time_s: float) -> tuple[int, int, int]:
         """Returns left and top of the body in pixels, and the number of completed crossings."""
-        travelled = self.start + self.speed * time_s
-        crossings = floor(travelled / self.crossing_px)
-        x = travelled - crossings * self.crossing_px - self.sprite.width
+        traveled = self.start + self.speed * time_s
+        crossings = floor(traveled / self.crossing_px)
+        x = traveled - crossings * self.crossing_px - self.sprite.width
         y = self.lane_y + self.sway_px * sin(2 * pi * (self.sway_hz * time_s + self.phase)) - self.sprite.height / 2
         return round(x), round(y), abs(crossings)
 
@@ -91,7 +91,7 @@ def add_noise(y: NDArray[np.uint8], width: int, noise: NDArray[np.int8], offsets
     """Adds to every row of `y` (modified) the stretch of `noise` that starts at the row's offset."""
     for row in range(y.shape[0]):
         line, grain = y[row, :width], noise[offsets[row] : offsets[row] + width]
-        for column in range(width):  # views and an index from 0 let the compiler vectorise
+        for column in range(width):  # views and an index from 0 let the compiler vectorize
             value = np.float32(line[column]) + np.float32(grain[column])
             line[column] = np.uint8(np.int32(min(max(value, np.float32(0.0)), np.float32(255.0))))
 

@@ -13,7 +13,7 @@ from streamdet.picture import Picture
 
 Image = NDArray[np.float64]
 
-# Base colour of each class (disc, box, triangle), sRGB. They differ from the grey background and, along one axis each,
+# Base color of each class (disc, box, triangle), sRGB. They differ from the gray background and, along one axis each,
 # from each other; the built-in detector separates the classes by these axes.
 CLASS_COLORS = ((240, 84, 84), (62, 126, 242), (44, 186, 112))
 
@@ -63,7 +63,7 @@ def background(width: int, height: int, color: ColorSpace) -> tuple[Plane, Plane
 
 
 def make_sprite(class_id: int, size: float, rng: np.random.Generator, color: ColorSpace) -> ShapeSprite:
-    """Returns a shape about `size` pixels wide and high, in a random shade of its class's colour."""
+    """Returns a shape about `size` pixels wide and high, in a random shade of its class's color."""
     margin = 2 * max(2, round(0.11 * size))
     side = int(1.3 * size) + 4 + 2 * margin
     x, y = np.meshgrid(np.arange(side) + 0.5 - side / 2, np.arange(side) + 0.5 - side / 2)

@@ -183,7 +183,7 @@ def _network_name(shown: str) -> str:
     """Returns a name made of the host and the last part of the path, from an address without credentials.
 
     If the path contains settings (``/user=admin&password=...``, ``/live/token=...``), the name is the host alone: there
-    may be secrets in the path that `redact_address` does not recognise.
+    may be secrets in the path that `redact_address` does not recognize.
     """
     try:
         parts = urlsplit(shown)

@@ -23,7 +23,7 @@ class _Protocol:
     format: str | None = None
 
 
-# No AV1 over RTP: FFmpeg's depacketiser for it had a remote code execution in 2026 (CVE-2026-39210 ff.).
+# No AV1 over RTP: FFmpeg's depacketizer for it had a remote code execution in 2026 (CVE-2026-39210 ff.).
 _CAMERA_CODECS = frozenset({"h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "h263", "vp8", "vp9"})
 _WEB_CODECS = _CAMERA_CODECS | {"av1", "libdav1d", "libaom-av1", "flv", "vp6f"}
 

@@ -1,6 +1,6 @@
-"""Appearance of objects: a few mean colours of each, to re-identify objects after an occlusion.
+"""Appearance of objects: a few mean colors of each, to re-identify objects after an occlusion.
 
-No network: the mean brightness and colour of the upper and of the lower half of a box, like a shirt and trousers. It
+No network: the mean brightness and color of the upper and of the lower half of a box, like a shirt and trousers. It
 separates "the same object a second later" from "two objects at one time" with an AUC (0.5 is random) of 0.948 on ten
 scenes of `scenes/street`, and of 0.955 on a filmed crowd of people some 40 pixels wide. Twelve objects take 9 us a
 frame.

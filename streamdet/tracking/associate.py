@@ -116,8 +116,8 @@ def compare_positions_reference(
     mean: Mean, covariance: Covariance, boxes_xyxy: Boxes, elapsed_s: float, motion: MotionModel
 ) -> Similarity:
     """The same as `compare_positions` for all tracks in plain numpy."""
-    centre, half = mean[:, :2, 0], mean[:, 2:, 0] / 2
-    iou = iou_matrix_reference(np.hstack([centre - half, centre + half]).astype(np.float32), boxes_xyxy)
+    center, half = mean[:, :2, 0], mean[:, 2:, 0] / 2
+    iou = iou_matrix_reference(np.hstack([center - half, center + half]).astype(np.float32), boxes_xyxy)
     tracks = [to_matrices(*one) for one in zip(mean, covariance, strict=True)]
     distance2 = np.array(
         [[squared_mahalanobis_reference(*track, box, motion) for box in boxes_xyxy] for track in tracks]

@@ -26,7 +26,7 @@ class PointWeights(NamedTuple):
     Attributes:
         spread_x: standard deviation of the weight around the middle.
         spread_y: likewise.
-        middle_y: where the middle is: above the centre of the box, because legs swing.
+        middle_y: where the middle is: above the center of the box, because legs swing.
         front_share: a box is in front of another one if its lower edge is lower by this share of the other's height.
         hidden: weight of a point in a box in front.
         still: weight of a point that moves with the camera.

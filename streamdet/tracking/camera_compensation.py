@@ -32,7 +32,7 @@ def validated_affine(camera: Affine) -> Affine:
 def compensate_camera_motion(mean: Mean, covariance: Covariance, count: int, camera: Affine) -> None:
     """Moves the first `count` tracks from the picture of the last update to this one, in place.
 
-    Centres and their velocities are transformed by the matrix. Boxes stay axis-aligned: width and height grow with
+    Centers and their velocities are transformed by the matrix. Boxes stay axis-aligned: width and height grow with
     the square root of its determinant, and so do all standard deviations, because x and y stay independent.
     """
     area = camera[0, 0] * camera[1, 1] - camera[0, 1] * camera[1, 0]

@@ -145,12 +145,12 @@ def estimate_camera_motion_reference(
         weights = (1 / (1 + off / scale**2)) ** 2
         if weights.sum() < 0.1:
             break
-        centre, shift = np.average(at, axis=0, weights=weights), np.average(moved, axis=0, weights=weights)
-        around, rest = at - centre, moved - shift
+        center, shift = np.average(at, axis=0, weights=weights), np.average(moved, axis=0, weights=weights)
+        around, rest = at - center, moved - shift
         spread = (weights * np.square(around).sum(axis=1)).sum() + 1e3 * weights.sum()
         zoom = float((weights * (around * rest).sum(axis=1)).sum() / spread)
         roll = float((weights * (around[:, 0] * rest[:, 1] - around[:, 1] * rest[:, 0])).sum() / spread)
-        move = shift - zoom * centre - roll * np.array([-centre[1], centre[0]])
+        move = shift - zoom * center - roll * np.array([-center[1], center[0]])
     agreed = np.square(moved - move - zoom * at - roll * turned).sum(axis=1) < 4.0
     if agreed.sum() < max(MIN_POINTS, MIN_INLIERS * len(at)) or max(abs(zoom), abs(roll)) > MAX_CHANGE:
         return NO_CAMERA_MOTION

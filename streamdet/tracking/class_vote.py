@@ -52,7 +52,7 @@ def vote_reference(tracks: Tracks, row: int, class_id: int, score: float) -> Non
 
 @kernel
 def update_appearance(tracks: Tracks, row: int, appearance: NDArray[np.float32], time_s: float) -> None:
-    """Moves a track's appearance towards its newest detection (6,). Call it before `hits` and `last_seen_s` change."""
+    """Moves a track's appearance toward its newest detection (6,). Call it before `hits` and `last_seen_s` change."""
     if np.isnan(appearance[0]):
         return
     share = max(1.0 - math.exp((tracks.last_seen_s[row] - time_s) / MEMORY_S), 1.0 / (tracks.hits[row] + 1.0))

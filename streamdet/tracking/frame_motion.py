@@ -20,11 +20,11 @@ CELL_PX = 8
 SPARSE_STRIDE = 3
 """Of cells without objects and without change, every third of each row and column is used."""
 CHANGE_THRESHOLD = 4.0
-"""Minimum mean difference in grey levels of a cell that changes: above the noise of a camera in the dark."""
+"""Minimum mean difference in gray levels of a cell that changes: above the noise of a camera in the dark."""
 MAX_POINTS = 800
 """Maximum number of points; bounds the cost of a frame: 2 us each on one core of an AMD EPYC."""
 MAX_RESIDUAL = 8.0
-"""Maximum mean difference in grey levels of a window that was found in the next picture."""
+"""Maximum mean difference in gray levels of a window that was found in the next picture."""
 
 _MAX_ZOOM = 4.0  # of areas, between two detections
 

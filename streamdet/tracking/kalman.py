@@ -42,7 +42,7 @@ class MotionModel(NamedTuple):
         position_noise: random walk of the value itself, per square root of a second.
         velocity_noise: random change of the velocity, per second and square root of a second.
         initial_velocity_std: standard deviation of the unknown initial velocity, per second.
-        centre_decay_s: time constant with which the velocity of the centre decays.
+        center_decay_s: time constant with which the velocity of the center decays.
         size_decay_s: the same for width and height.
     """
 
@@ -50,7 +50,7 @@ class MotionModel(NamedTuple):
     position_noise: float
     velocity_noise: float
     initial_velocity_std: float
-    centre_decay_s: float
+    center_decay_s: float
     size_decay_s: float
 
 
@@ -94,7 +94,7 @@ def initiate(mean: Mean, covariance: Covariance, row: int, box_xyxy: Boxes, moti
 @kernel
 def predict(mean: Mean, covariance: Covariance, count: int, dt_s: float, motion: MotionModel) -> None:
     """Predicts the first `count` tracks `dt_s` >= 0 seconds ahead, in place."""
-    moves, grows = transition(dt_s, motion.centre_decay_s), transition(dt_s, motion.size_decay_s)
+    moves, grows = transition(dt_s, motion.center_decay_s), transition(dt_s, motion.size_decay_s)
     for i in range(count):
         side2 = max(mean[i, 2, 0], mean[i, 3, 0]) ** 2
         strength = motion.velocity_noise**2 * side2
@@ -189,7 +189,7 @@ def squared_mahalanobis(
 @kernel
 def predict_boxes(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: MotionModel) -> Boxes:
     """Returns the boxes (len(rows), 4) float32 that the tracks in `rows` will have in `dt_s` >= 0 seconds."""
-    move = transition(dt_s, motion.centre_decay_s)[0]
+    move = transition(dt_s, motion.center_decay_s)[0]
     grow = transition(dt_s, motion.size_decay_s)[0]
     boxes = np.empty((len(rows), 4), np.float32)
     for i in range(len(rows)):
@@ -238,7 +238,7 @@ def predict_reference(
     state: NDArray[np.float64], matrix: NDArray[np.float64], dt_s: float, motion: MotionModel
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Predicts one track (8,), (8, 8) by matrix products; the noise is the textbook integral, summed numerically."""
-    memory_s = np.array([motion.centre_decay_s] * 2 + [motion.size_decay_s] * 2)
+    memory_s = np.array([motion.center_decay_s] * 2 + [motion.size_decay_s] * 2)
 
     def transition_matrix(seconds: float) -> NDArray[np.float64]:
         decay = np.exp(-seconds / memory_s)
@@ -287,7 +287,7 @@ def squared_mahalanobis_reference(
 
 def predict_boxes_reference(mean: Mean, rows: NDArray[np.int64], dt_s: float, motion: MotionModel) -> Boxes:
     """The same as `predict_boxes` in plain numpy, with velocities that decay."""
-    memory_s = np.array([motion.centre_decay_s] * 2 + [motion.size_decay_s] * 2)
+    memory_s = np.array([motion.center_decay_s] * 2 + [motion.size_decay_s] * 2)
     value = mean[rows, :, 0] - memory_s * np.expm1(-dt_s / memory_s) * mean[rows, :, 1]
-    centre, half = value[:, :2], np.maximum(value[:, 2:], MIN_SIZE_PX) / 2
-    return np.hstack([centre - half, centre + half]).astype(np.float32)
+    center, half = value[:, :2], np.maximum(value[:, 2:], MIN_SIZE_PX) / 2
+    return np.hstack([center - half, center + half]).astype(np.float32)

@@ -146,7 +146,7 @@ class LiveMover:
         new.velocities[b] = old.velocities[a]
         elapsed_s = np.maximum(new.last_seen_s[b] - old.last_seen_s[a], 1e-3)[:, None]
         size = new.boxes_xyxy[b, 2:] - new.boxes_xyxy[b, :2]
-        true = _centres(new.boxes_xyxy[b]) - _centres(old.boxes_xyxy[a]) + old.applied_shifts[a]
+        true = _centers(new.boxes_xyxy[b]) - _centers(old.boxes_xyxy[a]) + old.applied_shifts[a]
         guesses = np.stack(
             [old.measured_shifts[a], old.detected_velocities[a] * elapsed_s, np.zeros_like(true)], axis=1
         )
@@ -175,7 +175,7 @@ def _areas(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
     return (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * (boxes_xyxy[:, 3] - boxes_xyxy[:, 1])
 
 
-def _centres(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
+def _centers(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
     return 0.5 * (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:])
 
 
@@ -187,11 +187,11 @@ def warm_up() -> None:
     for channels in (1, 3):
         mover = LiveMover()
         for k in range(3):
-            grey = generator.integers(0, 255, (160, 320 * channels), np.uint8)
+            gray = generator.integers(0, 255, (160, 320 * channels), np.uint8)
             if channels == 3:
-                mover.observe(Picture.from_bgr(grey.reshape(160, 320, 3)), k / 10)
+                mover.observe(Picture.from_bgr(gray.reshape(160, 320, 3)), k / 10)
             else:
-                mover.observe(Picture(320, 160, PixelFormat.NV12, (grey, grey[:80])), k / 10)
+                mover.observe(Picture(320, 160, PixelFormat.NV12, (gray, gray[:80])), k / 10)
             mover.update(one, k / 10)
         mover.show(0.2)
         mover.backward_path(one, 0.2, 0.0)

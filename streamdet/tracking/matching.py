@@ -125,15 +125,15 @@ def assign(gain: Similarity) -> Indices:
     for new_row in range(n):
         distance[:] = np.inf
         done[:] = False
-        row, column_of_tree, travelled = new_row, -1, 0.0
+        row, column_of_tree, traveled = new_row, -1, 0.0
         best_alone, alone_row = np.inf, -1
         while True:
             # Leaving this row unpaired costs 0; its pairs cost -gain.
-            alone = travelled - row_price[row]
+            alone = traveled - row_price[row]
             if alone < best_alone:
                 best_alone, alone_row = alone, row
             nearest, next_column = np.inf, -1
-            base = travelled - row_price[row]
+            base = traveled - row_price[row]
             for j in range(m):
                 if done[j]:
                     continue
@@ -147,20 +147,20 @@ def assign(gain: Similarity) -> Indices:
                 ):
                     nearest, next_column = distance[j], j
             if next_column < 0 or nearest >= best_alone:
-                travelled, column_of_tree = best_alone, -1
+                traveled, column_of_tree = best_alone, -1
                 break
-            travelled = nearest
+            traveled = nearest
             done[next_column] = True
             column_of_tree = next_column
             if row_of_column[next_column] < 0:
                 break
             row = row_of_column[next_column]
         # Potentials: keep every reduced cost >= 0, and 0 for every pair.
-        row_price[new_row] += travelled
+        row_price[new_row] += traveled
         for j in range(m):
-            if done[j] and distance[j] < travelled:
-                row_price[row_of_column[j]] += travelled - distance[j]
-                column_price[j] -= travelled - distance[j]
+            if done[j] and distance[j] < traveled:
+                row_price[row_of_column[j]] += traveled - distance[j]
+                column_price[j] -= traveled - distance[j]
         # Swap the pairs along the path.
         if column_of_tree >= 0:
             column = column_of_tree

@@ -17,7 +17,7 @@ from streamdet.kernels import kernel
 from streamdet.tracking.pyramid import Level
 
 Points = NDArray[np.float32]
-"""(N, 2) float32: x, y in pixels of the finest level; the centre of its first pixel is (0, 0)."""
+"""(N, 2) float32: x, y in pixels of the finest level; the center of its first pixel is (0, 0)."""
 
 Cells = NDArray[np.bool_]
 """(M, N) bool: square cells of the finest level without its outermost pixels, row by row."""
@@ -29,7 +29,7 @@ MAX_ITERATIONS = 8
 CONVERGED_PX = 0.03
 """A smaller step ends a level. For scale: 2 px of the picture lower the IoU of a person 40 px wide to 0.9."""
 MIN_GRADIENT = 2.0
-"""Minimum mean squared gradient of a window in its weaker direction, in (grey levels per pixel)^2."""
+"""Minimum mean squared gradient of a window in its weaker direction, in (gray levels per pixel)^2."""
 
 
 @kernel
@@ -45,7 +45,7 @@ def select_cells(
         after: the same shape, the next picture.
         cell: side of the cells in pixels.
         boxes_xyxy: (N, 4) float64 in pixels of the level.
-        changed: minimum mean absolute difference of a cell that changes, in grey levels.
+        changed: minimum mean absolute difference of a cell that changes, in gray levels.
         sparse: of the other cells, select every `sparse`-th of each row and column.
 
     Returns:
@@ -175,7 +175,7 @@ def align_window(before: Level, after: Level, x: int, y: int, dx: float, dy: flo
         dy: the same in y.
 
     Returns:
-        The displacement, and the mean absolute difference in grey levels that remains at the last step: infinite where
+        The displacement, and the mean absolute difference in gray levels that remains at the last step: infinite where
         the window has too little gradient, or leaves the picture.
     """
     half = WINDOW // 2
@@ -183,14 +183,14 @@ def align_window(before: Level, after: Level, x: int, y: int, dx: float, dy: flo
     rows, columns = before.shape
     gx = np.empty(WINDOW * WINDOW, np.float32)
     gy = np.empty(WINDOW * WINDOW, np.float32)
-    grey = np.empty(WINDOW * WINDOW, np.float32)
+    gray = np.empty(WINDOW * WINDOW, np.float32)
     xx, xy, yy = np.float32(0), np.float32(0), np.float32(0)
     for j in range(WINDOW):
         for i in range(WINDOW):
             at = j * WINDOW + i
             gradient_x = np.float32(0.5) * (before[top + j, left + i + 1] - before[top + j, left + i - 1])
             gradient_y = np.float32(0.5) * (before[top + j + 1, left + i] - before[top + j - 1, left + i])
-            gx[at], gy[at], grey[at] = gradient_x, gradient_y, before[top + j, left + i]
+            gx[at], gy[at], gray[at] = gradient_x, gradient_y, before[top + j, left + i]
             xx += gradient_x * gradient_x
             xy += gradient_x * gradient_y
             yy += gradient_y * gradient_y
@@ -216,7 +216,7 @@ def align_window(before: Level, after: Level, x: int, y: int, dx: float, dy: flo
                     + w10 * after[row + j + 1, column + i]
                     + w11 * after[row + j + 1, column + i + 1]
                 )
-                difference = grey[at] - value
+                difference = gray[at] - value
                 bx += difference * gx[at]
                 by += difference * gy[at]
                 off += abs(difference)
@@ -272,7 +272,7 @@ def track_points(
         guesses: (N, 2) float32, displacements to start from.
 
     Returns:
-        (N, 2) float32 displacements, and (N,) float32 residuals in grey levels, infinite where a point was lost.
+        (N, 2) float32 displacements, and (N,) float32 residuals in gray levels, infinite where a point was lost.
     """
     moved = np.empty((len(points), 2), np.float32)
     residual = np.empty(len(points), np.float32)

@@ -107,9 +107,9 @@ def propagate_reference(
     boxes.applied_shifts[:] += share * motions[:, :2]
     blended = velocities + (1 - np.exp(-elapsed_s / MEMORY_S)) * (motions / elapsed_s - velocities)
     velocities[:] = np.where(known, blended, np.where(supported, motions / elapsed_s, np.nan))
-    centre = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
+    center = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
     half = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) / 2
     half = half * np.maximum(0.5, 1 + share * (motions[:, 2:] + camera.zoom))
-    centre = centre + share * (shift_at_reference(camera, centre) + motions[:, :2])
-    boxes_xyxy[:] = np.hstack([centre - half, centre + half])
+    center = center + share * (shift_at_reference(camera, center) + motions[:, :2])
+    boxes_xyxy[:] = np.hstack([center - half, center + half])
     return support

@@ -62,7 +62,7 @@ def shrink(plane: NDArray[np.uint8], width: int, height: int, factor: int, step:
             for x in range(columns):
                 out[y, x] = plane[y, first + x * step]
         return out
-    if factor == 2:  # 720p: written out, because only then does LLVM vectorise it
+    if factor == 2:  # 720p: written out, because only then does LLVM vectorize it
         for y in range(rows):
             for x in range(columns):
                 at = first + 2 * x * step
@@ -79,7 +79,7 @@ def shrink(plane: NDArray[np.uint8], width: int, height: int, factor: int, step:
         sums[:] = 0
         for k in range(factor):
             line = plane[y * factor + k, first:]
-            if step == 1:  # only with a constant step does LLVM vectorise this
+            if step == 1:  # only with a constant step does LLVM vectorize this
                 for x in range(wide):
                     sums[x] += line[x]
             else:

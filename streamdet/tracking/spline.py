@@ -53,7 +53,7 @@ class SplineCorrection:
         """Returns the shown detections at a time, with these objects moved from the lines to the spline.
 
         The spline is a cubic through the detections; its slope at the middle one is that of the parabola through all
-        three (Catmull-Rom for uneven times). The slopes at its ends are corrected by the neighbouring triples.
+        three (Catmull-Rom for uneven times). The slopes at its ends are corrected by the neighboring triples.
 
         Args:
             shown: boxes at `time_s`.

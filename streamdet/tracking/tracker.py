@@ -23,7 +23,7 @@ MOTION_MODEL = MotionModel(
     position_noise=0.1,
     velocity_noise=0.5,
     initial_velocity_std=2.0,
-    centre_decay_s=8.0,
+    center_decay_s=8.0,
     size_decay_s=0.2,
 )
 """Fitted to the overlap of predicted boxes with later detections, on 210 tracks of five MOT15 sequences (Faster R-CNN)
@@ -33,7 +33,7 @@ less than 0.004), so nothing depends on these sequences.
 
 Two values are exceptions. They affect identities more than box positions (mean IoU 0.674 with either value, on 156
 tracks of the five sequences), so identities decided; IDF1 as measured in `associate`. An initial velocity of 0.7 sides
-per second fits people (0.671, 0.868, 0.807), 2.0 also fits cars and cyclists (0.680, 0.867, 0.856). A centre decay of
+per second fits people (0.671, 0.868, 0.807), 2.0 also fits cars and cyclists (0.680, 0.867, 0.856). A center decay of
 4 s gives 0.678, 0.864, 0.849, and 8 s the values above."""
 
 
@@ -46,7 +46,7 @@ class TrackSnapshot:
         ids: (N,) int64, oldest first.
         states: (N,) int8, values of `TrackState`.
         boxes_xyxy: (N, 4) float32 in pixels.
-        velocities_px_s: (N, 2) float32, of the centre.
+        velocities_px_s: (N, 2) float32, of the center.
         class_ids: (N,) int32.
         scores: (N,) float32, of the last detection.
         ages_s: (N,) float64, seconds since the first detection.
@@ -83,7 +83,7 @@ class ByteTracker:
     def __init__(self, options: TrackerOptions | None = None, motion: MotionModel = MOTION_MODEL) -> None:
         self.options = options = options or TrackerOptions()
         self._motion = motion
-        self._shown_motion = motion._replace(centre_decay_s=options.damping_s)
+        self._shown_motion = motion._replace(center_decay_s=options.damping_s)
         # Types as when kernels were compiled: an int where a float is meant would compile them again.
         self._limits = MatchLimits(
             class_agnostic=bool(options.class_agnostic),
@@ -229,8 +229,8 @@ def warm_up() -> None:
     tracker = ByteTracker()
     boxes_xyxy = np.array([[0, 0, 10, 20], [50, 0, 60, 20]], np.float32)
     detections = Detections(boxes_xyxy, np.array([0.9, 0.3], np.float32), np.zeros(2, np.int32))
-    grey = Picture.from_bgr(np.zeros((20, 60, 3), np.uint8))
+    gray = Picture.from_bgr(np.zeros((20, 60, 3), np.uint8))
     for k in range(3):
-        tracker.update(detections, k / 10, np.eye(2, 3), grey)
+        tracker.update(detections, k / 10, np.eye(2, 3), gray)
     tracker.predict(1.0)
     tracker.tracks()

@@ -83,7 +83,7 @@ def _area(box: NDArray[np.float32]) -> np.float32:
 
 @kernel
 def _candidates(default_boxes: DefaultBoxes, box: NDArray[np.float32], found: NDArray[np.int64]) -> int:
-    """Writes the indices of the default boxes in the cells nearest to a box's centre, map by map; returns the count."""
+    """Writes the indices of the default boxes in the cells nearest to a box's center, map by map; returns the count."""
     x, y = (box[0] + box[2]) / np.float32(2), (box[1] + box[3]) / np.float32(2)
     nearest, away = np.empty(_CANDIDATES, np.int64), np.empty(_CANDIDATES, np.float32)
     count = 0
@@ -154,7 +154,7 @@ def _assign(
                     best[ids[j]], labels[ids[j]], targets[ids[j]] = overlaps[j], 1 + class_ids[k], box
         p = ids[
             largest
-        ]  # an object without a chosen box, such as one between cell centres, gets the box with the largest IoU
+        ]  # an object without a chosen box, such as one between cell centers, gets the box with the largest IoU
         if chosen == 0 and overlaps[largest] > best[p]:
             best[p], labels[p], targets[p] = overlaps[largest], 1 + class_ids[k], box
 

@@ -41,21 +41,21 @@ def augment(
 def _move(
     picture: NDArray[np.uint8], boxes: NDArray[np.float32], random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Scales and shifts; areas outside the original become one shade of grey."""
+    """Scales and shifts; areas outside the original become one shade of gray."""
     height, width = picture.shape[:2]
     scale = np.exp(random.uniform(-0.45, 0.35)) * np.exp(random.uniform(-0.12, 0.12, 2) * [1, -1])
     # An enlarged picture is cropped at a random place; a reduced one is placed at random within the original size.
     shift = random.uniform(np.minimum(0, 1 - scale), np.maximum(0, 1 - scale))
     matrix = np.array([[scale[0], 0, shift[0] * width], [0, scale[1], shift[1] * height]])
-    matrix[:, 2] += (np.diag(matrix[:, :2]) - 1) / 2  # pixel centres are at half-integer coordinates
-    grey = [float(random.integers(30, 200))] * 3
-    moved = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=grey)
+    matrix[:, 2] += (np.diag(matrix[:, :2]) - 1) / 2  # pixel centers are at half-integer coordinates
+    gray = [float(random.integers(30, 200))] * 3
+    moved = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=gray)
     corners = boxes * np.tile(scale, 2) + np.tile(shift, 2)
     return np.asarray(moved, np.uint8), corners.astype(np.float32)
 
 
 def _change_light(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Changes brightness, contrast, colour balance and saturation."""
+    """Changes brightness, contrast, color balance and saturation."""
     levels = np.arange(256) / 255
     gamma, gain = np.exp(random.uniform(-0.35, 0.35)), np.exp(random.uniform(-0.35, 0.3))
     offset = random.uniform(-0.08, 0.08)
@@ -63,8 +63,8 @@ def _change_light(picture: NDArray[np.uint8], random: np.random.Generator) -> ND
     curves = (levels[:, None] ** gamma * gain * balance + offset) * 255
     lit = cv2.LUT(picture, np.clip(curves, 0, 255).astype(np.uint8)[None])
     saturation = 0.0 if random.random() < 0.03 else random.uniform(0.6, 1.4)
-    grey = cv2.cvtColor(cv2.cvtColor(lit, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return np.asarray(cv2.addWeighted(lit, saturation, grey, 1 - saturation, 0), np.uint8)
+    gray = cv2.cvtColor(cv2.cvtColor(lit, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.addWeighted(lit, saturation, gray, 1 - saturation, 0), np.uint8)
 
 
 def _degrade(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

@@ -51,7 +51,7 @@ def run_job(
         on_step: called after each step.
 
     Returns:
-        The names of the weights that were initialised at random.
+        The names of the weights that were initialized at random.
 
     Raises:
         SinkError: the file cannot be written.

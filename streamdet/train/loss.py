@@ -26,7 +26,7 @@ def ssd_loss(
     that scores rank boxes as evaluation does (Li et al., "Generalized Focal Loss", NeurIPS 2020, here for a softmax).
     Background boxes are weighted by their error, as in focal loss (Lin et al., ICCV 2017), instead of hard negative
     mining. The weight is the first power of the error: with the second, twice as many weak boxes remained, which a
-    tracker takes for half-hidden objects. Boxes learn by generalised IoU (Rezatofighi et al., CVPR 2019).
+    tracker takes for half-hidden objects. Boxes learn by generalized IoU (Rezatofighi et al., CVPR 2019).
 
     Args:
         loc: (n, 4, P) raw offsets.
@@ -38,8 +38,8 @@ def ssd_loss(
     has_object = labels > BACKGROUND
     count = has_object.sum().clamp(min=1)
     predicted = decode(loc, default_boxes_cxcywh)[has_object]
-    iou, generalised = overlaps(predicted, boxes_xyxy[has_object])
-    box_loss = (1 - generalised).sum() / count
+    iou, generalized = overlaps(predicted, boxes_xyxy[has_object])
+    box_loss = (1 - generalized).sum() / count
 
     logs = functional.log_softmax(conf.float(), dim=1)
     background = logs[:, 0]
@@ -62,7 +62,7 @@ def decode(loc: Tensor, default_boxes_cxcywh: Tensor) -> Tensor:
 
 
 def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns IoU and generalised IoU, (N,) each, of (N, 4) corner boxes pair by pair."""
+    """Returns IoU and generalized IoU, (N,) each, of (N, 4) corner boxes pair by pair."""
     sides = (torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])).clamp(min=0)
     hull = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
     shared, around = sides.prod(dim=1), hull.prod(dim=1)

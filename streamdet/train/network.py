@@ -16,14 +16,14 @@ from streamdet.models.ssd_small import EPSILON, Conv, SmallSsdConfig, Weights, c
 _BACKGROUND = 0.99
 """Background score of an untrained network for every default box: most are background, and training starts smoothly."""
 _NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
-"""PyTorch's names for the parameters of a batch normalisation."""
+"""PyTorch's names for the parameters of a batch normalization."""
 
 
 class SmallSsd(nn.Module):
-    """The network of a configuration; maps normalised pictures (n, 3, h, w) to raw loc and conf."""
+    """The network of a configuration; maps normalized pictures (n, 3, h, w) to raw loc and conf."""
 
     def __init__(self, config: SmallSsdConfig, seed: int = 0) -> None:
-        """Initialises the weights at random from `seed`."""
+        """Initializes the weights at random from `seed`."""
         super().__init__()
         torch.manual_seed(seed)
         self.config = config

@@ -109,7 +109,7 @@ def _rendered(jobs: Iterable[_Job]) -> Iterator[_Scene]:
 
 
 def _init_worker(stop: Event) -> None:
-    """Initialises a worker process, which stops rendering once `stop` is set."""
+    """Initializes a worker process, which stops rendering once `stop` is set."""
     global _stop
     _stop = stop
 

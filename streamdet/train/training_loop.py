@@ -13,7 +13,7 @@ from torch import Tensor
 from streamdet.errors import HardwareError, UsageError
 from streamdet.inference.providers import available_cpus
 from streamdet.model_spec.default_boxes import grid_boxes_cxcywh
-from streamdet.models.recognise import IMAGENET_NORMALIZATION
+from streamdet.models.recognize import IMAGENET_NORMALIZATION
 from streamdet.train.assign import default_boxes_of
 from streamdet.train.batches import Batch, Batches
 from streamdet.train.loss import ssd_loss
@@ -81,14 +81,14 @@ def train(
     """Trains a network and returns the running mean of its weights, which detects more than the last weights.
 
     Args:
-        network: initialised network; modified.
+        network: initialized network; modified.
         samples: the training data.
         recipe: hyperparameters.
         on_step: called after each step.
         on_epoch: called with the running mean after each epoch.
 
     Raises:
-        UsageError: a batch is too small for batch normalisation, or the loss diverged.
+        UsageError: a batch is too small for batch normalization, or the loss diverged.
         HardwareError: PyTorch has no such device.
     """
     if min(recipe.batch, len(samples)) * min(grid.columns * grid.rows for grid in network.config.grids) < 2:

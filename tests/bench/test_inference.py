@@ -34,8 +34,8 @@ def invoke(*arguments):
 
 def test_chain_does_the_stated_arithmetic():
     assert count_operations(roofline.convolution_chain(Precision.FP32)).gflops == pytest.approx(roofline.CHAIN_GFLOP)
-    quantised = count_operations(roofline.convolution_chain(Precision.INT8))
-    assert quantised.gflops == quantised.integer / 1e9 == pytest.approx(roofline.CHAIN_GFLOP)
+    quantized = count_operations(roofline.convolution_chain(Precision.INT8))
+    assert quantized.gflops == quantized.integer / 1e9 == pytest.approx(roofline.CHAIN_GFLOP)
 
 
 @pytest.mark.parametrize("weights", [Precision.FP32, Precision.FP16, Precision.INT8])
@@ -87,7 +87,7 @@ def test_model_that_a_provider_does_not_support_is_reported(data_dir):
     found, skipped = make_candidates([given], [Provider.TENSORRT], ())
     assert found == []
     assert len(skipped) == 1
-    assert skipped[0].startswith("tensorrt in auto: net.onnx is quantised for CPUs")
+    assert skipped[0].startswith("tensorrt in auto: net.onnx is quantized for CPUs")
 
 
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")

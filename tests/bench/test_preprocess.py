@@ -10,7 +10,7 @@ def test_baselines_compute_the_same_tensor():
     picture = preprocess.synthetic_picture()
     ours = np.empty((1, 3, 1200, 1200), np.float32)
     Preprocessor(preprocess.SPEC)(picture, ours[0])
-    levels = np.array(preprocess.SPEC.std, np.float32).reshape(1, 3, 1, 1)  # one grey level is 1 / std
+    levels = np.array(preprocess.SPEC.std, np.float32).reshape(1, 3, 1, 1)  # one gray level is 1 / std
     assert np.abs((ours - preprocess._with_numpy(picture.bgr())) * levels).max() <= 2.0  # OpenCV rounds twice
     assert np.abs(ours - preprocess._blob(picture.bgr())).mean() < 0.05  # one scale for all channels
 

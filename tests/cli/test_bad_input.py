@@ -154,9 +154,9 @@ SOURCES = [
     row("key of the other scene", "synthetic:shapes?shake=1", 2, "unknown key 'shake'", "use objects, fps, size"),
     row(
         "unknown key of the street",
-        "synthetic:street?colour=red",
+        "synthetic:street?color=red",
         2,
-        "unknown key 'colour'",
+        "unknown key 'color'",
         "jpeg, place, time",
     ),
     row(
@@ -255,7 +255,7 @@ MODELS = [
         "cannot compute in fp16",
         "on auto",
     ),
-    row("model is not quantized", "synthetic-shapes --provider cpu --precision int8", 2, "is not quantised", "on auto"),
+    row("model is not quantized", "synthetic-shapes --provider cpu --precision int8", 2, "is not quantized", "on auto"),
     row("unknown precision", "synthetic-shapes --precision fp8", 2, "unknown precision 'fp8'; choose one of auto"),
 ]
 

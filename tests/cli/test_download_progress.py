@@ -33,7 +33,7 @@ def shown(*, quiet: bool = False, terminal: bool = True, total: int = 1_000_000)
 def test_progress_bar_on_a_terminal():
     first, bar, trouble, second, last = shown()
     assert (
-        first == "streamdet: downloading net (1.0 MB, licence MIT) from http://***@first/net.onnx into /models/net.onnx"
+        first == "streamdet: downloading net (1.0 MB, license MIT) from http://***@first/net.onnx into /models/net.onnx"
     )
     assert re.match(r"net [━╸╺ ]+ .*0\.?0?.*MB", bar), bar
     assert trouble == "streamdet: first: the connection broke; trying the next mirror"

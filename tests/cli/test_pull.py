@@ -113,7 +113,7 @@ def test_list_pull_and_verify(cli, known, folder):
         ]
         (line,) = pulled.err.splitlines()  # no bar, since this is no terminal
         assert line.startswith("streamdet: downloading tiny (")
-        assert line.endswith(f", licence MIT) from {mirror.url} into {path}")
+        assert line.endswith(f", license MIT) from {mirror.url} into {path}")
         assert path.read_bytes() == MODEL
 
         again = cli("models", "pull", "--all")

@@ -133,9 +133,9 @@ def test_the_published_form_with_another_input(source, source_detections):
     assert_close(detected(file), source_detections)
 
 
-def test_a_source_that_normalises_its_own_input(graph, source, source_detections):
+def test_a_source_that_normalizes_its_own_input(graph, source, source_detections):
     """Like the form that Open Model Zoo converts to: BGR 0..255, which only its graph shows."""
-    own = ModelFile(disguise.self_normalising(graph).SerializeToString(), "converted.onnx")
+    own = ModelFile(disguise.self_normalizing(graph).SerializeToString(), "converted.onnx")
     result = converted(own)
     assert any("it takes BGR, mean (0.0, 0.0, 0.0), std (1.0, 1.0, 1.0)" in note for note in result.notes)
     file = ModelFile(result.files[".onnx"], "heads.onnx")

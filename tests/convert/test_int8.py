@@ -1,4 +1,4 @@
-"""INT8 through `convert`: the quantiser's report is kept, and a model in lower precision is not converted again."""
+"""INT8 through `convert`: the quantizer's report is kept, and a model in lower precision is not converted again."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_a_trained_network_and_its_report(data_dir, monkeypatch):
     assert len(result.files[".onnx"]) < 0.5 * len(file.data)
     assert result.verification.comparison.matched > 0
     for precision in (TargetPrecision.FP16, TargetPrecision.INT8):
-        with pytest.raises(ModelError, match="is already quantised: convert the model it was made from"):
+        with pytest.raises(ModelError, match="is already quantized: convert the model it was made from"):
             convert(
                 ModelFile(result.files[".onnx"], "int8.onnx"),
                 read.spec,

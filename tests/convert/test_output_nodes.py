@@ -14,7 +14,7 @@ from streamdet.inference.session import Session
 from streamdet.model_spec.signature import TensorInfo
 from streamdet.model_spec.spec import Contract
 from streamdet.models.onnx_file import onnx_signature
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 
 SIZE, COUNT = 1200, 15130
 RULES = PostprocessRules(0.05, 0.5, np.ones(80, np.bool_))
@@ -36,7 +36,7 @@ def heads_only(opset: int = 17) -> onnx.ModelProto:
 
 
 def spec_of(outputs):
-    return recognise(onnx_signature(_with_image_input(outputs)), "net")
+    return recognize(onnx_signature(_with_image_input(outputs)), "net")
 
 
 def _with_image_input(outputs) -> onnx.ModelProto:

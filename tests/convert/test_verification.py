@@ -12,7 +12,7 @@ from streamdet.errors import ModelError
 from streamdet.labels import COCO80
 from streamdet.model_spec.signature import TensorInfo
 from streamdet.model_spec.spec import Contract, ModelSpec
-from streamdet.models.recognise import CONTRACT_DEFAULTS
+from streamdet.models.recognize import CONTRACT_DEFAULTS
 from streamdet.picture import Picture
 
 SIZE = 64

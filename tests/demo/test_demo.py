@@ -137,7 +137,7 @@ def test_wrong_timestamps_of_a_recording_are_detected(result):
     assert check_recording(result.options.output, Fraction(25)).on_time < 60
 
 
-def test_the_recording_has_colours_and_contrast(result):
+def test_the_recording_has_colors_and_contrast(result):
     from streamdet.sources.factory import create_source
 
     with create_source(str(result.options.output)) as source:

@@ -86,7 +86,7 @@ def test_ssd_decodes_a_known_example():
     conf[0, 1] = 5  # background
     conf[2, 0], conf[3, 0] = np.log(3), 0
     found = ssd_candidates(loc, conf, priors, np.ones(3, np.bool_), 0.05, 100, 100)
-    # centre 0.5 + 0.1 * 0.2 = 0.52, 0.5 - 0.1 * 0.4 = 0.46; size 0.4, 0.4
+    # center 0.5 + 0.1 * 0.2 = 0.52, 0.5 - 0.1 * 0.4 = 0.46; size 0.4, 0.4
     np.testing.assert_allclose(found.boxes_xyxy, [[32, 26, 72, 66]], atol=1e-4)
     assert found.class_ids.tolist() == [1, 2]
     np.testing.assert_allclose(found.scores, [0.75, 0.25], atol=1e-6)

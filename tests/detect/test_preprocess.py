@@ -1,4 +1,4 @@
-"""Pre-processing: kernels equal numpy and OpenCV, and colours are right for any plane layout."""
+"""Pre-processing: kernels equal numpy and OpenCV, and colors are right for any plane layout."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def run(spec, picture):
 
 
 def smooth(height, width, rng):
-    """Returns a picture without hard edges, so that a wrong pixel centre shows as a ramp, not as noise."""
+    """Returns a picture without hard edges, so that a wrong pixel center shows as a ramp, not as noise."""
     return cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
@@ -101,7 +101,7 @@ def test_equals_blob_from_image_up_to_rounding():
     assert np.abs(got - blob).max() <= 1.0
 
 
-def test_yuv_and_bgr_give_the_same_colours():
+def test_yuv_and_bgr_give_the_same_colors():
     rng = np.random.default_rng(3)
     bgr = smooth(90, 160, rng)
     for color in (ColorSpace(Matrix.BT601), ColorSpace(Matrix.BT709, full_range=True)):
@@ -119,7 +119,7 @@ def test_nv12_equals_i420():
     np.testing.assert_array_equal(run(FLAGSHIP, nv12)[0], run(FLAGSHIP, i420)[0])
 
 
-# 8-bit codes of pure red and 75 % grey as the recommendations give them, computed from Kr and Kb by hand.
+# 8-bit codes of pure red and 75 % gray as the recommendations give them, computed from Kr and Kb by hand.
 @pytest.mark.parametrize(
     ("matrix", "full_range", "yuv", "rgb"),
     [
@@ -134,11 +134,11 @@ def test_nv12_equals_i420():
         pytest.param(Matrix.BT709, False, (235, 128, 128), (255, 255, 255), id="limited-white"),
         pytest.param(Matrix.BT709, False, (255, 128, 128), (255, 255, 255), id="brighter-than-white-is-white"),
         pytest.param(Matrix.BT709, False, (0, 128, 128), (0, 0, 0), id="darker-than-black-is-black"),
-        pytest.param(Matrix.BT709, True, (128, 128, 128), (128, 128, 128), id="full-grey"),
+        pytest.param(Matrix.BT709, True, (128, 128, 128), (128, 128, 128), id="full-gray"),
     ],
 )
 @pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.NV12])
-def test_flat_colours(matrix, full_range, yuv, rgb, format):
+def test_flat_colors(matrix, full_range, yuv, rgb, format):
     values = [yuv[0], (yuv[1], yuv[2])] if format is PixelFormat.NV12 else list(yuv)
     planes = tuple(
         np.resize(np.array(value, np.uint8), shape)

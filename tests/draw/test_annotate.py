@@ -95,7 +95,7 @@ def test_a_label_at_the_top_border_is_inside_its_box():
     assert is_color(picture, 99, 6, color_of(2))
 
 
-def test_labels_of_neighbours_do_not_cover_each_other():
+def test_labels_of_neighbors_do_not_cover_each_other():
     picture = blank(640, 360)
     boxes = [[100, 100, 180, 200], [110, 102, 190, 202], [120, 98, 200, 198]]
     BoxAnnotator(AnnotateOptions(boxes=False, trails=False)).draw(picture, objects(boxes), time_s=0.0)

@@ -1,4 +1,4 @@
-"""The same drawing looks the same on I420 and on BGR, in every colour space."""
+"""The same drawing looks the same on I420 and on BGR, in every color space."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SPACES = [ColorSpace(matrix, full) for matrix in (Matrix.BT601, Matrix.BT709) fo
 NAMES = [f"{space.matrix.name}-{'full' if space.full_range else 'limited'}" for space in SPACES]
 
 
-def grey(format, color=SPACES[0], size=(64, 48)):
+def gray(format, color=SPACES[0], size=(64, 48)):
     width, height = size
     return Picture.from_bgr(np.full((height, width, 3), 90, np.uint8), color).copy(format)
 
@@ -22,7 +22,7 @@ def grey(format, color=SPACES[0], size=(64, 48)):
 @pytest.mark.parametrize("rgb", [(255, 0, 0), (20, 200, 60), (255, 255, 255), (12, 14, 18), (120, 90, 250)])
 @pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.BGR24])
 def test_a_color_is_what_was_asked_for(color, rgb, format):
-    picture = grey(format, color)
+    picture = gray(format, color)
     canvas = canvas_for(picture)
     canvas.fill((8, 8, 24, 24), rgb)
     canvas.outline((30, 10, 60, 40), 4, rgb)
@@ -39,7 +39,7 @@ def test_a_color_is_what_was_asked_for(color, rgb, format):
 def test_both_formats_agree_in_luma(left, top, width, height, alpha):
     lumas = []
     for format in (PixelFormat.I420, PixelFormat.BGR24):
-        picture = grey(format)
+        picture = gray(format)
         canvas = canvas_for(picture)
         canvas.fill((left, top, left + width, top + height), (250, 40, 60), alpha)
         canvas.outline((left, top, left + width, top + height), 2, (40, 90, 240), alpha)
@@ -50,7 +50,7 @@ def test_both_formats_agree_in_luma(left, top, width, height, alpha):
 
 
 def test_a_bgr_view_taken_before_drawing_does_not_hide_it():
-    picture = grey(PixelFormat.I420)
+    picture = gray(PixelFormat.I420)
     picture.bgr()
     canvas_for(picture).fill((0, 0, 64, 48), (255, 255, 255))
     assert picture.bgr().min() > 250
@@ -69,7 +69,7 @@ def test_a_bgr_view_taken_before_drawing_does_not_hide_it():
     ],
 )
 def test_stroke_takes_any_path(path):
-    canvas_for(grey(PixelFormat.I420)).stroke(np.array(path, np.float64).reshape(-1, 4), (255, 0, 0))
+    canvas_for(gray(PixelFormat.I420)).stroke(np.array(path, np.float64).reshape(-1, 4), (255, 0, 0))
 
 
 @pytest.mark.parametrize("kind", ["nv12", "read-only"])
@@ -77,7 +77,7 @@ def test_the_error_for_a_read_only_picture_names_the_fix(kind):
     if kind == "nv12":
         picture = Picture.allocate(16, 16, PixelFormat.NV12, SPACES[0])
     else:
-        picture = grey(PixelFormat.BGR24)
+        picture = gray(PixelFormat.BGR24)
         picture.planes[0].flags.writeable = False
     with pytest.raises(ValueError, match=r"draw on picture\.copy"):
         canvas_for(picture)

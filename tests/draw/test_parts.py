@@ -1,4 +1,4 @@
-"""Colours, text, trails and label positions."""
+"""Colors, text, trails and label positions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -21,7 +21,7 @@ from streamdet.types import Detections
 TYPEFACE = Typeface(13)
 
 
-def test_neighbouring_numbers_have_distinct_colors():
+def test_neighboring_numbers_have_distinct_colors():
     colors = np.array([color_of(number) for number in range(60)], float)
     assert all(np.linalg.norm(one - other) > 80 for one, other in pairwise(colors))
     assert len({color_of(number) for number in range(60)}) == 60

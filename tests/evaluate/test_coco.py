@@ -217,7 +217,7 @@ def test_images_in_batches_have_the_same_detections(scene):
 
 
 def test_a_model_may_be_in_memory(data_dir, result):
-    """A quantiser evaluates a model that was never written to a file."""
+    """A quantizer evaluates a model that was never written to a file."""
     file = read_model(data_dir / "models" / "yolox_nano.onnx")
     options = replace(OPTIONS, max_images=5)
     again = evaluate_coco(file, data_dir / "images", read_ground_truth(data_dir / "images" / "instances.json"), options)

@@ -17,7 +17,7 @@ SPEC, NANO = find_model("ssd-resnet34-1200"), find_model("yolox-nano")
 
 
 @pytest.mark.parametrize("contract", [Contract.SSD_PUBLISHED, Contract.SSD_HEADS])
-def test_the_flagship_is_recognised_in_all_its_forms(contract):
+def test_the_flagship_is_recognized_in_all_its_forms(contract):
     assert published(replace(SPEC, contract=contract, name="mine.onnx"), "any hash") is FLAGSHIP
 
 
@@ -30,7 +30,7 @@ def test_other_models_are_not_the_flagship(change):
     assert published(replace(SPEC, **change), "") is None
 
 
-def test_yolox_nano_is_recognised_by_its_file():
+def test_yolox_nano_is_recognized_by_its_file():
     assert published(replace(NANO, name="renamed.onnx"), NANO.sha256) is YOLOX_NANO
     assert published(NANO, "") is None
 

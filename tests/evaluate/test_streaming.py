@@ -13,7 +13,7 @@ from streamdet.picture import Picture
 from streamdet.types import Detections, Frame
 
 FPS = 10
-GREY = Picture.from_bgr(np.full((32, 64, 3), 90, np.uint8))
+GRAY = Picture.from_bgr(np.full((32, 64, 3), 90, np.uint8))
 
 
 def tracked(boxes, ids):
@@ -23,7 +23,7 @@ def tracked(boxes, ids):
 
 
 def video(count, truth):
-    return [(Frame(GREY, "v", k, k, Fraction(1, FPS), 0), truth(k)) for k in range(count)]
+    return [(Frame(GRAY, "v", k, k, Fraction(1, FPS), 0), truth(k)) for k in range(count)]
 
 
 def box_at(k, speed=1.0):

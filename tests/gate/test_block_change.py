@@ -13,7 +13,7 @@ def test_sums_of_the_largest_blocks_do_not_overflow():
 
 @given(st.integers(0, 10**6), st.floats(0, 3), st.floats(0.8, 1.2), st.floats(-15, 15), st.integers(0, 3))
 def test_changed_blocks_equals_its_reference(seed, noise, gain, offset, things):
-    """On eighths of grey levels, which both sum exactly."""
+    """On eighths of gray levels, which both sum exactly."""
     random = np.random.default_rng(seed)
     before = (random.integers(20, 230, (18, 32)) + random.integers(0, 8, (18, 32)) / 8).astype(np.float32)
     now = gain * before + offset + random.normal(0, noise, before.shape)
@@ -72,7 +72,7 @@ def test_flat_and_single_blocks():
     assert changed_blocks(flat + 100, flat) == flat.size  # the light was switched on
     one = flat.copy()
     one[5, 5] = 250
-    assert changed_blocks(one, flat) == 0  # a speck without a changed neighbour
+    assert changed_blocks(one, flat) == 0  # a speck without a changed neighbor
     one[5, 6] = 250
     assert changed_blocks(one, flat) == 2
     assert changed_blocks(flat[:1, :1], flat[:1, :1]) == 0

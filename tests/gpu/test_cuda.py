@@ -14,7 +14,7 @@ from streamdet.inference.providers import Precision, Provider, ProviderOptions, 
 from streamdet.inference.session import Session
 from streamdet.picture import Picture
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
-from tests.inference.providers.networks import batch, convolution, network, quantised, with_nms
+from tests.inference.providers.networks import batch, convolution, network, quantized, with_nms
 
 pytestmark = pytest.mark.gpu
 
@@ -52,11 +52,11 @@ def test_an_fp16_network_computes_in_fp16(cuda):
     np.testing.assert_allclose(found, expected, **ROUGH)
 
 
-def test_quantised_network_is_not_reported_as_int8(cuda):
-    ours = create_engine(network(quantised(), Precision.INT8), cuda, FP32)
+def test_quantized_network_is_not_reported_as_int8(cuda):
+    ours = create_engine(network(quantized(), Precision.INT8), cuda, FP32)
     assert ours.precision == "fp32"
     assert any("tensorrt" in note for note in ours.notes)
-    binding_equals_plain_runs(ours, on_cpu(quantised()), [batch(2)], **CLOSE)
+    binding_equals_plain_runs(ours, on_cpu(quantized()), [batch(2)], **CLOSE)
 
 
 @pytest.mark.parametrize("model", [convolution(), with_nms()], ids=["known-shape", "unknown-shape"])

@@ -8,7 +8,7 @@ import pytest
 from streamdet.cache import private_dir
 from streamdet.inference.providers import Precision, Provider, ProviderOptions, create_engine
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
-from tests.inference.providers.networks import batch, convolution, network, quantised
+from tests.inference.providers.networks import batch, convolution, network, quantized
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]
 
@@ -33,8 +33,8 @@ def test_equals_the_cpu(tensorrt, precision, tolerance):
     binding_equals_plain_runs(ours, cpu, batches, rtol=tolerance, atol=tolerance)
 
 
-def test_a_quantised_network_runs_in_int8(tensorrt):
-    model = network(quantised(), Precision.INT8)
+def test_a_quantized_network_runs_in_int8(tensorrt):
+    model = network(quantized(), Precision.INT8)
     ours = create_engine(model, tensorrt, ProviderOptions(Precision.INT8))
     assert ours.precision == "int8"
     assert not any("another provider" in note for note in ours.notes)

@@ -11,7 +11,7 @@ from streamdet.detect.postprocess import PostprocessRules
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector
 from streamdet.model_spec.signature import Signature, TensorInfo
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 from streamdet.picture import Picture, PixelFormat
 
 # A network that returns these rows for any input: x1 y1 x2 y2 score class, in pixels of its 64x48 input.
@@ -296,7 +296,7 @@ def test_model_that_does_not_fit_its_description(tmp_path, outputs, yaml, messag
 )
 def test_outputs_with_undeclared_shapes_never_reach_a_kernel(declared, given, message):
     outputs = [TensorInfo("o", declared, np.dtype(np.float32))]
-    spec = recognise(Signature((TensorInfo("x", (1, 3, 48, 64), np.dtype(np.float32)),), tuple(outputs)), "net")
+    spec = recognize(Signature((TensorInfo("x", (1, 3, 48, 64), np.dtype(np.float32)),), tuple(outputs)), "net")
     decoder = bind_decoder(spec, outputs)
     with pytest.raises(ModelError) as error:
         decoder.decode({"o": np.ones(given, np.float32)}, 0, PostprocessRules(0.1, 0.5, np.ones(80, np.bool_)))

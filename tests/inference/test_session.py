@@ -204,7 +204,7 @@ def test_unreadable_files(tmp_path):
     [
         ({"provider": "gpu"}, "unknown provider 'gpu'; choose one of auto, "),
         ({"precision": "half"}, "unknown precision 'half'"),
-        ({"precision": "int8"}, "is not quantised"),
+        ({"precision": "int8"}, "is not quantized"),
         ({"provider": "cpu", "precision": "fp16"}, "cpu provider cannot compute in fp16 (it can do auto, fp32, int8)"),
     ],
     ids=["provider", "precision", "int8", "fp16"],
@@ -215,7 +215,7 @@ def test_usage_errors_name_the_choices(kwargs, words):
     assert words in str(caught.value)
 
 
-def test_quantised_model_runs_in_int8():
+def test_quantized_model_runs_in_int8():
     scale, zero = (numpy_helper.from_array(np.array(v), n) for n, v in (("s", np.float32(0.5)), ("z", np.uint8(0))))
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),

@@ -7,7 +7,7 @@ import onnx
 from onnx import helper, numpy_helper, version_converter
 
 from streamdet.models.onnx_graph import GraphLinks, rename_values
-from streamdet.models.recognise import IMAGENET_NORMALIZATION
+from streamdet.models.recognize import IMAGENET_NORMALIZATION
 
 
 def copy(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -83,7 +83,7 @@ def shuffled(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Batch normalisations inside the convolutions before them."""
+    """Batch normalizations inside the convolutions before them."""
     model = copy(model)
     links = GraphLinks.of(model.graph)
     tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
@@ -134,7 +134,7 @@ def everything(model: onnx.ModelProto) -> onnx.ModelProto:
     return shuffled(with_constant_nodes(with_identities(renamed(folded(model)))))
 
 
-def self_normalising(model: onnx.ModelProto, unit: float = 1.0, bgr: bool = True) -> onnx.ModelProto:
+def self_normalizing(model: onnx.ModelProto, unit: float = 1.0, bgr: bool = True) -> onnx.ModelProto:
     """Takes 0..255 values (or 0..1 with `unit` 255), BGR, and does the rest by itself, as the converted form does."""
     model = copy(model)
     mean, std = (
@@ -143,12 +143,12 @@ def self_normalising(model: onnx.ModelProto, unit: float = 1.0, bgr: bool = True
     parts = [("front_mean", mean), ("front_std", std), ("front_order", np.array([2, 1, 0] if bgr else [0, 1, 2]))]
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in parts)
     image = model.graph.input[0].name
-    rename_values(model.graph, {image: "normalised"})
+    rename_values(model.graph, {image: "normalized"})
     model.graph.input[0].name = image
     front = [
         helper.make_node("Gather", [image, "front_order"], ["ordered"], "ordered", axis=1),
-        helper.make_node("Sub", ["ordered", "front_mean"], ["centred"], "centred"),
-        helper.make_node("Div", ["centred", "front_std"], ["normalised"], "normalised"),
+        helper.make_node("Sub", ["ordered", "front_mean"], ["centered"], "centered"),
+        helper.make_node("Div", ["centered", "front_std"], ["normalized"], "normalized"),
     ]
     return set_nodes(model, [*front, *model.graph.node])
 

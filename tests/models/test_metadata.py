@@ -17,7 +17,7 @@ from streamdet.models.description import SPEC_KEY, metadata_text, read_metadata
 from streamdet.models.description_keys import MAX_BYTES
 from streamdet.models.onnx_file import ModelFile, onnx_signature
 from streamdet.models.provenance import CONVERTED_KEY, read_provenance
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 
 from .nets import model_with
 
@@ -48,7 +48,7 @@ def test_open_size_is_written():
         SourceModel(bare, made.model, spec), made, ConvertOptions(), Verification((), FP32_TOLERANCE, Comparison()), []
     )
     described = model_with(*ports, metadata=properties)
-    assert recognise(onnx_signature(described), "net") == spec
+    assert recognize(onnx_signature(described), "net") == spec
     assert "width" not in json.loads(metadata_text(spec))
 
 
@@ -69,7 +69,7 @@ def test_description_next_to_the_file_wins(tmp_path):
 
 def test_given_fields_win():
     model = model_with({"image": ["n", 3, 448, 448]}, HEADS, metadata={SPEC_KEY: '{"rgb": false, "conf": 0.2}'})
-    spec = recognise(onnx_signature(model), "net", {"rgb": True})
+    spec = recognize(onnx_signature(model), "net", {"rgb": True})
     assert (spec.rgb, spec.conf) == (True, 0.2)
 
 
@@ -91,7 +91,7 @@ def test_given_fields_win():
         pytest.param('{"rgb": 1}', "give true or false", id="rgb"),
         pytest.param('{"labels": "/etc/passwd"}', "give coco80, coco90 or a list of names", id="labels in a file"),
         pytest.param('{"labels": ["a\\u001b[2J"]}', "names of up to 100 printable characters", id="escapes in labels"),
-        pytest.param('{"licence": "' + "x" * 101 + '"}', "up to 100 printable characters", id="long licence"),
+        pytest.param('{"licence": "' + "x" * 101 + '"}', "up to 100 printable characters", id="long license"),
         pytest.param('{"labels": {"0": "a"}}', "give coco80, coco90 or a list", id="labels of another kind"),
         pytest.param('{"file": "/etc/passwd"}', "unknown key `file`", id="file"),
         pytest.param('{"urls": ["http://x"]}', "unknown key `urls`", id="urls"),

@@ -117,7 +117,7 @@ def test_elementwise_operations(nodes, operations):
     assert (counted.elementwise, counted.products) == (operations, {})
 
 
-def test_quantised_network_counts_like_its_source():
+def test_quantized_network_counts_like_its_source():
     weight = numpy_helper.from_array(np.zeros((5, 3, 3, 3), np.int8), "w")
     scale = numpy_helper.from_array(np.ones((), np.float32), "s")
     zero = numpy_helper.from_array(np.zeros((), np.uint8), "z")

@@ -1,4 +1,4 @@
-"""OpenVINO IR files: recognised, with the input of Open Model Zoo's conversions, and run."""
+"""OpenVINO IR files: recognized, with the input of Open Model Zoo's conversions, and run."""
 
 import json
 
@@ -13,7 +13,7 @@ from streamdet.inference.session import Session
 from streamdet.model_spec.spec import Contract
 from streamdet.models.catalog import resolve_model
 from streamdet.models.model_info import inspect_model
-from streamdet.models.recognise import IMAGENET_NORMALIZATION
+from streamdet.models.recognize import IMAGENET_NORMALIZATION
 from streamdet.openvino_runtime import has_openvino, openvino_module
 from streamdet.picture import Picture
 

@@ -12,7 +12,7 @@ from streamdet.model_spec.default_boxes import BOXES_PER_CELL, feature_sizes, fl
 from streamdet.model_spec.spec import Contract
 from streamdet.models.onnx_file import onnx_signature
 from streamdet.models.operation_count import count_operations, count_parameters
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 from streamdet.models.ssd_resnet34 import SsdOutputs, build_nms_tail, build_ssd_resnet34
 from streamdet.picture import Picture
 
@@ -59,7 +59,7 @@ def test_signatures(flagship):
 @pytest.mark.parametrize("form", list(SsdOutputs))
 def test_graph_is_valid_and_marked_as_random(flagship, form):
     onnx.checker.check_model(flagship[form], full_check=False)
-    spec = recognise(onnx_signature(flagship[form]), "flagship")
+    spec = recognize(onnx_signature(flagship[form]), "flagship")
     assert spec.contract is (Contract.SSD_HEADS if form is SsdOutputs.HEADS else Contract.SSD_PUBLISHED)
     assert spec.random_weights
     assert "detects nothing" in spec.about
@@ -114,8 +114,8 @@ def test_postprocessing_at_full_size_equals_the_graphs_own_tail(seed, flagship):
     loc, conf = synthetic_heads(seed, objects=60)
     if seed == 3:
         conf[0] -= 10  # tens of thousands of candidates, and cut at 200
-    heads = recognise(onnx_signature(flagship[SsdOutputs.HEADS]), "heads")
-    published = recognise(onnx_signature(flagship[SsdOutputs.PUBLISHED]), "published")
+    heads = recognize(onnx_signature(flagship[SsdOutputs.HEADS]), "heads")
+    published = recognize(onnx_signature(flagship[SsdOutputs.PUBLISHED]), "published")
     rules = PostprocessRules(0.05, 0.5, np.ones(80, np.bool_))
     outputs = onnx_signature(build_nms_tail(flagship_boxes_cxcywh(1200))).outputs
     ours = bind_decoder(heads, onnx_signature(flagship[SsdOutputs.HEADS]).outputs).decode(

@@ -17,7 +17,7 @@ from streamdet.model_spec.spec import Contract, Resize
 from streamdet.models.description import SPEC_KEY, metadata_text, read_description, read_metadata
 from streamdet.models.onnx_file import ModelFile
 from streamdet.models.openvino_ir import model_signature
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 from streamdet.models.ssd_small import SmallSsdConfig, build_small, small_ssd_spec, stored_weights
 from streamdet.picture import Picture
 from tests.models.small import PLAN, random_weights, silent_weights
@@ -34,14 +34,14 @@ def head(name, rows):
     return TensorInfo(name, (1, rows, 6), np.dtype(np.float32))
 
 
-def recognised(file):
-    return recognise(model_signature(file), "small")
+def recognized(file):
+    return recognize(model_signature(file), "small")
 
 
 @pytest.mark.parametrize("labels", [("one",), ("cat", "dog"), ("a", "b", "c"), tuple(f"class {i}" for i in range(80))])
 def test_its_file_says_what_it_is(labels):
     plan = SmallSsdConfig(labels, 96, 64)
-    spec = recognised(file_of(plan))
+    spec = recognized(file_of(plan))
     assert (spec.contract, spec.labels, spec.width, spec.height) == (Contract.SSD_HEADS, labels, 96, 64)
     assert spec.default_boxes == plan.grids
     assert (spec.rgb, spec.nchw, spec.uint8, spec.resize) == (True, True, False, Resize.STRETCH)
@@ -141,7 +141,7 @@ def test_one_place_of_the_picture_gives_the_box_there(tmp_path):
         elif name.endswith(".weight") and not name.startswith(("loc", "conf")):
             values[:] = 0
             side = values.shape[-1] // 2
-            values[0, 0, side, side] = 1  # the first channel is the first colour, thinned out
+            values[0, 0, side, side] = 1  # the first channel is the first color, thinned out
     weights["conf0.weight"][5, 0, 1, 1] = 40  # first shape, class 0
     file = file_of(plan, weights)
     session = onnxruntime.InferenceSession(file.data, providers=["CPUExecutionProvider"])
@@ -178,7 +178,7 @@ def test_grids_of_another_size_do_not_fit():
     other = Signature(signature.inputs, signature.outputs, {SPEC_KEY: metadata_text(small_ssd_spec(plan, "ssd-small"))})
     count = sum(grid.count for grid in plan.grids)
     with pytest.raises(ModelError, match=rf"looked for loc \(n, 4, {count}\)"):
-        bind_decoder(recognise(other, "small"), other.outputs)
+        bind_decoder(recognize(other, "small"), other.outputs)
 
 
 BAD = [

@@ -1,5 +1,5 @@
 """The flagship's network written a second time, in PyTorch, and exported as its authors did: opset 10, batch
-normalisations left alone, decoding and NMS in the graph. It shares nothing with the package's own builder."""
+normalizations left alone, decoding and NMS in the graph. It shares nothing with the package's own builder."""
 
 from __future__ import annotations
 

@@ -103,9 +103,9 @@ def write_photos(folder, count=8):
     for i in range(count):
         image = random.integers(0, 40, (SIZE, SIZE, 3), np.uint8)
         for _ in range(3):
-            centre = tuple(int(v) for v in random.integers(8, SIZE - 8, 2))
+            center = tuple(int(v) for v in random.integers(8, SIZE - 8, 2))
             color = tuple(int(v) for v in random.integers(150, 256, 3))
-            cv2.circle(image, centre, int(random.integers(4, 9)), color, -1)
+            cv2.circle(image, center, int(random.integers(4, 9)), color, -1)
         paths.append(folder / f"{i}.png")
         cv2.imwrite(str(paths[-1]), image)
     return paths

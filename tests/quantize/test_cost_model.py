@@ -45,7 +45,7 @@ def test_first_layers_with_few_channels_stay_in_float():
     assert layers_faster_in_float(graph) == ["conv0", "conv1", "conv2", "conv3"]
 
 
-def test_layers_with_many_channels_are_all_quantised():
+def test_layers_with_many_channels_are_all_quantized():
     assert layers_faster_in_float(conv_chain((256, 5, 1), (256, 1, 1), (256, 3, 1))) == []
 
 

@@ -1,4 +1,4 @@
-"""Rewritten graphs compute the same: focus, SiLU, transposes, upsampling, batch normalisation."""
+"""Rewritten graphs compute the same: focus, SiLU, transposes, upsampling, batch normalization."""
 
 import numpy as np
 import onnxruntime
@@ -129,7 +129,7 @@ def test_upsampling_by_copies_equals_resize(modes, scales, is_repetition):
         np.testing.assert_array_equal(*run(model, {"x": x}))
 
 
-def test_prepare_folds_batch_normalisation_and_keeps_metadata():
+def test_prepare_folds_batch_normalization_and_keeps_metadata():
     from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 
     model = build_ssd_resnet34(SsdOutputs.HEADS, size=448)

@@ -1,4 +1,4 @@
-"""The complete quantiser on a small detector with a known sensitive layer."""
+"""The complete quantizer on a small detector with a known sensitive layer."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pytest
 from streamdet.errors import ModelError, UsageError
 from streamdet.inference.session import Session
 from streamdet.models.onnx_file import ModelFile, onnx_signature
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 from streamdet.models.ssd_resnet34 import SsdOutputs, build_ssd_resnet34
 from streamdet.quantize import CalibrationMethod, QuantizeOptions, QuantizeReport, quantize
 from streamdet.quantize.quantizer import split
@@ -32,7 +32,7 @@ def producers(model):
     return {name: node for node in model.graph.node for name in node.output}
 
 
-def test_all_layers_of_an_insensitive_network_are_quantised(quantized):
+def test_all_layers_of_an_insensitive_network_are_quantized(quantized):
     assert quantized.report.in_float == ()
     assert quantized.report.int8_share == pytest.approx(1)
     assert quantized.report.loss <= 0.01
@@ -89,7 +89,7 @@ def test_onnx_runtime_computes_the_layers_in_integers(quantized, tmp_path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     options.log_severity_level = 4
     onnxruntime.InferenceSession(quantized.data, options, providers=["CPUExecutionProvider"])
     operators = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
@@ -133,7 +133,7 @@ def test_an_unreachable_limit_on_loss_is_an_error(paths):
         calls.append(file.name)
         return 1.0 if len(calls) == 1 else 0.5
 
-    with pytest.raises(ModelError, match=r"no layer can be quantised without losing more than 0\.01"):
+    with pytest.raises(ModelError, match=r"no layer can be quantized without losing more than 0\.01"):
         quantize(as_file(detector()), SPEC, paths, score=score)
     assert calls[0] == "blobs.onnx"
 
@@ -144,7 +144,7 @@ def test_too_small_a_share_in_int8_is_an_error(paths):
         quantize(as_file(detector()), SPEC, paths, options)
 
 
-def test_a_score_on_labelled_photos_decides(paths):
+def test_a_score_on_labeled_photos_decides(paths):
     def score(file):  # a metric that depends on the stem only
         operators = producers(onnx.load_model_from_string(file.data))
         return 0.5 if operators["stem"].op_type == "DequantizeLinear" else 0.9
@@ -152,7 +152,7 @@ def test_a_score_on_labelled_photos_decides(paths):
     result = quantize(as_file(detector()), SPEC, paths, score=score)
     assert "stem" in result.report.in_float
     assert (result.report.float_score, result.report.int8_score) == (0.9, 0.9)
-    assert result.report.measure == "score on labelled photos"
+    assert result.report.measure == "score on labeled photos"
 
 
 @pytest.mark.parametrize(
@@ -174,8 +174,8 @@ def test_missing_photos_are_an_error():
         quantize(as_file(detector()), SPEC, [])
 
 
-def test_a_quantised_model_is_an_error(quantized, paths):
-    with pytest.raises(ModelError, match="is already quantised"):
+def test_a_quantized_model_is_an_error(quantized, paths):
+    with pytest.raises(ModelError, match="is already quantized"):
         quantize(ModelFile(quantized.data, "int8.onnx"), SPEC, paths)
 
 
@@ -239,10 +239,10 @@ def test_a_model_with_uint8_input(paths):
         assert session.input.dtype == np.uint8
 
 
-def test_all_layers_of_the_flagship_are_quantised_for_any_batch(tmp_path):
+def test_all_layers_of_the_flagship_are_quantized_for_any_batch(tmp_path):
     model = build_ssd_resnet34(SsdOutputs.HEADS, size=448)
     file = ModelFile(model.SerializeToString(), "flagship")
-    spec = replace(recognise(onnx_signature(model), "flagship"), random_weights=True)
+    spec = replace(recognize(onnx_signature(model), "flagship"), random_weights=True)
     result = quantize(file, spec, write_photos(tmp_path, count=2))
     assert len(result.report.layers) == 51
     assert result.report.in_float == ()

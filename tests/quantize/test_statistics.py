@@ -23,8 +23,8 @@ def test_every_value_is_counted():
         statistics.add(np.linspace(-largest / 2, largest, 1000, dtype=np.float32).reshape(1, 1, 1000))
     assert (statistics.lowest, statistics.highest, statistics.images) == (-500, 1000, 4)
     assert statistics.counts.sum() == 4000
-    assert statistics.centres[-1] >= 1000 - statistics.width
-    above = statistics.counts[statistics.centres > 50 + statistics.width].sum()
+    assert statistics.centers[-1] >= 1000 - statistics.width
+    above = statistics.counts[statistics.centers > 50 + statistics.width].sum()
     assert above == pytest.approx(1000 * 950 / 1500, abs=2)
 
 

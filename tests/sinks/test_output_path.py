@@ -9,7 +9,7 @@ from streamdet.sinks.factory import check_distinct
 from streamdet.sinks.output_path import InputFiles
 
 
-def test_inputs_are_recognised_under_every_name(tmp_path):
+def test_inputs_are_recognized_under_every_name(tmp_path):
     file, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
     file.touch()
     other.touch()

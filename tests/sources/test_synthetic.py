@@ -181,7 +181,7 @@ def test_scores_are_lower_for_objects_hidden_by_others_or_by_the_edge():
         ("?frames=", ["frames="]),
         ("?live=yes", ["live=yes", "0 to 1"]),
         ("?noise=99", ["noise=99"]),
-        ("?colour=red", ["colour", "objects, fps, size"]),
+        ("?color=red", ["color", "objects, fps, size"]),
         ("?objects", ["objects="]),
         ("cats", ["cats", "synthetic:shapes"]),
     ],

@@ -11,7 +11,7 @@ from streamdet.picture import Picture, PixelFormat
 from streamdet.types import Detections
 
 SIZE = (640, 360)
-CENTRE = (320.0, 180.0)
+CENTER = (320.0, 180.0)
 PER_PX = 1.5
 
 
@@ -64,7 +64,7 @@ def picture(k, things=(), pan=(0.0, 0.0), zoom=1.0, noise=0.0):
     width, height = SIZE
     x, y = np.meshgrid(np.arange(width, dtype=np.float32) + 0.5, np.arange(height, dtype=np.float32) + 0.5)
     out = Texture(0)(
-        (x - CENTRE[0]) / zoom**k + CENTRE[0] - k * pan[0], (y - CENTRE[1]) / zoom**k + CENTRE[1] - k * pan[1]
+        (x - CENTER[0]) / zoom**k + CENTER[0] - k * pan[0], (y - CENTER[1]) / zoom**k + CENTER[1] - k * pan[1]
     )
     for thing in things:
         left, top, right, bottom = thing.at(k)

@@ -43,7 +43,7 @@ def test_compare_appearances_equals_reference(known, appearances, count):
 
 
 def person(shirt, trousers):
-    """Returns a picture of a person of 40 x 100 in front of grey, at (60, 10)."""
+    """Returns a picture of a person of 40 x 100 in front of gray, at (60, 10)."""
     bgr = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     bgr[10:60, 60:100] = shirt
     bgr[60:110, 60:100] = trousers
@@ -67,7 +67,7 @@ def in_format(bgr, format):
 
 
 @pytest.mark.parametrize("format", list(PixelFormat))
-def test_clothes_of_different_colours_differ_in_every_format(format):
+def test_clothes_of_different_colors_differ_in_every_format(format):
     alike, *others = (
         compare_appearances(
             extract_appearances(in_format(person(RED, BLUE), format), BOX),

@@ -97,6 +97,6 @@ def test_nested_in_tracked():
     class_ids = np.array([0, 0, 0, 0, 1], np.int32)
     new = np.array([False, True, True, True, True])
     inside = matching.nested_in_tracked(boxes_xyxy, class_ids, new, False)
-    assert inside.tolist() == [False, True, False, True, False], "a part, a neighbour, one around both, another class"
+    assert inside.tolist() == [False, True, False, True, False], "a part, a neighbor, one around both, another class"
     assert matching.nested_in_tracked(boxes_xyxy, class_ids, new, True).tolist() == [False, True, False, True, True]
     assert not matching.nested_in_tracked(boxes_xyxy, class_ids, np.ones(5, bool), True).any(), "none is tracked yet"

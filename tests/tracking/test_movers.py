@@ -317,9 +317,9 @@ def test_any_input_gives_valid_boxes(seed, kind):
         now_s += float(rng.choice([0.001, 0.033, 0.2, 3.0, 40.0], p=[0.1, 0.6, 0.2, 0.05, 0.05]))
         if rng.uniform() < 0.1:
             size = [(320, 180), (64, 48), (200, 400)][rng.integers(3)]
-        grey = rng.integers(0, 256, (size[1], size[0]), np.uint8)
+        gray = rng.integers(0, 256, (size[1], size[0]), np.uint8)
         chroma = np.zeros((size[1] // 2, size[0]), np.uint8)
-        mover.observe(Picture(*size, PixelFormat.NV12, (grey, chroma)), now_s)
+        mover.observe(Picture(*size, PixelFormat.NV12, (gray, chroma)), now_s)
         seen.append(now_s)
         shown_s.append(now_s)
         late = [at_s for at_s in seen if at_s > last_s]

@@ -126,8 +126,8 @@ def test_points_are_tracked_to_a_tenth_of_a_pixel(dx, dy):
 
 
 def test_a_blank_picture_has_no_points_and_no_camera_motion():
-    grey = np.full((360, 640), 90, np.uint8)
-    blank = Picture(640, 360, PixelFormat.NV12, (grey, grey[:180]))
+    gray = np.full((360, 640), 90, np.uint8)
+    blank = Picture(640, 360, PixelFormat.NV12, (gray, gray[:180]))
     meter = MotionEstimator()
     assert meter.measure(blank, 0.0, np.empty((0, 4))) is None
     step = meter.measure(blank, 0.1, np.empty((0, 4)))
@@ -137,9 +137,9 @@ def test_a_blank_picture_has_no_points_and_no_camera_motion():
 
 def test_pyramids_of_all_picture_sizes():
     for width, height in ((16, 16), (31, 17), (640, 360), (1920, 1080), (7680, 4320)):
-        grey = np.zeros((height, width), np.uint8)
+        gray = np.zeros((height, width), np.uint8)
         small = pyramid.build_pyramid(
-            Picture(width, height, PixelFormat.NV12, (grey, np.zeros((-(-height // 2), width + width % 2), np.uint8)))
+            Picture(width, height, PixelFormat.NV12, (gray, np.zeros((-(-height // 2), width + width % 2), np.uint8)))
         )
         assert small is None or min(small.levels[-1].shape) >= pyramid.MIN_LEVEL_PX
         assert small is None or small.levels[0].shape[1] < 1300

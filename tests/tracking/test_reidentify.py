@@ -75,14 +75,14 @@ def test_reidentify_equals_reference(seed, n, m, class_agnostic, new_track_score
 
 
 def play(frames, pictures=True, format=PixelFormat.I420, **options):
-    """Runs a tracker on frames of (x, y, colour) each; returns the ids of each frame, by colour."""
+    """Runs a tracker on frames of (x, y, color) each; returns the ids of each frame, by color."""
     tracker = ByteTracker(TrackerOptions(**options))
     out = []
     for number, people in enumerate(frames):
         bgr = np.full((240, 640, 3), 128, np.uint8)
         boxes = np.array([[x, y, x + 40, y + 100] for x, y, _ in people], np.float32).reshape(-1, 4)
-        for x, y, colour in people:
-            bgr[y : y + 100, x : x + 40] = colour
+        for x, y, color in people:
+            bgr[y : y + 100, x : x + 40] = color
         picture = Picture.from_bgr(bgr)
         if format is not PixelFormat.BGR24:
             picture = picture.copy(format)
@@ -98,20 +98,20 @@ def play(frames, pictures=True, format=PixelFormat.I420, **options):
     return out
 
 
-def hidden_and_back(colour_after, lost_frames, shift):
+def hidden_and_back(color_after, lost_frames, shift):
     """A person stands for 1 s and is hidden; then a person stands `shift` pixels to the right."""
-    return [[(200, 60, RED)]] * 10 + [[]] * lost_frames + [[(200 + shift, 60, colour_after)]] * 5
+    return [[(200, 60, RED)]] * 10 + [[]] * lost_frames + [[(200 + shift, 60, color_after)]] * 5
 
 
 @pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.BGR24])
-def test_an_object_that_reappears_nearby_is_reidentified_by_colour(format):
+def test_an_object_that_reappears_nearby_is_reidentified_by_color(format):
     frames = hidden_and_back(RED, 12, 60)
     assert play(frames, format=format)[-1] == {RED: 1}
     assert play(frames, pictures=False)[-1] == {RED: 2}
     assert play(frames, appearance=False)[-1] == {RED: 2}
 
 
-def test_an_object_of_another_colour_is_a_new_one():
+def test_an_object_of_another_color_is_a_new_one():
     assert play(hidden_and_back(BLUE, 12, 60))[-1] == {BLUE: 2}
 
 
@@ -148,7 +148,7 @@ def test_an_unknown_appearance_reidentifies_nothing():
 
 def test_a_changing_appearance_is_learned():
     turning = [tuple(int(a + (b - a) * k / 60) for a, b in zip(RED, GREEN, strict=True)) for k in range(61)]
-    frames = [[(200, 60, colour)] for colour in [*turning, *[GREEN] * 40]] + [[]] * 12 + [[(260, 60, GREEN)]] * 3
+    frames = [[(200, 60, color)] for color in [*turning, *[GREEN] * 40]] + [[]] * 12 + [[(260, 60, GREEN)]] * 3
     assert play(frames)[-1] == {GREEN: 1}
 
 

@@ -33,7 +33,7 @@ def between(first, second, first_s, second_s, time_s):
     speed=st.lists(st.floats(-300, 300), min_size=4, max_size=4),
     force=st.lists(st.floats(-400, 400), min_size=4, max_size=4),
 )
-def test_constant_acceleration_is_exact_once_both_neighbours_are_known(steps_s, share, start, speed, force):
+def test_constant_acceleration_is_exact_once_both_neighbors_are_known(steps_s, share, start, speed, force):
     times_s = np.cumsum([0.0, *steps_s])
 
     def box(time_s):

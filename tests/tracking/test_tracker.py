@@ -25,7 +25,7 @@ def detections(boxes, scores=0.9, class_ids=0, labels=()):
 
 
 def moving(x, y, vx, vy, time_s, width=40, height=100):
-    """Returns the box of an object whose centre was at (x, y) at time 0."""
+    """Returns the box of an object whose center was at (x, y) at time 0."""
     cx, cy = x + vx * time_s, y + vy * time_s
     return [cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2]
 

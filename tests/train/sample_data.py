@@ -7,7 +7,7 @@ import numpy as np
 
 from streamdet.train.assign import AnnotatedObjects
 
-COLOURS = {"red": (220, 30, 30), "blue": (40, 60, 230)}
+COLORS = {"red": (220, 30, 30), "blue": (40, 60, 230)}
 """RGB by class."""
 
 
@@ -50,7 +50,7 @@ def rectangles(count, width, height, seed=0):
             left = half * width // 2 + random.integers(0, width // 2 - across)
             top = random.integers(0, height - down)
             class_id = int(random.integers(0, 2))
-            picture[top : top + down, left : left + across] = list(COLOURS.values())[class_id]
+            picture[top : top + down, left : left + across] = list(COLORS.values())[class_id]
             boxes.append((left, top, left + across, top + down))
             class_ids.append(class_id)
         yield picture, np.array(boxes, np.float64), class_ids
@@ -66,7 +66,7 @@ def write_rectangles(folder, count=4, width=128, height=96, seed=0, sizes=True):
         for (left, top, right, bottom), class_id in zip(boxes.tolist(), class_ids, strict=True):
             row = {"image_id": number, "category_id": 1 + class_id, "bbox": [left, top, right - left, bottom - top]}
             annotations.append({"id": len(annotations), **row})
-    categories = [{"id": number, "name": name} for number, name in enumerate(COLOURS, 1)]
+    categories = [{"id": number, "name": name} for number, name in enumerate(COLORS, 1)]
     path = folder / "truth.json"
     path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
     return path

@@ -17,7 +17,7 @@ DEFAULT_BOXES = {
     "squares": default_boxes_of([BoxGrid(4, 4, ((0.25, 0.25), (0.5, 0.5))), BoxGrid(2, 2, ((0.5, 0.5),))]),
 }
 
-# Multiples of 1/8 create ties: cell centres, cell borders, boxes equal to default boxes.
+# Multiples of 1/8 create ties: cell centers, cell borders, boxes equal to default boxes.
 places = st.one_of(st.integers(0, 8).map(lambda n: n / 8), st.floats(0, 1, width=32))
 sides = st.one_of(st.sampled_from([0.0, 1e-6, 1 / 8, 1 / 4, 1 / 2, 1.0]), st.floats(0, 1, width=32))
 

@@ -11,7 +11,7 @@ SIZE = np.array([WIDTH, HEIGHT, WIDTH, HEIGHT])
 
 
 def painted(box_px):
-    """Returns a grey picture with one bright green rectangle."""
+    """Returns a gray picture with one bright green rectangle."""
     picture = np.full((HEIGHT, WIDTH, 3), 70, np.uint8)
     left, top, right, bottom = box_px
     picture[top:bottom, left:right] = (20, 250, 20)
@@ -35,7 +35,7 @@ def test_boxes_follow_pixels(box_px, moved):
         picture, objects = augment(painted(box_px), objects_of([box], [1]), np.random.default_rng(seed), moved)
         assert (picture.shape, picture.dtype) == ((HEIGHT, WIDTH, 3), np.uint8)
         if picture.std(axis=2).max() < 8 or not len(objects.boxes_xyxy):
-            continue  # the colour was removed, or the object moved out
+            continue  # the color was removed, or the object moved out
         assert objects.class_ids.tolist() == [1]
         assert ((objects.boxes_xyxy >= 0) & (objects.boxes_xyxy <= 1)).all()
         np.testing.assert_allclose(green_extents(picture) * SIZE, objects.boxes_xyxy[0] * SIZE, atol=1.6)
@@ -107,7 +107,7 @@ def test_ignored_objects_stay_ignored_and_empty_pictures_stay_empty():
 
 
 def test_boxes_are_right_to_a_fraction_of_a_pixel():
-    """Scaling about pixel centres instead of corners would be off by a quarter of a pixel."""
+    """Scaling about pixel centers instead of corners would be off by a quarter of a pixel."""
     box = np.array([30, 24, 90, 56])
     off = []
     for seed in range(80):

@@ -43,7 +43,7 @@ def test_pictures_have_the_network_input_size(tmp_path):
 
 
 @pytest.mark.parametrize("sizes", [True, False], ids=["sizes in the file", "sizes missing"])
-def test_boxes_are_normalised(tmp_path, sizes):
+def test_boxes_are_normalized(tmp_path, sizes):
     samples = samples_of(tmp_path, (5, (20, 10, 100, 50), 0), (3, (0, 0, 200, 100), 0), sizes=sizes)
     objects = samples.objects(0)
     np.testing.assert_allclose(objects.boxes_xyxy, [[0.1, 0.1, 0.6, 0.6], [0, 0, 1, 1]], atol=1e-6)

@@ -17,7 +17,7 @@ from streamdet.models.ssd_small import SmallSsdConfig, stored_weights
 from streamdet.picture import Picture
 from streamdet.train.coco import CocoSamples
 from tests.models.small import random_weights
-from tests.train.sample_data import COLOURS, ListSamples, objects_of, rectangles, write_rectangles
+from tests.train.sample_data import COLORS, ListSamples, objects_of, rectangles, write_rectangles
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 from streamdet.train import job, training_loop  # noqa: E402
@@ -25,7 +25,7 @@ from streamdet.train.job import TRAINED_KEY, demo_samples, labels_of, run_job  #
 from streamdet.train.network import SmallSsd  # noqa: E402
 from streamdet.train.training_loop import Recipe, train  # noqa: E402
 
-CONFIG = SmallSsdConfig(tuple(COLOURS), 96, 64)
+CONFIG = SmallSsdConfig(tuple(COLORS), 96, 64)
 QUICK = Recipe(epochs=2, batch=2, device="cpu")
 
 
@@ -57,7 +57,7 @@ def test_learns_to_detect_rectangles_in_new_pictures(tmp_path):
 
     detected = expected = wrong = 0
     with load_detector(path, DetectorOptions(conf=0.4)) as detector:
-        assert detector.spec.labels == tuple(COLOURS)
+        assert detector.spec.labels == tuple(COLORS)
         for picture, boxes, class_ids in rectangles(20, 128, 96, seed=99):
             (answer,) = detector.detect([Picture.from_bgr(np.ascontiguousarray(picture[..., ::-1]))])
             detections = answer.detections
@@ -116,7 +116,7 @@ def test_training_continues_from_the_start_weights(tmp_path):
 
 
 def test_too_small_a_batch_is_rejected(tmp_path):
-    config = SmallSsdConfig(tuple(COLOURS), 64, 64)  # its coarsest map has one cell
+    config = SmallSsdConfig(tuple(COLORS), 64, 64)  # its coarsest map has one cell
     samples = ListSamples([np.zeros((64, 64, 3), np.uint8)], [objects_of([(0, 0, 0.5, 0.5)])])
     with pytest.raises(UsageError, match="batches of one picture of 64x64 are too small to train with"):
         run_job(config, samples, QUICK, tmp_path / "x.onnx", "x")

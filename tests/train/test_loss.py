@@ -44,7 +44,7 @@ def test_decode_clamps_sizes():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "iou", "generalised"),
+    ("a", "b", "iou", "generalized"),
     [
         pytest.param((0, 0, 2, 2), (0, 0, 2, 2), 1, 1, id="equal"),
         pytest.param((0, 0, 2, 2), (1, 0, 3, 2), 1 / 3, 1 / 3, id="half shifted, hull equals union"),
@@ -55,10 +55,10 @@ def test_decode_clamps_sizes():
         pytest.param((1, 1, 1, 1), (1, 1, 1, 1), 0, 0, id="empty"),
     ],
 )
-def test_overlaps(a, b, iou, generalised):
+def test_overlaps(a, b, iou, generalized):
     for one, other in ((a, b), (b, a)):
         found = overlaps(torch.tensor([one], dtype=torch.float32), torch.tensor([other], dtype=torch.float32))
-        assert [float(value) for value in found] == pytest.approx([iou, generalised], abs=1e-6)
+        assert [float(value) for value in found] == pytest.approx([iou, generalized], abs=1e-6)
 
 
 def offsets_to(targets, default_boxes):

@@ -23,7 +23,7 @@ def onnx_outputs(model, image):
 @pytest.mark.parametrize("weights", ["fresh", "random"])
 def test_pytorch_and_onnx_outputs_are_equal(config, weights):
     network = SmallSsd(config, 3).eval()
-    if weights == "random":  # with non-trivial normalisations and biases
+    if weights == "random":  # with non-trivial normalizations and biases
         assert network.load(random_weights(config, 4)) == []
     image = np.random.default_rng(5).normal(0, 1, (2, 3, config.height, config.width)).astype(np.float32)
     with torch.no_grad():

@@ -48,7 +48,7 @@ def read_checked_model(model: Path | bytes | ModelFile, threads: int = 0) -> tup
 
 
 def stored_precision(graph: onnx.ModelProto) -> Precision:
-    """Returns INT8 for a quantised model, else the precision that most weights are stored in."""
+    """Returns INT8 for a quantized model, else the precision that most weights are stored in."""
     if any("QuantizeLinear" in operator or operator.startswith("QLinear") for operator in operator_types(graph)):
         return Precision.INT8
     tensors = list(graph.graph.initializer)
@@ -61,7 +61,7 @@ def stored_precision(graph: onnx.ModelProto) -> Precision:
 
 
 def is_signed(graph: onnx.ModelProto) -> bool:
-    """Returns whether everything quantised is quantised to signed bytes with a zero point of 0."""
+    """Returns whether everything quantized is quantized to signed bytes with a zero point of 0."""
     from onnx import numpy_helper
 
     constants = {tensor.name: tensor for tensor in graph.graph.initializer}

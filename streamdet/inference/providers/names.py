@@ -22,7 +22,7 @@ class Provider(Enum):
 
 
 class Precision(Enum):
-    """Precision of the arithmetic. AUTO lets the provider choose; INT8 only checks that the model is quantised."""
+    """Precision of the arithmetic. AUTO lets the provider choose; INT8 only checks that the model is quantized."""
 
     AUTO = "auto"
     FP32 = "fp32"

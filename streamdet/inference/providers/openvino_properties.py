@@ -18,7 +18,7 @@ YOLOX-nano (4 MB) would gain 0.15 s."""
 def choose_precision(
     model: CheckedModel, options: ProviderOptions, capabilities: Iterable[str]
 ) -> tuple[Precision, tuple[str, ...]]:
-    """Returns the precision of everything that is not quantised, and a note if it was not requested.
+    """Returns the precision of everything that is not quantized, and a note if it was not requested.
 
     Args:
         model: the model to run.

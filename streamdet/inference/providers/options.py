@@ -10,7 +10,7 @@ from streamdet.model_spec.signature import Tensor
 
 _SUPPORTED = {
     Provider.CPU: (Precision.FP32, Precision.INT8),
-    # No INT8: its convolutions are floating point; a quantised network is computed in fp32 between conversions.
+    # No INT8: its convolutions are floating point; a quantized network is computed in fp32 between conversions.
     Provider.CUDA: (Precision.FP32, Precision.FP16),
     Provider.TENSORRT: (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8),
     Provider.OPENVINO: (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8),
@@ -25,9 +25,9 @@ class CheckedModel:
         data: content of an ONNX file or an OpenVINO .xml file.
         name: name in messages.
         inputs: inputs as the file declares them.
-        weights: precision of the stored weights: FP32, FP16, or INT8 if quantised.
+        weights: precision of the stored weights: FP32, FP16, or INT8 if quantized.
         binary: weights of an OpenVINO .xml; None for ONNX.
-        signed: all quantised values are signed bytes with a zero point of 0.
+        signed: all quantized values are signed bytes with a zero point of 0.
     """
 
     data: bytes
@@ -66,7 +66,7 @@ class ProviderOptions:
             # "Only symmetric quantization is supported", int8 with zero points of 0 (TensorRT, page of IQuantizeLayer);
             # its parser refuses a bias in int32 as well (onnx-tensorrt, issue 850).
             raise UsageError(
-                f"{model.name} is quantised for CPUs; tensorrt takes only signed bytes with a zero point of 0, "
+                f"{model.name} is quantized for CPUs; tensorrt takes only signed bytes with a zero point of 0, "
                 "and biases in float: give it the float model, with --precision fp16"
             )
         requested = self.precision
@@ -80,7 +80,7 @@ class ProviderOptions:
             )
         if requested is Precision.INT8 and model.weights is not Precision.INT8:
             raise UsageError(
-                f"{model.name} is not quantised, so it cannot run in int8: quantise it with "
+                f"{model.name} is not quantized, so it cannot run in int8: quantize it with "
                 "`streamdet models convert --precision int8`, or leave the precision on auto"
             )
         if provider is Provider.CUDA and requested is Precision.FP16 and model.weights is not Precision.FP16:

@@ -106,7 +106,7 @@ def _open_any_batch(model: CheckedModel, options: ProviderOptions) -> tuple[Any,
 
 
 def _precision(model: CheckedModel, options: ProviderOptions) -> Precision:
-    """Returns the precision of everything that is not quantised: FP32 unless requested or stored otherwise."""
+    """Returns the precision of everything that is not quantized: FP32 unless requested or stored otherwise."""
     if options.precision in (Precision.FP16, Precision.BF16):
         return options.precision
     return Precision.FP16 if model.weights is Precision.FP16 else Precision.FP32

@@ -33,7 +33,7 @@ def draw_backdrop(canvas: BackdropCanvas, ground: GroundPlane, place: str, time:
             _draw_paving(canvas, ground, color, joint=0.7)
             canvas.band(*ROAD, darken(color, 0.86), darken(color, 0.9), rough=3, patchy=5)
             _draw_joints(canvas, ground, *ROAD, darken(color, 0.74), 1.4)
-            _draw_kerbs(canvas, darken(color, 0.6))
+            _draw_curbs(canvas, darken(color, 0.6))
         case "park":
             draw_trees(canvas, 0.10, 13)
             canvas.band(WALL, 1.0, _LAWN, darken(_LAWN, 0.92), rough=9, patchy=9)
@@ -57,27 +57,27 @@ def _draw_paving(canvas: BackdropCanvas, ground: GroundPlane, color: Rgb, joint:
 
 
 def _draw_joints(
-    canvas: BackdropCanvas, ground: GroundPlane, top: float, bottom: float, color: Rgb, metres: float
+    canvas: BackdropCanvas, ground: GroundPlane, top: float, bottom: float, color: Rgb, meters: float
 ) -> None:
     """Draws the joints between slabs: horizontal lines, and lines that meet at the horizon."""
     middle = ground.width / 2
-    step = metres * ground.metre_at(bottom)
-    count = int((canvas.right - canvas.left) / (metres * ground.metre_at(top))) + 4
+    step = meters * ground.meter_at(bottom)
+    count = int((canvas.right - canvas.left) / (meters * ground.meter_at(top))) + 4
     for k in range(-count // 2 - 1, count // 2 + 2):
         near = middle + k * step
         far = ground.x_along_depth(near, bottom, top)
         if max(near, far) > canvas.left - 0.1 and min(near, far) < canvas.right + 0.1:
             canvas.line(((far, top), (near, bottom)), 0.0022, color, opacity=0.7)
-    depth = 1 / ground.metre_at(top)
+    depth = 1 / ground.meter_at(top)
     while (y := ground.horizon + ground.camera_m / depth) < bottom:
         if y > top + 0.002:
             canvas.line(((canvas.left, y), (canvas.right, y)), 0.0022, color, opacity=0.7)
-        depth -= 0.75 * metres
+        depth -= 0.75 * meters
         if depth <= 0:
             break
 
 
-def _draw_kerbs(canvas: BackdropCanvas, color: Rgb) -> None:
+def _draw_curbs(canvas: BackdropCanvas, color: Rgb) -> None:
     for y, tall in ((ROAD[0], 0.006), (ROAD[1], 0.011)):
         canvas.band(
             y - tall / 2,
@@ -89,18 +89,18 @@ def _draw_kerbs(canvas: BackdropCanvas, color: Rgb) -> None:
 
 def _draw_road(canvas: BackdropCanvas, ground: GroundPlane, color: Rgb) -> None:
     canvas.band(*ROAD, darken(color, 0.97), color, rough=5, patchy=4)
-    _draw_kerbs(canvas, (140, 138, 134))
+    _draw_curbs(canvas, (140, 138, 134))
     paint = (226, 226, 218)
     for y in ((FAR_BIKES + FAR_CARS) / 2 - 0.008, (NEAR_CARS + NEAR_BIKES) / 2 - 0.004):
-        canvas.line(((canvas.left, y), (canvas.right, y)), 0.022 * ground.metre_at(y) + 0.002, paint, opacity=0.75)
-    dash, gap = 2.0 * ground.metre_at(_MIDDLE), 2.6 * ground.metre_at(_MIDDLE)
+        canvas.line(((canvas.left, y), (canvas.right, y)), 0.022 * ground.meter_at(y) + 0.002, paint, opacity=0.75)
+    dash, gap = 2.0 * ground.meter_at(_MIDDLE), 2.6 * ground.meter_at(_MIDDLE)
     x = canvas.left - 0.1
     while x < canvas.right:
         canvas.line(((x, _MIDDLE), (x + dash, _MIDDLE)), 0.006, paint, opacity=0.85)
         x += dash + gap
     for k in range(3):  # patches and manholes
         x, y = canvas.rng.uniform(canvas.left, canvas.right), canvas.rng.uniform(0.60, 0.75)
-        wide = 0.35 * ground.metre_at(y)
+        wide = 0.35 * ground.meter_at(y)
         flat = [(x + wide * a, y + 0.34 * wide * b) for a, b in _CIRCLE]
         canvas.shape(flat, darken(color, 0.72 if k else 0.86), 0.002)
 
@@ -110,10 +110,10 @@ _CIRCLE = tuple((float(np.cos(a)), float(np.sin(a))) for a in np.arange(20) * (2
 
 def _draw_zebra(canvas: BackdropCanvas, ground: GroundPlane, x: float) -> None:
     far, near = ROAD[0] + 0.008, ROAD[1] - 0.008
-    metre = ground.metre_at(near)
+    meter = ground.meter_at(near)
     for k in range(7):
-        left = x + (k - 3.25) * 0.9 * metre
-        right = left + 0.46 * metre
+        left = x + (k - 3.25) * 0.9 * meter
+        right = left + 0.46 * meter
         (left_far, right_far) = (ground.x_along_depth(edge, near, far) for edge in (left, right))
         canvas.shape(((left_far, far), (right_far, far), (right, near), (left, near)), (228, 228, 222), opacity=0.85)
 
@@ -123,7 +123,7 @@ def _draw_bays(canvas: BackdropCanvas, ground: GroundPlane) -> None:
     x = canvas.left - 0.2
     while x < canvas.right + 0.2:
         canvas.line(((x + 0.02, WALL + 0.012), (x, ROAD[0] - 0.008)), 0.004, (226, 226, 218), opacity=0.8)
-        x += 2.6 * ground.metre_at(0.53)
+        x += 2.6 * ground.meter_at(0.53)
 
 
 def _draw_flowers(canvas: BackdropCanvas) -> None:

@@ -15,7 +15,7 @@ class BackdropCanvas:
     """Draws flat shapes, textured bands and soft glows.
 
     Attributes:
-        polygons: the canvas drawn on; its metre is the height of the picture.
+        polygons: the canvas drawn on; its meter is the height of the picture.
         left: x of the left edge of what the camera can see; 0 is the left edge of the picture without pan and shake.
         right: x of the right edge.
         rng: random numbers for drawings.

@@ -59,7 +59,7 @@ class Cyclist:
 
 @dataclass(frozen=True, slots=True)
 class _Bike:
-    """Positions of the parts of a bike, in metres."""
+    """Positions of the parts of a bike, in meters."""
 
     rear: Point
     front: Point
@@ -101,14 +101,14 @@ def draw_cyclist(canvas: PolygonCanvas, cyclist: Cyclist, turn: float) -> None:
 
 
 def draw_parked(canvas: PolygonCanvas, cyclist: Cyclist) -> None:
-    """Draws a cyclist's bike alone, as parked at a kerb."""
+    """Draws a cyclist's bike alone, as parked at a curb."""
     _draw_bike(canvas, cyclist, _BIKES[cyclist.kind], 0.0)
 
 
 def _draw_bike(canvas: PolygonCanvas, cyclist: Cyclist, bike: _Bike, turn: float) -> None:
-    tyre = {"mountain": 0.065, "road": 0.034}.get(cyclist.kind, 0.046)
+    tire = {"mountain": 0.065, "road": 0.034}.get(cyclist.kind, 0.046)
     for hub, radius in ((bike.rear, bike.wheel), (bike.front, bike.front_wheel)):
-        _draw_wheel(canvas, hub, radius, tyre, -2 * turn)
+        _draw_wheel(canvas, hub, radius, tire, -2 * turn)
     frame, tube = cyclist.frame_color, 0.042
     seat_low, neck_low = (bike.saddle[0] + 0.05, bike.saddle[1] - 0.16), (bike.neck[0] + 0.03, bike.neck[1] - 0.12)
     canvas.line((bike.rear, bike.crank, seat_low, bike.rear), 0.024, darken(frame, 0.85))
@@ -139,14 +139,14 @@ def _draw_bike(canvas: PolygonCanvas, cyclist: Cyclist, bike: _Bike, turn: float
         canvas.box(x - 0.22, y + 0.02, x + 0.1, y + 0.34, cyclist.second_color, radius=0.03)
 
 
-def _draw_wheel(canvas: PolygonCanvas, hub: Point, radius: float, tyre: float, turn: float) -> None:
+def _draw_wheel(canvas: PolygonCanvas, hub: Point, radius: float, tire: float, turn: float) -> None:
     for k in range(6):
         angle = turn + k * pi / 3
         rim = hub[0] + radius * cos(angle), hub[1] + radius * sin(angle)
         canvas.shape((hub, rim), (150, 152, 156), 0.006, opacity=0.65)
-    middle = radius - tyre / 2
+    middle = radius - tire / 2
     canvas.line(
-        [(hub[0] + middle * cos(pi * k / 10), hub[1] + middle * sin(pi * k / 10)) for k in range(21)], tyre, RUBBER
+        [(hub[0] + middle * cos(pi * k / 10), hub[1] + middle * sin(pi * k / 10)) for k in range(21)], tire, RUBBER
     )
     canvas.disc(hub, 0.035, (90, 92, 96))
 

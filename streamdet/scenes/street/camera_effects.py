@@ -1,4 +1,4 @@
-"""Effects of the camera: changing brightness, noise, and compression artefacts."""
+"""Effects of the camera: changing brightness, noise, and compression artifacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anti-aliased drawing of rounded polygons in metres, which everything in the scene is made of."""
+"""Anti-aliased drawing of rounded polygons in meters, which everything in the scene is made of."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def paint_reference(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PolygonCanvas:
-    """A canvas with coordinates in metres: x to the right, y up, from an origin on the ground.
+    """A canvas with coordinates in meters: x to the right, y up, from an origin on the ground.
 
     Attributes:
         rgba: as for `paint`.
-        scale: pixels per metre.
+        scale: pixels per meter.
         origin: x and y of the origin in pixels.
         mirror: flips x, so that a figure facing right faces left.
         tint: factors for red, green and blue, from the lighting.
@@ -136,10 +136,10 @@ class PolygonCanvas:
         """Draws a polygon.
 
         Args:
-            points: x, y in metres.
+            points: x, y in meters.
             color: red, green and blue, 0 to 255.
-            radius: rounds it outwards, in metres.
-            below: the colour at its lower end; `color` if None.
+            radius: rounds it outwards, in meters.
+            below: the color at its lower end; `color` if None.
             opacity: 0 to 1.
             glows: emits light, so that the tint does not apply.
         """

@@ -9,7 +9,7 @@ from streamdet.scenes.street.canvas import Point
 
 @dataclass(frozen=True, slots=True)
 class CarBody:
-    """Outlines of a kind of car driving to the right, in metres, with x = 0 in its middle.
+    """Outlines of a kind of car driving to the right, in meters, with x = 0 in its middle.
 
     Attributes:
         outline: of the whole body, without wheels.

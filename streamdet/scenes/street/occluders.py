@@ -115,7 +115,7 @@ def _draw_pillar(canvas: PolygonCanvas, rng: SeededRng, dark: bool) -> None:
 
 
 class _Kind(NamedTuple):
-    """A kind of object: the function that draws one, and its half width and height in metres."""
+    """A kind of object: the function that draws one, and its half width and height in meters."""
 
     draw: Callable[[PolygonCanvas, SeededRng, bool], None]
     half_m: float
@@ -150,7 +150,7 @@ def make_occluders(
         low = _FAR if y < FAR_WALK[1] else _LOW
         for k in range(count):
             wanted.append((rng.choice(low), left + span * (k + rng.uniform(0.1, 0.9)) / count, y))
-    return [_make(rng, kind, x, y, ground.metre_at(y) * height, lighting, color) for kind, x, y in wanted]
+    return [_make(rng, kind, x, y, ground.meter_at(y) * height, lighting, color) for kind, x, y in wanted]
 
 
 def _make(

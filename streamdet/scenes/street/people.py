@@ -36,7 +36,7 @@ class Person:
     """Appearance of a person.
 
     Attributes:
-        height: in metres.
+        height: in meters.
         build: relative breadth; 1.0 is average.
         top: upper garment: "shirt", "striped", "vest", "coat" or "dress".
         legs: "trousers", "shorts" or "skirt".
@@ -80,7 +80,7 @@ class Person:
 
 
 def darken(color: Rgb, share: float = 0.75) -> Rgb:
-    """Returns a colour multiplied by `share`."""
+    """Returns a color multiplied by `share`."""
     return color[0] * share, color[1] * share, color[2] * share
 
 

@@ -32,7 +32,7 @@ class SeededRng:
         return choices[int(self._random.random() * len(choices))]
 
     def vary_color(self, rgb: tuple[float, float, float], spread: float = 14) -> tuple[float, float, float]:
-        """Returns a random colour near `rgb`: brightness within `spread`, each channel within another 6 (of 255)."""
+        """Returns a random color near `rgb`: brightness within `spread`, each channel within another 6 (of 255)."""
         brightness = self.uniform(-spread, spread)
         red, green, blue = (min(max(value + brightness + self.uniform(-6, 6), 0), 255) for value in rgb)
         return red, green, blue

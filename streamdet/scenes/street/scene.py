@@ -105,7 +105,7 @@ class StreetScene:
         self._backdrop = backdrop_phases(canvas, self._color, moves=any(margins))
         self._sprites = SpriteCache(options.seed, lighting, self._color)
         occluders = make_occluders(options.seed, self._ground, options.height, self.place, lighting, self._color)
-        self._occluders = [(occluder, self._ground.metre_at(occluder.y) * options.height) for occluder in occluders]
+        self._occluders = [(occluder, self._ground.meter_at(occluder.y) * options.height) for occluder in occluders]
         self._movers = _movers(options, self._ground)
         self._effects = CameraEffects(options)
 
@@ -188,7 +188,7 @@ class StreetScene:
             sprites.append((occluder.y, _PlacedSprite(occluder.sprite, placement, None)))
         for mover in self._movers:
             for state in mover.states_at(time_s):
-                scale = self._ground.metre_at(state.y) * height
+                scale = self._ground.meter_at(state.y) * height
                 x, y = state.x * height + shift_x, state.y * height + shift_y
                 if -6 * scale < x < self.options.width + 6 * scale:
                     sprite = self._sprites.sprite(state, scale)

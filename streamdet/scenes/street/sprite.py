@@ -24,7 +24,7 @@ class StreetSprite:
         chroma: values (3, rows / 2, columns / 2): both chroma values and opacity.
         body: (rows, columns) uint8: opacity of the figure without its shadow.
         origin: x and y in pixels of the point on the ground that it stands on.
-        scale: pixels per metre.
+        scale: pixels per meter.
     """
 
     luma: SpriteLayers
@@ -45,7 +45,7 @@ class Shadow:
 
     Attributes:
         slant: how far a shadow extends to the right, per height of the figure.
-        length: how far it extends towards the viewer, per height of the figure.
+        length: how far it extends toward the viewer, per height of the figure.
         strength: opacity, 0 to 1.
     """
 
@@ -60,9 +60,9 @@ def make_sprite(figure: Rgba, origin: Point, scale: float, shadow: Shadow, color
     Args:
         figure: premultiplied RGBA as `paint` produces it; the numbers of rows and columns are even.
         origin: x and y in pixels of the point on the ground that it stands on.
-        scale: pixels per metre.
+        scale: pixels per meter.
         shadow: the shadow on the ground in front of it.
-        color: colour space of the picture.
+        color: color space of the picture.
     """
     opacity = _with_shadow(figure[..., 3], origin[1], shadow)
     rows, columns = np.flatnonzero(opacity.max(axis=1) > 0), np.flatnonzero(opacity.max(axis=0) > 0)
@@ -126,7 +126,7 @@ def _with_shadow(body: Floats, ground: float, shadow: Shadow) -> Floats:
 
 
 def place_on_ground(sprite: StreetSprite, x: float, y: float, scale: float) -> Placement:
-    """Returns where a sprite stands on the ground point (`x`, `y`), drawn at `scale` pixels per metre."""
+    """Returns where a sprite stands on the ground point (`x`, `y`), drawn at `scale` pixels per meter."""
     size = scale / sprite.scale
     return Placement(x - sprite.origin[0] * size, y - sprite.origin[1] * size, size)
 

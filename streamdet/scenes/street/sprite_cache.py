@@ -66,7 +66,7 @@ class SpriteCache:
         self._max_bytes = max_bytes
 
     def sprite(self, state: FigureState, scale: float) -> StreetSprite:
-        """Returns the sprite of a figure, drawn at `scale` pixels per metre or larger."""
+        """Returns the sprite of a figure, drawn at `scale` pixels per meter or larger."""
         appearance = _appearance(self._seed, state.slot, state.trip, state.class_id, self._lighting.dark)
         key = _SpriteKey(
             state.slot, state.trip, state.view, state.left, _phase(appearance, state), ceil(log(scale, _GROWTH))
@@ -121,7 +121,7 @@ def _phase(appearance: Appearance, state: FigureState) -> int:
 
 
 def _extents_m(appearance: Appearance) -> tuple[float, float]:
-    """Returns the largest extent of a figure to either side and upwards, in metres."""
+    """Returns the largest extent of a figure to either side and upwards, in meters."""
     match appearance:
         case Person():
             return 0.5 * appearance.height, 1.08 * appearance.height

@@ -67,8 +67,8 @@ class FigureState:
         class_id: an index into `LABELS`.
         x: of the point on the ground that it stands on, in picture heights.
         y: of the same point, downwards.
-        moved_m: metres travelled since it appeared.
-        speed_m_s: metres per second.
+        moved_m: meters traveled since it appeared.
+        speed_m_s: meters per second.
         left: faces left.
         view: the side of it that is visible.
     """
@@ -96,7 +96,7 @@ class TrafficLane:
         profile: speed over one period.
         period_s: time after which speeds repeat.
         speed_m_s: mean speed.
-        half_length_m: half the length of the longest user, in metres.
+        half_length_m: half the length of the longest user, in meters.
     """
 
     seed: int
@@ -115,7 +115,7 @@ class TrafficLane:
         ground, periods = self.ground, time_s / self.period_s
         share = periods - floor(periods)
         flow_m = self.speed_m_s * self.period_s * (floor(periods) + self.profile.distance(share))
-        seen_m = (ground.width + 2 * ground.margin) / ground.metre_at(self.y)
+        seen_m = (ground.width + 2 * ground.margin) / ground.meter_at(self.y)
         loop_m = max(seen_m + 2.5 * self.half_length_m, len(self.slots) * 3.2 * self.half_length_m)
         states = []
         for position, slot in enumerate(self.slots):
@@ -125,7 +125,7 @@ class TrafficLane:
             trip = floor(moved_m / loop_m)
             along_m = moved_m - trip * loop_m
             y = self.y + 0.012 * (_random_share(self.seed, "side", slot, trip) - 0.5)
-            x = -ground.margin + (along_m - 1.2 * self.half_length_m) * ground.metre_at(self.y)
+            x = -ground.margin + (along_m - 1.2 * self.half_length_m) * ground.meter_at(self.y)
             x = ground.width - x if self.left else x
             speed = self.speed_m_s * self.profile.speed(share)
             states.append(FigureState(slot, trip, self.class_id, x, y, along_m, speed, self.left))
@@ -184,7 +184,7 @@ def make_pedestrian(seed: int, ground: GroundPlane, slot: int, number: int) -> P
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """A route of straight legs: corners as (x, y), and the distance in metres from the start to each corner."""
+    """A route of straight legs: corners as (x, y), and the distance in meters from the start to each corner."""
 
     corners: tuple[tuple[float, float], ...]
     corners_m: tuple[float, ...]
@@ -196,14 +196,14 @@ class _Route:
         return self.corners_m[-1]
 
     def position_at(self, share: float) -> tuple[float, float, float, float]:
-        """Returns x and y, and the current leg's extent in metres: to the right, and towards the camera."""
+        """Returns x and y, and the current leg's extent in meters: to the right, and toward the camera."""
         distance_m = share * self.length_m
         leg = max(k for k in range(len(self.corners) - 1) if k == 0 or self.corners_m[k] <= distance_m)
         (x0, y0), (x1, y1) = self.corners[leg : leg + 2]
         along = min((distance_m - self.corners_m[leg]) / (self.corners_m[leg + 1] - self.corners_m[leg]), 1.0)
-        metre0, metre1 = self.ground.metre_at(y0), self.ground.metre_at(y1)
+        meter0, meter1 = self.ground.meter_at(y0), self.ground.meter_at(y1)
         # Perspective: equal steps on the ground are not equal in the picture.
-        along = along * metre0 / (along * metre0 + (1 - along) * metre1)
+        along = along * meter0 / (along * meter0 + (1 - along) * meter1)
         dx, dz = self.ground.offset_m(x0, y0, x1, y1)
         return x0 + (x1 - x0) * along, y0 + (y1 - y0) * along, dx, dz
 
@@ -226,7 +226,7 @@ def _route(seed: int, ground: GroundPlane, slot: int, habit: str, trip: int) -> 
         y = rng.uniform(*(FAR_WALK if habit == "far" else NEAR_WALK))
         end_y = y if habit == "far" else min(max(y + rng.uniform(-0.04, 0.04), NEAR_WALK[0]), NEAR_WALK[1])
         corners = ((start, y), (end, end_y))
-    corners = tuple((_move_ends_outside(x, half_width_m * ground.metre_at(y), ground), y) for x, y in corners)
+    corners = tuple((_move_ends_outside(x, half_width_m * ground.meter_at(y), ground), y) for x, y in corners)
     stops = ((rng.uniform(0.3, 0.55), rng.uniform(0.25, 0.35)),) if habit == "wait" else ()
     if not stops and rng.bernoulli(0.25):
         stops = ((rng.uniform(0.2, 0.7), rng.uniform(0.06, 0.14)),)
@@ -241,7 +241,7 @@ def _crossing_ends(rng: SeededRng, ground: GroundPlane, y0: float, y1: float) ->
     if ground.crossing is None:
         x = rng.uniform(0.2, 0.8) * ground.width
         return x, x + rng.uniform(-0.06, 0.06)
-    x = ground.crossing + rng.uniform(-1.2, 1.2) * ground.metre_at(ROAD[1])
+    x = ground.crossing + rng.uniform(-1.2, 1.2) * ground.meter_at(ROAD[1])
     return ground.x_along_depth(x, ROAD[1], y0), ground.x_along_depth(x, ROAD[1], y1)
 
 

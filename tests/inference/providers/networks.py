@@ -31,8 +31,8 @@ def with_nms(shape=(1, 3, 16, 16)):
     return model
 
 
-def quantised(shape=("batch", 3, 16, 16), channels=8):
-    """Returns a quantised convolution: symmetric, as TensorRT requires, with scales of 1/16 and 1/64."""
+def quantized(shape=("batch", 3, 16, 16), channels=8):
+    """Returns a quantized convolution: symmetric, as TensorRT requires, with scales of 1/16 and 1/64."""
     constants = {
         "step": np.float32(1 / 16),
         "zero": np.int8(0),
@@ -48,7 +48,7 @@ def quantised(shape=("batch", 3, 16, 16), channels=8):
     ]
     graph = helper.make_graph(
         nodes,
-        "quantised",
+        "quantized",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, list(shape))],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [shape[0], channels, *shape[2:]])],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],

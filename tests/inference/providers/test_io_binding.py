@@ -6,7 +6,7 @@ import pytest
 from streamdet.inference.providers import onnxruntime_module
 from streamdet.inference.providers.engine import OnnxEngine
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
-from tests.inference.providers.networks import batch, convolution, quantised, with_nms
+from tests.inference.providers.networks import batch, convolution, quantized, with_nms
 
 
 def engine(model, device):
@@ -17,7 +17,7 @@ def engine(model, device):
     return OnnxEngine(session, "fp32", (), device)
 
 
-@pytest.mark.parametrize("model", [convolution(), quantised()], ids=["convolution", "quantised"])
+@pytest.mark.parametrize("model", [convolution(), quantized()], ids=["convolution", "quantized"])
 def test_batches_of_any_size(model):
     binding_equals_plain_runs(engine(model, "cpu:0"), engine(model, ""), [batch(n, n) for n in (1, 3, 2, 3, 1)])
 

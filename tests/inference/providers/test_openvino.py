@@ -16,7 +16,7 @@ from streamdet.inference.providers.openvino import openvino_devices
 from streamdet.inference.session import Session
 from streamdet.openvino_runtime import has_openvino
 from tests.inference.providers.checks import binding_equals_plain_runs, outputs_outlive_the_next_run
-from tests.inference.providers.networks import batch, convolution, network, quantised, with_nms
+from tests.inference.providers.networks import batch, convolution, network, quantized, with_nms
 
 FP32 = ProviderOptions(Precision.FP32)
 
@@ -68,10 +68,10 @@ def test_outputs_belong_to_the_caller(make):
     outputs_outlive_the_next_run(make(convolution()), batch(1, 0), batch(1, 1))
 
 
-def test_a_quantised_network_is_int8(make):
-    ours = make(quantised(), ProviderOptions(Precision.INT8), weights=Precision.INT8)
+def test_a_quantized_network_is_int8(make):
+    ours = make(quantized(), ProviderOptions(Precision.INT8), weights=Precision.INT8)
     assert ours.precision == "int8"
-    cpu = create_engine(network(quantised(), Precision.INT8), Provider.CPU, FP32)
+    cpu = create_engine(network(quantized(), Precision.INT8), Provider.CPU, FP32)
     binding_equals_plain_runs(ours, cpu, [batch(2)], rtol=0.02, atol=0.5)  # the last sums are rounded to bf16
 
 

@@ -24,7 +24,7 @@ from streamdet.inference.providers.checked_model import read_checked_model, stor
 from streamdet.inference.providers.cuda import _precision_and_notes, cuda_options
 from streamdet.inference.providers.openvino_properties import choose_precision, properties
 from streamdet.inference.providers.tensorrt import tensorrt_options
-from tests.inference.providers.networks import convolution, network, quantised
+from tests.inference.providers.networks import convolution, network, quantized
 
 DYNAMIC = network(convolution())
 
@@ -34,7 +34,7 @@ DYNAMIC = network(convolution())
     [
         (convolution(), Precision.FP32),
         (convolution(dtype=TensorProto.FLOAT16), Precision.FP16),
-        (quantised(), Precision.INT8),
+        (quantized(), Precision.INT8),
     ],
     ids=["fp32", "fp16", "int8"],
 )
@@ -68,7 +68,7 @@ def test_unsupported_precisions(provider, precision, weights, words):
 
 
 def zeros(model, kind, value):
-    """Returns a quantised network with other zero points."""
+    """Returns a quantized network with other zero points."""
     for tensor in model.graph.initializer:
         if tensor.name == "zero":
             tensor.CopyFrom(numpy_helper.from_array(np.array(value, kind), "zero"))
@@ -79,13 +79,13 @@ def zeros(model, kind, value):
     ("model", "takes"),
     [
         (convolution(), True),
-        (quantised(), True),
-        (zeros(quantised(), np.int8, 3), False),
-        (zeros(quantised(), np.uint8, 128), False),
+        (quantized(), True),
+        (zeros(quantized(), np.int8, 3), False),
+        (zeros(quantized(), np.uint8, 128), False),
     ],
     ids=["float", "signed", "shifted", "unsigned"],
 )
-def test_tensorrt_accepts_only_symmetric_signed_quantisation(model, takes):
+def test_tensorrt_accepts_only_symmetric_signed_quantization(model, takes):
     given, _ = read_checked_model(model.SerializeToString())
     for provider in (Provider.CPU, Provider.CUDA, Provider.OPENVINO):
         ProviderOptions().check(provider, given)

@@ -193,7 +193,7 @@ def test_cars_in_a_lane_do_not_drive_into_each_other():
         for time_s in np.arange(0, 40, 0.5).tolist():
             lanes = [mover.states_at(time_s) for mover in scene._movers]
             for cars in (states for states in lanes if states[0].class_id == CAR):
-                x = np.sort([state.x / scene._ground.metre_at(state.y) for state in cars])
+                x = np.sort([state.x / scene._ground.meter_at(state.y) for state in cars])
                 assert (np.diff(x) > 6.0).all()
 
 
@@ -210,7 +210,7 @@ def test_effects_of_light_shake_pan_and_noise():
     assert 6 < (rough - calm.render(0).visible(0)[sky]).std() < 9
 
 
-def test_jpeg_option_adds_compression_artefacts():
+def test_jpeg_option_adds_compression_artifacts():
     clean, coded = (StreetScene(replace(PLAIN, jpeg=q)).render(5).visible(0).astype(int) for q in (0, 20))
     assert 1 < np.abs(clean - coded).mean() < 12
 

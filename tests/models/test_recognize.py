@@ -1,4 +1,4 @@
-"""Recognising the output contract of a network from its signature."""
+"""Recognizing the output contract of a network from its signature."""
 
 import pytest
 from onnx import TensorProto
@@ -6,7 +6,7 @@ from onnx import TensorProto
 from streamdet.errors import ModelError
 from streamdet.model_spec.spec import Contract, Resize
 from streamdet.models.onnx_file import onnx_signature
-from streamdet.models.recognise import recognise
+from streamdet.models.recognize import recognize
 
 from .nets import model_with
 
@@ -14,7 +14,7 @@ SQUARE = [1, 3, 640, 640]
 
 
 def spec_of(inputs, outputs, given=None, **options):
-    return recognise(onnx_signature(model_with(inputs, outputs, **options)), "net", given)
+    return recognize(onnx_signature(model_with(inputs, outputs, **options)), "net", given)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_size_given_for_a_network_of_any_size():
         pytest.param(
             {"x": SQUARE, "size": [1, 2]}, {"rows": [1, 6]}, ["one image input", "size (1, 2)"], id="two inputs"
         ),
-        pytest.param({"x": [1, 1, 32, 32]}, {"rows": [1, 6]}, ["3 colour channels"], id="gray"),
+        pytest.param({"x": [1, 1, 32, 32]}, {"rows": [1, 6]}, ["3 color channels"], id="gray"),
         pytest.param(
             {"x": SQUARE}, {"y": [1, 84, 8400]}, ["y (1, 84, 8400)", "NMS included"], id="raw anchor-free boxes"
         ),
@@ -111,7 +111,7 @@ def test_size_given_for_a_network_of_any_size():
         pytest.param({"x": SQUARE}, {"masks": [1, 3, 9, 9]}, ["no known output contract"], id="four axes, wrong grid"),
     ],
 )
-def test_not_recognised(inputs, outputs, words):
+def test_not_recognized(inputs, outputs, words):
     with pytest.raises(ModelError) as error:
         spec_of(inputs, outputs)
     assert all(word in str(error.value) for word in words), str(error.value)

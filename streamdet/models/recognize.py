@@ -1,4 +1,4 @@
-"""Recognises the output contract of a network from its signature, and fills in the usual input of its kind."""
+"""Recognizes the output contract of a network from its signature, and fills in the usual input of its kind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,17 +43,17 @@ class _Input:
     uint8: bool
 
 
-_Recognised = tuple[Contract, dict[str, Any]]
-_Recogniser = Callable[[_Input, tuple[Tensor, ...]], _Recognised | None]
+_Recognized = tuple[Contract, dict[str, Any]]
+_Recognizer = Callable[[_Input, tuple[Tensor, ...]], _Recognized | None]
 
 
-def recognise(signature: Signature, name: str, given: Mapping[str, Any] | None = None) -> ModelSpec:
+def recognize(signature: Signature, name: str, given: Mapping[str, Any] | None = None) -> ModelSpec:
     """Returns the spec of a network.
 
     Args:
         signature: signature of the network.
         name: name of the model.
-        given: known fields of `ModelSpec`; they override the metadata of the file, which overrides what is recognised.
+        given: known fields of `ModelSpec`; they override the metadata of the file, which overrides what is recognized.
 
     Raises:
         ModelError: the signature is unknown; the message states what was expected and found. Or the metadata of the
@@ -85,7 +85,7 @@ def _image_input(signature: Signature, name: str, given: Mapping[str, Any]) -> _
     sizes = [fixed_size(dimension) for dimension in tensor.shape]
     nchw = bool(given.get("nchw", sizes[1] == 3 or sizes[3] != 3))
     if sizes[1 if nchw else 3] not in (0, 3):
-        raise ModelError(f"{name} takes {describe_tensors([tensor])}: streamdet feeds 3 colour channels")
+        raise ModelError(f"{name} takes {describe_tensors([tensor])}: streamdet feeds 3 color channels")
     height, width = sizes[2:] if nchw else sizes[1:3]
     height, width = height or given.get("height", 0), width or given.get("width", 0)
     if not height or not width:
@@ -96,10 +96,10 @@ def _image_input(signature: Signature, name: str, given: Mapping[str, Any]) -> _
     return _Input(tensor.name, nchw, width, height, tensor.dtype == np.uint8)
 
 
-def _contract(signature: Signature, image: _Input, name: str) -> _Recognised:
-    for recogniser in _RECOGNISERS:
-        if (recognised := recogniser(image, signature.outputs)) is not None:
-            return recognised
+def _contract(signature: Signature, image: _Input, name: str) -> _Recognized:
+    for recognizer in _RECOGNIZERS:
+        if (recognized := recognizer(image, signature.outputs)) is not None:
+            return recognized
     known = ", ".join(contract.value for contract in Contract)
     raise ModelError(
         f"{name} has no known output contract ({known}): its inputs are {describe_tensors(signature.inputs)}, "
@@ -117,7 +117,7 @@ def _hint(outputs: tuple[Tensor, ...]) -> str:
     return "if it has one of these, set `contract` in a YAML description next to the model"
 
 
-def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
+def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognized | None:
     index = find_ssd_index(outputs)
     if len(outputs) != (2 if index is None else 3):
         return None
@@ -126,13 +126,13 @@ def _ssd_heads(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None
     return (Contract.SSD_HEADS, {}) if count and find_ssd_heads(outputs, count) else None
 
 
-def _ssd_published(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
+def _ssd_published(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognized | None:
     published = {tensor.name for tensor in outputs} == {"bboxes", "labels", "scores"} and image.name == "image"
     return (Contract.SSD_PUBLISHED, {}) if published else None
 
 
-def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
-    """Recognises exports from TensorFlow, such as MLPerf's second SSD-ResNet34: y first, 0..1, COCO category ids."""
+def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognized | None:
+    """Recognizes exports from TensorFlow, such as MLPerf's second SSD-ResNet34: y first, 0..1, COCO category ids."""
     names = {tensor.name.removesuffix(":0") for tensor in outputs}
     if not names >= {"detection_classes", "detection_scores"} or not names & {"detection_bboxes", "detection_boxes"}:
         return None
@@ -147,14 +147,14 @@ def _tensorflow(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | Non
     return Contract.END2END, {**fields, "mean": (123.68, 116.78, 103.94), "std": (1.0, 1.0, 1.0), "conf": 0.5}
 
 
-def _yolox(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
+def _yolox(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognized | None:
     if len(outputs) != 1 or len(outputs[0].shape) != 3 or fixed_size(outputs[0].shape[2]) < 6:
         return None
     cells = fixed_size(outputs[0].shape[1])
     return (Contract.YOLOX, {}) if yolox_strides(image.width, image.height, cells) else None
 
 
-def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
+def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognized | None:
     if len(outputs) != 1 or len(outputs[0].shape) != 4:
         return None
     _, channels, rows, columns = (fixed_size(d) for d in outputs[0].shape)
@@ -162,18 +162,18 @@ def _fastestdet(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | Non
     return (Contract.FASTESTDET, {}) if fits else None
 
 
-def _rows(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
+def _rows(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognized | None:
     return (Contract.END2END, {}) if find_rows_output(outputs) is not None else None
 
 
-def _separate(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognised | None:
+def _separate(image: _Input, outputs: tuple[Tensor, ...]) -> _Recognized | None:
     return (Contract.END2END, {"resize": Resize.STRETCH}) if find_separate_outputs(outputs) is not None else None
 
 
-_RECOGNISERS: tuple[_Recogniser, ...] = (
+_RECOGNIZERS: tuple[_Recognizer, ...] = (
     _ssd_heads, _ssd_published, _tensorflow, _yolox, _fastestdet, _rows, _separate
 )  # fmt: skip
-"""Tried in this order; the first that recognises the signature wins."""
+"""Tried in this order; the first that recognizes the signature wins."""
 
 
 def _labels(contract: Contract, outputs: tuple[Tensor, ...]) -> tuple[str, ...]:
