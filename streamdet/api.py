@@ -9,7 +9,7 @@ from typing import Any
 
 from streamdet.build import PreparedRun, build
 from streamdet.config import Config, parse_config
-from streamdet.endpoints import SinkFactory
+from streamdet.endpoints import SinkFactory, opens_windows
 from streamdet.errors import UsageError
 from streamdet.pipeline.queues import Channel, Closed, Policy
 from streamdet.pipeline.report import Report
@@ -108,7 +108,7 @@ def stream(
         StreamdetError: the first error of the run, after the results before it.
     """
     config = _config(sources, model, outputs, tracker, options)
-    if config.show or any(uri.startswith("window:") for uri in config.outputs):
+    if opens_windows(config):
         raise UsageError("windows need the main thread: use streamdet.run(..., show=True)")
     make_sinks = _sink_factory(sinks, config)
     results: Channel[_Handover] = Channel(1, Policy.BLOCK, lambda handover, _: handover.drop())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from streamdet.auto_mode import choose_modes
 from streamdet.config import Config
 from streamdet.draw.annotate import BoxAnnotator
-from streamdet.endpoints import SinkFactory, create_sinks, create_sources
+from streamdet.endpoints import SinkFactory, create_sinks, create_sources, opens_windows
 from streamdet.errors import UsageError
 from streamdet.inference.detector import DetectorOptions, ModelDetector, load_detector, measure_seconds_per_picture
 from streamdet.model_spec.spec import Contract
@@ -27,7 +27,6 @@ from streamdet.pipeline.timing_mode import TimingMode
 from streamdet.protocols import Detector, Gate, Mover, Stage, Tracker
 from streamdet.sources.base import Source
 from streamdet.trackers import AUTO, NO_TRACKER, create_tracker
-from streamdet.tracking.tracker import warm_up as warm_up_tracking
 from streamdet.types import Result
 
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ def build(
     """
     if not config.sources:
         raise UsageError("no source given: name a camera (0), a file, a folder, a stream url, or synthetic:")
-    if config.show or any(uri.startswith("window:") for uri in config.outputs):
+    if opens_windows(config):
         import cv2  # noqa: F401  # before the first import of av: the other way round, windows hang on Linux
     sources = create_sources(config)
     sinks_of = create_sinks(config, sources, sinks)
@@ -123,15 +122,14 @@ def build(
         choices = choose_modes(config, sources, sinks_of, _timer(detector, nice))
         if any(source.detect.gate for source in config.sources):
             _warm_up_gate()
-        if any(tracked) and tracker is None:
-            warm_up_tracking()
+        trackers = _trackers(config, tracked, tracker, conf)
+        _warm_up_trackers(trackers)
         movers = [_mover(config, detector, choice.mode) for choice in choices]
         if any(mover is not None for mover in movers):
             _warm_up_motion()
         if always_annotate or any(sink.needs_annotated for stream_sinks in sinks_of for sink in stream_sinks):
             BoxAnnotator(config.draw).warm_up()
             warm_up_pictures()
-        trackers = _trackers(config, tracked, tracker, conf)
         plans = [
             StreamPlan(
                 source=source,
@@ -306,6 +304,14 @@ def _trackers(
     if len({id(stream_tracker) for stream_tracker in made}) < len(made):
         raise UsageError("tracker: every stream needs its own, but the function returned the same tracker twice")
     return trackers
+
+
+def _warm_up_trackers(trackers: Sequence[Tracker | None]) -> None:
+    """Calls the optional method `warm_up` of one tracker of each class."""
+    for stream_tracker in {type(stream_tracker): stream_tracker for stream_tracker in trackers}.values():
+        warm_up = getattr(stream_tracker, "warm_up", None)
+        if callable(warm_up):
+            warm_up()
 
 
 def _above_threshold(detector: Detector | None, tracker: Tracker | None) -> list[Stage]:

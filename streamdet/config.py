@@ -237,7 +237,7 @@ def _with_size(where: str, options: Any) -> Any:
     if not isinstance(options, dict) or not isinstance(size := options.get("size"), str):
         return options
     if not (match := re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", size)):
-        raise ConfigError(f"{where}.size: {redact(repr(size))[:80]} does not fit: write for example 1280x720")
+        raise ConfigError(f"{where}.size: {redact(repr(size))[:80]} is not valid; write for example 1280x720")
     return {**options, "size": (int(match[1]), int(match[2]))}
 
 
@@ -306,12 +306,12 @@ def _explain(problem: Any, before: list[Any]) -> str:
         return f"{key}: is missing"
     value = redact(repr(problem["input"]))
     if problem["type"] == "literal_error":
-        fix = f"give {problem['ctx']['expected']}"
+        fix = f"use one of {problem['ctx']['expected']}"
     elif problem["type"].startswith("dataclass"):
         fix = f"give keys and values below it: {', '.join(_known_keys(path))}"
     else:
         fix = _FIXES.get(problem["type"].partition("_")[0], redact(problem["msg"]))
-    return f"{key}: {value[:80]} does not fit: {fix}"
+    return f"{key}: {value[:80]} is not valid; {fix}"
 
 
 def _renamed(path: list[Any]) -> str | None:

@@ -11,13 +11,18 @@ from pathlib import Path
 from streamdet.config import Config
 from streamdet.errors import UsageError
 from streamdet.sinks.base import Sink
-from streamdet.sinks.factory import check_distinct, create_sink
+from streamdet.sinks.factory import check_distinct, create_sink, is_window
 from streamdet.sinks.output_path import InputFiles
 from streamdet.sources.base import Source
 from streamdet.sources.factory import create_source
 
 SinkFactory = Callable[[str], Sequence[Sink]]
 """Returns new sinks for the stream of the given name."""
+
+
+def opens_windows(config: Config) -> bool:
+    """Returns whether a run of this configuration opens windows of its own; the caller's sinks do not count."""
+    return config.show or any(is_window(uri) for uri in config.outputs)
 
 
 def create_sources(config: Config) -> list[Source]:

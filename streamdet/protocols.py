@@ -41,7 +41,8 @@ class Gate(Protocol):
 class Tracker(Protocol):
     """Assigns ids to the objects of one stream. Any object with these methods is one.
 
-    One thread calls it.
+    One thread calls it. A tracker may also have a method `warm_up()`, which must not change its state: the run calls it
+    before the first frame, on one tracker of each class, to compile or load what would delay a frame.
     """
 
     def update(

@@ -36,7 +36,7 @@ def register_tracker(name: str, factory: TrackerFactory) -> None:
     """Adds a tracker under a name that `tracker.kind` and ``run(tracker=name)`` accept from now on.
 
     Args:
-        name: must not be taken.
+        name: must not be empty or taken.
         factory: called once per stream with its `TrackerOptions`. The tracker gets every detection with a score above
             `options.low_score`, so that it can keep objects alive with weak detections; objects start with scores above
             `options.new_track_score`. A tracker may ignore all options.
@@ -44,7 +44,9 @@ def register_tracker(name: str, factory: TrackerFactory) -> None:
     Raises:
         UsageError: the name is empty or taken.
     """
-    if not name or name in tracker_names():
+    if not name:
+        raise UsageError("the name of a tracker must not be empty")
+    if name in tracker_names():
         raise UsageError(f"tracker name {name!r} is taken: choose one other than {_listed(tracker_names())}")
     _FACTORIES[name] = factory
 
@@ -70,7 +72,7 @@ def check_tracker_name(name: str) -> None:
         UsageError: it is not in the table; the message lists the names that are.
     """
     if name not in tracker_names():
-        raise UsageError(f"{name!r} does not fit: give {_listed(tracker_names())}")
+        raise UsageError(f"{name!r} is not valid; use one of {_listed(tracker_names())}")
 
 
 def create_tracker(name: str, options: TrackerOptions) -> Tracker:

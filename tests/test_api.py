@@ -1,6 +1,8 @@
 """The Python interface: `streamdet.run` and `streamdet.stream`."""
 
 import json
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import streamdet.api
 from streamdet.build import build
 from streamdet.errors import SourceError, UsageError
 
+ROOT = Path(__file__).parent.parent
 SCENE = "synthetic:shapes?frames=40&size=320x240&seed=3"
 
 
@@ -125,9 +128,23 @@ def test_a_camera_may_be_a_number():
         streamdet.run(97, "synthetic-shapes")
 
 
-def test_windows_are_refused_by_stream():
+@pytest.mark.parametrize("uri", ["window:", "WINDOW:", "Window:front"])
+def test_windows_are_refused_by_stream(uri):
     with pytest.raises(UsageError, match="main thread"):
-        streamdet.stream(SCENE, outputs=["window:"])
+        streamdet.stream(SCENE, outputs=[uri])
+
+
+@pytest.mark.parametrize("config", [{"outputs": ["window:"]}, {"outputs": ["WINDOW:front"]}, {"show": True}])
+def test_a_run_with_a_window_imports_opencv_before_its_sources(config):
+    options = {"sources": [SCENE], **config}
+    script = (
+        "import sys\nfrom streamdet import build, config\n"
+        "def create(config):\n    print('cv2' in sys.modules, 'av' in sys.modules)\n    sys.exit()\n"
+        "build.create_sources = create\n"
+        f"build.build(config.parse_config({options!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "True False\n", done.stderr
 
 
 def test_the_number_of_yielded_results_equals_the_accounting(monkeypatch):

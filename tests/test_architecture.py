@@ -13,9 +13,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "streamdet"
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
-# From the bottom up. A module or folder imports only from its own layer and the layers above it in this table.
-# A new top-level module or folder must be added here.
+# From the top down. A module or folder imports only from its own layer and the layers below it, which CONTRIBUTING.md
+# lists in the same order. A new top-level module or folder must be added here and there.
 LAYERS = {
+    "programs": ("bench", "cli", "demo", "doctor", "evaluate", "train", "__main__"),
+    "wiring": ("trackers", "config", "auto_mode", "endpoints", "build", "api"),
+    "pipeline": ("pipeline",),
+    "model conversion": ("convert", "quantize"),
+    "edges": ("sources", "sinks", "models", "inference"),
+    "pure computation": ("model_spec", "detect", "tracking", "gate", "draw", "scenes"),
     "vocabulary": (
         "__init__",
         "atomic_write",
@@ -34,14 +40,8 @@ LAYERS = {
         "types",
         "yaml_file",
     ),
-    "pure computation": ("model_spec", "detect", "tracking", "gate", "draw", "scenes"),
-    "edges": ("sources", "sinks", "models", "inference"),
-    "model conversion": ("convert", "quantize"),
-    "pipeline": ("pipeline",),
-    "wiring": ("trackers", "config", "auto_mode", "endpoints", "build", "api"),
-    "programs": ("bench", "cli", "demo", "doctor", "evaluate", "train", "__main__"),
 }
-LEVEL = {place: level for level, places in enumerate(LAYERS.values()) for place in places}
+LEVEL = {place: level for level, places in enumerate(reversed(LAYERS.values())) for place in places}
 PURE = tuple(f"{place}/" for place in LAYERS["pure computation"])
 
 # library -> the only modules and folders that may import it

@@ -23,7 +23,7 @@ def defined_in(path):
     return names
 
 
-def test_the_way_of_a_frame_has_at_most_20_stations():
+def test_the_path_of_a_frame_has_at_most_20_stations():
     assert [int(number) for number, _, _ in STATIONS] == list(range(1, len(STATIONS) + 1))
     assert 10 < len(STATIONS) <= 20
     assert len(STATIONS) == len(re.findall(r"^\d+\. ", GUIDE, re.MULTILINE))

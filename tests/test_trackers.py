@@ -56,28 +56,73 @@ def test_a_registered_tracker_is_used_by_name_for_each_stream(counting_name, as_
 
 
 def test_the_table_lists_what_the_configuration_accepts(counting_name):
-    assert trackers.tracker_names() == ["auto", "bytetrack", "counting", "none"]
-    for name in trackers.tracker_names():
+    names = trackers.tracker_names()
+    assert names == ["auto", *trackers._FACTORIES, "none"]
+    assert {"bytetrack", "counting"} <= set(names)
+    for name in names:
         assert parse_config({"tracker": {"kind": name}}).tracker.kind == name
 
 
+def names_in_words():
+    """Returns the list of names as messages have it: 'auto', 'bytetrack' or 'none'."""
+    *names, last = map(repr, trackers.tracker_names())
+    assert "'bytetrack'" in names
+    assert last == "'none'"
+    return f"{', '.join(names)} or {last}"
+
+
 def test_an_unknown_tracker_is_an_error_that_lists_the_names(counting_name):
+    expected = f"'sort' is not valid; use one of {names_in_words()}"
+    assert "'counting'" in expected
     for make in (
         lambda: streamdet.run(SCENE, tracker="sort"),
         lambda: parse_config({"tracker": {"kind": "sort"}}),
     ):
         with pytest.raises(ConfigError) as refused:
             make()
-        expected = "tracker.kind: 'sort' does not fit: give 'auto', 'bytetrack', 'counting' or 'none'"
-        assert str(refused.value) == expected
-    with pytest.raises(UsageError, match="'sort' does not fit: give 'auto', 'bytetrack', 'counting' or 'none'"):
+        assert str(refused.value) == f"tracker.kind: {expected}"
+    with pytest.raises(UsageError) as refused:
         trackers.create_tracker("sort", streamdet.TrackerOptions())
+    assert str(refused.value) == expected
 
 
-@pytest.mark.parametrize("name", ["auto", "none", "bytetrack", ""])
+@pytest.mark.parametrize("name", ["auto", "none", "bytetrack"])
 def test_a_taken_name_cannot_be_registered(name):
-    with pytest.raises(UsageError, match="is taken: choose one other than 'auto', 'bytetrack' or 'none'"):
+    with pytest.raises(UsageError, match=f"{name!r} is taken: choose one other than {names_in_words()}"):
         trackers.register_tracker(name, CountingTracker)
+
+
+def test_an_empty_name_cannot_be_registered():
+    with pytest.raises(UsageError, match="the name of a tracker must not be empty"):
+        trackers.register_tracker("", CountingTracker)
+    assert "" not in trackers.tracker_names()
+
+
+class WarmingTracker(CountingTracker):
+    """Records how many updates each tracker had when it was warmed up."""
+
+    warmed = ()
+
+    def warm_up(self):
+        WarmingTracker.warmed += (self.updates,)
+
+
+def test_a_tracker_with_a_warm_up_is_warmed_up_once_before_the_first_frame(monkeypatch):
+    monkeypatch.setattr(WarmingTracker, "warmed", ())
+    prepared = build(parse_config({"sources": [SCENE, SCENE]}), tracker=WarmingTracker)
+    try:
+        assert WarmingTracker.warmed == (0,)
+        prepared.run()
+    finally:
+        prepared.close()
+    assert WarmingTracker.warmed == (0,)
+
+
+def test_warming_up_a_byte_tracker_keeps_its_state():
+    tracker = ByteTracker()
+    tracker.warm_up()
+    assert len(tracker.tracks()) == 0
+    assert np.isnan(tracker.tracks().time_s)
 
 
 def test_a_function_creates_a_tracker_for_each_stream():

@@ -11,6 +11,7 @@ from streamdet.cli.malloc_threshold import lower_mmap_threshold
 from streamdet.cli.options import CONTRACT_HELP, MODEL_HELP, NMS_HELP, PRECISION_HELP, PROVIDER_HELP, THREADS_HELP
 from streamdet.errors import UsageError
 from streamdet.interrupts import InterruptListener
+from streamdet.sinks.factory import supported_outputs
 from streamdet.trackers import tracker_names
 
 OptionalText = str | None
@@ -36,7 +37,7 @@ def run(
             "--output",
             "-o",
             metavar="FILE",
-            help="Output: out.mp4, out.mkv, out.jsonl, 'img/%06d.jpg', folder/ or null:; repeatable.",
+            help=f"Output: {supported_outputs()}; numbered images as img/%06d.jpg. Repeatable.",
         ),
     ] = None,
     show: Annotated[

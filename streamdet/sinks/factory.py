@@ -1,4 +1,4 @@
-"""Creates the sink for an output that the user asked for with ``-o``: tables from scheme and suffix to sink class."""
+"""Creates the sink for an output (``-o``): one table from scheme, one from suffix, to a function that creates it."""
 
 from __future__ import annotations
 
@@ -51,9 +51,11 @@ def _unsupported(uri: str, options: SinkOptions, inputs: InputFiles) -> Sink:
 
 _Factory = Callable[[str, SinkOptions, InputFiles], Sink]
 
+_WINDOW = "window:"
+
 _BY_SCHEME: dict[str, _Factory] = {
     "null:": _null,
-    "window:": _window,
+    _WINDOW: _window,
     "rtsp://": _unsupported,
     "rtsps://": _unsupported,
     "rtmp://": _unsupported,
@@ -77,6 +79,22 @@ _BY_SUFFIX: dict[str, _Factory] = {
 }
 
 
+def is_window(uri: str) -> bool:
+    """Returns whether an output is a window.
+
+    >>> is_window("WINDOW:front"), is_window("window.mp4")
+    (True, False)
+    """
+    return uri.lower().startswith(_WINDOW)
+
+
+def supported_outputs() -> str:
+    """Returns a list of all kinds of output for messages and help texts."""
+    schemes = [scheme for scheme, factory in _BY_SCHEME.items() if factory is not _unsupported]
+    *kinds, last = [f"a file ending in {', '.join(_BY_SUFFIX)}", "a folder ending in /", *schemes]
+    return f"{', '.join(kinds)} or {last}"
+
+
 def create_sink(uri: str, *, options: SinkOptions | None = None, inputs: InputFiles | None = None) -> Sink:
     """Creates the sink for `uri` and checks all that can be checked without a stream.
 
@@ -98,12 +116,12 @@ def create_sink(uri: str, *, options: SinkOptions | None = None, inputs: InputFi
         if uri.lower().startswith(scheme):
             return factory(uri, options, inputs)
     if "://" in uri:
-        raise UsageError(f"{redact_address(uri)}: unknown kind of output; use {_supported()}")
+        raise UsageError(f"{redact_address(uri)}: unknown kind of output; use {supported_outputs()}")
     by_suffix = _BY_SUFFIX.get(Path(uri).suffix.lower())
     if uri.endswith(("/", "\\")) or (by_suffix is None and uri and Path(uri).is_dir()):
         return _images(uri, options, inputs)
     if by_suffix is None:
-        raise UsageError(f"the name {redact_address(uri)!r} has no known suffix; use {_supported()}")
+        raise UsageError(f"the name {redact_address(uri)!r} has no known suffix; use {supported_outputs()}")
     return by_suffix(uri, options, inputs)
 
 
@@ -118,7 +136,3 @@ def check_distinct(uris: Sequence[str]) -> None:
         for other in paths[:number]:
             if same_target(path, other):
                 raise UsageError(f"two outputs would write {path}; give them different names")
-
-
-def _supported() -> str:
-    return f"a file ending in {', '.join(_BY_SUFFIX)}, a folder ending in /, null: or window:"

@@ -100,6 +100,10 @@ class ByteTracker:
         self._next_id = 1
         self.reset()
 
+    def warm_up(self) -> None:
+        """Compiles (or loads from the cache) every kernel of the tracker; changes no state of this one."""
+        warm_up()
+
     def reset(self) -> None:
         """Forgets all tracks and the time. Ids continue to count up, so none is used twice."""
         self._tracks = Tracks.empty(64)
