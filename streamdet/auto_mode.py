@@ -49,11 +49,11 @@ class Use(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DetectionTiming:
-    """How often one stream is inferred, and how long that takes.
+    """How often the detector runs on one stream, and how long that takes.
 
     Attributes:
-        interval_s: from one inferred frame to the next.
-        latency_s: from an inferred frame to its detections.
+        interval_s: from one frame that the detector runs on to the next.
+        latency_s: from such a frame to its detections.
     """
 
     interval_s: float
@@ -63,8 +63,9 @@ class DetectionTiming:
     def delay_s(self) -> float:
         """How long a frame should wait for the next detections, rounded up to a tenth of a second.
 
-        In the worst case the frame comes right after an inferred frame: then it waits for one interval and one latency.
-        The second interval allows for decoding and encoding on the same processor, which the measurement left out.
+        In the worst case the frame comes right after one that the detector runs on: then it waits for one interval and
+        one latency. The second interval allows for decoding and encoding on the same processor, which the measurement
+        left out.
         """
         return math.ceil(10 * (2 * self.interval_s + self.latency_s) - 1e-6) / 10
 
@@ -76,7 +77,7 @@ class ModeChoice:
     Attributes:
         mode: when frames are shown.
         delay_s: how long frames wait in smooth mode.
-        reason: why this mode was chosen, for people; "" where the user asked for it.
+        reason: why this mode was chosen, human-readable; "" where the user asked for it.
     """
 
     mode: TimingMode

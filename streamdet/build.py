@@ -167,7 +167,7 @@ def parse_contract(name: str) -> Contract:
     """Returns the contract of that name.
 
     Raises:
-        UsageError: there is none; the message lists the known ones.
+        UsageError: the name is unknown; the message lists the known ones.
     """
     try:
         return Contract(name)

@@ -94,7 +94,7 @@ class TrackerConfig:
 
 @dataclass(frozen=True, slots=True)
 class MotionConfig:
-    """How boxes move from inferred frames to shown frames, in live and smooth mode.
+    """How boxes move from the frames the detector runs on to the shown frames, in live and smooth mode.
 
     Attributes:
         flow: measure motion in the pictures; otherwise the tracker's prediction is shown.

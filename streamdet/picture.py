@@ -49,7 +49,7 @@ def plane_shapes(format: PixelFormat, width: int, height: int) -> list[tuple[int
 
 @dataclass(slots=True, eq=False)
 class Picture:
-    """Pixels of one frame, upright, 8 bits per sample.
+    """Pixels of one frame in display orientation, 8 bits per sample.
 
     Attributes:
         width: pixels per row.

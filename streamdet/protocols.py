@@ -52,7 +52,7 @@ class Tracker(Protocol):
         camera_motion: NDArray[np.float64] | None = None,
         picture: Picture | None = None,
     ) -> Detections:
-        """Takes the detections of the next inferred frame and returns the tracks that it shows.
+        """Takes the detections of the next frame that the detector ran on, and returns the tracks that it shows.
 
         Args:
             detections: in pixels of the frame.
@@ -69,7 +69,7 @@ class Tracker(Protocol):
 
 
 class Mover(Protocol):
-    """Moves boxes from the inferred frames of one stream to the shown frames. One thread calls it."""
+    """Moves boxes from the frames the detector ran on to the shown frames of one stream. One thread calls it."""
 
     def observe(self, picture: Picture, time_s: float) -> None:
         """Takes every frame, in order, before any other method is called for it."""

@@ -55,7 +55,7 @@ def unregister_tracker(name: str) -> None:
     """Removes a tracker that `register_tracker` added.
 
     Raises:
-        KeyError: there is none of this name.
+        KeyError: no tracker has this name.
     """
     del _FACTORIES[name]
 
@@ -79,7 +79,7 @@ def create_tracker(name: str, options: TrackerOptions) -> Tracker:
     """Returns a new tracker of the given name ("auto" is ByteTrack).
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: no tracker has this name.
     """
     check_tracker_name(name)
     return _FACTORIES["bytetrack" if name == AUTO else name](options)

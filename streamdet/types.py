@@ -177,9 +177,9 @@ class Result:
     Attributes:
         frame: the decoded frame.
         detections: the objects at the time of this frame.
-        detection_age_s: how much older than this frame the inferred frame behind `detections` is: 0 if this frame was
-            inferred, infinite before the first detections have arrived. In smooth mode, where detections may be later
-            than the frame, the time to the nearest inferred frame.
+        detection_age_s: how much older than this frame the frame is that `detections` come from: 0 if the detector ran
+            on this one, infinite before the first detections have arrived. In smooth mode, where detections may be
+            later than the frame, the time to the nearest frame that the detector ran on.
         times: of each stage.
         annotated: the picture with boxes drawn; None if no sink needs one. Shared by all sinks: read only.
     """

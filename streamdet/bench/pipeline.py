@@ -1,6 +1,6 @@
 """Benchmark: file to annotated file at 1080p. Rate, processor time, memory and frame ages, compared with baselines.
 
-With a model, every frame is inferred, and the baseline is a script of OpenCV, supervision and trackers with the same
+With a model, the detector runs on every frame. The baseline is a script with OpenCV, supervision, trackers and the same
 network. Without a model, decoding, tracking, drawing and encoding are measured. The floors are transcodes with PyAV and
 the same encoder settings: of the unchanged pictures, and of pictures that were drawn on beforehand, because those cost
 more to encode. x264's fastest preset is the default there, so that the encoder hides as little of the rest as possible.

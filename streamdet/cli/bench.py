@@ -57,7 +57,7 @@ def pipeline(
     threads: Threads = 0,
     frames: Annotated[int, typer.Option("--frames", min=10, help="Length of the clip, in frames.")] = 150,
     preset: Annotated[
-        str, typer.Option(help="Preset of x264; a fast one hides least of the other costs.")
+        str, typer.Option(help="Preset of x264; a fast preset keeps encoding from hiding the other costs.")
     ] = "ultrafast",
     rounds: _Rounds = 5,
 ) -> None:

@@ -36,7 +36,7 @@ def convert(
         progress: called with a description of the current step.
 
     Raises:
-        ModelError: the network cannot be converted so, or the result detects something else.
+        ModelError: the network cannot be converted this way, or its detections differ.
         UsageError: the options contradict each other, or a package is missing.
     """
     if options.format is FileFormat.OPENVINO:

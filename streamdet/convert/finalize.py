@@ -53,7 +53,7 @@ def finalize(
         progress: called with a description of the current step.
 
     Raises:
-        ModelError: the graph is not valid, or detects something else.
+        ModelError: the graph is not valid, or its detections differ.
     """
     check_graph(draft.model)
     with closing(reference), closing(_runner_of(serialize(draft.model, options, {}), draft.spec)) as result:

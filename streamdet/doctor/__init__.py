@@ -31,7 +31,7 @@ PROBES = (
         "windows",
         fix="do not use --show (-o out.mp4 records), or: pip install --force-reinstall opencv-python",
     ),
-    Probe("cameras", "cameras", fix="disconnect the camera and connect it again"),
+    Probe("cameras", "cameras", fix="unplug the camera and plug it back in"),
     Probe("storage", "storage", fix="check the disks, network disks first"),
 )
 """Ordered by what should be fixed first."""

@@ -26,7 +26,7 @@ def probe(_: str = "") -> Iterator[CheckResult]:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             yield CheckResult(
-                name, Status.WARN, f"{camera.name} ({camera.path}): {reason}", "disconnect it and connect it again"
+                name, Status.WARN, f"{camera.name} ({camera.path}): {reason}", "unplug it and plug it back in"
             )
         else:
             yield CheckResult(name, Status.OK, f"{camera.name} ({camera.path}): {describe(modes)}")

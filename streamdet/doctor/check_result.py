@@ -11,7 +11,7 @@ from streamdet.redact import redact
 
 
 class Status(Enum):
-    """OK: works. ABSENT: not present, which is no fault. WARN: works, but worse than it could. FAIL: broken."""
+    """OK: works. ABSENT: not present, which is not an error. WARN: works, but worse than it could. FAIL: broken."""
 
     OK = "ok"
     ABSENT = "-"

@@ -32,7 +32,7 @@ def probe(short: str) -> Iterator[CheckResult]:
         return
     try:
         onnxruntime_module()
-    except Exception as error:  # a broken installation raises anything
+    except Exception as error:  # a broken installation can raise any exception
         if short == Provider.CPU.short:
             yield CheckResult(name, Status.FAIL, f"onnxruntime cannot be imported: {one_line(error)}", _REINSTALL)
         else:
@@ -56,7 +56,7 @@ def _avoid(short: str) -> str:
 
 
 def _absent(short: str) -> CheckResult | None:
-    """Returns a result if the hardware or an optional package is not present, which is no fault.
+    """Returns a result if the hardware or an optional package is not present, which is not an error.
 
     Does not load large libraries to find out.
     """

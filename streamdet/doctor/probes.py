@@ -93,7 +93,7 @@ def send_results(parent: ParentConnection, name: str, module: str, argument: str
 
 
 def probe_safely(name: str, module: str, argument: str = "") -> Iterator[CheckResult]:
-    """Yields the results of a probe. An exception of the probe becomes a failed result: a broken machine raises any."""
+    """Yields the results of a probe. An exception becomes a failed result: a broken machine can raise any exception."""
     try:
         yield from importlib.import_module(module).probe(argument)
     except Exception as error:

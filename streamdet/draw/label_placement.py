@@ -1,4 +1,4 @@
-"""Position of a label: next to its box, inside the picture, and on no other label if there is a simple place."""
+"""Position of a label: next to its box, inside the picture, not overlapping other labels where possible."""
 
 from streamdet.draw.blend import Rect
 

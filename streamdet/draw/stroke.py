@@ -39,8 +39,8 @@ def stroke_mask(path: NDArray[np.float64], left: int, top: int, mask: Plane, spa
     Args:
         path: (N, 4) float64: x, y in pixels (pixel centers at .5), radius in pixels, opacity 0..1; radius and opacity
             change evenly from point to point. A segment with a point not finite or beyond a million is left out.
-        left: column of the picture that the first column of `mask` stands for.
-        top: row of the picture that the first row of `mask` stands for.
+        left: column of the picture under the first column of `mask`.
+        top: row of the picture under the first row of `mask`.
         mask: (rows, columns) uint8, written where the line is.
         spans: (rows, 2) int64, widened to the columns written in each row.
     """

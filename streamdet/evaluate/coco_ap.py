@@ -99,7 +99,7 @@ def require_pycocotools() -> None:
     """Checks that pycocotools is installed, before anything that takes long.
 
     Raises:
-        UsageError: it is not; the message says how to install it.
+        UsageError: it is not installed; the message says how to install it.
     """
     try:
         import pycocotools.cocoeval  # noqa: F401

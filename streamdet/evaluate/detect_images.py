@@ -46,12 +46,12 @@ def detect_images(
 def read_annotated(path: Path, image: AnnotatedImage) -> NDArray[np.uint8]:
     """Returns an image in the orientation that its annotations refer to, (height, width, 3) uint8 BGR.
 
-    EXIF data may say that a photo is to be rotated. Whether the annotators saw it rotated follows from the size in the
+    EXIF data may ask for a rotation of the photo. Whether the annotators saw it rotated follows from the size in the
     annotations file. If that is missing, or the same either way, it is rotated, as OpenCV and so most training programs
     do.
 
     Raises:
-        SourceError: the image cannot be read, or has another size than the file says.
+        SourceError: the image cannot be read, or its size differs from the one in the annotations.
     """
     damage: list[str] = []
     bgr = read_image(path, _MAX_PIXELS, damage)

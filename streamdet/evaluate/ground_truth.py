@@ -29,8 +29,8 @@ class AnnotatedImage:
     Attributes:
         id: in the annotations file.
         file_name: relative to the folder of images.
-        width: in pixels; 0 if the file does not say.
-        height: in pixels; 0 if the file does not say.
+        width: in pixels; 0 if the file does not state it.
+        height: in pixels; 0 if the file does not state it.
     """
 
     id: int
@@ -51,7 +51,7 @@ class CocoGroundTruth:
         image_ids: (N,) int64, of each object's image.
         category_ids: (N,) int64.
         boxes_xywh: (N, 4) float64: left, top, width, height in pixels.
-        areas: (N,) float64, of the object's mask, or of its box if the file does not say.
+        areas: (N,) float64, of the object's mask, or of its box if the file does not state it.
         crowd: (N,) bool: a group of objects in one box. A detector may miss it, or detect any number of its objects.
     """
 

@@ -66,7 +66,7 @@ class MotRun:
 
 
 def evaluate_mot_files(jobs: Sequence[MotJob], options: MotOptions | None = None) -> MotRun:
-    """Evaluates the tracks of each sequence against its ground truth; runs the tracker where there are none.
+    """Evaluates the tracks of each sequence against its ground truth; runs the tracker where there are no tracks.
 
     Raises:
         UsageError: a file is invalid, two sequences have the same name, or a sequence without tracks lacks detections

@@ -1,8 +1,8 @@
 """Quality of the *shown* boxes at each frame's own time, for detectors slower than the camera.
 
-A simulation without a clock. At a detection rate r, the first frame at or after each multiple of 1/r is inferred; its
-detections, the ground truth of that frame, arrive a latency later. The boxes shown on each frame come from the code
-that the pipeline runs. Association is not tested: detections have the ground truth ids.
+A simulation without a clock. At a detection rate r, detection runs on the first frame at or after each multiple of
+1/r; its detections, the ground truth of that frame, arrive a latency later. The boxes shown on each frame come from
+the code that the pipeline runs. Association is not tested: detections have the ground truth ids.
 
 The measure is *streaming quality*: over all ground truth boxes of all frames, the mean IoU with the box shown under the
 same id on that frame, 0 where there is none. (Li, Wang and Ramanan, "Towards Streaming Perception", ECCV 2020, evaluate

@@ -138,6 +138,6 @@ def changed_blocks_reference(now: BlockMeans, before: BlockMeans) -> int:
     count = 0
     for out in (left > threshold, left < -threshold):
         padded = np.pad(out, 1)
-        beside = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
-        count += int((out & beside).sum())
+        neighbors = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+        count += int((out & neighbors).sum())
     return count

@@ -9,20 +9,20 @@ from streamdet.picture import Picture, PixelFormat
 from streamdet.tracking.pyramid import shrink
 
 _SETTLE_FRAMES = 2
-"""Still frames that are inferred before the gate closes, so an error of the detector in one frame does not stay."""
+"""Still frames that the detector runs on before the gate closes, so that an error in one frame does not stay."""
 
 _MIN_CHANGED_BLOCKS = 2
 """Minimum number of changed blocks: an object of 8 x 16 pixels in 720p."""
 
 
 class MotionGate:
-    """Decides which frames of one stream, in order, have to be inferred.
+    """Decides which frames of one stream, in order, the detector runs on.
 
     A frame is admitted if it differs from the last admitted one, and at the latest `redetect_s` after it: objects that
     the gate does not notice (low contrast, very small) are found no later than that.
 
     Args:
-        redetect_s: maximum time between two inferred frames, in seconds of the stream.
+        redetect_s: maximum time between two frames that the detector runs on, in seconds of the stream.
     """
 
     def __init__(self, redetect_s: float) -> None:

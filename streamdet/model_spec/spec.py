@@ -70,7 +70,7 @@ class ModelSpec:
         sha384: hex digest or "".
         licence: SPDX identifier or a sentence.
         about: one-line description.
-        random_weights: the model detects nothing, and a run must say so.
+        random_weights: the model detects nothing, and a run must report that.
     """
 
     name: str

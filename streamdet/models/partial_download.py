@@ -60,7 +60,7 @@ def locked_partial_download(path: Path, on_wait: Callable[[], None]) -> Iterator
     """
     part = PartialDownload(path)
     try:
-        while not part.lock(on_wait):  # the process that held it has renamed or removed the file
+        while not part.lock(on_wait):  # the process that had locked it has renamed or removed the file
             part.close()
             part = PartialDownload(path)
         yield part

@@ -106,8 +106,8 @@ def _class_masks(graph: _ShapesGraph) -> str:
     axes = np.array(_AXES)
     nominal = (axes * np.array(_CLASS_COLORS)).sum(axis=1, keepdims=True)
     weights = graph.constant("color_axes", (axes / nominal).reshape(3, 3, 1, 1))
-    evidence = graph.add("Conv", ["images", weights], "evidence")
-    above = graph.add("Greater", [evidence, graph.constant("half", 0.5)], "above_half")
+    class_match = graph.add("Conv", ["images", weights], "evidence")
+    above = graph.add("Greater", [class_match, graph.constant("half", 0.5)], "above_half")
     mask = graph.add("Cast", [above], "mask", to=TensorProto.FLOAT)
     return graph.add("Transpose", [mask], "class_masks", perm=[1, 0, 2, 3])
 
@@ -143,7 +143,7 @@ def _read_out(graph: _ShapesGraph, state: str, numbers: str) -> None:
     """Adds the outputs: for each blob the one cell that got its own number back, best first."""
     sizes = graph.constant("channels", [4, 1, 1], np.int64)
     graph.nodes.append(helper.make_node("Split", [state, sizes], ["far_ends", "highest", "strongest"], axis=1))
-    stands = graph.add("Cast", [graph.add("Equal", ["highest", numbers], "is_own")], "stands", to=TensorProto.FLOAT)
+    peaks = graph.add("Cast", [graph.add("Equal", ["highest", numbers], "is_own")], "stands", to=TensorProto.FLOAT)
     # right, left, bottom, top -> left, top, right, bottom in 0..1 of the picture
     turn = np.zeros((4, 4, 1, 1))
     turn[0, 1], turn[1, 3], turn[2, 0], turn[3, 2] = -1 / _WIDTH, -1 / _HEIGHT, 1 / _WIDTH, 1 / _HEIGHT
@@ -164,7 +164,7 @@ def _read_out(graph: _ShapesGraph, state: str, numbers: str) -> None:
     )
     large = graph.add("Cast", [graph.add("Greater", [sides, least], "is_large")], "large", to=TensorProto.FLOAT)
     both = graph.add("ReduceMin", [large], "large_both", axes=[1], keepdims=1)
-    kept = graph.add("Mul", [graph.add("Mul", ["strongest", stands], "standing"), both], "kept")
+    kept = graph.add("Mul", [graph.add("Mul", ["strongest", peaks], "standing"), both], "kept")
     flat = graph.add("Reshape", [kept, graph.constant("as_flat", [1, -1], np.int64)], "all_scores")
 
     count = graph.constant("count", [_MAX_DETECTIONS], np.int64)

@@ -1,7 +1,7 @@
 """Builds the flagship's exact architecture (ssd-resnet34-1200) as an ONNX graph with seeded random weights.
 
 It is for tests of shapes, counts, conversion, speed and parity, and for users who want to time their hardware. It
-detects nothing; the metadata of the files says so, and a run repeats it.
+detects nothing; the metadata of the files states that, and a run reports it.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class _Inbox:
     Attributes:
         newest_only: a newer frame replaces a waiting one.
         step: by how much the clock advances with each frame taken.
-        clock: how much of the detector's turns the stream has had.
+        clock: increases with each frame taken; the stream furthest behind is next.
         frames: waiting frames, oldest first.
         closed: no more frames come.
     """
@@ -34,8 +34,8 @@ class _Inbox:
 class Batcher:
     """Capture threads put frames in, and the inference thread takes batches out.
 
-    A newest-only stream has at most one frame here: a newer one replaces it, and the older one is shown without being
-    inferred. Other streams queue all their frames: the channel to the render thread, which every frame passes as well,
+    A newest-only stream has at most one frame here: a newer one replaces it, and the detector does not run on the
+    older one. Other streams queue all their frames: the channel to the render thread, which every frame passes as well,
     bounds their number.
 
     The order is stride scheduling: every stream has a clock that advances by 1 / priority with each frame taken, and

@@ -11,8 +11,8 @@ from streamdet.types import Frame
 class Verdict(Enum):
     """Whether the detector runs on a frame, or why not; the value is the cause in the report.
 
-    INFER: the detector runs on it. TOO_SOON: the last inferred frame is too recent. STILL: nothing has changed since
-    the last inferred frame.
+    INFER: the detector runs on it. TOO_SOON: the last frame that it ran on is too recent. STILL: nothing has changed
+    since that frame.
     """
 
     INFER = "infer"
@@ -27,8 +27,8 @@ class CapturedFrame:
     Attributes:
         frame: the frame.
         verdict: whether the detector runs on it.
-        reusable_index: with STILL, the index of the last inferred frame, whose detections hold for this one too; -1
-            where there is none.
+        reusable_index: with STILL, the index of the last frame that the detector ran on, whose detections are valid for
+            this one too; otherwise -1.
         reused_age_s: how much older that frame is, once its detections were reused; None before.
     """
 

@@ -22,7 +22,7 @@ class StreamPlan:
         sinks: where results go.
         mode: when frames are shown, and which detections their boxes come from.
         tracker: assigns ids; None leaves detections as they are.
-        mover: moves boxes from inferred frames to shown frames; None shows the tracker's prediction.
+        mover: moves boxes from the frames the detector runs on to the shown ones; None shows the tracker's prediction.
         delay_s: smooth mode: time from the capture of a frame until it is shown.
         annotator: draws, if a sink needs annotated pictures or `always_annotate` is set.
         stages: the user's own steps, in order, between tracking and drawing. In every-frame mode of a file they run in
@@ -33,7 +33,7 @@ class StreamPlan:
         duration_s: stop after this much of the stream's own time; 0 for no limit.
         detect: when and where the detector runs.
         gate: detects unchanged frames, if `detect` asks for it.
-        mode_reason: why this mode was chosen, for people; "" where the user asked for it.
+        mode_reason: why this mode was chosen, human-readable; "" where the user asked for it.
     """
 
     source: Source

@@ -65,7 +65,7 @@ class StreamReport:
         inferred: number of frames that the detector ran on.
         not_inferred: number of frames that it did not run on, by cause: "still" (nothing had changed) or "rate" (too
             soon after the last one).
-        detections_hz: inferred frames per second of the clock.
+        detections_hz: frames that the detector ran on, per second of the clock.
         fps: shown frames per second of the clock.
         stages: time per frame of each stage that ran.
         detection_age: age of the detections behind a shown frame; in smooth mode the time to the nearest detections.
@@ -74,7 +74,7 @@ class StreamReport:
         shown_early: smooth mode: number of frames shown before the delay had passed, because the delay buffer was full.
         video_s: from the first shown frame to the end of the last one, in the stream's own time. A file may run faster
             or slower than the clock.
-        mode_reason: why this mode was chosen, for people; "" where the user asked for it.
+        mode_reason: why this mode was chosen, human-readable; "" where the user asked for it.
         sinks: the sinks of the stream.
     """
 

@@ -20,7 +20,7 @@ from streamdet.types import Detected, Detections, Frame, Result, StageTimes
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """An inferred frame and its detections."""
+    """A frame that the detector ran on, and its detections."""
 
     frame: Frame
     detected: Detected
@@ -29,8 +29,8 @@ class Inferred:
 class BoxSynchronizer:
     """Gives a frame its boxes: its own detections, or those of other frames, moved to its time.
 
-    The tracker is updated only at the times of inferred frames, in order. Without a mover, the tracker's prediction is
-    shown; without a tracker too, the last boxes are kept for `KEEP_S`.
+    The tracker is updated only at the times of frames that the detector ran on, in order. Without a mover, the
+    tracker's prediction is shown; without a tracker too, the last boxes are kept for `KEEP_S`.
     """
 
     KEEP_S = 1.0

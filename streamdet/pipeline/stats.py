@@ -34,7 +34,7 @@ class Histogram:
         self.maximum = max(self.maximum, value)
 
     def percentile(self, percent: float) -> float:
-        """Returns the smallest value that at least `percent` of all values do not exceed; NaN without values.
+        """Returns the value that `percent` % of the values are at or below; NaN without values.
 
         >>> h = Histogram()
         >>> for ms in range(1, 101): h.add(ms)
@@ -85,7 +85,7 @@ class StreamStats:
         self.last_pts_s = 0.0
 
     def add_inferred(self, times: StageTimes) -> None:
-        """Counts one inferred frame (inference thread)."""
+        """Counts one frame that the detector ran on (inference thread)."""
         self.preprocess_ms.add(times.preprocess_ms)
         self.infer_ms.add(times.infer_ms)
         self.postprocess_ms.add(times.postprocess_ms)

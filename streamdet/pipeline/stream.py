@@ -60,7 +60,8 @@ class Stream:
         policy = Policy.DROP_OLDEST if self._live else Policy.BLOCK
         self._frames: Channel[CapturedFrame] = Channel(_MIN_QUEUED, policy, self._count_dropped, is_late=_is_late)
         self.delay_buffer = DelayBuffer(self._frames, self._delay_s, buffer_bytes)
-        # Every frame under inference is also in `_frames`, being put there, or with the renderer: this never fills up.
+        # In every-frame mode never full: it holds no more frames than `_frames` plus those in hand. A live stream drops
+        # its oldest detections if the renderer stalls.
         self._inferred: Channel[Inferred] = Channel(2 * _QUEUED_EVERY_FRAME, Policy.DROP_OLDEST)
         self.sink_runners = [
             SinkRunner(sink, _MIN_QUEUED, policy, self._open_info, self._delay_s) for sink in plan.sinks
@@ -233,9 +234,9 @@ class Stream:
         self._last_inferred = arrived[-1] if arrived else self._last_inferred
 
     def _reuse_detections(self, captured: CapturedFrame) -> None:
-        """Gives an unchanged frame the detections of the last inferred frame, if these have arrived.
+        """Gives an unchanged frame the detections of the last frame the detector ran on, if they have arrived.
 
-        Does nothing for a frame that is inferred itself, or came too soon.
+        Does nothing for a frame that the detector runs on itself, or that came too soon.
         """
         last = self._last_inferred
         if captured.verdict is Verdict.STILL and last is not None and last.frame.index == captured.reusable_index:

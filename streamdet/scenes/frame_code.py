@@ -1,8 +1,8 @@
 """Frame code: a frame's number and time as black and white cells in its pixels, readable after lossy coding.
 
-Cells stand in rows of 16, most significant bit first, and are large enough to survive lossy coding. Two rows hold 24
-bits of frame number and 8 bits of CRC. Alone, they stand at the bottom right. With the time, three rows (40 bits of
-milliseconds and a CRC over number and time) stand above them, and all five rows are at the top right: in a street scene
+Cells are in rows of 16, most significant bit first, and are large enough to survive lossy coding. Two rows hold 24
+bits of frame number and 8 bits of CRC. Alone, they are at the bottom right. With the time, three rows (40 bits of
+milliseconds and a CRC over number and time) are above them, and all five rows are at the top right: in a street scene
 that is sky and walls, where nothing moves and no box is drawn. The CRCs detect a damaged or missing code.
 """
 

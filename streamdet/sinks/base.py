@@ -39,7 +39,7 @@ class Sink(ABC):
     Attributes:
         name: what the user asked for, without credentials.
         needs_annotated: the sink reads `Result.annotated`. Nothing is drawn if no sink of the stream needs it.
-        tolerates_delay: results may arrive late, because they are stored and nobody acts on them at once. False where
+        tolerates_delay: results may arrive late, because they are stored and not acted on at once. False where
             they are shown, sent or passed on: the receiver may act on them.
         needs_main_thread: it must be opened, written and closed in the main thread (windows).
         max_lag_s: on live streams, a result that was captured longer ago is dropped once a newer one waits. The default

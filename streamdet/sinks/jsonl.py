@@ -11,8 +11,8 @@ record is complete in itself: files can be split, joined and read from any line.
                         times of a video recorded in the same run
 ``pts_s``               presentation time in seconds
 ``width``, ``height``   size of the frame in pixels
-``detection_age_s``     how much older than this frame the inferred frame is; 0 if this frame was inferred, null
-                        before the first detection
+``detection_age_s``     how much older than this frame the frame is that the detector ran on; 0 if it ran on
+                        this frame, null before the first detection
 ``detections``          list of objects, see below; may be empty
 ======================  ==========================================================================================
 

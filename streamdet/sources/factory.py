@@ -87,7 +87,7 @@ class AddressKind:
     """One kind of address.
 
     Attributes:
-        example: how such addresses look, for people.
+        example: a human-readable example address.
         pattern: matches the start of such an address.
         create: creates the source from address, name and options.
     """

@@ -1,4 +1,4 @@
-"""Rotates pictures upright, as the rotation metadata of a video says."""
+"""Rotates pictures to their display orientation, as the rotation metadata of a video states."""
 
 from __future__ import annotations
 

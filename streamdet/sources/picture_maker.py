@@ -1,4 +1,4 @@
-"""Turns decoded frames into the pictures of the pipeline: 4:2:0, 8 bits, upright."""
+"""Turns decoded frames into the pictures of the pipeline: 4:2:0, 8 bits, in display orientation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PictureMaker:
         self._reformatter = VideoReformatter()
 
     def make(self, frame: av.VideoFrame) -> Picture:
-        """Returns `frame` as an upright I420 or NV12 picture, which shares its memory with `frame` if possible."""
+        """Returns `frame` as an I420 or NV12 picture in display orientation, sharing its memory if possible."""
         return rotate(self._as_420(frame), quarter_turns(frame.rotation))
 
     def _as_420(self, frame: av.VideoFrame) -> Picture:

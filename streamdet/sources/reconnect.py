@@ -31,7 +31,10 @@ class ConnectionState(Enum):
 
 
 class Backoff:
-    """Computes the waits between attempts: exponential, capped, with jitter; reset once a stream was healthy."""
+    """Computes the waits between attempts: exponential, capped, with jitter.
+
+    They are reset after a connection that lasted `healthy_s`.
+    """
 
     def __init__(self, options: BackoffOptions, uniform: Callable[[float, float], float] = random.uniform) -> None:
         self._options = options

@@ -26,7 +26,7 @@ class MotionOptions:
         flow_error: initial error of measured motion from one detection to the next, in box sizes.
         linear_error: the same for constant velocity from detection to detection.
         still_error: the same for no motion.
-        max_error: larger errors count as little more than this, in box sizes: a jump of a box says little of motion.
+        max_error: larger errors count as little more than this, in box sizes: a jump of a box is hardly motion.
         error_memory: factor for the weight of earlier errors at each new detection.
         point_weights: see `PointWeights`.
     """

@@ -50,8 +50,8 @@ class AspectRatios:
         """
         left, _, right, _ = touched_borders(boxes_xyxy, width, height)
         size = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
-        log_ratio = np.exp([self._log_ratio.get(class_id, -np.inf) for class_id in class_ids.tolist()])
-        missing = np.maximum(np.minimum(log_ratio * size[:, 1], MAX_WIDENING * size[:, 0]) - size[:, 0], 0.0)
+        ratio = np.exp([self._log_ratio.get(class_id, -np.inf) for class_id in class_ids.tolist()])
+        missing = np.maximum(np.minimum(ratio * size[:, 1], MAX_WIDENING * size[:, 0]) - size[:, 0], 0.0)
         out = boxes_xyxy.copy()
         out[:, 0] -= np.where(left & ~right, missing, 0.0)
         out[:, 2] += np.where(right & ~left, missing, 0.0)

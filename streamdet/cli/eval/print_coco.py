@@ -14,7 +14,7 @@ from streamdet.evaluate.published import AP, COCO_PRECISION, VAL2017_IMAGES, VOC
 
 
 def print_coco_result(result: CocoResult) -> None:
-    """Prints a result on stdout: the run, COCO's table, the metrics beside their published figures, and the classes."""
+    """Prints a result on stdout: the run, COCO's table, the metrics with their published figures, and the classes."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 100  # a file or a pipe has no width

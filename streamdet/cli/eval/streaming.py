@@ -55,7 +55,7 @@ def streaming(
     """Measure the shown boxes when detections are few and late.
 
     Compares hold-last, live, smooth and every-frame. The simulation uses no clock and gives the same result in every
-    run. The pipeline's own code receives the ground truth boxes of few frames, late. Its boxes on all frames are
+    run. The pipeline's own code gets ground truth boxes for only a few frames, and late. Its boxes on all frames are
     compared with the ground truth boxes of the same ids.
 
     Example: streamdet eval streaming video.mp4 -m yolox-nano --rates 2,5 --report streaming.json --plot streaming.png

@@ -149,9 +149,9 @@ def _roofline_notes(rows: Sequence[InferenceTiming], bandwidth: float, threads: 
                 f"{row.machine_gflops:.0f} GFLOP/s = floor {_ms(row.floor_ms)}; measured {_ms(row.median_ms)} = "
                 f"{row.floor_ms / row.median_ms:.0%} of the machine"
             )
-    for row, rival in pairwise(rows):
-        if rival.runs_on.startswith("plain"):
-            speed = f"{rival.median_ms / row.median_ms:.2f} of the speed of {rival.runs_on}"
+    for row, baseline in pairwise(rows):
+        if baseline.runs_on.startswith("plain"):
+            speed = f"{baseline.median_ms / row.median_ms:.2f} of the speed of {baseline.runs_on}"
             notes.append(f"{row.model} on {row.runs_on} in {row.precision}: {speed}")
     return notes
 

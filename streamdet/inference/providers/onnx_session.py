@@ -14,8 +14,8 @@ from streamdet.inference.providers.options import ProviderOptions
 def session_options(options: ProviderOptions) -> Any:
     """Returns the options common to all sessions.
 
-    Spinning is off, since spinning threads would take the CPUs that decode and draw; the flagship is 2 % slower so.
-    The memory arena stays on: with pictures of one size its blocks fit from the second run on.
+    Spinning is off, since spinning threads would take the CPUs that decode and draw; this makes the flagship
+    2 % slower. The memory arena stays on: with pictures of one size its blocks fit from the second run on.
     """
     ort = onnxruntime_module()
     so = ort.SessionOptions()
