@@ -187,7 +187,7 @@ def test_results_for_a_callback_are_not_delayed(set_seconds_per_picture, tmp_pat
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, [("smooth", 0.9)] * 2),  # in turns: each is inferred half as often
+        ({}, [("smooth", 0.9)] * 2),  # in turns: detection runs half as often on each
         ({"sources": {"a": {"url": SCENE, "detect": {"priority": 3}}, "b": SCENE}}, [("smooth", 0.7), ("live", 0.0)]),
         ({"source": {"detect": {"max_hz": 2.0}}}, [("smooth", 1.2)] * 2),
         ({"source": {"detect": {"max_hz": 1.9}}}, [("live", 0.0)] * 2),  # 2.5 s in total

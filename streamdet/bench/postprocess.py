@@ -28,22 +28,22 @@ def synthetic_heads(seed: int = 0, objects: int = 20) -> Heads:
     offsets toward it. A few hundred candidates pass the threshold, and most of them are suppressed.
     """
     random = np.random.default_rng(seed)
-    priors = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
-    corners = cxcywh_to_xyxy(priors)
-    loc = 0.3 * random.standard_normal((4, len(priors)), dtype=np.float32)
-    conf = random.standard_normal((CLASSES, len(priors)), dtype=np.float32)
+    default_boxes = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
+    corners = cxcywh_to_xyxy(default_boxes)
+    loc = 0.3 * random.standard_normal((4, len(default_boxes)), dtype=np.float32)
+    conf = random.standard_normal((CLASSES, len(default_boxes)), dtype=np.float32)
     conf[0] += 9
     for _ in range(objects):
-        target = priors[random.integers(len(priors))]
+        target = default_boxes[random.integers(len(default_boxes))]
         left, top, right, bottom = cxcywh_to_xyxy(target[None])[0]
         width = np.clip(np.minimum(corners[:, 2], right) - np.maximum(corners[:, 0], left), 0, None)
         height = np.clip(np.minimum(corners[:, 3], bottom) - np.maximum(corners[:, 1], top), 0, None)
         shared = width * height
-        overlap = shared / (priors[:, 2] * priors[:, 3] + target[2] * target[3] - shared)
+        overlap = shared / (default_boxes[:, 2] * default_boxes[:, 3] + target[2] * target[3] - shared)
         near = np.flatnonzero(overlap > 0.3)
         conf[random.integers(1, CLASSES), near] += 14 * overlap[near]
-        loc[:2, near] = ((target[:2] - priors[near, :2]) / (0.1 * priors[near, 2:])).T
-        loc[2:, near] = (np.log(target[2:] / priors[near, 2:]) / 0.2).T
+        loc[:2, near] = ((target[:2] - default_boxes[near, :2]) / (0.1 * default_boxes[near, 2:])).T
+        loc[2:, near] = (np.log(target[2:] / default_boxes[near, 2:]) / 0.2).T
     return loc, conf
 
 
@@ -88,11 +88,13 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     Returns:
         A title, the timings with streamdet first for each load, and notes on what was measured.
     """
-    priors = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
+    default_boxes = flagship_boxes_cxcywh(FLAGSHIP_SIZE)
     rules = PostprocessRules(_CONF, _IOU, np.ones(CLASSES - 1, np.bool_))
     run_tail = tail_runner()
     timings: list[Timing] = []
-    notes = [f"raw heads (4, {len(priors)}) and ({CLASSES}, {len(priors)}), score > {_CONF}, IoU {_IOU}, best 200"]
+    notes = [
+        f"raw heads (4, {len(default_boxes)}) and ({CLASSES}, {len(default_boxes)}), score > {_CONF}, IoU {_IOU}, best 200"
+    ]
     for name, make in LOADS.items():
         written = make()
         heads = (np.empty_like(written[0]), np.empty_like(written[1]))
@@ -102,7 +104,7 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
                 np.positive(values, out=head)  # a plain copy of this size may bypass the caches
 
         write()
-        arguments = *heads, priors, rules.wanted, rules.conf, FLAGSHIP_SIZE, FLAGSHIP_SIZE
+        arguments = *heads, default_boxes, rules.wanted, rules.conf, FLAGSHIP_SIZE, FLAGSHIP_SIZE
 
         def ours(arguments: Any = arguments) -> int:
             return len(apply_nms(ssd_candidates(*arguments), rules))

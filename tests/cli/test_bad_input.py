@@ -1,4 +1,4 @@
-"""Bad input on the command line: one clear line, the right exit code, no secrets, no messages of other libraries."""
+"""Bad input on the command line: one clear line, the right exit code, no secrets, no output of other libraries."""
 
 from __future__ import annotations
 
@@ -413,7 +413,7 @@ CONFIGS = [
         "sources: [{url: x, fps: 'rtsp://a:hunter2@h'}]",
         "'rtsp://***@h' is not valid; give a number",
     ),
-    ("secret beside a typo", "sources: {a: {url: 'rtsp://a:hunter2@h/x', nme: b}}", "did you mean 'name'?"),
+    ("secret next to a typo", "sources: {a: {url: 'rtsp://a:hunter2@h/x', nme: b}}", "did you mean 'name'?"),
     ("secret in broken YAML", "sources: [rtsp://a:hunter2@h/x\nb: ]:", "is not valid YAML"),
 ]
 

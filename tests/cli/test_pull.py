@@ -372,12 +372,12 @@ def watched(path: Path, content: bytes = MODEL) -> Iterator[None]:
     """Checks throughout that `path`, whenever it exists, is complete and correct."""
     done, wrong = threading.Event(), []
 
-    def look() -> None:
+    def check() -> None:
         while not done.wait(0.001):
             if path.exists() and path.read_bytes() != content:
                 wrong.append(path.stat().st_size)
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=check)
     thread.start()
     try:
         yield

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("train")
     write_rectangles(path)
     tree = json.loads((path / "truth.json").read_text())
-    (path / "twins.json").write_text(json.dumps(tree | {"categories": [{"id": k, "name": "red"} for k in (1, 2)]}))
+    (path / "same_name.json").write_text(json.dumps(tree | {"categories": [{"id": k, "name": "red"} for k in (1, 2)]}))
     (path / "unused.json").write_text(
         json.dumps(tree | {"categories": [*tree["categories"], {"id": 3, "name": "elk"}]})
     )
@@ -60,7 +60,7 @@ QUICK = "--epochs 1 --batch 2 --size 96x64 --device cpu --threads 1"
 
 
 @pytest.mark.parametrize("argv", ["demo -o {o}/x.onnx", COCO])
-def test_without_pytorch_the_message_says_how_to_install_it(cli, folder, tmp_path, monkeypatch, argv):
+def test_without_pytorch_the_message_explains_the_installation(cli, folder, tmp_path, monkeypatch, argv):
     monkeypatch.setitem(sys.modules, "torch", None)
     code, out, errors = cli(*argv.format(f=folder, o=tmp_path).split())
     assert (code, out) == (2, [])
@@ -141,7 +141,7 @@ def test_train_demo_prints_progress_of_rendering_training_and_evaluation(cli, tm
             "coco {f} -a {f}/nowhere.json -o {o}/x.onnx", "nowhere.json does not exist", id="missing annotations"
         ),
         pytest.param("coco {f} -a {f}/001.png -o {o}/x.onnx", "001.png is not valid JSON", id="image as annotations"),
-        pytest.param("coco {f} -a {f}/twins.json -o {o}/x.onnx", "two categories", id="two categories of one name"),
+        pytest.param("coco {f} -a {f}/same_name.json -o {o}/x.onnx", "two categories", id="two categories of one name"),
         pytest.param(
             "coco {f} -a {f}/unused.json -o {o}/x.onnx --classes elk",
             "no annotation of",
@@ -169,7 +169,7 @@ def test_usage_errors_are_one_line_and_nothing_is_written(cli, folder, tmp_path,
         pytest.param("none", None, id="none"),
     ],
 )
-def test_training_on_annotated_images(cli, folder, tmp_path, start, words):
+def test_training_on_annotated_images_writes_a_model(cli, folder, tmp_path, start, words):
     path = tmp_path / "mine.onnx"
     path.write_text("old content")
     argv = f"{COCO} {QUICK} --rate 1e-9 --start {start}".format(f=folder, o=tmp_path)
@@ -194,7 +194,7 @@ def test_training_on_annotated_images(cli, folder, tmp_path, start, words):
 
 
 @needs_torch
-def test_quiet_with_a_choice_of_classes(cli, folder, tmp_path):
+def test_quiet_prints_only_the_next_step(cli, folder, tmp_path):
     argv = f"{COCO} {QUICK} --start none --classes red -q".format(f=folder, o=tmp_path)
     code, out, errors = cli(*argv.split())
     assert (code, errors) == (0, [])

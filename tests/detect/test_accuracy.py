@@ -1,4 +1,4 @@
-"""How well the whole detector finds things, judged by pycocotools on 64 photos and on frames of real video."""
+"""Accuracy of the complete detector, measured by pycocotools on 64 photos and on frames of real video."""
 
 import itertools
 
@@ -27,7 +27,7 @@ def test_average_precision_on_photos(data_dir, model, least_ap, least_ap50):
 
 
 def agreement(detector, picture):
-    """Returns (n, 2): IoU and score difference of each detection over 0.3 through I420 and its like through BGR."""
+    """Returns (n, 2): IoU and score difference of each detection over 0.3 through I420 and its match through BGR."""
     ours, theirs = (found.detections for found in detector.detect([picture, Picture.from_bgr(picture.bgr())]))
     sure = ours[ours.scores > 0.3]
     iou = pairwise_iou(sure.boxes_xyxy, theirs.boxes_xyxy)

@@ -36,14 +36,14 @@ def test_close_to_exact_over_the_whole_range():
 @pytest.mark.parametrize(
     ("value", "peak", "wanted"),
     [
-        pytest.param(3.5, 3.5, 1.0, id="the peak itself"),
+        pytest.param(3.5, 3.5, 1.0, id="peak"),
         pytest.param(-np.inf, 0.0, 0.0, id="minus infinity"),
-        pytest.param(-3e38, 3e38, 0.0, id="farther below than a float reaches"),
+        pytest.param(-3e38, 3e38, 0.0, id="underflow to 0"),
         pytest.param(np.nan, 0.0, np.nan, id="NaN stays NaN"),
         pytest.param(np.inf, np.inf, np.nan, id="infinity below infinity"),
     ],
 )
-def test_unusual_values(value, peak, wanted):
+def test_infinite_nan_and_extreme_values(value, peak, wanted):
     values = np.array([[value], [peak]], np.float32)
     out, total = run(exponentials, values, np.zeros(1, np.int32), values[1])
     np.testing.assert_allclose(out[0, 0], wanted, atol=2e-38)

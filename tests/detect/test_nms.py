@@ -120,7 +120,7 @@ def test_kernel_equals_reference(data, boxes, candidates, iou, limits):
     np.testing.assert_array_equal(nms(*arguments), nms_reference(*arguments))
 
 
-def test_total_limit_keeps_the_best():
+def test_total_limit_keeps_the_highest_scores():
     boxes = np.array([[0, 0, 1, 1], [5, 5, 6, 6], [9, 9, 10, 10]], np.float32)
     ids = np.arange(3, dtype=np.int32)
     kept = nms(boxes, ids, np.array([0.2, 0.9, 0.5], np.float32), ids, np.float32(0.5), 200, 2)

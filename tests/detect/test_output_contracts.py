@@ -117,7 +117,7 @@ def test_unwanted_class_does_not_suppress_others():
 
 
 @pytest.mark.parametrize(("agnostic", "kept"), [(False, [0.9, 0.8]), (True, [0.9])])
-def test_class_agnostic_suppression(agnostic, kept):
+def test_class_agnostic_nms_suppresses_other_classes(agnostic, kept):
     ids = np.arange(2, dtype=np.int32)
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9]], np.float32)
     candidates = Candidates(boxes, ids, np.array([0.8, 0.9], np.float32), ids)
@@ -131,7 +131,7 @@ def test_class_agnostic_suppression(agnostic, kept):
     scores=hnp.arrays(np.float32, 9, elements=shares),
     class_ids=hnp.arrays(np.int64, 9, elements=st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 3)),
 )
-def test_selection_drops_broken_values(boxes, scores, class_ids):
+def test_invalid_values_are_dropped(boxes, scores, class_ids):
     found = select_detections(
         boxes, scores, class_ids, PostprocessRules(0.1, 0.5, np.array([True, False, True]), max_detections=4)
     )

@@ -74,8 +74,8 @@ def test_kernel_equals_reference(seed, format, size, input_size, resize, padding
     full = np.broadcast_to(pad[:, None, None], (3, spec.height, spec.width)).astype(np.float32)
     full[:, area.top : area.top + area.height, area.left : area.left + area.width] = expected
     full = np.floor(full) if uint8 else full
-    # Where a value is cut off, a sum a hair apart can fall on the other side of a whole number: one step, and rarely;
-    # what is enlarged shows such a one several times.
+    # Truncation can turn a rounding error into a difference of one step, rarely. An enlarged picture shows each such
+    # difference several times.
     difference = np.abs(got - full)
     times = -(-area.width // size[0]) * -(-area.height // size[1])
     assert difference.max() <= 1.001 / np.min(spec.std)
@@ -119,7 +119,7 @@ def test_nv12_equals_i420():
     np.testing.assert_array_equal(run(FLAGSHIP, nv12)[0], run(FLAGSHIP, i420)[0])
 
 
-# 8-bit codes of pure red and 75 % gray as the recommendations give them, computed from Kr and Kb by hand.
+# 8-bit codes of pure red and 75 % gray as in the recommendations, computed by hand from Kr and Kb.
 @pytest.mark.parametrize(
     ("matrix", "full_range", "yuv", "rgb"),
     [
@@ -132,13 +132,13 @@ def test_nv12_equals_i420():
         pytest.param(Matrix.BT709, False, (32, 240, 118), (0, 0, 255), id="709-limited-blue"),
         pytest.param(Matrix.BT601, False, (145, 54, 34), (0, 255, 0), id="601-limited-green"),
         pytest.param(Matrix.BT709, False, (235, 128, 128), (255, 255, 255), id="limited-white"),
-        pytest.param(Matrix.BT709, False, (255, 128, 128), (255, 255, 255), id="brighter-than-white-is-white"),
-        pytest.param(Matrix.BT709, False, (0, 128, 128), (0, 0, 0), id="darker-than-black-is-black"),
+        pytest.param(Matrix.BT709, False, (255, 128, 128), (255, 255, 255), id="above-white-is-clipped"),
+        pytest.param(Matrix.BT709, False, (0, 128, 128), (0, 0, 0), id="below-black-is-clipped"),
         pytest.param(Matrix.BT709, True, (128, 128, 128), (128, 128, 128), id="full-gray"),
     ],
 )
 @pytest.mark.parametrize("format", [PixelFormat.I420, PixelFormat.NV12])
-def test_flat_colors(matrix, full_range, yuv, rgb, format):
+def test_uniform_colors_follow_the_recommendations(matrix, full_range, yuv, rgb, format):
     values = [yuv[0], (yuv[1], yuv[2])] if format is PixelFormat.NV12 else list(yuv)
     planes = tuple(
         np.resize(np.array(value, np.uint8), shape)
@@ -164,7 +164,7 @@ def test_flat_colors(matrix, full_range, yuv, rgb, format):
         (Resize.LETTERBOX_TOP_LEFT, (20000, 2), (0, 0, 416, 1)),
     ],
 )
-def test_letterbox_area(resize, size, window):
+def test_letterbox_area_of_known_sizes(resize, size, window):
     placed = letterbox(replace(PLAIN, width=416, height=416, resize=resize), *size)
     assert (placed.left, placed.top, placed.width, placed.height) == window
 
@@ -210,7 +210,7 @@ def test_nothing_is_compiled_after_warm_up():
 
 @pytest.mark.parametrize("width", [1, 2, 35])
 def test_row_buffers_are_aligned(width):
-    """Numba assumes that every array is aligned, and tells LLVM so."""
+    """Numba assumes that every array is aligned, and passes that on to LLVM."""
     for buffer in Scratch.allocate(width, 3, np.dtype(np.float32)):
         assert buffer.ctypes.data % buffer.itemsize == 0
         assert not any(stride % buffer.itemsize for stride in buffer.strides)

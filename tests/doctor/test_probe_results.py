@@ -74,7 +74,7 @@ def test_openvino_plugin_or_runtime(monkeypatch, processor, installed, status, w
 
 
 def test_gpu_without_its_provider_is_a_warning(monkeypatch):
-    """A machine with a driver must not look as if a GPU could not help."""
+    """A machine with a driver could use its GPU, so the result is a warning, not ABSENT."""
     reason = "libcublasLt.so.13: cannot open shared object file: No such file or directory"
     monkeypatch.setattr(providers, "missing_driver", lambda: None)
     monkeypatch.setattr("streamdet.inference.session.Session", failing(providers.Provider.CUDA, reason))

@@ -70,7 +70,7 @@ def test_no_more_processes(monkeypatch):
 
 
 def test_no_more_threads(module, monkeypatch):
-    """As where another program has started tens of thousands: reported in one line, and no child is left."""
+    """As when another program has started tens of thousands: reported in one line, and no child is left."""
     children = []
     real = isolation.subprocess.Popen
     monkeypatch.setattr(isolation.subprocess, "Popen", lambda *a, **k: children.append(real(*a, **k)) or children[-1])

@@ -1,6 +1,6 @@
 """Drawings compared with stored pictures, which were checked by eye.
 
-After an intended change of a drawing, write the pictures anew and look at them before committing:
+After an intended change of a drawing, update the pictures and check them before committing:
 
     STREAMDET_UPDATE_GOLDEN=1 pytest tests/draw/test_golden.py
 """

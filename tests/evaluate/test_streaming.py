@@ -1,4 +1,4 @@
-"""Streaming quality: the measure by hand, the simulation's timing, and the quality of each mode."""
+"""Streaming quality: the measure computed by hand, the simulation's timing, and the quality of each mode."""
 
 from fractions import Fraction
 
@@ -39,7 +39,7 @@ def test_overlaps_are_by_id_and_minus_1_for_missing_ones():
 
 
 def test_hold_last_by_hand():
-    # 10 frames/s, 2 detections/s, latency 0.3 s: frames 0, 5, 10 are inferred, their detections arrive at 3, 8, 13.
+    # 10 frames/s, 2 detections/s, latency 0.3 s: detection runs on frames 0, 5, 10; the results arrive at 3, 8, 13.
     simulation = ModeSimulation("hold-last", Setting(2, 0.3))
     for frame, truth in video(15, lambda k: tracked([box_at(k)], [1])):
         simulation.frame(frame, truth)

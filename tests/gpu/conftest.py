@@ -23,5 +23,5 @@ def cuda():
 @pytest.fixture
 def tensorrt(monkeypatch, tmp_path):
     skip_without(Provider.TENSORRT)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # engines of other runs must not help
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # engines of other runs must not be reused
     return Provider.TENSORRT

@@ -92,7 +92,7 @@ def test_session_reports_cuda(cuda):
 
 
 def test_cuda_graph_is_recorded_and_replayed(cuda):
-    """Each size of batch has a graph of its own; going back to a size replays what was recorded for it."""
+    """Each batch size has its own graph; returning to a size replays the recorded graph."""
     ours = create_engine(network(convolution()), cuda, ProviderOptions(Precision.FP32, cuda_graph=True))
     assert "as one CUDA graph" in ours.notes
     batches = [batch(n, seed) for seed, n in enumerate((1, 1, 1, 2, 2, 2, 1, 2))]

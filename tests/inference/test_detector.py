@@ -85,15 +85,15 @@ def test_boxes_are_in_frame_pixels(rows_model):
         pytest.param({"conf": 0.5}, ["person", "cat"], id="threshold"),
         pytest.param({"classes": ("Car", "cat")}, ["cat", "car"], id="classes by name"),
         pytest.param({"classes": ("0",)}, ["person"], id="class by number"),
-        pytest.param({"max_detections": 1}, ["person"], id="best of all"),
+        pytest.param({"max_detections": 1}, ["person"], id="maximum of one"),
     ],
 )
-def test_options(rows_model, options, names):
+def test_options_filter_detections(rows_model, options, names):
     with load(rows_model, **options) as detector:
         assert detector.detect([picture()])[0].detections.class_names == names
 
 
-def test_more_pictures_than_the_batch_size(rows_model):
+def test_more_pictures_than_the_batch_size_are_all_detected(rows_model):
     with load(rows_model) as detector:
         assert detector.max_batch == 1
         found = detector.detect([picture(64, 48), picture(640, 480)])
@@ -101,14 +101,14 @@ def test_more_pictures_than_the_batch_size(rows_model):
     assert all(f.times.preprocess_ms > 0 and f.times.infer_ms > 0 and f.times.postprocess_ms > 0 for f in found)
 
 
-def test_no_pictures(rows_model):
+def test_no_pictures_give_no_results(rows_model):
     with load(rows_model) as detector:
         assert detector.detect([]) == []
 
 
-@pytest.mark.parametrize(("batch", "together"), [("n", 8), (4, 4)], ids=["any batch", "batch of four"])
-def test_batched_pictures_get_their_own_detections(tmp_path, batch, together):
-    """A network of 1 box: score = mean brightness / 255, so that answers can be told apart."""
+@pytest.mark.parametrize(("batch", "expected_batch"), [("n", 8), (4, 4)], ids=["any batch", "batch of four"])
+def test_batched_pictures_get_their_own_detections(tmp_path, batch, expected_batch):
+    """A network of 1 box: score = mean brightness / 255, so each picture has a different score."""
     path = tmp_path / "bright.onnx"
     mean = helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0)
     column = helper.make_node("Reshape", ["mean", "as_column"], ["column"])
@@ -134,7 +134,7 @@ def test_batched_pictures_get_their_own_detections(tmp_path, batch, together):
     levels = list(range(20, 240, 20))
     grays = [Picture.from_bgr(np.full((48, 64, 3), level, np.uint8)) for level in levels]
     with load(path, conf=0.01, max_batch=8) as detector:
-        assert detector.max_batch == together
+        assert detector.max_batch == expected_batch
         detector.warm_up()
         scores = [f.detections.scores.tolist() for f in detector.detect(grays)]
     np.testing.assert_allclose(scores, [[level / 255] for level in levels], atol=1e-5)
@@ -166,14 +166,14 @@ def _yuv(format):
         (("3",), "the model knows 3 classes"),
     ],
 )
-def test_unknown_class(rows_model, names, hint):
+def test_unknown_class_is_an_error(rows_model, names, hint):
     with pytest.raises(UsageError) as error:
         load(rows_model, classes=names)
     assert hint in str(error.value)
 
 
 @pytest.mark.parametrize("options", [{"conf": 1.0}, {"conf": -0.1}, {"iou": 1.5}, {"max_detections": 0}])
-def test_invalid_options(options):
+def test_invalid_options_are_rejected(options):
     with pytest.raises(UsageError, match=next(iter(options))):
         DetectorOptions(**options)
 
@@ -225,7 +225,7 @@ SCORES, LABELS = np.array([[0.75]], np.float32), np.array([[2]], np.int64)
         ),
     ],
 )
-def test_end_to_end_outputs(tmp_path, outputs, yaml, box, class_id):
+def test_end_to_end_outputs_are_read(tmp_path, outputs, yaml, box, class_id):
     path = tmp_path / "model.onnx"
     path.write_bytes(constant_model(outputs))
     if yaml:
@@ -247,7 +247,7 @@ def test_end_to_end_outputs(tmp_path, outputs, yaml, box, class_id):
     ],
     ids=["no rows", "no boxes"],
 )
-def test_no_detections(tmp_path, outputs, yaml):
+def test_empty_outputs_give_no_detections(tmp_path, outputs, yaml):
     path = tmp_path / "model.onnx"
     path.write_bytes(constant_model(outputs))
     with load(path) as detector:
@@ -268,10 +268,10 @@ def test_no_detections(tmp_path, outputs, yaml):
         ({"boxes": BOXES, "scores": np.zeros((1, 2), np.float32), "labels": LABELS}, "", "their shapes do not match"),
     ],
 )
-def test_model_that_does_not_fit_its_description(tmp_path, outputs, yaml, message):
+def test_model_that_does_not_match_its_description_is_rejected(tmp_path, outputs, yaml, message):
     path = tmp_path / "model.onnx"
     path.write_bytes(constant_model(outputs))
-    path.with_suffix(".yaml").write_text(yaml or "name: it")
+    path.with_suffix(".yaml").write_text(yaml or "name: net")
 
     def use():
         with load(path) as detector:
@@ -288,8 +288,8 @@ def test_model_that_does_not_fit_its_description(tmp_path, outputs, yaml, messag
     [
         pytest.param((1, 62, 85), (1, 99, 85), "o of shape (1, 99, 85): expected (n, 62, 85)", id="more cells"),
         pytest.param((1, 62, 85), (1, 62, 7), "o of shape (1, 62, 7): expected (n, 62, 85)", id="fewer classes"),
-        pytest.param((1, 62, 85), (62, 85), "o of shape (62, 85)", id="an axis less"),
-        pytest.param((1, 85, 3, 4), (1, 7, 3, 4), "o of shape (1, 7, 3, 4): expected (n, 85, ?, ?)", id="maps"),
+        pytest.param((1, 62, 85), (62, 85), "o of shape (62, 85)", id="missing axis"),
+        pytest.param((1, 85, 3, 4), (1, 7, 3, 4), "o of shape (1, 7, 3, 4): expected (n, 85, ?, ?)", id="channels"),
         pytest.param((1, 9, 6), (1, 9, 5), "expected rows of 6", id="short rows"),
         pytest.param((1, 9, 6), (9,), "expected 2 dimensions", id="flat rows"),
     ],

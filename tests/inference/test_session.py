@@ -95,7 +95,7 @@ def test_outputs_belong_to_the_caller():
         np.testing.assert_array_equal(first, kept)
 
 
-def test_open_shapes_keep_their_names():
+def test_dynamic_axes_keep_their_names():
     with Session(relu().SerializeToString(), provider="cpu") as session:
         assert session.input.shape == ("batch", 4)
         assert session.run(np.full((3, 4), -1, np.float32))["y"].shape == (3, 4)
@@ -122,7 +122,7 @@ def test_auto_reports_skipped_providers():
     ],
     ids=["shape", "type"],
 )
-def test_wrong_batch_is_one_line(batch, words):
+def test_wrong_batch_error_is_one_line(batch, words):
     with Session(tiny_model(), provider="cpu") as session, pytest.raises(ModelError) as caught:
         session.run(batch)
     message = str(caught.value)
@@ -163,7 +163,7 @@ def test_closed_session_raises():
         pytest.param(with_external_in_a_branch().SerializeToString(), "one file", id="external-in-a-branch"),
     ],
 )
-def test_invalid_model_is_one_line(data, words, tmp_path):
+def test_invalid_model_error_is_one_line(data, words, tmp_path):
     path = tmp_path / "bad.onnx"
     path.write_bytes(data)
     with pytest.raises(ModelError) as caught:
@@ -183,7 +183,7 @@ def test_model_functions_are_not_custom_operators():
         np.testing.assert_array_equal(session.run(np.ones((1, 4), np.float32))["y"], np.full((1, 4), 2))
 
 
-def test_unreadable_files(tmp_path):
+def test_unreadable_files_are_errors(tmp_path):
     with pytest.raises(ModelError, match="does not exist"):
         read_model(tmp_path / "missing.onnx")
     with pytest.raises(ModelError, match="is a directory"):
@@ -194,7 +194,7 @@ def test_unreadable_files(tmp_path):
             read_model(tmp_path / "pipe.onnx")
     large = tmp_path / "large.onnx"
     with large.open("wb") as file:
-        file.truncate(MAX_BYTES + 1)  # takes no room on the disk
+        file.truncate(MAX_BYTES + 1)  # takes no space on the disk
     with pytest.raises(ModelError, match="models of up to 512 MiB"):
         read_model(large)
 
@@ -238,7 +238,7 @@ def test_an_nvidia_provider_without_driver_names_the_library(provider, capfd):
     assert "libcuda.so.1" in message or "built without it" in message or sys.platform != "linux"
     assert 'pip install "onnxruntime-gpu[cuda,cudnn]"' in message
     assert "\n" not in message
-    assert capfd.readouterr() == ("", "")  # the runtime's own lines would bury ours
+    assert capfd.readouterr() == ("", "")  # the runtime's own lines would hide ours
 
 
 def test_silent_fallback_to_cpu_is_an_error(monkeypatch):
@@ -284,7 +284,7 @@ def test_fuzzed_models_raise_only_model_errors():
             parse_onnx(bytes(broken), "fuzzed")
 
 
-def test_yolox_output(data_dir):
+def test_yolox_output_is_finite_and_has_the_expected_shape(data_dir):
     with Session(data_dir / "models" / "yolox_nano.onnx", provider="cpu") as session:
         assert session.input.shape == (1, 3, 416, 416)
         output = session.run(np.full((1, 3, 416, 416), 114, np.float32))["output"]

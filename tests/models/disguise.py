@@ -22,7 +22,7 @@ def set_nodes(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.Model
 
 
 def renamed(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Every value and node has another name; some take those that the converter wants to give."""
+    """Renames every value and node, some to names that the converter itself uses."""
     model = copy(model)
     graph = model.graph
     kept = {value.name for value in (*graph.input, *graph.output)}
@@ -44,7 +44,7 @@ def with_constant_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_weights_as_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """As files of IR version 3 had to."""
+    """Lists the weights as inputs, as files of IR version 3 must."""
     model = copy(model)
     model.ir_version = 3
     for tensor in model.graph.initializer:
@@ -53,7 +53,7 @@ def with_weights_as_inputs(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_identities(model: onnx.ModelProto) -> onnx.ModelProto:
-    """An Identity before each weight, and one of its own before each reader of a feature map."""
+    """Adds an Identity before each weight, and one before each reader of a feature map."""
     model = copy(model)
     nodes = []
     for i, node in enumerate(model.graph.node):
@@ -67,7 +67,7 @@ def with_identities(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def shuffled(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Another order in which each node still comes after those it needs; and shapes noted for a batch of one."""
+    """Shuffles the nodes into another valid order, and stores the shapes for a batch of one."""
     model = onnx.shape_inference.infer_shapes(copy(model))
     random = np.random.default_rng(0)
     waiting = list(model.graph.node)
@@ -83,7 +83,7 @@ def shuffled(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Batch normalizations inside the convolutions before them."""
+    """Folds batch normalizations into the convolutions before them."""
     model = copy(model)
     links = GraphLinks.of(model.graph)
     tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
@@ -135,7 +135,7 @@ def everything(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def self_normalizing(model: onnx.ModelProto, unit: float = 1.0, bgr: bool = True) -> onnx.ModelProto:
-    """Takes 0..255 values (or 0..1 with `unit` 255), BGR, and does the rest by itself, as the converted form does."""
+    """Takes BGR values in 0..255 (0..1 with `unit` 255) and normalizes them itself, as the converted form does."""
     model = copy(model)
     mean, std = (
         np.array(IMAGENET_NORMALIZATION[key], np.float32).reshape(1, 3, 1, 1) / unit for key in ("mean", "std")
@@ -176,7 +176,7 @@ def without_a_head(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_another_stride(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The third stage halves, as in the ResNet-34 that everybody else has."""
+    """The third stage halves the resolution, as in the usual ResNet-34."""
     model = copy(model)
     links = GraphLinks.of(model.graph)
     dims = {t.name: tuple(t.dims) for t in model.graph.initializer}

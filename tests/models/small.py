@@ -5,7 +5,7 @@ import numpy as np
 from streamdet.models.ssd_small import SmallSsdConfig, connect_layers
 
 PLAN = SmallSsdConfig(("cat", "dog"), 96, 64)
-"""Small, and wider than high."""
+"""Small, and wider than high, so that swapped axes are noticed."""
 
 
 class Convs:
@@ -27,7 +27,7 @@ class Convs:
 
 
 def random_weights(plan, seed=0):
-    """Returns weights that let numbers of ordinary size flow through all layers."""
+    """Returns random weights that keep activations in an ordinary range through all layers."""
     random = np.random.default_rng(seed)
     found = Convs()
     connect_layers(found, None, len(plan.labels))
@@ -47,7 +47,7 @@ def random_weights(plan, seed=0):
 
 
 def silent_weights(plan):
-    """Returns random weights whose heads say "background" of every default box, and move none."""
+    """Returns random weights whose heads score every default box as background, with zero offsets."""
     weights = random_weights(plan)
     for name, values in weights.items():
         if name.startswith(("loc", "conf")):

@@ -87,7 +87,7 @@ def test_models_folder_without_a_home_directory(monkeypatch, chosen):
         models_dir()
 
 
-def test_unknown_home_directory(tmp_path):
+def test_unknown_home_directory_is_an_error(tmp_path):
     with pytest.raises(ModelError, match=r"no model '~nobodyhere/a\.onnx': neither a file here nor a known name"):
         resolve_model("~nobodyhere/a.onnx")
     (tmp_path / "a.yaml").write_text("file: ~nobodyhere/a.onnx")
@@ -109,36 +109,36 @@ def test_modified_file_is_rejected(tmp_path, models):
         read_catalog_model(spec)
 
 
-def test_a_file(rows):
+def test_a_file_is_resolved(rows):
     spec, file = resolve_model(rows)
     assert (spec.name, spec.contract, file) == ("rows.onnx", Contract.END2END, (rows.read_bytes(), str(rows)))
 
 
-def test_file_with_a_description_next_to_it(rows):
+def test_description_next_to_a_file_is_used(rows):
     rows.with_suffix(".yaml").write_text("name: mine\nlabels: [a]")
     spec, file = resolve_model(str(rows))
     assert (spec.name, spec.labels, file.name) == ("mine", ("a",), str(rows))
 
 
-def test_a_description(rows, tmp_path):
+def test_a_description_is_resolved(rows, tmp_path):
     described = tmp_path / "other.yml"
     described.write_text("file: rows.onnx\nbox_normalized: true")
     spec, file = resolve_model(described)
     assert (spec.box_normalized, file.name) == (True, str(rows))
 
 
-def test_a_description_with_a_hash(rows):
-    beside = rows.with_suffix(".yaml")
-    beside.write_text(f"sha256: {hashlib.sha256(rows.read_bytes()).hexdigest().upper()}")
+def test_hash_in_a_description_is_checked(rows):
+    description = rows.with_suffix(".yaml")
+    description.write_text(f"sha256: {hashlib.sha256(rows.read_bytes()).hexdigest().upper()}")
     resolve_model(rows)
-    beside.write_text(f"sha256: '{'0' * 64}'")
+    description.write_text(f"sha256: '{'0' * 64}'")
     with pytest.raises(ModelError, match="its sha256 is"):
         resolve_model(rows)
 
 
 @pytest.fixture
 def shapes(tmp_path):
-    """A file that really runs."""
+    """A model file that runs."""
     path = tmp_path / "shapes.onnx"
     path.write_bytes(shapes_model()[1])
     return path
@@ -171,13 +171,13 @@ def test_checked_content_is_what_runs(shapes, models, tmp_path, how):
         ("gone.onnx", "neither a file here"),
     ],
 )
-def test_unknown_model(name, message):
+def test_unknown_model_is_an_error(name, message):
     with pytest.raises(ModelError) as error:
         resolve_model(name)
     assert message in str(error.value)
 
 
-def test_a_folder(tmp_path):
+def test_a_folder_is_an_error(tmp_path):
     with pytest.raises(ModelError, match="is a folder"):
         resolve_model(tmp_path)
 
@@ -189,7 +189,7 @@ def test_a_folder(tmp_path):
         ("file: gone.onnx", ModelError, "named in"),
     ],
 )
-def test_description_without_its_model_file(tmp_path, text, error, message):
+def test_description_without_its_model_file_is_an_error(tmp_path, text, error, message):
     path = tmp_path / "own.yaml"
     path.write_text(text)
     with pytest.raises(error) as raised:
@@ -198,7 +198,7 @@ def test_description_without_its_model_file(tmp_path, text, error, message):
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"\x08\x07garbage", b"version https://git-lfs.github.com/spec/v1"])
-def test_file_that_is_not_a_model(tmp_path, content):
+def test_file_that_is_not_a_model_is_an_error(tmp_path, content):
     path = tmp_path / "bad.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match="not an ONNX model"):

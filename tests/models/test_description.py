@@ -20,7 +20,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
     return path
 
 
-def test_every_key(tmp_path):
+def test_every_key_is_read(tmp_path):
     (tmp_path / "names.txt").write_text("hand\n\n  foot \n")
     text = """
         file: weights/net.onnx
@@ -51,11 +51,11 @@ def test_every_key(tmp_path):
 @pytest.mark.parametrize(
     ("value", "labels"), [("coco80", COCO80), ("coco90", COCO90), ("[car, 7]", ("car", "7"))], ids=["80", "90", "list"]
 )
-def test_labels(tmp_path, value, labels):
+def test_labels_are_read(tmp_path, value, labels):
     assert read_description(written(tmp_path, f"labels: {value}")).fields["labels"] == labels
 
 
-def test_empty_description(tmp_path):
+def test_empty_description_sets_nothing(tmp_path):
     description = read_description(written(tmp_path, ""))
     assert (description.file, description.fields) == (None, {})
 
@@ -109,7 +109,7 @@ def test_mistakes_name_key_value_and_fix(tmp_path, text, message):
     assert str(tmp_path / "model.yaml") in str(error.value)
 
 
-def test_no_such_file(tmp_path):
+def test_missing_description_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read .*nothing\.yaml: No such file"):
         read_description(tmp_path / "nothing.yaml")
 

@@ -67,7 +67,7 @@ class Strict(DownloadListener):
         self.troubles.append(text)
 
 
-def got(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> Strict:
+def download(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> Strict:
     """Downloads, and checks that the file is right and the only one."""
     listener = Strict(path)
     download_file(wanted, path, listener, retries=retries)
@@ -85,9 +85,9 @@ def refused(wanted: Origin, path: Path, retries: DownloadRetries = QUICK) -> str
     return str(error.value)
 
 
-def test_a_plain_download(path):
+def test_an_undisturbed_download(path):
     with Mirror(CONTENT) as mirror:
-        listener = got(origin(mirror.url), path)
+        listener = download(origin(mirror.url), path)
         (asked,) = mirror.requests
     assert asked.range is None
     assert asked.headers["user-agent"].startswith("streamdet/")
@@ -101,7 +101,7 @@ def test_a_plain_download(path):
 @pytest.mark.parametrize("etag", ['"v1"', None, 'W/"v1"'])
 def test_broken_connection_resumes(path, etag):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(), etag=etag) as mirror:
-        listener = got(origin(mirror.url), path)
+        listener = download(origin(mirror.url), path)
         first, second = mirror.requests
     assert (first.range, second.range) == (None, f"bytes={HALF}-")
     assert (first.sent, second.sent) == (HALF, SIZE - HALF)
@@ -114,13 +114,13 @@ def test_broken_connection_resumes(path, etag):
 def test_last_modified_identifies_the_file(path):
     date = "Wed, 21 Oct 2015 07:28:00 GMT"
     with Mirror(CONTENT, Reply(cut=HALF, headers={"Last-Modified": date}), Reply(), etag=None) as mirror:
-        got(origin(mirror.url), path)
+        download(origin(mirror.url), path)
         assert mirror.requests[1].headers["if-range"] == date
 
 
 def test_changed_file_restarts(path):
     with Mirror(CONTENT, Reply(cut=HALF, headers={"ETag": '"old"'}), Reply()) as mirror:
-        got(origin(mirror.url), path)
+        download(origin(mirror.url), path)
         assert mirror.requests[1].headers["if-range"] == '"old"'
         assert mirror.requests[1].sent == SIZE
 
@@ -128,18 +128,18 @@ def test_changed_file_restarts(path):
 def test_retry_count_resets_on_progress(path):
     step = SIZE // 6
     with Mirror(CONTENT, *[Reply(cut=step)] * 6, Reply()) as mirror:
-        got(origin(mirror.url), path)
+        download(origin(mirror.url), path)
         assert mirror.ranges == [None, *(f"bytes={n * step}-" for n in range(1, 7))]
 
 
 def test_server_without_ranges_restarts(path):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(ranges=False)) as mirror:
-        got(origin(mirror.url), path)
+        download(origin(mirror.url), path)
         assert [asked.sent for asked in mirror.requests] == [HALF, SIZE]
 
 
-def begin(wanted: Origin, path: Path, content: bytes) -> Path:
-    """Leaves a partial file, as an ended process does."""
+def leave_partial_file(wanted: Origin, path: Path, content: bytes) -> Path:
+    """Writes a partial file, as an ended process leaves one."""
     part = partial_path(path, wanted)
     part.parent.mkdir()
     part.write_bytes(content)
@@ -149,8 +149,8 @@ def begin(wanted: Origin, path: Path, content: bytes) -> Path:
 def test_partial_download_of_an_ended_process_resumes(path):
     with Mirror(CONTENT) as mirror:
         wanted = origin(mirror.url)
-        begin(wanted, path, CONTENT[:HALF])
-        listener = got(wanted, path)
+        leave_partial_file(wanted, path, CONTENT[:HALF])
+        listener = download(wanted, path)
         assert mirror.ranges == [f"bytes={HALF}-"]
         assert mirror.requests[0].sent == SIZE - HALF
     assert listener.steps[0] == HALF
@@ -158,13 +158,13 @@ def test_partial_download_of_an_ended_process_resumes(path):
 
 def test_complete_partial_file_needs_no_server(path):
     wanted = origin("http://127.0.0.1:9/net.onnx")
-    begin(wanted, path, CONTENT)
-    got(wanted, path)
+    leave_partial_file(wanted, path, CONTENT)
+    download(wanted, path)
 
 
 def test_partial_download_of_another_version_is_not_resumed(path):
     with Mirror(CONTENT) as mirror:
-        begin(origin(mirror.url, content=OTHER), path, OTHER[:HALF])
+        leave_partial_file(origin(mirror.url, content=OTHER), path, OTHER[:HALF])
         download_file(origin(mirror.url), path, retries=QUICK)
         assert mirror.ranges == [None]
     assert path.read_bytes() == CONTENT
@@ -177,25 +177,25 @@ def test_partial_download_of_another_version_is_not_resumed(path):
         (OTHER[:-1] + b"!", [None]),
         (CONTENT + b"more", [None]),
     ],
-    ids=["wrong beginning", "wrong whole", "too long"],
+    ids=["wrong start", "complete but wrong", "too long"],
 )
 def test_wrong_partial_download_is_dropped(path, left, ranges):
     with Mirror(CONTENT) as mirror:
         wanted = origin(mirror.url)
-        begin(wanted, path, left)
-        got(wanted, path)
+        leave_partial_file(wanted, path, left)
+        download(wanted, path)
         assert mirror.ranges == ranges
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])
-@pytest.mark.parametrize("left", [CONTENT[:HALF], CONTENT, CONTENT + b"more"], ids=["half", "whole", "too long"])
-def test_refused_range(path, left, known):
+@pytest.mark.parametrize("left", [CONTENT[:HALF], CONTENT, CONTENT + b"more"], ids=["half", "complete", "too long"])
+def test_refused_range_does_not_fail_the_download(path, left, known):
     with Mirror(CONTENT, Reply(416), Reply()) as mirror:
         wanted = origin(mirror.url, size=None if known else 0)
-        begin(wanted, path, left)
+        leave_partial_file(wanted, path, left)
         if len(left) >= SIZE and known:
             mirror._replies = [Reply()]
-        got(wanted, path)
+        download(wanted, path)
 
 
 def test_server_that_refuses_every_range(path):
@@ -216,7 +216,7 @@ CONTENT_RANGES = [
 @pytest.mark.parametrize(
     ("value", "words"), [row[1:] for row in CONTENT_RANGES], ids=[row[0] for row in CONTENT_RANGES]
 )
-def test_wrong_content_range(path, value, words):
+def test_wrong_content_range_is_rejected(path, value, words):
     with Mirror(CONTENT, Reply(cut=HALF), Reply(206, CONTENT[HALF:], headers={"Content-Range": value})) as mirror:
         message = refused(origin(mirror.url), path)
     assert words in message
@@ -227,12 +227,12 @@ WRONG = [
     ("longer", Reply(body=CONTENT + b"more"), f"its file has {SIZE + 4} bytes, expected {SIZE}"),
     ("shorter", Reply(body=CONTENT[:-4]), f"its file has {SIZE - 4} bytes, expected {SIZE}"),
     ("a page", Reply(body=b"<html>not here</html>"), f"its file has 21 bytes, expected {SIZE}"),
-    ("longer, length not told", Reply(body=CONTENT + b"more", declared=-1), f"it sends more than {SIZE} bytes"),
+    ("longer, without Content-Length", Reply(body=CONTENT + b"more", declared=-1), f"it sends more than {SIZE} bytes"),
     ("other bytes", Reply(body=OTHER), f"its file is another one: SHA-256 is {hashlib.sha256(OTHER).hexdigest()}"),
     ("packed", Reply(headers={"Content-Encoding": "gzip"}), "it sends the file compressed"),
     ("404", Reply(404), "HTTP 404 Not Found"),
     ("403", Reply(403), "HTTP 403 Forbidden"),
-    ("a status of its own", Reply(299), "HTTP 299"),
+    ("nonstandard status", Reply(299), "HTTP 299"),
     ("no content", Reply(204), "HTTP 204 No Content"),
 ]
 
@@ -240,7 +240,7 @@ WRONG = [
 @pytest.mark.parametrize(("reply", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_next_mirror_is_tried(path, reply, words):
     with Mirror(CONTENT, reply) as bad, Mirror(CONTENT) as good:
-        listener = got(origin(bad.url, good.url), path)
+        listener = download(origin(bad.url, good.url), path)
         assert len(bad.requests) == 1
         assert good.ranges == [None]
     (trouble,) = listener.troubles
@@ -249,7 +249,7 @@ def test_next_mirror_is_tried(path, reply, words):
 
 
 @pytest.mark.parametrize(("reply", "words"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_all_mirrors_fail(path, reply, words):
+def test_failure_of_all_mirrors_is_an_error(path, reply, words):
     with Mirror(CONTENT, reply) as bad:
         wanted = origin(bad.url)
         message = refused(wanted, path)
@@ -258,7 +258,7 @@ def test_all_mirrors_fail(path, reply, words):
     assert list(path.parent.iterdir()) == []
 
 
-def test_content_length_beyond_the_body(path):
+def test_body_shorter_than_its_content_length(path):
     with Mirror(CONTENT, Reply(body=CONTENT[:HALF], declared=SIZE)) as mirror:
         message = refused(origin(mirror.url), path)
         assert mirror.ranges[1] == f"bytes={HALF}-"
@@ -278,7 +278,7 @@ def test_endless_body(path, monkeypatch):
 
 def test_digest_without_size(path):
     with Mirror(CONTENT, Reply(declared=-1)) as mirror:
-        got(origin(mirror.url, size=0), path)
+        download(origin(mirror.url, size=0), path)
 
 
 def test_both_digests_are_checked(path):
@@ -287,13 +287,13 @@ def test_both_digests_are_checked(path):
         wrong = Origin("net", good.urls, SIZE, good.sha256, "0" * 96)
         assert "its file is another one: SHA-384 is" in refused(wrong, path)
         right = Origin("net", good.urls, SIZE, good.sha256.upper(), hashlib.sha384(CONTENT).hexdigest().upper())
-        got(right, path)
+        download(right, path)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_temporary_errors_are_retried(path, status):
     with Mirror(CONTENT, Reply(status), Reply(status), Reply()) as mirror:
-        got(origin(mirror.url), path)
+        download(origin(mirror.url), path)
         assert len(mirror.requests) == 3
 
 
@@ -308,25 +308,25 @@ def test_retry_after_is_respected(path, monkeypatch):
     monkeypatch.setattr("streamdet.models.download.time.sleep", waited.append)
     replies = [Reply(429, headers={"Retry-After": after}) for after in ("7", "9999", "Fri, 31 Dec 1999 23:59:59 GMT")]
     with Mirror(CONTENT, *replies, Reply()) as mirror:
-        got(origin(mirror.url), path, DownloadRetries(10.0, (1.0, 3.0, 9.0)))
+        download(origin(mirror.url), path, DownloadRetries(10.0, (1.0, 3.0, 9.0)))
     assert waited == [7.0, 30.0, 9.0]
 
 
 @pytest.mark.parametrize("stopped", [0, HALF])
-def test_silence_ends(path, stopped):
+def test_silent_connection_is_retried(path, stopped):
     with Mirror(CONTENT, Reply(stall=stopped), Reply()) as mirror:
-        listener = got(origin(mirror.url), path, IMPATIENT)
+        listener = download(origin(mirror.url), path, IMPATIENT)
         assert (mirror.ranges[-1] is None) == (stopped == 0)
-    # On a busy machine even a willing server is silent for so long.
+    # On a busy machine even a working server can be silent for that long.
     assert set(listener.troubles) == {"127.0.0.1: no data arrived for too long; trying again in 0 s"}
 
 
-def test_connection_refused(path, port):
+def test_refused_connection_is_reported(path, port):
     message = refused(origin(f"http://127.0.0.1:{port}/a", f"http://127.0.0.1:{port}/b"), path)
     assert message.count("127.0.0.1: the connection was refused") == 2
 
 
-def test_unknown_host_name(path):
+def test_unknown_host_name_is_reported(path):
     assert "its name cannot be resolved: no network, or no such host" in refused(origin("http://no.invalid/a"), path)
 
 
@@ -338,7 +338,7 @@ def test_server_that_does_not_speak_http(path, monkeypatch):
 
 @pytest.fixture
 def certificate(tmp_path) -> Path:
-    """A certificate for 127.0.0.1 that nobody but itself vouches for, with its key."""
+    """A self-signed certificate for 127.0.0.1, with its key."""
     if shutil.which("openssl") is None:
         pytest.skip("making a certificate needs the openssl command")
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=mirror"
@@ -355,7 +355,7 @@ def test_certificate_is_verified(path, certificate, monkeypatch):
         assert "127.0.0.1: its certificate is not valid (self-signed certificate)" in message
         assert mirror.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        got(origin(mirror.url), path)
+        download(origin(mirror.url), path)
 
 
 def test_http_server_at_an_https_address(path):
@@ -391,10 +391,10 @@ def test_redirect_from_https_to_http_is_rejected():
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_followed_with_the_range(path, status):
     with Mirror(CONTENT, Reply(cut=HALF), Reply()) as target:
-        # Its body is endless as far as a client can know: it must not be read.
+        # The client cannot know where this body ends: it must not be read.
         way = Reply(status, body=b"x" * 100, declared=10**15, headers={"Location": target.url})
         with Mirror(b"", way) as mirror:
-            got(origin(mirror.url), path)
+            download(origin(mirror.url), path)
             assert mirror.ranges == target.ranges == [None, f"bytes={HALF}-"]
 
 
@@ -402,7 +402,7 @@ def test_credentials_are_sent_only_to_their_host(path):
     with Mirror(CONTENT) as other, Mirror(b"") as mirror:
         ways = ("/b c", f"http://{mirror.host}/d", other.url)
         mirror._replies = [Reply(302, headers={"Location": way}) for way in ways]
-        got(origin(mirror.url.replace("://", "://me:p%40ss@")), path)
+        download(origin(mirror.url.replace("://", "://me:p%40ss@")), path)
         assert [asked.headers.get("authorization") for asked in mirror.requests] == ["Basic bWU6cEBzcw=="] * 3
         assert mirror.requests[1].path == "/b%20c"
         assert "authorization" not in other.requests[0].headers
@@ -416,10 +416,10 @@ def test_messages_contain_no_credentials(path):
     assert "***@127.0.0.1" in message
 
 
-def test_a_proxy_of_the_environment(path, monkeypatch):
+def test_proxy_from_the_environment_is_used(path, monkeypatch):
     with Mirror(CONTENT) as proxy:
         monkeypatch.setenv("http_proxy", f"http://{proxy.host}")
-        got(origin("http://example.invalid/net.onnx"), path)
+        download(origin("http://example.invalid/net.onnx"), path)
         assert proxy.requests[0].path == "http://example.invalid/net.onnx"
 
 
@@ -458,7 +458,7 @@ def test_only_the_right_file_is_renamed_for_any_server(tmp_path_factory, replies
     with Mirror(CONTENT, *replies) as mirror:
         wanted = origin(mirror.url, size=None if known else 0)
         if left is not None:
-            begin(wanted, path, (CONTENT + b"more")[:left])
+            leave_partial_file(wanted, path, (CONTENT + b"more")[:left])
         try:
             download_file(wanted, path, Strict(path), retries=QUICK)
         except ModelError:
@@ -507,13 +507,13 @@ def test_disk_full_during_the_download(path):
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert f"0.3 MB are kept in {partial_path(path, wanted)}" in message
-        got(wanted, path)
+        download(wanted, path)
         assert mirror.ranges == [None, f"bytes={HALF}-"]
 
 
 @pytest.fixture
 def closed_folder():
-    """A folder that this process may not write to, whoever runs it."""
+    """A folder that this process may not write to, even as root."""
     if not hasattr(os, "seteuid"):
         pytest.skip("permissions of POSIX")
     root = os.geteuid() == 0
@@ -550,7 +550,7 @@ def test_irregular_partial_file_is_not_written(path, kind, tmp_path):
     assert canary.read_text() == "untouched"
 
 
-def test_the_second_of_two_waits_and_finds_it(path):
+def test_second_process_waits_and_uses_the_file_of_the_first(path):
     with Mirror(CONTENT, Reply(stall=HALF), Reply()) as mirror:
         wanted, waits = origin(mirror.url), threading.Event()
         first = threading.Thread(
@@ -595,7 +595,7 @@ def test_partial_file_removed_while_waiting(tmp_path):
 
 
 @pytest.mark.parametrize("url", ["https://example.org/a.onnx", "http://me:pw@10.0.0.1:8080/a?b=c", "http://[::1]/a"])
-def test_addresses(url):
+def test_valid_addresses_are_accepted(url):
     check_url(url)
 
 
@@ -614,6 +614,6 @@ def test_addresses(url):
         "http://[::1/",
     ],
 )
-def test_no_addresses(url):
+def test_invalid_addresses_are_rejected(url):
     with pytest.raises(ValueError, match="give addresses that start with https:// or http://"):
         check_url(url)

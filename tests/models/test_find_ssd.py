@@ -41,12 +41,12 @@ def expected(image):
 
 
 @pytest.mark.parametrize(
-    "wear",
-    [*disguise.QUICK, *(pytest.param(wear, marks=pytest.mark.slow) for wear in disguise.ONE_BY_ONE)],
-    ids=lambda wear: wear.__name__,
+    "variant",
+    [*disguise.QUICK, *(pytest.param(variant, marks=pytest.mark.slow) for variant in disguise.ONE_BY_ONE)],
+    ids=lambda variant: variant.__name__,
 )
-def test_heads_of_any_export(published, image, expected, wear):
-    heads = to_heads(find_ssd(wear(published), "net.onnx", SIZE))
+def test_heads_of_any_export(published, image, expected, variant):
+    heads = to_heads(find_ssd(variant(published), "net.onnx", SIZE))
     onnx.checker.check_model(heads, full_check=True)
     shapes = {v.name: [d.dim_value or d.dim_param for d in v.type.tensor_type.shape.dim] for v in heads.graph.output}
     count = flagship_box_count(SIZE)
@@ -63,7 +63,7 @@ def test_heads_of_any_export(published, image, expected, wear):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_extracted_heads_are_found_again(published, image, expected):
+def test_extracted_heads_are_found(published, image, expected):
     once = to_heads(find_ssd(published, "net.onnx", 0))
     twice = to_heads(find_ssd(once, "net.onnx", 0))
     batch = np.concatenate([image, image[:, :, ::-1]])
@@ -95,7 +95,7 @@ LOOKED_FOR = "looked for 12 head convolutions (3x3, stride 3, padding 1), two on
     [
         pytest.param(lambda _: classifier(), "found 0 of them among 3 convolutions", id="a classifier"),
         pytest.param(lambda _: model_with({"x": [1, 3, 8, 8]}, {"y": [1]}), "found 0 of them", id="no convolution"),
-        pytest.param(disguise.without_a_head, "found 11 of them among 51", id="one head less"),
+        pytest.param(disguise.without_a_head, "found 11 of them among 51", id="missing head"),
         pytest.param(
             disguise.with_another_stride,
             "found feature maps 256x28x28, 512x14x14, 512x7x7, 256x4x4, 256x1x1",

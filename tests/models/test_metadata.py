@@ -39,7 +39,7 @@ def test_metadata_round_trip():
     )
 
 
-def test_open_size_is_written():
+def test_dynamic_size_is_written():
     spec = ModelSpec("net", Contract.END2END, 64, 32, labels=COCO80, resize=Resize.STRETCH, conf=0.3)
     ports = {"image": ["n", 3, "h", "w"]}, {"rows": [1, 5, 6]}
     bare = ModelFile(model_with(*ports).SerializeToString(), "net")
@@ -52,14 +52,14 @@ def test_open_size_is_written():
     assert "width" not in json.loads(metadata_text(spec))
 
 
-def test_custom_labels_and_no_labels():
+def test_custom_and_missing_labels_are_read():
     assert json.loads(metadata_text(SPEC))["labels"] == "coco80"
     for labels in ((), ("a", "b")):
         text = json.dumps({"labels": labels})
         assert read_metadata({SPEC_KEY: text}, "net") == {"labels": labels}
 
 
-def test_description_next_to_the_file_wins(tmp_path):
+def test_description_next_to_the_file_overrides_metadata(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(described(metadata_text(SPEC)).data)
     path.with_suffix(".yaml").write_text("rgb: true\nconf: 0.75")
@@ -67,7 +67,7 @@ def test_description_next_to_the_file_wins(tmp_path):
     assert (spec.rgb, spec.conf, spec.mean) == (True, 0.75, (1.0, 2.5, 3.0))
 
 
-def test_given_fields_win():
+def test_given_fields_override_metadata():
     model = model_with({"image": ["n", 3, 448, 448]}, HEADS, metadata={SPEC_KEY: '{"rgb": false, "conf": 0.2}'})
     spec = recognize(onnx_signature(model), "net", {"rgb": True})
     assert (spec.rgb, spec.conf) == (True, 0.2)
@@ -99,7 +99,7 @@ def test_given_fields_win():
         pytest.param('{"rtsp://a:hunter2@h": 1}', "unknown key `rtsp://***@h`", id="password"),
     ],
 )
-def test_invalid_metadata(text, words):
+def test_invalid_metadata_is_rejected(text, words):
     with pytest.raises(ModelError) as error:
         resolve_model(described(text))
     message = str(error.value)
@@ -115,7 +115,7 @@ def test_invalid_metadata(text, words):
     "text",
     ["", "{", "[]", "{}", '{"proof": 1}', '{"proof": {}, "from": "x"}', "[" * 50_000, '{"proof": {"matched": "x"}}'],
 )
-def test_unreadable_provenance(text):
+def test_unreadable_provenance_is_ignored(text):
     assert read_provenance(text) is None
 
 

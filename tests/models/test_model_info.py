@@ -57,7 +57,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("nodes", "inputs", "weights", "trainable", "flops"), ROWS)
-def test_counts(nodes, inputs, weights, trainable, flops):
+def test_parameters_and_operations_are_counted(nodes, inputs, weights, trainable, flops):
     model = graph_of(nodes, inputs, weights, ["y"])
     before = model.SerializeToString()
     assert count_parameters(model) == (trainable, sum(int(np.prod(s)) for s in weights.values()))
@@ -78,11 +78,11 @@ BROKEN = [
     pytest.param(
         [helper.make_node("Identity", ["a"], ["b"]), helper.make_node("Identity", ["b"], ["a"]),
          helper.make_node("MatMul", ["x", "a"], ["y"])],
-        {"MatMul": 0}, id="a circle",
+        {"MatMul": 0}, id="cycle",
     ),
     pytest.param(
         [helper.make_node("Cast", [], ["a"]), helper.make_node("MatMul", ["x", "a"], ["y"])],
-        {"MatMul": 0}, id="a cast of nothing",
+        {"MatMul": 0}, id="cast without an input",
     ),
 ]  # fmt: skip
 
@@ -102,17 +102,17 @@ def test_operator_without_output_is_rejected():
 
 
 ELEMENTWISE = [
-    pytest.param([helper.make_node("Relu", ["x"], ["y"])], 4 * 36, id="one for each value"),
-    pytest.param([helper.make_node("BatchNormalization", ["x", *"ssss"], ["y"])], 2 * 4 * 36, id="a scale and a shift"),
+    pytest.param([helper.make_node("Relu", ["x"], ["y"])], 4 * 36, id="one per value"),
+    pytest.param([helper.make_node("BatchNormalization", ["x", *"ssss"], ["y"])], 2 * 4 * 36, id="scale and shift"),
     pytest.param(
-        [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], strides=[3, 3])], 4 * 4 * 9, id="pooling reads",
+        [helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], strides=[3, 3])], 4 * 4 * 9, id="pooling",
     ),
-    pytest.param([helper.make_node("Transpose", ["x"], ["y"])], 0, id="moving is not computing"),
+    pytest.param([helper.make_node("Transpose", ["x"], ["y"])], 0, id="transposing is free"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("nodes", "operations"), ELEMENTWISE)
-def test_elementwise_operations(nodes, operations):
+def test_elementwise_operations_are_counted(nodes, operations):
     counted = count_operations(graph_of(nodes, {"x": [1, 4, 6, 6]}, {"s": (4,)}, ["y"]))
     assert (counted.elementwise, counted.products) == (operations, {})
 
@@ -136,7 +136,7 @@ def test_quantized_network_counts_like_its_source():
     assert (counted.products, counted.integer) == ({"Conv": 2 * each}, each)
 
 
-def test_a_trained_model(data_dir):
+def test_counts_of_a_trained_model_equal_the_published_ones(data_dir):
     info = inspect_model(data_dir / "models" / "yolox_nano.onnx")
     # Megvii's table: 0.91 M parameters, 1.08 GFLOPs (which counts more than convolutions).
     assert info.graph.trainable == pytest.approx(0.91e6, rel=0.01)

@@ -23,7 +23,7 @@ BOX = (0.25, 0.5, 0.75, 1.0)
 
 
 def published():
-    """Returns a network with the outputs of the published flagship: one person, as sure as it is bright."""
+    """Returns a network with the outputs of the published flagship: one person, whose score is the brightness."""
     constants = {"bboxes_0": np.array([[BOX]], np.float32), "labels_0": np.array([[1]], np.int64)}
     constants |= {"shape": np.array([1, 1], np.int64), "white": np.float32(255)}
     nodes = [
@@ -48,10 +48,10 @@ def published():
 
 @pytest.fixture
 def xml(tmp_path):
-    def write(notes=None):
+    def write(metadata=None):
         openvino = openvino_module()
         model = openvino.Core().read_model(published().SerializeToString(), b"")
-        for key, value in (notes or {}).items():
+        for key, value in (metadata or {}).items():
             model.set_rt_info(value, ["streamdet", key])
         openvino.save_model(model, str(tmp_path / "net.xml"))
         return tmp_path / "net.xml"
@@ -59,7 +59,7 @@ def xml(tmp_path):
     return write
 
 
-def test_input_of_a_converted_network(xml):
+def test_converted_network_has_the_input_of_open_model_zoo(xml):
     spec, _ = resolve_model(xml())
     assert spec.contract is Contract.SSD_PUBLISHED
     assert (spec.width, spec.height, spec.rgb, spec.mean, spec.std) == (32, 32, False, (0, 0, 0), (1, 1, 1))
@@ -69,10 +69,10 @@ def test_metadata_is_read(xml):
     spec, _ = resolve_model(xml({"random_weights": "yes", "about": "made for a test"}))
     assert spec.random_weights
     assert spec.about == "made for a test"
-    assert spec.mean == IMAGENET_NORMALIZATION["mean"]  # who left notes would have said that it is fed otherwise
+    assert spec.mean == IMAGENET_NORMALIZATION["mean"]  # files with metadata do not get Open Model Zoo's input
 
 
-def test_is_shown(xml, capsys):
+def test_info_shows_the_model(xml, capsys):
     path = xml({"converted": "no JSON", "accuracy": "another one"})
     assert execute(["models", "info", str(path)]) == 0
     text = capsys.readouterr().out
@@ -90,13 +90,13 @@ def test_is_shown(xml, capsys):
     assert read["size_bytes"] == path.stat().st_size + path.with_suffix(".bin").stat().st_size
 
 
-def test_is_not_shown_without_openvino(xml, monkeypatch):
+def test_info_without_openvino_is_an_error(xml, monkeypatch):
     monkeypatch.setattr("streamdet.models.openvino_ir.has_openvino", lambda: False)
     with pytest.raises(ModelError, match="is an OpenVINO model: pip install openvino"):
         inspect_model(xml())
 
 
-def test_detects(xml):
+def test_detects_the_person(xml):
     with load_detector(xml()) as detector:
         assert detector.provider == "openvino"
         detector.warm_up()
@@ -111,14 +111,14 @@ def test_only_openvino_runs_it(xml):
         Session(xml(), provider="cpu")
 
 
-def test_without_its_weights(xml):
+def test_missing_weights_file_is_an_error(xml):
     path = xml()
     path.with_suffix(".bin").unlink()
     with pytest.raises(ModelError, match=r"has its weights in net\.bin, which is not next to it"):
         resolve_model(path)
 
 
-def test_cut_off(xml):
+def test_truncated_file_is_an_error(xml):
     path = xml()
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ModelError, match=r"OpenVINO cannot read .*net\.xml") as caught:
@@ -126,7 +126,7 @@ def test_cut_off(xml):
     assert "\n" not in str(caught.value)
 
 
-def test_without_openvino(xml, monkeypatch):
+def test_loading_without_openvino_is_an_error(xml, monkeypatch):
     path = xml()
     monkeypatch.setattr("streamdet.models.openvino_ir.has_openvino", lambda: False)
     with pytest.raises(ModelError, match="is an OpenVINO model: pip install openvino"):

@@ -49,13 +49,13 @@ def spec_of(inputs, outputs, given=None, **options):
         ),
     ],
 )
-def test_contract(inputs, outputs, contract, classes):
+def test_contract_is_recognized(inputs, outputs, contract, classes):
     spec = spec_of(inputs, outputs)
     assert (spec.contract, len(spec.labels)) == (contract, classes)
     assert not spec.random_weights
 
 
-def test_input_of_each_kind():
+def test_each_contract_has_its_usual_input():
     yolox = spec_of({"images": SQUARE}, {"output": [1, 8400, 85]})
     assert (yolox.rgb, yolox.resize, yolox.std) == (False, Resize.LETTERBOX_TOP_LEFT, (1, 1, 1))
     heads = spec_of({"image": [1, 3, 1200, 1200]}, {"a": [1, 81, 15130], "b": [1, 4, 15130]})
@@ -65,7 +65,7 @@ def test_input_of_each_kind():
 
 
 @pytest.mark.parametrize("dtype", [TensorProto.UINT8, TensorProto.FLOAT])
-def test_tensorflow(dtype):
+def test_tensorflow_export_is_recognized(dtype):
     names = ("detection_bboxes:0", "detection_classes:0", "detection_scores:0")
     shapes = ([None, None, 4], [None, None], [None, None])
     spec = spec_of({"image:0": [1, 1200, 1200, 3]}, dict(zip(names, shapes, strict=True)), dtype=dtype)
@@ -75,7 +75,7 @@ def test_tensorflow(dtype):
     assert any(spec.mean) is not spec.uint8
 
 
-def test_given_fields_win():
+def test_given_fields_override_the_signature():
     given = {"labels": ("a", "b"), "rgb": True, "name": "mine", "conf": 0.1}
     spec = spec_of({"images": SQUARE}, {"output": [1, 8400, 7]}, given)
     assert (spec.name, spec.labels, spec.rgb, spec.conf, spec.contract) == (
@@ -87,7 +87,7 @@ def test_given_fields_win():
     )
 
 
-def test_size_given_for_a_network_of_any_size():
+def test_given_size_is_used_for_a_network_of_any_size():
     spec = spec_of({"x": ["n", 3, "h", "w"]}, {"rows": ["m", 6]}, {"width": 320, "height": 192})
     assert (spec.width, spec.height) == (320, 192)
 
@@ -111,7 +111,7 @@ def test_size_given_for_a_network_of_any_size():
         pytest.param({"x": SQUARE}, {"masks": [1, 3, 9, 9]}, ["no known output contract"], id="four axes, wrong grid"),
     ],
 )
-def test_not_recognized(inputs, outputs, words):
+def test_unknown_signatures_are_rejected(inputs, outputs, words):
     with pytest.raises(ModelError) as error:
         spec_of(inputs, outputs)
     assert all(word in str(error.value) for word in words), str(error.value)

@@ -45,8 +45,8 @@ def share_inside(boxes, regions):
     return np.clip(high - low, 0, None).prod(axis=2) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
 
 
-def judge(session, options, frames):
-    """Returns recall and precision at IoU 0.7; what is less than 60 % visible counts neither way, nor do its parts."""
+def recall_and_precision(session, options, frames):
+    """Returns recall and precision at IoU 0.7; objects less than 60 % visible, and detections of them, are ignored."""
     spec, _ = shapes_model()
     scene = ShapesScene(options)
     found = missed = wrong = 0
@@ -74,17 +74,17 @@ def judge(session, options, frames):
         pytest.param(ShapesOptions(seed=9, width=720, height=1280), id="portrait"),
     ],
 )
-def test_finds_what_can_be_seen(session, options):
-    recall, precision = judge(session, options, range(0, 300, 7))
+def test_visible_objects_are_found(session, options):
+    recall, precision = recall_and_precision(session, options, range(0, 300, 7))
     assert recall >= 0.97
     assert precision >= 0.96
 
 
-def test_an_empty_scene_has_nothing(session):
+def test_an_empty_scene_has_no_detections(session):
     scene = ShapesScene(ShapesOptions(objects=1, width=640, height=360))
     empty = next(index for index in range(2000) if len(scene.ground_truth(index)) == 0)
     _, scores, _ = detect(session, scene.render(empty), 0.01)
-    assert len(scores) <= 1  # an edge of what is about to come in
+    assert len(scores) <= 1  # the edge of an object that is about to enter
 
 
 @pytest.mark.parametrize("class_id", range(3))

@@ -22,12 +22,12 @@ def flagship():
     return {form: build_ssd_resnet34(form, seed=1) for form in SsdOutputs}
 
 
-def test_default_boxes(data_dir):
+def test_default_boxes_equal_the_published_ones(data_dir):
     expected = np.load(data_dir / "ssd_resnet34_default_boxes_cxcywh.npy")
     np.testing.assert_allclose(flagship_boxes_cxcywh(1200), expected, atol=1e-6, rtol=0)
 
 
-def test_geometry():
+def test_feature_map_sizes_and_default_box_counts():
     assert feature_sizes(1200) == (150, 75, 38, 19, 9, 7)
     cells = [grid * grid * boxes for grid, boxes in zip(head_grids(1200), BOXES_PER_CELL, strict=True)]
     assert cells == [10000, 3750, 1014, 294, 36, 36]
@@ -35,7 +35,7 @@ def test_geometry():
 
 
 @pytest.mark.parametrize("form", list(SsdOutputs))
-def test_exact_counts(flagship, form):
+def test_parameters_and_operations_equal_the_published_counts(flagship, form):
     trainable, stored = count_parameters(flagship[form])
     assert trainable == 19_972_534
     running_statistics, of_boxes = 9_856, 60_520 + 15_130 if form is SsdOutputs.PUBLISHED else 0
@@ -47,7 +47,7 @@ def test_exact_counts(flagship, form):
     assert form is SsdOutputs.HEADS or round(stored / 1e6, 3) == 20.058
 
 
-def test_signatures(flagship):
+def test_signatures_of_both_forms(flagship):
     heads = onnx_signature(flagship[SsdOutputs.HEADS])
     assert [(t.name, t.shape) for t in heads.inputs] == [("image", ("batch", 3, 1200, 1200))]
     assert [(t.name, t.shape) for t in heads.outputs] == [("loc", ("batch", 4, 15130)), ("conf", ("batch", 81, 15130))]
@@ -66,7 +66,7 @@ def test_graph_is_valid_and_marked_as_random(flagship, form):
     assert (spec.rgb, spec.label_offset, len(spec.labels)) == (True, int(form is SsdOutputs.PUBLISHED), 80)
 
 
-def test_same_seed_same_weights(flagship):
+def test_same_seed_gives_the_same_weights(flagship):
     again = build_ssd_resnet34(SsdOutputs.HEADS, seed=1).graph.initializer
     assert all(
         a.raw_data == b.raw_data for a, b in zip(again, flagship[SsdOutputs.HEADS].graph.initializer, strict=True)
@@ -75,13 +75,13 @@ def test_same_seed_same_weights(flagship):
     assert other[0].raw_data != again[0].raw_data
 
 
-def test_too_small():
+def test_too_small_an_input_is_rejected():
     with pytest.raises(ValueError, match="at least 448"):
         build_ssd_resnet34(SsdOutputs.HEADS, size=447)
 
 
 def assert_same_detections(ours, theirs, box_unit):
-    """Equal as sets where scores are told apart by rounding only, equal in order elsewhere."""
+    """Checks that detections are equal; those whose scores differ only by rounding may be in another order."""
     assert len(ours) == len(theirs)
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4, rtol=0)
     distinct = np.ones(len(ours), np.bool_)

@@ -1,4 +1,4 @@
-"""The small SSD as an ONNX model, without PyTorch: who made it is not to be seen from the graph."""
+"""The small SSD as an ONNX model, without PyTorch: its file, default boxes and heads."""
 
 import json
 from dataclasses import replace
@@ -39,7 +39,7 @@ def recognized(file):
 
 
 @pytest.mark.parametrize("labels", [("one",), ("cat", "dog"), ("a", "b", "c"), tuple(f"class {i}" for i in range(80))])
-def test_its_file_says_what_it_is(labels):
+def test_file_metadata_describes_the_model(labels):
     plan = SmallSsdConfig(labels, 96, 64)
     spec = recognized(file_of(plan))
     assert (spec.contract, spec.labels, spec.width, spec.height) == (Contract.SSD_HEADS, labels, 96, 64)
@@ -49,7 +49,7 @@ def test_its_file_says_what_it_is(labels):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 160), (416, 256), (96, 64)])
-def test_any_size_gives_as_many_rows_as_default_boxes(size):
+def test_outputs_have_one_row_per_default_box_at_any_size(size):
     plan = SmallSsdConfig(("a", "b"), *size)
     file = file_of(plan)
     session = onnxruntime.InferenceSession(file.data, providers=["CPUExecutionProvider"])
@@ -59,7 +59,7 @@ def test_any_size_gives_as_many_rows_as_default_boxes(size):
     assert np.isfinite(loc).all()
 
 
-def test_the_same_twice_and_weights_come_back():
+def test_files_are_deterministic_and_weights_survive_a_round_trip():
     weights = random_weights(PLAN, 5)
     model = build_small(PLAN, weights, {"why": "because"})
     assert model.SerializeToString(deterministic=True) == build_small(
@@ -72,7 +72,7 @@ def test_the_same_twice_and_weights_come_back():
     assert {entry.key: entry.value for entry in model.metadata_props}["why"] == "because"
 
 
-def test_weights_left_out_are_told():
+def test_missing_weights_are_reported():
     weights = random_weights(PLAN)
     del weights["neck1.gamma"]
     with pytest.raises(KeyError, match=r"neck1\.gamma"):
@@ -80,18 +80,18 @@ def test_weights_left_out_are_told():
 
 
 @pytest.mark.parametrize("size", [(100, 64), (64, 33), (32, 64), (0, 0), (64, -64), (4096, 64)])
-def test_sizes_that_cannot_be(size):
+def test_invalid_sizes_are_rejected(size):
     with pytest.raises(ValueError, match=f"multiples of 32 from 64 to 2048, got {size[0]}x{size[1]}"):
         SmallSsdConfig(("a",), *size)
 
 
-def test_every_size_can_be_read_back():
+def test_metadata_of_extreme_sizes_can_be_read_back():
     for size in ((2048, 2048), (2048, 64), (64, 2048)):
         spec = small_ssd_spec(SmallSsdConfig(("a",), *size), "x")
         assert read_metadata({SPEC_KEY: metadata_text(spec)}, "x")["default_boxes"] == spec.default_boxes
 
 
-def test_default_boxes_lie_in_the_picture_and_have_their_form_in_pixels():
+def test_default_boxes_lie_in_the_picture_and_have_their_aspect_ratio_in_pixels():
     plan = SmallSsdConfig(("a",), 416, 256)
     boxes = grid_boxes_cxcywh(plan.grids)
     assert ((boxes >= 0) & (boxes <= 1)).all()
@@ -102,10 +102,10 @@ def test_default_boxes_lie_in_the_picture_and_have_their_form_in_pixels():
     np.testing.assert_allclose(np.sqrt(sides_px.prod(axis=1)), [32, 32, 32, 48, 48], rtol=0.01)
 
 
-@pytest.mark.parametrize("labels", [("cat", "dog"), ("a", "b", "c")], ids=["2 classes", "3 classes: heads alike"])
+@pytest.mark.parametrize("labels", [("cat", "dog"), ("a", "b", "c")], ids=["2 classes", "3 classes: equal heads"])
 @pytest.mark.parametrize("index", range(4))
-def test_a_head_that_speaks_up_gives_its_own_default_box(tmp_path, labels, index):
-    """One shape of one map says that something is there; every cell of it must give its default box, in its place."""
+def test_a_positive_head_gives_its_own_default_boxes(tmp_path, labels, index):
+    """One shape of one map detects an object everywhere; each cell of it must give its default box."""
     plan = SmallSsdConfig(labels, 192, 128)
     grid, shape, class_id = plan.grids[index], 3, len(labels) - 1
     weights = silent_weights(plan)
@@ -129,8 +129,8 @@ def test_a_head_that_speaks_up_gives_its_own_default_box(tmp_path, labels, index
     np.testing.assert_allclose(theirs[rows[0]], wanted[rows[1]], atol=0.05)
 
 
-def test_one_place_of_the_picture_gives_the_box_there(tmp_path):
-    """Columns and rows are not swapped: where the picture is bright, the cell there answers."""
+def test_a_bright_spot_gives_the_default_box_of_its_cell(tmp_path):
+    """Columns and rows are not swapped: the cell with the highest score is where the picture is bright."""
     plan = SmallSsdConfig(("light",), 192, 128)
     weights = silent_weights(plan)
     for name, values in weights.items():
@@ -141,7 +141,7 @@ def test_one_place_of_the_picture_gives_the_box_there(tmp_path):
         elif name.endswith(".weight") and not name.startswith(("loc", "conf")):
             values[:] = 0
             side = values.shape[-1] // 2
-            values[0, 0, side, side] = 1  # the first channel is the first color, thinned out
+            values[0, 0, side, side] = 1  # the first channel is the first color, subsampled
     weights["conf0.weight"][5, 0, 1, 1] = 40  # first shape, class 0
     file = file_of(plan, weights)
     session = onnxruntime.InferenceSession(file.data, providers=["CPUExecutionProvider"])
@@ -155,7 +155,7 @@ def test_one_place_of_the_picture_gives_the_box_there(tmp_path):
     assert (x, y) == pytest.approx(((column + 0.5) / 24, (row + 0.5) / 16))
 
 
-def test_heads_alike_are_told_apart_by_name_alone():
+def test_heads_of_equal_shape_are_distinguished_by_name():
     outputs = (head("conf", 4), head("loc", 4))
     spec = replace(small_ssd_spec(PLAN, "x"), labels=("a", "b", "c"), default_boxes=(BoxGrid(3, 2, ((0.5, 0.5),)),))
     assert bind_decoder(spec, outputs).classes == 3
@@ -164,7 +164,7 @@ def test_heads_alike_are_told_apart_by_name_alone():
         bind_decoder(spec, nameless)
 
 
-def test_without_default_boxes_the_error_asks_for_them():
+def test_missing_default_boxes_are_an_error_that_asks_for_them():
     outputs = (head("conf", 3), head("loc", 4))
     with pytest.raises(
         ModelError, match=r"looked for .* and `default_boxes` \(none are known for an input of 96x64\), found conf"
@@ -172,7 +172,7 @@ def test_without_default_boxes_the_error_asks_for_them():
         bind_decoder(replace(small_ssd_spec(PLAN, "x"), default_boxes=()), outputs)
 
 
-def test_grids_of_another_size_do_not_fit():
+def test_grids_of_another_size_are_rejected():
     plan = replace(PLAN, width=128)
     signature = model_signature(file_of(PLAN))
     other = Signature(signature.inputs, signature.outputs, {SPEC_KEY: metadata_text(small_ssd_spec(plan, "ssd-small"))})
@@ -182,28 +182,28 @@ def test_grids_of_another_size_do_not_fit():
 
 
 BAD = [
-    pytest.param("all", "give a list of grids", id="a word"),
-    pytest.param([], "give a list of grids", id="none"),
+    pytest.param("all", "give a list of grids", id="text"),
+    pytest.param([], "give a list of grids", id="empty list"),
     pytest.param([GRID] * 33, "give a list of grids", id="too many"),
-    pytest.param([3], "give a list of grids", id="a number"),
+    pytest.param([3], "give a list of grids", id="number instead of a grid"),
     pytest.param([{**GRID, "stride": 8}], "give a list of grids", id="unknown key"),
     pytest.param([{"columns": 3, "rows": 2}], "give a list of grids", id="no shapes"),
     pytest.param([{**GRID, "columns": 0}], "give a list of grids", id="no columns"),
-    pytest.param([{**GRID, "columns": True}], "give a list of grids", id="a truth"),
+    pytest.param([{**GRID, "columns": True}], "give a list of grids", id="boolean columns"),
     pytest.param([{**GRID, "rows": 1025}], "give a list of grids", id="too many rows"),
-    pytest.param([{**GRID, "rows": 2.0}], "give a list of grids", id="half rows"),
-    pytest.param([{**GRID, "shapes": []}], "give a list of grids", id="no shape"),
-    pytest.param([{**GRID, "shapes": [[0.5]]}], "give a list of grids", id="half a shape"),
-    pytest.param([{**GRID, "shapes": [[0.5, 0]]}], "give a list of grids", id="a flat shape"),
-    pytest.param([{**GRID, "shapes": [[0.5, 17]]}], "give a list of grids", id="a giant shape"),
-    pytest.param([{**GRID, "shapes": [[0.5, "x"]]}], "give a list of grids", id="a shape of text"),
+    pytest.param([{**GRID, "rows": 2.0}], "give a list of grids", id="rows as a float"),
+    pytest.param([{**GRID, "shapes": []}], "give a list of grids", id="empty shapes"),
+    pytest.param([{**GRID, "shapes": [[0.5]]}], "give a list of grids", id="shape of one number"),
+    pytest.param([{**GRID, "shapes": [[0.5, 0]]}], "give a list of grids", id="height 0"),
+    pytest.param([{**GRID, "shapes": [[0.5, 17]]}], "give a list of grids", id="height too large"),
+    pytest.param([{**GRID, "shapes": [[0.5, "x"]]}], "give a list of grids", id="text in a shape"),
     pytest.param([{**GRID, "shapes": [[0.5, float("nan")]]}], "give a list of grids", id="NaN"),
     pytest.param([{**GRID, "columns": 1024, "rows": 1024}] * 2, "more than 1048576 default boxes", id="too many boxes"),
 ]
 
 
 @pytest.mark.parametrize(("value", "words"), BAD)
-def test_bad_default_boxes_in_a_description(tmp_path, value, words):
+def test_invalid_default_boxes_in_a_description_are_rejected(tmp_path, value, words):
     path = tmp_path / "net.yaml"
     path.write_text(json.dumps({"file": "net.onnx", "default_boxes": value}).replace("NaN", ".nan"))
     with pytest.raises(ConfigError) as error:
@@ -213,20 +213,20 @@ def test_bad_default_boxes_in_a_description(tmp_path, value, words):
 
 
 @pytest.mark.parametrize(("value", "words"), BAD)
-def test_bad_default_boxes_in_a_files_own_metadata(value, words):
+def test_invalid_default_boxes_in_metadata_are_rejected(value, words):
     with pytest.raises(ModelError) as error:
         read_metadata({SPEC_KEY: json.dumps({"default_boxes": value})}, "net.onnx")
     assert str(error.value).startswith(f"net.onnx: its metadata {SPEC_KEY} cannot be used: `default_boxes: ")
     assert words in str(error.value)
 
 
-def test_default_boxes_in_a_description(tmp_path):
+def test_default_boxes_in_a_description_are_read(tmp_path):
     path = tmp_path / "net.yaml"
     path.write_text("default_boxes:\n  - {columns: 3, rows: 2, shapes: [[0.5, 0.25], [1, 1.5]]}\n")
     assert read_description(path).fields["default_boxes"] == (BoxGrid(3, 2, ((0.5, 0.25), (1.0, 1.5))),)
 
 
-def test_grids_of_the_flagship_alone():
+def test_flagship_grids_are_known_only_for_its_input_sizes():
     assert flagship_grids_for(1200, 1200) == flagship_grids(1200)
     assert flagship_grids_for(448, 448) == flagship_grids(448)
     assert flagship_grids_for(447, 447) == flagship_grids_for(1200, 1199) == flagship_grids_for(416, 256) == ()

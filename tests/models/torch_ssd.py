@@ -1,5 +1,5 @@
-"""The flagship's network written a second time, in PyTorch, and exported as its authors did: opset 10, batch
-normalizations left alone, decoding and NMS in the graph. It shares nothing with the package's own builder."""
+"""The flagship's network reimplemented in PyTorch, and exported as its authors did: opset 10, batch
+normalizations not folded, decoding and NMS in the graph. It shares no code with the package's own builder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Block(nn.Module):
 
 
 class Suppress(torch.autograd.Function):
-    """Stands for the ONNX operator; PyTorch itself never runs it."""
+    """Placeholder for the ONNX operator; PyTorch itself never runs it."""
 
     @staticmethod
     def forward(ctx, boxes, scores):
@@ -71,9 +71,9 @@ class SSD(nn.Module):
             for a, b, c, stride, pad in EXTRAS
         )
         heads = list(zip(CHANNELS, PER_CELL, strict=True))
-        self.conf = nn.ModuleList(nn.Conv2d(c, classes * k, 3, 3, 1) for c, k in heads)  # logits first, for once
+        self.conf = nn.ModuleList(nn.Conv2d(c, classes * k, 3, 3, 1) for c, k in heads)  # before loc, unlike elsewhere
         self.loc = nn.ModuleList(nn.Conv2d(c, 4 * k, 3, 3, 1) for c, k in heads)
-        self.register_buffer("priors", torch.from_numpy(priors(size)))
+        self.register_buffer("default_boxes", torch.from_numpy(default_boxes(size)))
 
     def forward(self, image):
         maps = [self.stages(self.pool(self.stem(image)))]
@@ -84,8 +84,8 @@ class SSD(nn.Module):
         if not self.nms:
             return loc, conf
         offsets, probability = loc.permute(0, 2, 1), conf.permute(0, 2, 1).softmax(-1)
-        center = offsets[:, :, :2] * 0.1 * self.priors[:, 2:] + self.priors[:, :2]
-        extent = (offsets[:, :, 2:] * 0.2).exp() * self.priors[:, 2:]
+        center = offsets[:, :, :2] * 0.1 * self.default_boxes[:, 2:] + self.default_boxes[:, :2]
+        extent = (offsets[:, :, 2:] * 0.2).exp() * self.default_boxes[:, 2:]
         left, top = (center - extent / 2).unbind(-1)
         right, bottom = (center + extent / 2).unbind(-1)
         boxes = torch.stack([left, top, right, bottom], -1)
@@ -99,7 +99,7 @@ class SSD(nn.Module):
         return labels.unsqueeze(0), bboxes.unsqueeze(0), best.unsqueeze(0)
 
 
-def priors(size: int) -> np.ndarray:
+def default_boxes(size: int) -> np.ndarray:
     side, sides = size, []
     for _ in range(3):
         side = -(-side // 2)
@@ -122,7 +122,7 @@ def priors(size: int) -> np.ndarray:
 
 
 def network(seed: int, size: int, classes: int = 81, nms: bool = True) -> SSD:
-    """Random weights that keep activations alive through all layers, and logits apart enough to find something."""
+    """Returns a network with random weights: activations do not vanish, and logits differ enough for detections."""
     torch.manual_seed(seed)
     ssd = SSD(size, classes, nms).eval()
     for name, module in ssd.named_modules():

@@ -1,4 +1,4 @@
-"""Which frames of a stream are inferred: the rate limit and the options."""
+"""Which frames of a stream the detector runs on: the rate limit and the options."""
 
 import math
 from collections import Counter

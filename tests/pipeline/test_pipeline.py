@@ -82,7 +82,7 @@ def test_live_mode_shows_detections_with_their_age():
     pipeline.start()
     for number in range(6):
         if number == 2:
-            detector.gate.set()  # frames 0 and 1 are shown, then both are inferred
+            detector.gate.set()  # frames 0 and 1 are shown, then the detector runs on both
             wait_until(lambda: stream.stats.infer_ms.count == 2)
         source.step()
         wait_until(lambda shown=number + 1: len(sink.results) == shown)

@@ -1,4 +1,4 @@
-"""The boxes of frames that are not inferred: the rate limit and the gate, in every-frame and live mode."""
+"""The boxes of frames that the detector does not run on: the rate limit and the gate, in every-frame and live mode."""
 
 import math
 import threading
@@ -85,7 +85,7 @@ def test_unchanged_live_frames_reuse_the_last_detections():
     accounting.check_balance(pipeline.frame_counts())
     assert detector.seen == [0, 1, 30]
     lefts = [r.detections.boxes_xyxy[:, 0].tolist() for r in sink.results]
-    assert lefts[2:30] == 28 * [[1]]  # inferred frames may have been shown before their detections arrived
+    assert lefts[2:30] == 28 * [[1]]  # a frame may be shown before its detections arrive
     assert lefts[31:] == 9 * [[30]]
 
 

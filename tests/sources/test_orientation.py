@@ -1,4 +1,4 @@
-"""Rotated videos: the pictures are upright, and equal to what the ffmpeg program produces."""
+"""Rotated videos: pictures have their display orientation, and equal what the ffmpeg program produces."""
 
 import shutil
 import struct

@@ -204,7 +204,7 @@ def test_an_outage_after_hours_of_drift_has_its_full_length(ppm: int, hidden: bo
 
 
 def test_a_wrong_clock_is_not_followed() -> None:
-    """One per cent slow: the timestamps stay near the time of arrival."""
+    """One percent slow: the timestamps stay near the time of arrival."""
     faults: Counter[str] = Counter()
     rows = drifting(-10_000, hours=1)
     pts = live(rows, faults)

@@ -30,7 +30,7 @@ def test_start_equals_full_matrices(box):
 
 
 @given(boxes(), boxes(), step_s)
-def test_full_matrices_are_told_from_the_kernels_numbers_and_back(first, second, dt_s):
+def test_conversion_to_full_matrices_and_back_is_exact(first, second, dt_s):
     mean, covariance = started(first)
     kalman.predict(mean, covariance, 1, dt_s, MOTION_MODEL)
     kalman.correct(mean, covariance, 0, second, 0.0, MOTION_MODEL)

@@ -66,7 +66,7 @@ def test_predicted_boxes_are_nearer_to_the_ground_truth_than_the_last_ones(data_
     truth, frames = truth_of(folder), detections_of(folder)
     tracker, last = ByteTracker(), Detections.empty()
     waiting = [(k / 25, frame) for k, frame in enumerate(frames)][::every]
-    predicted, held, boxes = 0.0, 0.0, 0
+    predicted, kept, boxes = 0.0, 0.0, 0
     for k, true in enumerate(truth):
         while waiting and waiting[0][0] + late_s <= k / 25 + 1e-9:
             time_s, frame = waiting.pop(0)
@@ -74,5 +74,5 @@ def test_predicted_boxes_are_nearer_to_the_ground_truth_than_the_last_ones(data_
         if len(last):
             boxes += len(true)
             predicted += iou_matrix(true.boxes_xyxy, tracker.predict(k / 25).boxes_xyxy).max(axis=1).sum()
-            held += iou_matrix(true.boxes_xyxy, last.boxes_xyxy).max(axis=1).sum()
-    assert predicted / boxes >= held / boxes + gain
+            kept += iou_matrix(true.boxes_xyxy, last.boxes_xyxy).max(axis=1).sum()
+    assert predicted / boxes >= kept / boxes + gain

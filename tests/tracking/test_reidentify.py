@@ -99,7 +99,7 @@ def play(frames, pictures=True, format=PixelFormat.I420, **options):
 
 
 def hidden_and_back(color_after, lost_frames, shift):
-    """A person stands for 1 s and is hidden; then a person stands `shift` pixels to the right."""
+    """A person is visible for 1 s, then hidden; then a person appears `shift` pixels to the right."""
     return [[(200, 60, RED)]] * 10 + [[]] * lost_frames + [[(200 + shift, 60, color_after)]] * 5
 
 

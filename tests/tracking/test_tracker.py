@@ -273,10 +273,10 @@ def test_same_input_gives_same_output():
 
 def test_predict_changes_nothing_and_starts_where_update_ended():
     _, tracker = run(two_walkers, np.arange(0, 3, 0.04))
-    _, twin = run(two_walkers, np.arange(0, 3, 0.04))
+    _, undisturbed = run(two_walkers, np.arange(0, 3, 0.04))
     for ahead_s in (0.0, 0.5, 1.0, 4.0, 0.2):
         tracker.predict(2.96 + ahead_s)
-    found, expected = tracker.update(two_walkers(3.0), 3.0), twin.update(two_walkers(3.0), 3.0)
+    found, expected = tracker.update(two_walkers(3.0), 3.0), undisturbed.update(two_walkers(3.0), 3.0)
     np.testing.assert_array_equal(found.boxes_xyxy, expected.boxes_xyxy)
     again = tracker.predict(3.0)
     np.testing.assert_array_equal(again.boxes_xyxy, found.boxes_xyxy)
@@ -299,7 +299,7 @@ def test_predicted_boxes_disappear_after_coast_s_and_max_gap_s():
     tracker.update(two_walkers(0), 0.0)
     tracker.update(two_walkers(0.1), 0.1)
     assert len(tracker.predict(5.0)) == 2, "no newer detections missed them"
-    assert len(tracker.predict(5.2)) == 0, "but not for ever"
+    assert len(tracker.predict(5.2)) == 0, "but not forever"
     tracker.update(two_walkers(0.2)[:1], 0.2)
     assert tracker.predict(0.55).track_ids.tolist() == [1, 2]
     assert tracker.predict(0.65).track_ids.tolist() == [1]

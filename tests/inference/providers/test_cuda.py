@@ -17,7 +17,7 @@ from tests.inference.providers.networks import batch, convolution, network, with
 
 
 class Opened:
-    """Replaces `open_session`: refuses graphs if told to, as the runtime does, and records the requests."""
+    """Replaces `open_session`: raises the given refusal of a graph, as the runtime does, and records the requests."""
 
     def __init__(self, refusal=None):
         self.refusal = refusal
@@ -41,7 +41,7 @@ CONTROL_FLOW = RuntimeError(
 
 
 @pytest.mark.parametrize(
-    ("model", "refusal", "asked", "note"),
+    ("model", "refusal", "requested", "note"),
     [
         (convolution(), None, ["1"], "as one CUDA graph"),
         (
@@ -54,12 +54,12 @@ CONTROL_FLOW = RuntimeError(
     ],
     ids=["recorded", "control-flow", "unknown-shape"],
 )
-def test_cuda_graph_is_recorded_or_the_reason_is_reported(monkeypatch, model, refusal, asked, note):
+def test_cuda_graph_is_recorded_or_the_reason_is_reported(monkeypatch, model, refusal, requested, note):
     opened = Opened(refusal)
     monkeypatch.setattr(cuda, "open_session", opened)
-    session, said = open_cuda(model, ProviderOptions(cuda_graph=True))
-    assert opened.graphs == asked
-    assert said.startswith(note)
+    session, reported = open_cuda(model, ProviderOptions(cuda_graph=True))
+    assert opened.graphs == requested
+    assert reported.startswith(note)
     session.run(None, {"image": batch()})
 
 
@@ -92,7 +92,7 @@ def test_operators_on_another_provider_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("message", "reason"),
     [
         (
             "/onnxruntime_src/cuda_call.cc:129 bool onnxruntime::CudaCall(...) CUDA failure 35: CUDA driver version is "
@@ -103,9 +103,9 @@ def test_operators_on_another_provider_are_counted():
     ],
     ids=["the driver's fault", "the model's fault"],
 )
-def test_driver_errors_are_not_model_errors(monkeypatch, said, reason):
+def test_driver_errors_are_not_model_errors(monkeypatch, message, reason):
     def refuse(*_, **__):
-        raise RuntimeError(said)
+        raise RuntimeError(message)
 
     monkeypatch.setattr(onnxruntime_module(), "InferenceSession", refuse)
     with pytest.raises((ProviderMissing, RuntimeError)) as caught:
@@ -116,10 +116,10 @@ def test_driver_errors_are_not_model_errors(monkeypatch, said, reason):
 @pytest.mark.parametrize("missing", ["libcudnn.so.9", "libcublasLt.so.13", None])
 def test_missing_library_is_named(monkeypatch, missing):
     """A session opens without cuDNN, and the first convolution fails."""
-    asked = []
+    loaded = []
 
     def load(name):
-        asked.append(name)
+        loaded.append(name)
         if missing and name.endswith(missing):
             raise OSError(f"{missing}: cannot open shared object file: No such file or directory")
 
@@ -130,7 +130,7 @@ def test_missing_library_is_named(monkeypatch, missing):
     monkeypatch.setattr(onnxruntime_module(), "get_available_providers", lambda: [Provider.CUDA.value])
     if missing is None:
         nvidia_libraries.load_libraries(Provider.CUDA)
-        assert asked[-1] == "libcudnn.so.9"
+        assert loaded[-1] == "libcudnn.so.9"
         return
     with pytest.raises(ProviderMissing, match=f"cuda is not available: {missing}: cannot open"):
         nvidia_libraries.load_libraries(Provider.CUDA)

@@ -18,11 +18,11 @@ def engine(model, device):
 
 
 @pytest.mark.parametrize("model", [convolution(), quantized()], ids=["convolution", "quantized"])
-def test_batches_of_any_size(model):
+def test_batches_of_any_size_run(model):
     binding_equals_plain_runs(engine(model, "cpu:0"), engine(model, ""), [batch(n, n) for n in (1, 3, 2, 3, 1)])
 
 
-def test_outputs_of_unknown_size():
+def test_outputs_of_unknown_size_are_returned():
     batches = [batch(1, 0), np.zeros_like(batch(1)), batch(1, 1)]
     binding_equals_plain_runs(engine(with_nms(), "cpu:0"), engine(with_nms(), ""), batches)
 
@@ -42,7 +42,7 @@ def test_buffers_are_allocated_once_per_shape():
     assert len(bound._binding._buffers) == 2
 
 
-def test_non_contiguous_batch():
+def test_non_contiguous_batch_gives_the_same_result():
     whole = np.random.default_rng(0).standard_normal((1, 3, 16, 32), dtype=np.float32)
     plain = engine(convolution(), "")
     expected = plain.run(np.ascontiguousarray(whole[..., ::2]))[0]

@@ -27,12 +27,12 @@ def no_plugin():
 
 @pytest.fixture(params=["plug-in", "own"])
 def make(request, monkeypatch):
-    """Loads a network with one of the two."""
+    """Loads a network with the plug-in, or with OpenVINO's own runtime."""
     if request.param == "plug-in":
         if importlib.util.find_spec("onnxruntime_ep_openvino") is None:
             pytest.skip("the package onnxruntime-ep-openvino is not installed")
         if not openvino_devices():
-            pytest.skip("the plug-in does not take this processor")
+            pytest.skip("the plug-in does not support this processor")
     else:
         if not has_openvino():
             pytest.skip("the package openvino is not installed")
@@ -59,7 +59,7 @@ def test_outputs_keep_their_names(make):
     assert [port.name for port in make(model).outputs] == ["out"]
 
 
-def test_batches_of_any_size(make):
+def test_batches_of_any_size_run(make):
     cpu = create_engine(network(convolution()), Provider.CPU, FP32)
     binding_equals_plain_runs(make(convolution()), cpu, [batch(n, n) for n in (2, 1, 3)], rtol=1e-4, atol=1e-5)
 
@@ -93,7 +93,7 @@ def test_auto_is_bf16_only_where_the_processor_has_it(make):
     ],
     ids=["shape", "type"],
 )
-def test_wrong_batch_is_one_line(monkeypatch, given, words):
+def test_wrong_batch_error_is_one_line(monkeypatch, given, words):
     if not has_openvino():
         pytest.skip("the package openvino is not installed")
     monkeypatch.setattr(openvino, "_plugin_device", no_plugin)
@@ -104,7 +104,7 @@ def test_wrong_batch_is_one_line(monkeypatch, given, words):
     assert "\n" not in str(caught.value)
 
 
-def test_neither_plugin_nor_openvino_is_installed(monkeypatch):
+def test_missing_plugin_and_openvino_is_an_error(monkeypatch):
     monkeypatch.setattr(openvino, "_plugin_device", no_plugin)
     monkeypatch.setattr(openvino, "has_openvino", lambda: False)
     with pytest.raises(
@@ -116,7 +116,7 @@ def test_neither_plugin_nor_openvino_is_installed(monkeypatch):
 @pytest.mark.skipif(not has_openvino(), reason="the package openvino is not installed")
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_after_overlapping_sessions():
-    """Cores that are freed in the order of their creation leave a freed signal stack."""
+    """OpenVINO cores that are freed in the order of their creation leave a freed signal stack."""
     program = """
 import signal
 from streamdet.inference.providers import openvino

@@ -38,7 +38,7 @@ DYNAMIC = network(convolution())
     ],
     ids=["fp32", "fp16", "int8"],
 )
-def test_stored_precision(model, stored):
+def test_stored_precision_is_read_from_the_weights(model, stored):
     assert stored_precision(model) is stored
     assert read_checked_model(model.SerializeToString())[0].weights is stored
 
@@ -57,7 +57,7 @@ def test_stored_precision(model, stored):
         (Provider.CUDA, Precision.AUTO, Precision.INT8, None),
     ],
 )
-def test_unsupported_precisions(provider, precision, weights, words):
+def test_unsupported_precisions_are_errors(provider, precision, weights, words):
     given = CheckedModel(b"", "net.onnx", (), weights)
     if words is None:
         ProviderOptions(precision).check(provider, given)
@@ -93,7 +93,7 @@ def test_tensorrt_accepts_only_symmetric_signed_quantization(model, takes):
         ProviderOptions().check(Provider.TENSORRT, given)
 
 
-def test_cuda():
+def test_cuda_options_follow_precision_and_graph():
     assert cuda_options(ProviderOptions()) == {
         "device_id": "0",
         "cudnn_conv_algo_search": "HEURISTIC",
@@ -115,7 +115,7 @@ def test_cuda():
         (Precision.FP32, Precision.INT8, "fp32"),
     ],
 )
-def test_cuda_precision(precision, weights, runs_in):
+def test_cuda_precision_follows_request_and_weights(precision, weights, runs_in):
     runs, notes = _precision_and_notes(CheckedModel(b"", "net.onnx", (), weights), ProviderOptions(precision))
     assert runs == runs_in
     assert any("tensorrt" in note for note in notes) == (weights is Precision.INT8)
@@ -132,15 +132,15 @@ def test_cuda_precision(precision, weights, runs_in):
         (Precision.FP16, Precision.INT8, "101"),
     ],
 )
-def test_tensorrt_precision(precision, weights, flags):
-    told = tensorrt_options(network(convolution(), weights), ProviderOptions(precision))
-    assert [told[f"trt_{name}_enable"] for name in ("fp16", "bf16", "int8")] == [str(flag == "1") for flag in flags]
+def test_tensorrt_precision_follows_request_and_weights(precision, weights, flags):
+    options = tensorrt_options(network(convolution(), weights), ProviderOptions(precision))
+    assert [options[f"trt_{name}_enable"] for name in ("fp16", "bf16", "int8")] == [str(flag == "1") for flag in flags]
 
 
 def test_tensorrt_profile_covers_all_batch_sizes():
-    told = tensorrt_options(DYNAMIC, ProviderOptions(max_batch=4))
-    assert told["trt_profile_min_shapes"] == "image:1x3x16x16"
-    assert told["trt_profile_opt_shapes"] == told["trt_profile_max_shapes"] == "image:4x3x16x16"
+    options = tensorrt_options(DYNAMIC, ProviderOptions(max_batch=4))
+    assert options["trt_profile_min_shapes"] == "image:1x3x16x16"
+    assert options["trt_profile_opt_shapes"] == options["trt_profile_max_shapes"] == "image:4x3x16x16"
     assert not [
         key for key in tensorrt_options(network(convolution((1, 3, 16, 16))), ProviderOptions()) if "profile" in key
     ]
@@ -206,7 +206,7 @@ def test_openvino_caches_only_large_models(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("text", "most"), [("max 100000", 10**6), ("100000 100000", 1), ("1000 100000", 1), ("nonsense", 10**6)]
 )
-def test_container_cpu_quota(tmp_path, text, most):
+def test_container_cpu_quota_limits_the_cpus(tmp_path, text, most):
     file = tmp_path / "cpu.max"
     file.write_text(text)
     everything = available_cpus(tmp_path / "missing")
@@ -229,20 +229,20 @@ def test_threads_depend_on_the_network_unless_given(monkeypatch):
     assert read_checked_model(heavy.SerializeToString(), threads=2)[1] == 2
 
 
-@pytest.mark.parametrize(("given", "told"), [(None, "1"), ("0", "0")])
-def test_onnxruntime_telemetry_is_off_before_import(given, told):
-    """Otherwise it keeps an id of the machine in the user's cache, and connects to its maker."""
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
+def test_onnxruntime_telemetry_is_off_before_import(given, expected):
+    """Otherwise it stores an id of the machine in the user's cache, and connects to its vendor."""
     program = """
 import os, sys
-class Look:
+class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "onnxruntime":
             print(os.environ.get("ORT_DISABLE_TELEMETRY"))
-sys.meta_path.insert(0, Look())
+sys.meta_path.insert(0, Finder())
 from streamdet.inference.providers.onnx_runtime import onnxruntime_module
 onnxruntime_module()
 """
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     environment |= {} if given is None else {"ORT_DISABLE_TELEMETRY": given}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env=environment)
-    assert done.stdout.split() == [told], done.stderr
+    assert done.stdout.split() == [expected], done.stderr

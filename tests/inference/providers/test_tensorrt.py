@@ -19,10 +19,10 @@ NOT_ALONE = RuntimeError(
 @pytest.fixture
 def opened(monkeypatch):
     """Replaces the runtime: records its options, and raises the queued refusals."""
-    told, refusals = [], []
+    options_seen, refusals = [], []
 
     def open_session(data, provider, so, chain):
-        told.append(chain[0][1])
+        options_seen.append(chain[0][1])
         if refusals:
             raise refusals.pop(0)
         return onnxruntime_module().InferenceSession(data, so, providers=["CPUExecutionProvider"])
@@ -31,35 +31,35 @@ def opened(monkeypatch):
     monkeypatch.setattr(tensorrt, "load_libraries", lambda provider: None)
     monkeypatch.setattr(tensorrt, "OnnxEngine", lambda session, precision, notes, device: (session, notes, precision))
     monkeypatch.setattr(tensorrt, "fallback_note", lambda session, provider: "")
-    return told, refusals
+    return options_seen, refusals
 
 
 def test_split_network_runs_without_a_profile(opened):
-    told, refusals = opened
+    options_seen, refusals = opened
     refusals.append(NO_PROFILE)
     session, notes, _ = tensorrt.create_engine(network(convolution()), ProviderOptions())
-    assert ["trt_profile_min_shapes" in options for options in told] == [True, False]
-    assert told[0]["trt_engine_cache_prefix"] != told[1]["trt_engine_cache_prefix"]
+    assert ["trt_profile_min_shapes" in options for options in options_seen] == [True, False]
+    assert options_seen[0]["trt_engine_cache_prefix"] != options_seen[1]["trt_engine_cache_prefix"]
     assert notes[-1] == "an engine is built again for every batch larger than those before"
     session.run(None, {"image": batch()})
 
 
 def test_other_errors_are_raised(opened):
-    told, refusals = opened
+    options_seen, refusals = opened
     refusals.append(RuntimeError("broken model"))
     with pytest.raises(RuntimeError, match="broken model"):
         tensorrt.create_engine(network(convolution()), ProviderOptions())
-    assert len(told) == 1
+    assert len(options_seen) == 1
 
 
 def test_graph_is_dropped_for_a_split_network_and_the_engine_kept(opened):
-    told, refusals = opened
+    options_seen, refusals = opened
     refusals.append(NOT_ALONE)
     _, notes, _ = tensorrt.create_engine(
         network(convolution((1, 3, 16, 16))), ProviderOptions(Precision.FP16, cuda_graph=True)
     )
-    assert [options["trt_cuda_graph_enable"] for options in told] == ["True", "False"]
-    assert told[0]["trt_engine_cache_prefix"] == told[1]["trt_engine_cache_prefix"]
+    assert [options["trt_cuda_graph_enable"] for options in options_seen] == ["True", "False"]
+    assert options_seen[0]["trt_engine_cache_prefix"] == options_seen[1]["trt_engine_cache_prefix"]
     assert notes[-1].startswith("without the requested CUDA graph: as all compute graph nodes")
 
 
@@ -68,8 +68,8 @@ def test_no_cuda_graph_for_variable_batch_sizes(opened):
     assert notes[-1] == "without the requested CUDA graph: the network takes batches of any size"
 
 
-@pytest.mark.parametrize(("asked", "runs_in"), [(Precision.FP32, "tf32"), (Precision.BF16, "bf16")])
-def test_fp32_is_reported_as_tf32(opened, asked, runs_in):
-    _, notes, precision = tensorrt.create_engine(network(convolution()), ProviderOptions(asked))
+@pytest.mark.parametrize(("requested", "runs_in"), [(Precision.FP32, "tf32"), (Precision.BF16, "bf16")])
+def test_fp32_is_reported_as_tf32(opened, requested, runs_in):
+    _, notes, precision = tensorrt.create_engine(network(convolution()), ProviderOptions(requested))
     assert precision == runs_in
     assert any("NVIDIA_TF32_OVERRIDE" in note for note in notes) == (runs_in == "tf32")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from streamdet.inference.providers import missing_driver
-from tests.inference.providers.pretended import nvidia
+from tests.inference.providers.fake_nvidia import nvidia
 
-pytestmark = pytest.mark.skipif(missing_driver() is None, reason="this machine has an NVIDIA driver of its own")
+pytestmark = pytest.mark.skipif(missing_driver() is None, reason="this machine has an NVIDIA driver")
 
 PROGRAM = """
 import json
@@ -24,10 +24,10 @@ graph = create_engine(network(convolution()), Provider.CUDA, ProviderOptions(cud
 unknown = create_engine(network(with_nms()), Provider.CUDA, ProviderOptions(cuda_graph=True))
 buffers = plain._binding._bind((2, 3, 16, 16))
 buffers.image.update_inplace(batch(2))
-told = plain._session.get_provider_options()["CUDAExecutionProvider"]
+provider_options = plain._session.get_provider_options()["CUDAExecutionProvider"]
 print(json.dumps({
     "providers": plain._session.get_providers(),
-    "told": told,
+    "provider_options": provider_options,
     "notes": [plain.notes, graph.notes, unknown.notes],
     "memory": [buffers.image.device_name(), *(value.device_name() for value in buffers.results)],
     "copied": bool(np.array_equal(buffers.image.numpy(), batch(2))),
@@ -42,9 +42,10 @@ from streamdet.inference.providers.tensorrt import tensorrt_options
 from tests.inference.providers.networks import convolution, network
 
 given = network(convolution())
-told = tensorrt_options(given, ProviderOptions(Precision.FP16)) | json.loads(sys.argv[1])
-print("asked", flush=True)
-onnxruntime_module().InferenceSession(given.data, providers=[("TensorrtExecutionProvider", told)], enable_fallback=0)
+provider_options = tensorrt_options(given, ProviderOptions(Precision.FP16)) | json.loads(sys.argv[1])
+print("requested", flush=True)
+providers = [("TensorrtExecutionProvider", provider_options)]
+onnxruntime_module().InferenceSession(given.data, providers=providers, enable_fallback=0)
 """
 
 
@@ -73,12 +74,12 @@ def found(run):
         ({"trt_nonsense": "1"}, "Invalid TensorRT EP option: trt_nonsense"),
         ({"trt_fp16_enable": "1"}, "The value for the key 'trt_fp16_enable' should be 'True' or 'False'"),
     ],
-    ids=["ours", "another", "as CUDA writes it"],
+    ids=["our options", "unknown option", "value format of CUDA"],
 )
-def test_tensorrt_accepts_every_option(run, more, refusal):
-    """Options are read before anything is built; the pretended TensorRT then builds nothing, which ends the process."""
+def test_tensorrt_checks_every_option(run, more, refusal):
+    """Options are read before anything is built; the fake TensorRT then builds nothing, which ends the process."""
     done = run(TENSORRT, json.dumps(more))
-    assert done.stdout == "asked\n"
+    assert done.stdout == "requested\n"
     if refusal is None:
         assert done.returncode < 0, done.stderr
     else:
@@ -90,7 +91,7 @@ def test_cuda_options_reach_the_provider(found):
     assert found["providers"][0] == "CUDAExecutionProvider"
     wanted = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}
     wanted |= {"device_id": "0", "enable_cuda_graph": "0", "cudnn_conv_use_max_workspace": "1"}
-    assert wanted.items() <= found["told"].items()
+    assert wanted.items() <= found["provider_options"].items()
 
 
 def test_cuda_graph_needs_known_shapes(found):

@@ -1,4 +1,4 @@
-"""Fake NVIDIA libraries: they hold memory and compute nothing. The real runtime accepts them as a GPU."""
+"""Fake NVIDIA libraries: they allocate memory and compute nothing. The real runtime accepts them as a GPU."""
 
 import re
 import shutil
@@ -21,8 +21,8 @@ int cudaMallocHost(void **memory, size_t size) { *memory = calloc(1, size); retu
 int cudaHostAlloc(void **memory, size_t size) { *memory = calloc(1, size); return 0; }
 int cudaMemcpy(void *to, void *from, size_t size) { memcpy(to, from, size); return 0; }
 int cudaMemcpyAsync(void *to, void *from, size_t size) { memcpy(to, from, size); return 0; }
-const char *cudaGetErrorString(int code) { return "pretended"; }
-const char *cudaGetErrorName(int code) { return "pretended"; }
+const char *cudaGetErrorString(int code) { return "fake"; }
+const char *cudaGetErrorName(int code) { return "fake"; }
 HANDLE(cudaStreamCreateWithFlags) HANDLE(cudaEventCreateWithFlags) HANDLE(cublasCreate_v2) HANDLE(cublasLtCreate)
 HANDLE(cudnnCreate) int cudnnSetStream(void) { return 0; } int cudnnDestroy(void) { return 0; }
 static long nothing(void) { return 0; }
@@ -34,7 +34,7 @@ int cuDeviceGetCount(int *count) { *count = 1; return 0; }
 
 
 def nvidia(folder: Path) -> Path:
-    """Compiles the libraries that both providers are linked to, and returns their folder; skips where it cannot."""
+    """Compiles the libraries that both providers are linked to, and returns their folder; skips where that fails."""
     capi = Path(onnxruntime_module().__file__).parent / "capi"
     providers = [capi / f"libonnxruntime_providers_{name}.so" for name in ("cuda", "tensorrt")]
     if (
@@ -42,7 +42,7 @@ def nvidia(folder: Path) -> Path:
         or not all(map(Path.exists, providers))
         or not (shutil.which("gcc") and shutil.which("readelf"))
     ):
-        pytest.skip("pretending NVIDIA's libraries needs gcc on Linux, and an ONNX Runtime with CUDA")
+        pytest.skip("the fake NVIDIA libraries need gcc on Linux, and an ONNX Runtime with CUDA")
     command = ["readelf", "--dyn-syms", "--dynamic", "-W", *map(str, providers)]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     source = _REAL
@@ -52,7 +52,7 @@ def nvidia(folder: Path) -> Path:
         elif name.startswith(("cu", "__cuda")) and not re.search(rf"\b{name}\b", _REAL):
             source += f"long {name}() {{ return 0; }}\n"
     for library in set(re.findall(r"NEEDED.*\[(lib(?:cu|nv)\w+\.so\.\d+)\]", listed)):
-        script = folder / f"{library}.map"  # each has a version of its own, under which its symbols are asked for
+        script = folder / f"{library}.map"  # each library has its own symbol version
         script.write_text(f"{library} {{ global: *; }};\n")
         options = ["-w", f"-Wl,-soname,{library}", f"-Wl,--version-script={script}", "-o", str(folder / library)]
         command = ["gcc", "-shared", "-fPIC", *options, "-x", "c", "-"]
