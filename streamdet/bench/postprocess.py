@@ -92,9 +92,8 @@ def run(rounds: int) -> tuple[str, list[Timing], list[str]]:
     rules = PostprocessRules(_CONF, _IOU, np.ones(CLASSES - 1, np.bool_))
     run_tail = tail_runner()
     timings: list[Timing] = []
-    notes = [
-        f"raw heads (4, {len(default_boxes)}) and ({CLASSES}, {len(default_boxes)}), score > {_CONF}, IoU {_IOU}, best 200"
-    ]
+    count = len(default_boxes)
+    notes = [f"raw heads (4, {count}) and ({CLASSES}, {count}), score > {_CONF}, IoU {_IOU}, best 200"]
     for name, make in LOADS.items():
         written = make()
         heads = (np.empty_like(written[0]), np.empty_like(written[1]))
