@@ -68,7 +68,7 @@ def test_signal_while_waiting_to_reconnect(number, tmp_path):
     with FaultCam(["rst_mid_stream", "refuse"]) as camera:
         options = ("-m", "none", "-o", video, "-o", lines)
         with Running("run", camera.url, *options, folder=tmp_path) as run:
-            run.wait_for_text("trying again")
+            run.wait_for_text("reconnecting, first attempt in")
             run.signal(number)
             assert run.ends() == 130
             assert_quiet(run)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -96,7 +100,8 @@ def check_container_accepts(format: str, name: str, options: SinkOptions) -> Non
             )
             assert isinstance(stream, av.VideoStream)
             stream.width, stream.height, stream.pix_fmt = 256, 256, input_format(name)
-            container.start_encoding()
+            with normal_scheduling():
+                container.start_encoding()
     except OPEN_ERRORS:
         raise UsageError(
             f"{format} files do not support the encoder {name}; leave the encoder on auto, "
@@ -169,3 +174,24 @@ def encoder_settings(name: str, options: SinkOptions, *, rate: Fraction | None, 
         scale = max(1, min(31, round(2 ** (options.quality / 6) / 4)))
         return EncoderSettings(name, {} if options.bitrate is not None else {"qmin": str(scale), "qmax": str(scale)})
     return EncoderSettings(name, {})
+
+
+@contextmanager
+def normal_scheduling() -> Iterator[None]:
+    """Undoes a change of the scheduling policy inside the block, of this thread and of threads started in it.
+
+    For a superuser, SVT-AV1 makes the thread that opens it and its own threads real-time threads (SCHED_FIFO 99). They
+    would then stop every other thread of a small machine, capture and inference included.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    before = set(os.listdir("/proc/self/task"))
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            for thread in ["0", *set(os.listdir("/proc/self/task")) - before]:
+                with contextlib.suppress(OSError):  # the thread has ended
+                    os.sched_setscheduler(int(thread), policy, parameters)

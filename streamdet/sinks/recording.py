@@ -124,7 +124,8 @@ class Recording:
     def _start(self, encoder: str) -> None:
         """Opens the encoder and writes the header. Doing it at the first frame would leave a file if that fails."""
         try:
-            self._container.start_encoding()
+            with encoders.normal_scheduling():
+                self._container.start_encoding()
         except (OSError, ValueError, RuntimeError) as error:
             if self._audio is not None:
                 self._audio.close()

@@ -1,5 +1,7 @@
 """The choice of the encoder, and recording with every encoder."""
 
+import os
+import sys
 from fractions import Fraction
 
 import av
@@ -30,6 +32,19 @@ def test_every_encoder_records_all_frames(tmp_path, encoder):
     path = record(tmp_path / "out.mkv", results, SinkOptions(encoder=encoder))
     assert len(times(path)) == 10
     np.testing.assert_allclose(brightness(decoded(path)), brightness(r.annotated.owner for r in results), atol=5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's scheduling policies")
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_no_encoder_leaves_real_time_threads(tmp_path, encoder):
+    if not encoders.is_encoder(encoder):
+        pytest.skip(f"no {encoder} in this FFmpeg")
+    sink = VideoSink(tmp_path / "out.mkv", SinkOptions(encoder=encoder))
+    sink.open(info())
+    sink.write(result(0))
+    threads = {int(thread): os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+    sink.close()
+    assert set(threads.values()) == {os.SCHED_OTHER}
 
 
 @pytest.mark.parametrize("encoder", ["libx265", "libsvtav1", "libvpx-vp9", "mpeg4"])
