@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from streamdet.types import Frame as Frame
     from streamdet.types import Result as Result
     from streamdet.types import SourceInfo as SourceInfo
+    from streamdet.version import __version__ as __version__
 
-__version__ = "0.1.0"
 
 # module -> the public names that it defines
 _MODULES = {
@@ -62,7 +62,9 @@ _MODULES = {
     "streamdet.tracking.tracker_options": "TrackerOptions",
     "streamdet.tracking.tracker": "ByteTracker",
     "streamdet.types": "Detected Detections Frame Result SourceInfo",
+    "streamdet.version": "__version__",
 }
+
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [

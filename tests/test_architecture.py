@@ -38,6 +38,7 @@ LAYERS = {
         "protocols",
         "redact",
         "types",
+        "version",
         "yaml_file",
     ),
 }

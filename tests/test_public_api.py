@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ NAMES = sorted(set(streamdet.__all__) - {"__version__"})
 
 
 def test_every_public_name_has_a_module():
-    assert sorted(streamdet._MODULE_OF) == NAMES
+    assert sorted(streamdet._MODULE_OF) == sorted(streamdet.__all__)
     assert dir(streamdet) == sorted(streamdet.__all__)
 
 
@@ -48,3 +49,8 @@ def test_a_name_is_imported_when_it_is_used():
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root, timeout=60)
     assert done.stdout.strip() == "['streamdet.errors']", done.stderr
+
+
+def test_the_version_is_that_of_the_project_file():
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert streamdet.__version__ == project["version"]

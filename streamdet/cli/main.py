@@ -49,9 +49,9 @@ def root(
     stopped by Ctrl-C.
     """
     if version:
-        import streamdet
+        from streamdet.version import __version__
 
-        print(f"streamdet {streamdet.__version__}")
+        print(f"streamdet {__version__}")
         raise typer.Exit
 
 

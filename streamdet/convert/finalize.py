@@ -101,11 +101,11 @@ def serialize(model: onnx.ModelProto, options: ConvertOptions, metadata: Mapping
     Raises:
         ModelError: OpenVINO cannot read the model.
     """
-    import streamdet
+    from streamdet.version import __version__
 
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, dict(metadata))
-    model.producer_name, model.producer_version = "streamdet", streamdet.__version__
+    model.producer_name, model.producer_version = "streamdet", __version__
     data = model.SerializeToString()
     if options.format is FileFormat.ONNX:
         return {".onnx": data}

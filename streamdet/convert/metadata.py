@@ -33,14 +33,14 @@ def conversion_metadata(
         verification: of the new graph.
         notes: for the user.
     """
-    import streamdet
+    from streamdet.version import __version__
 
     inherited = {entry.key: entry.value for entry in source.model.metadata_props}
     conversion: dict[str, Any] = {
         "from": os.path.basename(source.file.name),
         "sha256": hashlib.sha256(source.file.data).hexdigest(),
         "options": options.as_text(),
-        "streamdet": streamdet.__version__,
+        "streamdet": __version__,
         "verification": verification.as_dict(),
         "notes": list(notes),
     }

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import streamdet
 from streamdet.errors import UsageError
 from streamdet.evaluate.class_map import ClassMap, map_classes
 from streamdet.evaluate.coco_ap import CocoAp, coco_ap, require_pycocotools
@@ -27,6 +26,7 @@ from streamdet.models.onnx_file import ModelFile
 from streamdet.models.openvino_ir import model_signature
 from streamdet.models.provenance import CONVERTED_KEY, read_provenance
 from streamdet.sinks.output_path import InputFiles
+from streamdet.version import __version__
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in total), once before the first and then after each."""
@@ -237,7 +237,7 @@ class _Evaluation:
             max_detections=detector.rules.max_detections,
             provider=detector.provider,
             precision=self._options.precision,
-            streamdet=streamdet.__version__,
+            streamdet=__version__,
         )
 
     def _records(

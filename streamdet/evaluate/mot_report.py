@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import streamdet
 from streamdet.evaluate.json_output import write_json
 from streamdet.evaluate.mot import MotNumbers
 from streamdet.evaluate.mot_run import MotOptions, MotRun
+from streamdet.version import __version__
 
 
 def write_report(run: MotRun, options: MotOptions, path: Path) -> None:
@@ -35,7 +35,7 @@ def report(run: MotRun, options: MotOptions) -> dict[str, Any]:
         },
         "min_iou": options.min_iou,
         "tracker": asdict(options.tracker) if run.us_per_frame else None,
-        "streamdet": streamdet.__version__,
+        "streamdet": __version__,
     }
 
 

@@ -100,7 +100,7 @@ def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
     user, has_user, _ = parts.netloc.rpartition("@")
     plain = parts._replace(netloc=_host(parts), fragment="").geturl()
     request = urllib.request.Request(quote(plain, safe=_UNQUOTED), headers=dict(headers))
-    from streamdet import __version__
+    from streamdet.version import __version__
 
     request.add_header("User-Agent", f"streamdet/{__version__} Python/{platform.python_version()}")
     if has_user:

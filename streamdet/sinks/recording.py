@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import av
 from av.video.frame import PictureType
 
-import streamdet
 from streamdet.color import Matrix
 from streamdet.errors import SinkError
 from streamdet.picture import Picture
@@ -22,6 +21,7 @@ from streamdet.sinks.options import SinkOptions
 from streamdet.sinks.resize import even, fit_to_size, recorded_color
 from streamdet.sinks.rollback_file import RollbackFile
 from streamdet.types import SourceInfo
+from streamdet.version import __version__
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -69,7 +69,7 @@ class Recording:
             buffer_size=BUFFER_BYTES,
             container_options=muxer_options(kind, self._time_base),
         )
-        self._container.metadata["comment"] = f"recorded by streamdet {streamdet.__version__}"
+        self._container.metadata["comment"] = f"recorded by streamdet {__version__}"
         self._stream = self._video_stream(
             encoders.encoder_settings(encoder, options, rate=info.average_rate, live=info.live)
         )

@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import streamdet
 from streamdet.atomic_write import write_files
 from streamdet.errors import SinkError, UsageError
 from streamdet.evaluate.street import FIRST_TRAINING_SEED
@@ -21,6 +20,7 @@ from streamdet.train.network import SmallSsd
 from streamdet.train.samples import Samples
 from streamdet.train.street_samples import CROPS_PER_SCENE, StreetSamples
 from streamdet.train.training_loop import Recipe, TrainingProgress, train
+from streamdet.version import __version__
 
 TRAINED_KEY = "streamdet.trained"
 """Metadata key of a trained model: JSON with the recipe and a description of the training data."""
@@ -65,7 +65,7 @@ def run_job(
         nonlocal epoch
         epoch += 1
         trained = {**recorded_recipe, "epochs_done": epoch, "pictures": len(samples), "learned_from": training_data}
-        about = {TRAINED_KEY: json.dumps({**trained, "streamdet": streamdet.__version__})}
+        about = {TRAINED_KEY: json.dumps({**trained, "streamdet": __version__})}
         write_files({output: build_small(config, mean.weights(), about).SerializeToString(deterministic=True)})
 
     train(network, samples, recipe, on_step, write)
